@@ -1,0 +1,41 @@
+#include "base/id.h"
+
+#include "base/ensure.h"
+
+#include <string.h>
+
+static const char ALPHABET[] = "0123456789abcdefghjkmnpqrstvwxyz";
+
+/* Writes all bits of data, 5 at a time from the left; the last character is filled up with 0. */
+static void encode(char *out, const uint8_t *data, size_t n) {
+    uint32_t bits = 0;
+    int held = 0;
+    for (size_t i = 0; i < n; i++) {
+        bits = bits << 8 | data[i];
+        held += 8;
+        while (held >= 5) {
+            held -= 5;
+            *out++ = ALPHABET[bits >> held & 31];
+        }
+    }
+    if (held != 0) *out++ = ALPHABET[bits << (5 - held) & 31];
+    *out = '\0';
+}
+
+void id_make(char out[ID_SIZE], const char *prefix, const struct clock *clock, struct rng *rng) {
+    size_t n = strlen(prefix);
+    ENSURE(n <= ID_PREFIX_MAX);
+    memcpy(out, prefix, n);
+    uint8_t raw[16];
+    uint64_t ms = (uint64_t)clock_now_ms(clock);
+    for (int i = 0; i < 6; i++)
+        raw[i] = (uint8_t)(ms >> (40 - 8 * i));
+    rng_fill(rng, raw + 6, sizeof raw - 6);
+    encode(out + n, raw, sizeof raw);
+}
+
+void token_make(char out[TOKEN_SIZE], struct rng *rng) {
+    uint8_t raw[20];
+    rng_fill(rng, raw, sizeof raw);
+    encode(out, raw, sizeof raw);
+}

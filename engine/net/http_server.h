@@ -1,0 +1,90 @@
+/* HTTP/1.1 server on one worker's loop. Parsing is http_parse.h (pure, strict); this file's part is
+ * connections: limits, time-outs, keep-alive, pipelining in order, backpressure, TLS, graceful end.
+ *
+ * A whole request (body included) becomes a struct http_exchange, handed to the one handler. The
+ * handler answers exactly once, now or later on the same loop. If the peer goes away first, the
+ * exchange stays valid until it is answered; `gone` tells. */
+#ifndef LUWAK_NET_HTTP_SERVER_H
+#define LUWAK_NET_HTTP_SERVER_H
+
+#include "loop/loop.h"
+#include "net/transport.h" /* struct http_header */
+
+struct http_server;
+
+struct http_exchange {
+    char request_id[40]; /* "req_..." ; from the peer only if it is a trusted proxy */
+    struct str method;   /* views into the exchange's own memory, valid until it is answered */
+    struct str target;   /* as received: path and query */
+    struct str path;     /* as received, not decoded */
+    struct str query;    /* without '?' */
+    const struct http_header *headers; /* names lower case */
+    size_t header_count;
+    struct str body;
+    char peer[64]; /* address after trusted proxies */
+    bool tls;
+    bool gone;              /* the peer hung up */
+    int64_t received_ms;    /* wall; the provider's deadline counts from the first byte */
+    uint64_t first_byte_ns; /* monotonic */
+    void *user;             /* the handler's own */
+    void (*closed)(struct http_exchange *x); /* peer went away before the answer; may be NULL */
+};
+
+struct str http_header(const struct http_exchange *x, const char *lower_name); /* n = 0: none */
+
+/* Content-Length, Date, Connection, X-Request-Id are added here. HEAD: body dropped, length kept.
+ */
+void http_reply(struct http_exchange *x, int status, const struct http_header *headers,
+                size_t count, struct str body);
+
+/* A reply in pieces (server-sent events, big files). write returns false when the peer is slow:
+ * stop until `drained` is called. Over the hard bound the connection is cut. */
+struct http_stream_hooks {
+    void (*drained)(struct http_exchange *x);
+    void (*closed)(
+        struct http_exchange *x); /* peer gone or cut: the exchange dies after this call */
+};
+int http_stream_begin(struct http_exchange *x, int status, const struct http_header *headers,
+                      size_t count, const struct http_stream_hooks *hooks);
+bool http_stream_write(struct http_exchange *x, struct str data);
+void http_stream_end(struct http_exchange *x);
+
+struct http_limits {
+    size_t head_max;       /* 16 kB   -> 431 */
+    size_t fields_max;     /* 64      -> 431 */
+    size_t target_max;     /* 4 kB    -> 414 */
+    size_t body_max;       /* 1 MB    -> 413 */
+    uint32_t head_ms;      /* 10 s    -> 408 */
+    uint32_t request_ms;   /* 30 s    -> 408 */
+    uint32_t idle_ms;      /* keep-alive */
+    uint32_t requests_max; /* 1,000 per connection */
+    size_t connections_max;
+    size_t out_soft; /* 256 kB: stop reading */
+    size_t out_hard; /* 1 MB: cut */
+};
+
+struct http_server_options {
+    struct loop *loop;
+    struct rng *rng;
+    struct http_limits limits;         /* zeros: the defaults above */
+    const struct str *trusted_proxies; /* CIDRs; whose X-Forwarded-For and X-Request-Id count */
+    size_t trusted_proxy_count;
+    struct tls_server *tls; /* NULL: plain */
+    void (*handle)(struct http_exchange *x, void *data);
+    void *data;
+};
+
+int http_server_new(struct http_server **out, const struct http_server_options *options);
+int http_server_listen(struct http_server *s, const char *address, bool reuse_port,
+                       struct why *why);
+int http_server_listen_fd(struct http_server *s, int fd, struct why *why); /* systemd */
+int http_server_address(const struct http_server *s, char *out,
+                        size_t size); /* "127.0.0.1:41233" */
+
+/* Refuses new connections, lets running requests finish, answers with Connection: close; `drained`
+ * when none is left or `bound_ms` is over (then the rest is cut). */
+void http_server_stop(struct http_server *s, uint32_t bound_ms, void (*drained)(void *data),
+                      void *data);
+void http_server_delete(struct http_server *s); /* after drained */
+
+#endif

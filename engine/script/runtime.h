@@ -1,0 +1,75 @@
+/* The scripts of one worker: one Lua state per version that was needed, and the calls that run.
+ * Single-threaded: everything here happens on the worker's loop, except that a retired state is
+ * closed off it. */
+#ifndef LUWAK_SCRIPT_RUNTIME_H
+#define LUWAK_SCRIPT_RUNTIME_H
+
+#include "base/err.h"
+#include "script/co.h"
+#include "script/version.h"
+
+struct engine; /* what bindings reach through runtime_engine(): store, transport, secrets ... */
+
+struct runtime_limits {
+    size_t call_bytes;  /* 8 MB */
+    size_t state_bytes; /* 16 MB */
+    int live_versions;  /* 8 per script */
+    int calls;          /* running at once, this worker */
+};
+
+struct runtime_options {
+    struct loop *loop;
+    struct engine *engine;
+    struct rng *rng;
+    struct runtime_limits limits; /* zero: the defaults above */
+    void (*close_state)(
+        lua_State *state); /* how to close off the loop; NULL: at once (simulation) */
+};
+
+int runtime_new(struct runtime **out, const struct runtime_options *options);
+void runtime_delete(struct runtime *rt); /* cancels what runs, as unknown outcomes */
+struct engine *runtime_engine(struct runtime *rt);
+struct loop *runtime_loop(struct runtime *rt);
+
+enum call_outcome {
+    CALL_RETURNED,  /* take() has seen the results */
+    CALL_RAISED,    /* script error; traceback in `text` */
+    CALL_BUDGET,    /* deadline or memory */
+    CALL_CANCELLED, /* version retired, shutdown */
+};
+
+struct call_result {
+    enum call_outcome outcome;
+    const char *text; /* error with traceback (file:line), or NULL */
+    uint64_t cpu_ns;
+    size_t peak_bytes;
+};
+
+struct call {
+    struct version *version;
+    const char *const
+        *entry; /* path into the returned table, NULL-ended: {"routes", "GET /x", "run"} */
+    uint32_t deadline_ms; /* wall (monotonic) for the whole call, waits included; 0: the kind's */
+    uint32_t cpu_ms;      /* running time between two waits; 0: the kind's default */
+    void *data;           /* co_data() inside bindings */
+    int (*push)(lua_State *L, void *data); /* protected: pushes arguments, returns how many */
+    int (*take)(lua_State *L, int n, void *data); /* protected: reads n results; nonzero: E_ code */
+    void (*done)(const struct call_result *result,
+                 void *data); /* exactly once, never inside start */
+};
+
+/* Starts the call; if the version has no state here yet it is made first (at most one per loop
+ * turn, the call waits its turn). */
+int script_call(struct runtime *rt, const struct call *call, struct ticket *ticket);
+void script_cancel(struct ticket ticket); /* done() comes with CALL_CANCELLED */
+
+/* Loads a version aside and runs its main chunk with only the registration functions and a time
+ * limit; `look` sees the returned table at index 1. For the checker and the registry; no worker
+ * needed. */
+int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *data), void *data,
+                      struct why *why);
+
+void runtime_retire(struct runtime *rt,
+                    const struct version *v); /* no new calls; close when idle */
+
+#endif

@@ -12,10 +12,9 @@
 
 struct config;
 
-struct config_option { /* from the command line: --listen is {SET_LUWAK_LISTEN, "--listen", value}
-                        */
-    enum setting_id setting;
-    const char *option;
+struct config_option { /* --listen HOST:PORT is {SET_LUWAK_LISTEN, "listen", "HOST:PORT"} */
+    * / enum setting_id setting;
+    const char *option; /* outlives the config */
     const char *value;
 };
 

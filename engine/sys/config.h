@@ -12,9 +12,9 @@
 
 struct config;
 
-struct config_option { /* --listen HOST:PORT is {SET_LUWAK_LISTEN, "listen", "HOST:PORT"} */
-    * / enum setting_id setting;
-    const char *option; /* outlives the config */
+struct config_option {
+    enum setting_id setting;
+    const char *option; /* its name without dashes; outlives the config */
     const char *value;
 };
 

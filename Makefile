@@ -109,6 +109,7 @@ node-packages:
 	@command -v node >/dev/null && command -v npm >/dev/null || tests/packages $(NODE_PACKAGES)
 
 node-modules: node-packages tests/e2e/node_modules/.ready
+	@mkdir -p build && ln -sfn ../tests/e2e/node_modules build/node_modules
 tests/e2e/node_modules/.ready: tests/e2e/package-lock.json
 	$(say) NPM tests/e2e
 	$(Q)cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error

@@ -337,7 +337,7 @@ static void alias_name(const char *gateway, const char *what, char out[96]) {
         return;
     }
     size_t n = 0;
-    for (; gateway[n] != '\0' && n < 40; n++)
+    for (; n < 40 && gateway[n] != '\0'; n++)
         out[n] = (char)toupper((unsigned char)gateway[n]);
     snprintf(out + n, 96 - n, "_%s", what);
 }

@@ -17,6 +17,8 @@
 #include "sys/log.h"
 #include "sys/metrics.h"
 
+#include <stdio.h>
+
 enum {
     RUNNING_MAX = 64,
     RETRY_FINISH_MS = 1000,
@@ -366,16 +368,14 @@ static void recover_again(struct slot *s) {
     }
     struct val id = V_STR(s->job.id), run = V_INT(s->job.run);
     if (s->job.once) {
-        struct buf name = {0};
-        buf_addstr(&name, s->job.name);
-        buf_adds(&name, LOST_MARK);
+        char name[JOB_NAME_MAX + sizeof LOST_MARK];
+        snprintf(name, sizeof name, "%.*s" LOST_MARK, STR_FMT(s->job.name));
         commit_add(c, OP_JOB_LOST, VALS(id, run, V_INT(now(j))));
         job_enqueue(
             c,
             &(struct job_new){
-                .name = buf_str(&name), .args = s->job.args, .unique = s->job.id, .priority = 1},
+                .name = str_of(name), .args = s->job.args, .unique = s->job.id, .priority = 1},
             loop_clock(j->options.loop), j->options.rng);
-        buf_free(&name);
     } else {
         commit_add(c, OP_JOB_RETRY,
                    VALS(id, run, V_INT(now(j)), V_TEXT("cut off by a restart"), V_INT(now(j))));
@@ -467,6 +467,7 @@ void jobs_when_idle(struct jobs *j, void (*idle)(void *data), void *data) {
 
 void job_enqueue(struct commit *commit, const struct job_new *job, const struct clock *clock,
                  struct rng *rng) {
+    ENSURE(job->name.n <= JOB_NAME_MAX);
     char id[ID_SIZE];
     id_make(id, "job_", clock, rng);
     int64_t at = clock_now_ms(clock);

@@ -24,6 +24,8 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
+#define JOB_NAME_MAX 240
+
 struct jobs;
 
 struct job {

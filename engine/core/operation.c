@@ -1,7 +1,8 @@
 #include "core/operation.h"
 
-#include "base/buf.h"
 #include "core/jobs.h"
+
+#include <stdio.h>
 
 #define FINAL \
     (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | TO(OPERATION_EXPIRED))
@@ -31,19 +32,16 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
                     V_STR(op->account), V_STR(op->reference),
                     V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc),
                     V_INT(op->ask_at), V_INT(now)));
-    struct buf args = {0};
-    struct buf unique = {0};
-    buf_addf(&args, "{\"id\":\"%s\"}", op->id);
-    buf_addf(&unique, "ask %s", op->id);
+    char args[ID_SIZE + 16], unique[ID_SIZE + 8];
+    snprintf(args, sizeof args, "{\"id\":\"%s\"}", op->id);
+    snprintf(unique, sizeof unique, "ask %s", op->id);
     job_enqueue(commit,
                 &(struct job_new){.name = STR(OPERATION_ASK_JOB),
-                                  .args = buf_str(&args),
+                                  .args = str_of(args),
                                   .due_at = op->ask_at,
                                   .backoff = op->ask_backoff,
-                                  .unique = buf_str(&unique)},
+                                  .unique = str_of(unique)},
                 clock, rng);
-    buf_free(&args);
-    buf_free(&unique);
 }
 
 int operation_add_move(struct commit *commit, struct str id, int64_t generation,

@@ -26,6 +26,9 @@ enum {
 };
 #define LOST_MARK "!lost"
 
+static const struct backoff USUAL = {
+    .first_ms = 5000, .factor_milli = 3000, .max_ms = 3600000, .jitter_milli = 100, .tries = 12};
+
 static struct metric jobs_total = {.name = "luwak_jobs_total",
                                    .help = "Jobs by how a run ended",
                                    .type = METRIC_COUNTER,
@@ -133,7 +136,7 @@ static void add_end(struct slot *s, struct commit *c) {
     }
     struct backoff backoff;
     struct why why = {0};
-    if (backoff_parse(s->backoff, &backoff, &why) != 0) backoff = BACKOFF_DEFAULT;
+    if (backoff_parse(s->backoff, &backoff, &why) != 0) backoff = USUAL;
     int64_t wait = s->end == JOB_END_AGAIN
                        ? backoff_delay(&backoff, (int)s->job.attempts + 1, j->options.rng)
                        : -1;

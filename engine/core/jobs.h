@@ -87,7 +87,7 @@ struct job_new {
     int64_t due_at; /* 0: now */
     int priority;   /* higher first */
     bool once;
-    struct str backoff;
+    struct str backoff; /* base/backoff.h's text; empty: 12 tries over some hours */
     struct str unique;
 };
 void job_enqueue(struct commit *commit, const struct job_new *job, const struct clock *clock,

@@ -1,8 +1,8 @@
-/* ctx: what a caged call (channel, biller, simulator) has of the engine besides ctx.http: state that
- * outlives the call and is right across workers and restarts, its configuration, the clock.
+/* ctx: what a caged call (channel, biller, simulator) has of the engine besides ctx.http: state
+ * that outlives the call and is right across workers and restarts, its configuration, the clock.
  *
- * Every name is kept under the script's provider, so that no provider reads another's. All times are
- * business time. */
+ * Every name is kept under the script's provider, so that no provider reads another's. All times
+ * are business time. */
 #include "base/buf.h"
 #include "script/bind.h"
 #include "script/bind_secret.h"
@@ -196,7 +196,8 @@ static int l_verify(lua_State *L) {
 }
 
 static const struct bind_fn CTX[] = {
-    {"once", l_once, KINDS_CAGED & ~KIND_RULE, "scope: string, key: string, seconds: integer -> boolean",
+    {"once", l_once, KINDS_CAGED & ~KIND_RULE,
+     "scope: string, key: string, seconds: integer -> boolean",
      "true for the first who takes the key, false for others until it expires"},
     {"counter", l_counter, KINDS_CAGED & ~KIND_RULE,
      "name: string, options?: table -> integer?, string?, string?",

@@ -1,5 +1,5 @@
-/* What a running call may reach: set by whoever starts the call (a route, a job, an operation), read by
- * the bindings through co_data(). Lives as long as the call. */
+/* What a running call may reach: set by whoever starts the call (a route, a job, an operation),
+ * read by the bindings through co_data(). Lives as long as the call. */
 #ifndef LUWAK_SCRIPT_CONTEXT_H
 #define LUWAK_SCRIPT_CONTEXT_H
 
@@ -34,8 +34,9 @@ struct param {
 
 struct call_context {
     const struct script_services *services;
-    struct str provider; /* whose durable state, configuration and hosts; empty for trusted scripts */
-    struct str account;  /* provider account: "demo/shared" */
+    struct str
+        provider; /* whose durable state, configuration and hosts; empty for trusted scripts */
+    struct str account; /* provider account: "demo/shared" */
     struct http_caps http;
     struct http_exchange *exchange; /* the request being answered, or NULL */
     const struct param *params;     /* of the route's path */

@@ -78,8 +78,10 @@ static struct store_wait *wait_push(lua_State *L) {
 }
 
 static void wake(struct store_answer *a) {
-    if (a->abandoned) answer_free(a);
-    else co_wake(a->ticket);
+    if (a->abandoned)
+        answer_free(a);
+    else
+        co_wake(a->ticket);
 }
 
 static void committed(const struct commit_result *result, void *data) {
@@ -122,7 +124,7 @@ int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store
     struct store_answer *a = park(L, finish);
     commit_release(L, commit);
     store_submit(s->store, commit, lane, co_loop(L), committed, a);
-    return co_yield(L, finished);
+    return co_yield (L, finished);
 }
 
 int store_wait_query(lua_State *L, const char *name, const struct val *values, size_t count,
@@ -130,7 +132,7 @@ int store_wait_query(lua_State *L, const char *name, const struct val *values, s
     const struct script_services *s = services(L);
     struct store_answer *a = park(L, finish);
     store_query(s->store, name, values, count, co_loop(L), queried, a);
-    return co_yield(L, finished);
+    return co_yield (L, finished);
 }
 
 int store_wait_select(lua_State *L, const char *sql, const struct val *values, size_t count,
@@ -138,7 +140,7 @@ int store_wait_select(lua_State *L, const char *sql, const struct val *values, s
     const struct script_services *s = services(L);
     struct store_answer *a = park(L, finish);
     store_select(s->store, sql, values, count, co_loop(L), queried, a);
-    return co_yield(L, finished);
+    return co_yield (L, finished);
 }
 
 int store_fail(lua_State *L, const struct store_answer *answer) {

@@ -31,7 +31,8 @@ int store_wait_query(lua_State *L, const char *name, const struct val *values, s
 int store_wait_select(lua_State *L, const char *sql, const struct val *values, size_t count,
                       store_finish finish);
 
-/* A commit that a Lua error cannot leak: a userdata pushed on the stack. store_wait_commit empties it. */
+/* A commit that a Lua error cannot leak: a userdata pushed on the stack. store_wait_commit empties
+ * it. */
 struct commit *commit_push(lua_State *L);
 
 /* nil, text, CODE for a store error. */

@@ -169,8 +169,10 @@ static void wait_cancel(struct co_wait *wait) {
         *at = w->next;
     }
     pthread_mutex_unlock(&tw->cache->lock);
-    if (listed) mem_free(w);
-    else w->abandoned = true; /* its task is on the way to this loop */
+    if (listed)
+        mem_free(w);
+    else
+        w->abandoned = true; /* its task is on the way to this loop */
 }
 
 static int wait_gc(lua_State *L) {
@@ -244,11 +246,12 @@ static int fetched(lua_State *L, int status, lua_KContext k) {
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf sealed = {0};
     char *copy = mem_dup(value.p, value.n);
-    int err = copy == NULL ? E_NOMEM
-                           : seal_bytes(g->cache->seal, STR("token"), name, value, &sealed);
+    int err =
+        copy == NULL ? E_NOMEM : seal_bytes(g->cache->seal, STR("token"), name, value, &sealed);
     if (err == 0)
-        commit_add(c, OP_TOKEN_PUT,
-                   VALS(V_STR(name), V_BLOB(buf_str(&sealed)), V_INT(refresh_at), V_INT(expires_at)));
+        commit_add(
+            c, OP_TOKEN_PUT,
+            VALS(V_STR(name), V_BLOB(buf_str(&sealed)), V_INT(refresh_at), V_INT(expires_at)));
     buf_free(&sealed);
     if (err != 0) {
         mem_free(copy);
@@ -276,8 +279,9 @@ static int loaded(lua_State *L, const struct store_answer *a) {
     struct str name;
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf plain = {0};
-    bool usable = expires_at > clock_now_ms(context_of(L)->services->clock) &&
-                  unseal_bytes(g->cache->seal, STR("token"), name, rows_text(a->rows, 0, 0), &plain) == 0;
+    bool usable =
+        expires_at > clock_now_ms(context_of(L)->services->clock) &&
+        unseal_bytes(g->cache->seal, STR("token"), name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
     if (value == NULL) return fetch(L);
@@ -321,7 +325,7 @@ static int look(lua_State *L) {
     bool load = e != NULL && !e->loaded;
     pthread_mutex_unlock(&t->lock);
 
-    if (wait) return co_yield(L, waited);
+    if (wait) return co_yield (L, waited);
     if (use) {
         secret_push(L, (struct str){value, n}, lua_tostring(L, 1));
         mem_wipe(value, n);

@@ -8,7 +8,19 @@
 #include <stdio.h>
 
 #define COMMIT_TYPE "luwak.commit"
+#define ROWS_TYPE   "luwak.rows"
 #define WAIT_TYPE   "luwak.store_wait"
+
+/* Sets the metatable `type`, whose only content is how to free; made at its first use. */
+static void set_freeing(lua_State *L, const char *type, lua_CFunction gc) {
+    if (luaL_newmetatable(L, type)) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_setmetatable(L, -2);
+}
 
 /* ---- commits on the Lua stack ---- */
 
@@ -22,13 +34,7 @@ static int commit_gc(lua_State *L) {
 struct commit *commit_push(lua_State *L) {
     struct commit **held = lua_newuserdatauv(L, sizeof(struct commit *), 0);
     *held = NULL;
-    if (luaL_newmetatable(L, COMMIT_TYPE)) {
-        lua_pushcfunction(L, commit_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    set_freeing(L, COMMIT_TYPE, commit_gc);
     if (commit_new(held) != 0) luaL_error(L, "out of memory");
     return *held;
 }
@@ -39,6 +45,20 @@ static void commit_release(lua_State *L, const struct commit *commit) {
         struct commit **held = luaL_testudata(L, i, COMMIT_TYPE);
         if (held != NULL && *held == commit) *held = NULL;
     }
+}
+
+static int rows_gc(lua_State *L) {
+    struct rows **held = lua_touserdata(L, 1);
+    rows_free(*held);
+    *held = NULL;
+    return 0;
+}
+
+struct rows **rows_push(lua_State *L) {
+    struct rows **held = lua_newuserdatauv(L, sizeof(struct rows *), 0);
+    *held = NULL;
+    set_freeing(L, ROWS_TYPE, rows_gc);
+    return held;
 }
 
 /* ---- the wait ---- */
@@ -65,13 +85,7 @@ static void wait_cancel(struct co_wait *wait) {
 static struct store_wait *wait_push(lua_State *L) {
     struct store_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     *w = (struct store_wait){.wait.cancel = wait_cancel};
-    if (luaL_newmetatable(L, WAIT_TYPE)) {
-        lua_pushcfunction(L, wait_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    set_freeing(L, WAIT_TYPE, wait_gc);
     w->answer = mem_zalloc(sizeof *w->answer);
     if (w->answer == NULL) luaL_error(L, "out of memory");
     return w;

@@ -35,6 +35,9 @@ int store_wait_select(lua_State *L, const char *sql, const struct val *values, s
  * it. */
 struct commit *commit_push(lua_State *L);
 
+/* Rows that a Lua error cannot leak: a userdata pushed on the stack that frees what it points to. */
+struct rows **rows_push(lua_State *L);
+
 /* nil, text, CODE for a store error. */
 int store_fail(lua_State *L, const struct store_answer *answer);
 

@@ -111,6 +111,8 @@ static struct str lua_text(struct str text) {
 }
 
 static int compile(struct str text, const char *path, struct buf *code, struct why *why) {
+    if (str_starts(text, STR(LUA_SIGNATURE)))
+        return why_set(why, E_SCRIPT, "%s:1: is bytecode; a script is text", path);
     lua_State *L = lua_newstate(lua_memory, NULL);
     if (L == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
     char chunk[SCRIPT_PATH_MAX + 2];

@@ -71,9 +71,13 @@ static size_t take_header(char *data, size_t one, size_t n, void *user) {
     if (str_starts(line, STR("HTTP/")) && str_find(line, ':') < 0) {
         answer_clear_headers(&call->reply); /* what came before was 100 Continue or the like */
         call->head_done = false;
+        call->interim = line.n > 9 && line.p[9] == '1';
         return whole;
     }
-    if (line.n == 0) call->head_done = true;
+    if (line.n == 0) {
+        call->head_done = true;
+        if (call->interim) timer_stop(&call->slow); /* the answer itself has not begun */
+    }
     if (call->head_done) return whole; /* trailers are dropped */
     struct str name, value;
     bool colon = str_cut(line, ':', &name, &value);

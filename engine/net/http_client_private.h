@@ -56,8 +56,9 @@ struct client_call {
     size_t head_bytes;
     int hops;
     bool head_done;
-    bool broken; /* finish it at the next sweep: no memory for its socket */
-    bool denied; /* an address was refused */
+    bool interim; /* this head is a 1xx one */
+    bool broken;  /* finish it at the next sweep: no memory for its socket */
+    bool denied;  /* an address was refused */
     char denied_text[128];
     char curl_text[CURL_ERROR_SIZE];
 };

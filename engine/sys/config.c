@@ -377,8 +377,10 @@ static void resolve_aliases(struct config *c) {
                 alias->state = VAR_DONE;
             }
             if (value != NULL) mem_wipe_free(value, strlen(value));
-            for (int id = 0; id < SETTING_COUNT; id++) /* the array may have moved */
-                c->settings[id].var = config_find(c, str_of(SETTINGS[id].name));
+            for (int id = 0; id < SETTING_COUNT; id++) { /* the array may have moved */
+                if (c->settings[id].var != NULL)
+                    c->settings[id].var = config_find(c, str_of(SETTINGS[id].name));
+            }
         }
     }
 }
@@ -387,8 +389,11 @@ static void resolve_setting(struct config *c, int id) {
     struct setting s = SETTINGS[id];
     struct var *v = config_find(c, str_of(s.name));
     struct why why = {0};
-    char where[128] = "";
-    if (v != NULL && v->origin == FROM_OPTION) s.name = v->label;
+    char where[128] = "", option[64];
+    if (v != NULL && v->origin == FROM_OPTION) {
+        snprintf(option, sizeof option, "--%s", v->label);
+        s.name = option;
+    }
     if (v != NULL && setting_parse(&s, str_of(v->value), &c->settings[id].number, &why) != 0) {
         describe(c, v, where);
         say(c, &c->problems, "%s%s", where, why.text);

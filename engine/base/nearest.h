@@ -1,19 +1,19 @@
-/* "Did you mean": the known word nearest to a mistyped one. */
+/* "did you mean ...?": the known name that is the fewest edits away from a mistyped one. */
 #ifndef LUWAK_BASE_NEAREST_H
 #define LUWAK_BASE_NEAREST_H
 
 #include "base/str.h"
 
-/* Edits (insert, delete, replace, swap of neighbours) from a to b; words over 64 bytes: 65. */
-unsigned edit_distance(struct str a, struct str b);
-
-/* Offers words one by one and keeps the best; `best` stays NULL when none is near enough (a third
- * of the word's length, at least 1 and at most 4 edits). The first of equals wins. */
 struct nearest {
-    struct str word;
-    const char *best;
-    unsigned distance;
+    struct str word; /* what was typed */
+    struct str best; /* empty: nothing is near */
+    size_t distance;
 };
-void nearest_offer(struct nearest *n, const char *candidate);
+
+void nearest_init(struct nearest *n, struct str word);
+void nearest_try(struct nearest *n, struct str name);
+
+/* Edits (insert, delete, replace, swap of neighbours) from a to b; both at most 64 bytes. */
+size_t edit_distance(struct str a, struct str b);
 
 #endif

@@ -247,13 +247,14 @@ static void check_name(struct config *c, const struct var *v) {
     if (str_starts(name, STR("LUWAK_FAULT"))) return;
 #endif
     char where[128];
-    struct nearest near = {.word = name};
+    struct nearest near;
+    nearest_init(&near, name);
     for (int i = 0; i < SETTING_COUNT; i++)
-        nearest_offer(&near, SETTINGS[i].name);
+        nearest_try(&near, str_of(SETTINGS[i].name));
     describe(c, v, where);
-    say(c, ours ? &c->problems : &c->warnings, "%s%.80s is not a setting%s%s%s", where, v->name,
-        near.best == NULL ? "" : "; did you mean ", near.best == NULL ? "" : near.best,
-        near.best == NULL ? "; `luwak config --help` lists them" : "?");
+    say(c, ours ? &c->problems : &c->warnings, "%s%.80s is not a setting%s%.*s%s", where, v->name,
+        near.best.n == 0 ? "" : "; did you mean ", STR_FMT(near.best),
+        near.best.n == 0 ? "; `luwak config --help` lists them" : "?");
 }
 
 static bool concerns_us(const struct var *v) {

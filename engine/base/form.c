@@ -86,15 +86,14 @@ static bool cookie_octets(struct str s) {
 }
 
 int cookie_next(struct form_iter *it, struct form_pair *out) {
-    if (it->rest.n == 0) return 0;
+    if (str_trim(it->rest).n == 0) return 0;
     if (it->pairs == FORM_PAIRS_MAX) return E_LIMIT;
+    it->pairs++;
     struct str part;
-    if (str_cut(it->rest, ';', &part, &it->rest) && str_trim(it->rest).n == 0) return E_SYNTAX;
+    str_cut(it->rest, ';', &part, &it->rest);
     part = str_trim(part);
     if (!str_cut(part, '=', &out->name, &out->value) || !token(out->name)) return E_SYNTAX;
     struct str *v = &out->value;
     if (v->n >= 2 && v->p[0] == '"' && v->p[v->n - 1] == '"') *v = str_sub(*v, 1, v->n - 1);
-    if (!cookie_octets(*v)) return E_SYNTAX;
-    it->pairs++;
-    return 1;
+    return cookie_octets(*v) ? 1 : E_SYNTAX;
 }

@@ -33,8 +33,9 @@ void form_encode(struct str raw, bool plus, struct buf *out);
 /* Appends name=value, with '&' in front if the buffer is not empty. */
 void form_put(struct str name, struct str value, struct buf *out);
 
-/* Walks a Cookie header, "a=1; b=2" (RFC 6265 4.2.1), strictly. 1, 0, E_SYNTAX, E_LIMIT. Values
- * are what stands there, without their quotes. */
+/* Walks a Cookie header, "a=1; b=2" (RFC 6265 4.2.1), strictly. 1, 0, E_SYNTAX, E_LIMIT. After
+ * E_SYNTAX the iterator stands behind the bad cookie: another application on the same domain may
+ * have set it, and it should not lock our users out. Values come without their quotes. */
 int cookie_next(struct form_iter *it, struct form_pair *out);
 
 #endif

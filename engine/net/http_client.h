@@ -56,7 +56,8 @@ int http_client_setup(void);
 void http_client_teardown(void);
 
 /* destroy (of the transport): what is in flight ends without its done, as after cancel. The loop
- * must run (or be deleted) afterwards so that the closed handles are let go. */
+ * must run (or be deleted) afterwards so that the closed handles are let go. Not from inside a done
+ * or `report`. */
 int http_client_new(struct transport **out, const struct http_client_options *options);
 
 /* Refuses new calls, waits for those in flight; what is left after `ms` is answered "shutdown".

@@ -49,15 +49,17 @@ struct client_call {
     http_answer_cb done;
     void *data;
     struct timer deliver;
-    struct timer slow; /* armed while an answer is coming in */
-    uint64_t received; /* bytes of the answer, and how many at the last look */
+    struct timer deadline; /* ours, a little behind curl's */
+    struct timer slow;     /* armed while an answer is coming in */
+    uint64_t received;     /* bytes of the answer, and how many at the last look */
     uint64_t seen;
     uint64_t started_ns;
     size_t head_bytes;
     int hops;
     bool head_done;
-    bool broken; /* finish it at the next sweep: no memory for its socket */
-    bool denied; /* an address was refused */
+    bool interim; /* this head is a 1xx one */
+    bool broken;  /* finish it at the next sweep: no memory for its socket */
+    bool denied;  /* an address was refused */
     char denied_text[128];
     char curl_text[CURL_ERROR_SIZE];
 };

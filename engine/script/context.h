@@ -38,7 +38,9 @@ struct call_context {
         provider; /* whose durable state, configuration and hosts; empty for trusted scripts */
     struct str account; /* provider account: "demo/shared" */
     struct http_caps http;
+    uint64_t serial;     /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */
+    struct str path;     /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
     bool unverified; /* ctx.verify said no: the answer is 401 and nothing changes */

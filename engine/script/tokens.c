@@ -48,7 +48,7 @@ struct entry {
 
 struct token_cache {
     pthread_mutex_t lock;
-    const struct seal *seal;
+    const struct seal_ring *ring;
     struct entry *entries; /* as many as provider accounts: few */
 };
 
@@ -57,11 +57,11 @@ struct guard {
     struct entry *entry; /* NULL once it was let go */
 };
 
-int tokens_new(struct token_cache **out, const struct seal *seal) {
+int tokens_new(struct token_cache **out, const struct seal_ring *ring) {
     struct token_cache *t = mem_zalloc(sizeof *t);
     if (t == NULL) return E_NOMEM;
     pthread_mutex_init(&t->lock, NULL);
-    t->seal = seal;
+    t->ring = ring;
     *out = t;
     return 0;
 }
@@ -247,7 +247,7 @@ static int fetched(lua_State *L, int status, lua_KContext k) {
     struct buf sealed = {0};
     char *copy = mem_dup(value.p, value.n);
     int err =
-        copy == NULL ? E_NOMEM : seal_bytes(g->cache->seal, STR("token"), name, value, &sealed);
+        copy == NULL ? E_NOMEM : seal(g->cache->ring, "token", name, value, s->rng, &sealed);
     if (err == 0)
         commit_add(
             c, OP_TOKEN_PUT,
@@ -281,7 +281,7 @@ static int loaded(lua_State *L, const struct store_answer *a) {
     struct buf plain = {0};
     bool usable =
         expires_at > clock_now_ms(context_of(L)->services->clock) &&
-        unseal_bytes(g->cache->seal, STR("token"), name, rows_text(a->rows, 0, 0), &plain) == 0;
+        seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
     if (value == NULL) return fetch(L);

@@ -7,9 +7,9 @@
 #include <lua.h>
 
 struct token_cache;
-struct seal;
+struct seal_ring;
 
-int tokens_new(struct token_cache **out, const struct seal *seal);
+int tokens_new(struct token_cache **out, const struct seal_ring *ring);
 void tokens_delete(struct token_cache *t);
 
 int tokens_l_token(lua_State *L); /* ctx.token(key, fetch) */

@@ -111,6 +111,8 @@ static struct str lua_text(struct str text) {
 }
 
 static int compile(struct str text, const char *path, struct buf *code, struct why *why) {
+    if (str_starts(text, STR(LUA_SIGNATURE)))
+        return why_set(why, E_SCRIPT, "%s:1: is bytecode; a script is text", path);
     lua_State *L = lua_newstate(lua_memory, NULL);
     if (L == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
     char chunk[SCRIPT_PATH_MAX + 2];
@@ -336,9 +338,4 @@ const struct part *version_part(const struct version *v, const char *module) {
     for (size_t i = 1; i < v->part_count; i++)
         if (strcmp(v->parts[i].name, module) == 0) return &v->parts[i];
     return NULL;
-}
-
-void version_write_parts(const struct version *v, struct buf *out) {
-    for (size_t i = 0; i < v->part_count; i++)
-        buf_addf(out, "%s %s %s\n", v->parts[i].hash, v->parts[i].path, v->parts[i].name);
 }

@@ -122,6 +122,7 @@ static void load_environment(struct config *c, const char *const *environment) {
         struct var *v =
             find_any(c, name) != NULL ? NULL : add_var(c, name, value, FROM_ENVIRONMENT);
         if (v != NULL) v->live = live;
+        c->no_memory = c->no_memory || marked.err == E_NOMEM;
         buf_free(&marked);
     }
 }
@@ -182,6 +183,7 @@ static void load_credentials(struct config *c, const char *folder) {
         } else if (other->value[0] != '\0' && !str_eq(str_of(other->value), value)) {
             say(c, &c->problems, "%s: the environment and the credential disagree: keep one", name);
         }
+        c->no_memory = c->no_memory || err == E_NOMEM;
         wipe_buf(&text);
     }
     closedir(dir);
@@ -213,7 +215,7 @@ static void load_file(struct config *c, const char *path, bool named) {
         goto out;
     }
     if (err == 0) err = dotenv_parse(buf_str(&text), path, &why, found_in_file, c);
-    if (err == E_NOMEM) c->no_memory = true;
+    if (err == E_NOMEM || text.err == E_NOMEM) c->no_memory = true;
     if (err != 0) {
         if (why.code == 0) why_set(&why, err, "%s: %s", path, err_text(err));
         say(c, &c->problems, "%s", why.text);
@@ -303,7 +305,10 @@ static bool expand(struct config *c, struct var *v, int depth) {
             buf_addc(&out, *p);
         }
     }
-    if (out.err == E_LIMIT) {
+    if (out.err == E_NOMEM) {
+        c->no_memory = true;
+        good = false;
+    } else if (out.err == E_LIMIT) {
         say(c, &c->problems, "%.80s grows beyond 64 kB when expanded", v->name);
         good = false;
     }
@@ -338,7 +343,7 @@ static void alias_name(const char *gateway, const char *what, char out[96]) {
         return;
     }
     size_t n = 0;
-    for (; gateway[n] != '\0' && n < 40; n++)
+    for (; n < 40 && gateway[n] != '\0'; n++)
         out[n] = (char)toupper((unsigned char)gateway[n]);
     snprintf(out + n, 96 - n, "_%s", what);
 }
@@ -377,8 +382,10 @@ static void resolve_aliases(struct config *c) {
                 alias->state = VAR_DONE;
             }
             if (value != NULL) mem_wipe_free(value, strlen(value));
-            for (int id = 0; id < SETTING_COUNT; id++) /* the array may have moved */
-                c->settings[id].var = config_find(c, str_of(SETTINGS[id].name));
+            for (int id = 0; id < SETTING_COUNT; id++) { /* the array may have moved */
+                if (c->settings[id].var != NULL)
+                    c->settings[id].var = config_find(c, str_of(SETTINGS[id].name));
+            }
         }
     }
 }
@@ -387,8 +394,11 @@ static void resolve_setting(struct config *c, int id) {
     struct setting s = SETTINGS[id];
     struct var *v = config_find(c, str_of(s.name));
     struct why why = {0};
-    char where[128] = "";
-    if (v != NULL && v->origin == FROM_OPTION) s.name = v->label;
+    char where[128] = "", option[64];
+    if (v != NULL && v->origin == FROM_OPTION) {
+        snprintf(option, sizeof option, "--%s", v->label);
+        s.name = option;
+    }
     if (v != NULL && setting_parse(&s, str_of(v->value), &c->settings[id].number, &why) != 0) {
         describe(c, v, where);
         say(c, &c->problems, "%s%s", where, why.text);

@@ -12,10 +12,9 @@
 
 struct config;
 
-struct config_option { /* from the command line: --listen is {SET_LUWAK_LISTEN, "--listen", value}
-                        */
+struct config_option {
     enum setting_id setting;
-    const char *option;
+    const char *option; /* its name without dashes; outlives the config */
     const char *value;
 };
 

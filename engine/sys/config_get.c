@@ -105,8 +105,7 @@ static void add_origin(const struct config *c, const struct var *v, struct buf *
     case FROM_CREDENTIAL: buf_adds(out, "credential"); break;
     case FROM_FILE: buf_addf(out, "%s:%d", c->env_file, v->line); break;
     case FROM_ALIAS: buf_addf(out, "as %s", v->label); break;
-    case FROM_OPTION: buf_addf(out, "option %s", v->label); break;
-    case FROM_DEMO: buf_adds(out, "demo"); break;
+    case FROM_OPTION: buf_addf(out, "option --%s", v->label); break;
     }
 }
 

@@ -1,10 +1,10 @@
-/* Shared by config.c (loading) and config_print.c (showing). */
+/* Shared by config.c (loading) and config_get.c (asking and showing). */
 #ifndef LUWAK_SYS_CONFIG_PRIVATE_H
 #define LUWAK_SYS_CONFIG_PRIVATE_H
 
 #include "sys/config.h"
 
-enum origin { FROM_ENVIRONMENT, FROM_CREDENTIAL, FROM_FILE, FROM_ALIAS, FROM_DEMO, FROM_OPTION };
+enum origin { FROM_ENVIRONMENT, FROM_CREDENTIAL, FROM_FILE, FROM_ALIAS, FROM_OPTION };
 
 struct var {
     char *name;

@@ -190,7 +190,8 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     return err != 0 ? err : conn_point(conn, false, query, values, count, out);
 }
 
-static int drv_check_query(struct store *store, const char *sql, struct why *why) {
+static int drv_add_query(struct store *store, const char *name, const char *sql, struct why *why) {
+    (void)name;
     struct sqlite_store *s = sqlite_of(store);
     pthread_mutex_lock(&s->writer.db_lock);
     conn_restrict(&s->writer.conn, true);
@@ -233,7 +234,7 @@ static const struct store_driver SQLITE = {
     .submit = drv_submit,
     .read = drv_read,
     .get = drv_get,
-    .check_query = drv_check_query,
+    .add_query = drv_add_query,
     .migrate = sqlite_migrate,
     .backup = sqlite_backup,
     .verify = sqlite_verify,

@@ -103,9 +103,13 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
     sqlite3_stmt *stmt = NULL;
     if (rc == SQLITE_OK && (!was_clean || size < QUICK_CHECK_BYTES)) {
         rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-        if (rc == SQLITE_OK) rc = sqlite3_step(stmt) == SQLITE_ROW ? SQLITE_OK : SQLITE_CORRUPT;
+        if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
+        if (found != NULL && strstr(found, "error code=7") != NULL) { /* it ran out of memory */
+            found = NULL;
+            rc = SQLITE_NOMEM;
+        }
     }
     int err = 0;
     if (found != NULL || sqlite_err(rc) == E_CORRUPT)

@@ -54,6 +54,7 @@ static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *
     *rc = sqlite_exec(db, "SAVEPOINT c");
     if (*rc != SQLITE_OK) return false;
     int err = op_run_all(w->runner, c, events, rc);
+    if (err == E_NOMEM && *rc == SQLITE_OK) *rc = SQLITE_NOMEM; /* ours, not SQLite's */
     if (err == 0) {
         *rc = sqlite_exec(db, "RELEASE c");
         return *rc == SQLITE_OK;

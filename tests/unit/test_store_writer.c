@@ -368,7 +368,7 @@ static void any_allocation_may_fail(void **state) {
                    VALS(V_TEXT("t"), V_TEXT("t"), V_TEXT("o"), V_BLOB(STR("{}")), V_INT(1)));
         submit(&w.f, c, LANE_NEW, a);
         w.f.pump(&w.f, &a->done);
-        CHECK(a->err == 0 || a->err == E_NOMEM);
+        if (a->err != 0) CHECK_ERR(a->err, E_NOMEM);
         struct rows *rows = NULL;
         int err = run_query(&w.f, "counter_get", VALS(V_TEXT("n")), &rows);
         CHECK(err == 0 || err == E_NOMEM);

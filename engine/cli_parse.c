@@ -95,7 +95,8 @@ static int check_args(const struct cli_args *a, struct why *why) {
             struct nearest near = {.word = str_of(a->args[at])};
             char words[160];
             snprintf(words, sizeof words, "%s", spec->choices);
-            for (char *w = strtok(words, "|"); w != NULL; w = strtok(NULL, "|"))
+            char *rest = NULL;
+            for (char *w = strtok_r(words, "|", &rest); w != NULL; w = strtok_r(NULL, "|", &rest))
                 nearest_offer(&near, w);
             return why_set(why, E_USAGE, "no %s %s; %s%s%s", spec->name, a->args[at],
                            near.best == NULL ? "one of " : "did you mean ",

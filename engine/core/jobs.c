@@ -216,7 +216,19 @@ static bool has_slot(const struct jobs *j, struct str id) {
 }
 
 /* Columns of `jobs_due` and `jobs_running`. */
-enum { COL_ID, COL_NAME, COL_ARGS, COL_DUE, COL_RUN, COL_ATTEMPTS, COL_ONCE, COL_BACKOFF };
+enum {
+    COL_ID,
+    COL_NAME,
+    COL_ARGS,
+    COL_STATE,
+    COL_DUE,
+    COL_PRIORITY,
+    COL_ONCE,
+    COL_BACKOFF,
+    COL_UNIQUE,
+    COL_ATTEMPTS,
+    COL_RUN
+};
 
 static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row) {
     struct str id = rows_text(rows, row, COL_ID), name = rows_text(rows, row, COL_NAME);
@@ -272,41 +284,55 @@ static void sleep_until_due(struct jobs *j) {
     timer_start(j->options.loop, &j->wake, (uint64_t)wait, wake_fired);
 }
 
-static void due_known(int err, const struct why *why, struct rows *rows, void *data) {
-    struct jobs *j = data;
+/* An answer of the store came; true: the queue is being deleted, or something changed meanwhile. */
+static bool looked(struct jobs *j, int err, const struct why *why, struct rows *rows) {
     j->in_flight--;
     j->looking = false;
+    if (!j->deleting && err == 0) return false;
+    rows_free(rows);
     if (j->deleting) {
-        rows_free(rows);
         maybe_free(j);
-        return;
-    }
-    if (err != 0) {
+    } else {
         log_error("jobs_not_read", L_TEXT("error", why->text));
         timer_start(j->options.loop, &j->wake, LOOK_AGAIN_MS, wake_fired);
-        return;
     }
-    j->next_due = INT64_MAX;
-    j->seen_all = true;
-    for (size_t i = 0; i < rows_count(rows); i++) {
-        int64_t due = rows_int(rows, i, COL_DUE);
-        if (has_slot(j, rows_text(rows, i, COL_ID))) continue;
-        if (due > now(j)) { /* the rows come due ones first, then the one that is next */
-            if (due < j->next_due) j->next_due = due;
-        } else if (j->running < j->options.running_max && j->serving) {
-            claim(j, rows, i);
-        } else {
-            j->seen_all = false; /* a free slot will look again */
-            j->next_due = due;
-        }
-    }
+    return true;
+}
+
+static void next_known(int err, const struct why *why, struct rows *rows, void *data) {
+    struct jobs *j = data;
+    if (looked(j, err, why, rows)) return;
+    j->next_due = rows_count(rows) == 0 || rows_null(rows, 0, 0) ? INT64_MAX : rows_int(rows, 0, 0);
     rows_free(rows);
-    if (j->look_again && j->serving) {
+    j->seen_all = true;
+    if (j->look_again || j->next_due <= now(j)) {
         pump(j);
         return;
     }
-    if (j->running < j->options.running_max) sleep_until_due(j);
+    sleep_until_due(j);
     tell_idle(j);
+}
+
+static void due_known(int err, const struct why *why, struct rows *rows, void *data) {
+    struct jobs *j = data;
+    if (looked(j, err, why, rows)) return;
+    bool room = true;
+    for (size_t i = 0; i < rows_count(rows) && j->serving; i++) {
+        if (has_slot(j, rows_text(rows, i, COL_ID))) continue;
+        room = j->running < j->options.running_max;
+        if (!room) break;
+        claim(j, rows, i);
+    }
+    rows_free(rows);
+    if (!room || !j->serving) return; /* a slot that gets free looks again */
+    if (j->running != 0) {
+        /* What was claimed is not idle; its end looks again. Until then: what else comes due? */
+        sleep_until_due(j);
+        return;
+    }
+    j->looking = true;
+    j->in_flight++;
+    store_query(j->options.store, "job_next_due", NULL, 0, j->options.loop, next_known, j);
 }
 
 static void pump(struct jobs *j) {
@@ -315,6 +341,7 @@ static void pump(struct jobs *j) {
     if (j->looking) return;
     if (j->running >= j->options.running_max) return;
     j->looking = true;
+    j->seen_all = false;
     j->in_flight++;
     timer_stop(&j->wake);
     store_query(j->options.store, "jobs_due",

@@ -4,19 +4,22 @@
 
 #include <stdio.h>
 
-#define FINAL \
-    (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | TO(OPERATION_EXPIRED))
+#define ENDS                                                                                    \
+    (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | TO(OPERATION_SUPERSEDED))
 #define WAITS (TO(OPERATION_PENDING) | TO(OPERATION_PROCESSING) | TO(OPERATION_UNKNOWN))
+#define LAPSE TO(OPERATION_EXPIRED)
+#define AFTER TO(OPERATION_SUCCESS) /* the provider changed its mind */
 
 const struct state OPERATION_STATES[OPERATION_STATES_] = {
-    [OPERATION_SENDING] = {"sending", WAITS | FINAL},
-    [OPERATION_PENDING] = {"pending", TO(OPERATION_PROCESSING) | TO(OPERATION_UNKNOWN) | FINAL},
-    [OPERATION_PROCESSING] = {"processing", TO(OPERATION_PENDING) | TO(OPERATION_UNKNOWN) | FINAL},
-    [OPERATION_UNKNOWN] = {"unknown", TO(OPERATION_PENDING) | TO(OPERATION_PROCESSING) | FINAL},
+    [OPERATION_SENDING] = {"sending", WAITS | ENDS | LAPSE},
+    [OPERATION_PENDING] = {"pending", WAITS | ENDS | LAPSE},
+    [OPERATION_PROCESSING] = {"processing", WAITS | ENDS | LAPSE},
+    [OPERATION_UNKNOWN] = {"unknown", WAITS | ENDS}, /* never expires, is never sent again */
     [OPERATION_SUCCESS] = {"success", 0},
-    [OPERATION_FAILED] = {"failed", TO(OPERATION_SUCCESS)},
-    [OPERATION_CANCELLED] = {"cancelled", 0},
-    [OPERATION_EXPIRED] = {"expired", 0},
+    [OPERATION_FAILED] = {"failed", AFTER},
+    [OPERATION_CANCELLED] = {"cancelled", AFTER},
+    [OPERATION_EXPIRED] = {"expired", AFTER},
+    [OPERATION_SUPERSEDED] = {"superseded", AFTER},
 };
 
 bool operation_open(enum operation_state state) {

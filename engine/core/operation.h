@@ -2,11 +2,12 @@
  * refund, reverse, pay. Its intent is on disk before the first byte goes out, its result before
  * anybody hears of it, and what stays without an answer is asked for until it is known.
  *
- *                    .-----> pending ----.      pending: the provider waits for a person (an offer)
- *   sending ---------+-----> processing -+--> success | failed | cancelled | expired
- *      |             '-----> unknown ----'      processing, unknown: we ask
+ *              .-----> pending ----.       pending: the provider waits for a person (an offer)
+ *   sending ---+-----> processing -+--> success | failed | cancelled | superseded | expired
+ *      |       '-----> unknown ----'       processing, unknown: we ask; unknown never expires
  *      '---(crash, time-out, script error: from the first byte on)---> unknown
- *   failed -> success is allowed once more: providers change their mind (deny, then settlement).
+ *   failed, cancelled, expired, superseded -> success: providers change their mind.
+ * The store's triggers hold the same table.
  *
  * `generation` counts the moves. Whoever read generation g can move the operation only while it
  * still stands at g, so two answers that race (a callback and a poll) cannot both win; the loser
@@ -31,6 +32,7 @@ enum operation_state {
     OPERATION_FAILED,
     OPERATION_CANCELLED,
     OPERATION_EXPIRED,
+    OPERATION_SUPERSEDED, /* the payer chose another way; its money is still caught */
     OPERATION_STATES_
 };
 extern const struct state OPERATION_STATES[OPERATION_STATES_];

@@ -79,8 +79,15 @@ SUBJECT(ctx_http)
 #define HAS_HTTP
 #endif
 const struct bind_module *const BIND_MODULES[] = {
-    &bind_base,      &bind_base_string, &bind_base_table, &bind_base_math, &bind_base_utf8,
-    &bind_base_io,   &bind_log,         &bind_engine,     &bind_decide,
+    &bind_base,
+    &bind_base_string,
+    &bind_base_table,
+    &bind_base_math,
+    &bind_base_utf8,
+    &bind_base_io,
+    &bind_log,
+    &bind_engine,
+    &bind_decide,
     // clang-format off
     HAS_JSON
     HAS_MONEY
@@ -91,8 +98,8 @@ const struct bind_module *const BIND_MODULES[] = {
     HAS_CRYPTO
     HAS_SECRET
     HAS_HTTP
-    // clang-format on
-    NULL,
+        // clang-format on
+        NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */

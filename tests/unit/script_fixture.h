@@ -1,4 +1,5 @@
-/* Versions made by hand, a runtime on the simulated loop, and calls that leave what came of them. */
+/* Versions made by hand, a runtime on the simulated loop, and calls that leave what came of them.
+ */
 #ifndef LUWAK_TESTS_SCRIPT_FIXTURE_H
 #define LUWAK_TESTS_SCRIPT_FIXTURE_H
 

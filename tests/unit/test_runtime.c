@@ -7,7 +7,8 @@ static void a_call_returns(void **state) {
     (void)state;
     struct fixture f;
     fixture_start(&f, NULL);
-    struct version *v = fixture_script(KIND_JOB, "a", "return { f = function(x) return x .. '!' end }");
+    struct version *v =
+        fixture_script(KIND_JOB, "a", "return { f = function(x) return x .. '!' end }");
     struct outcome o = {.argument = "hello"};
     CHECK_OK(fixture_call(&f, v, "f", &o));
     CHECK_INT(o.done, 0); /* never inside start */

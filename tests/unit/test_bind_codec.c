@@ -138,7 +138,7 @@ static void json_encodes(void **state) {
         "fails('cannot be encoded', json.encode, io.stdout)\n"
         "local t = {} t.t = t fails('nested too deep', json.encode, t)\n"
         "fails('too long', json.encode, ('x'):rep(2^20))\n"
-        "eq(#json.encode(('x'):rep(2^20), {size = 2^21}), 2^20 + 2)\n"
+        "eq(#json.encode(('x'):rep(2^20), {size = 1 << 21}), (1 << 20) + 2)\n"
         "fails('has a metatable', json.array, setmetatable({}, {}))\n"
         "eq(json.number '1.0' == json.number '1.0', true) eq(json.number '1' == json.number "
         "'1.0', false)\n"
@@ -301,7 +301,7 @@ static void forms_csv_and_xml(void **state) {
     (void)state;
     run("local f = form.decode 'a=1+2&b=%C3%A9&c' eq(f.a, '1 2') eq(f.b, '\\u{e9}') eq(f.c, '')\n"
         "bad('E_SYNTAX', form.decode 'a=%zz') bad('E_SYNTAX', form.decode 'a=1&a=2')\n"
-        "bad('E_LIMIT', form.decode(('a&'):rep(1001):gsub('a', '%0'))) local p = form.pairs "
+        "bad('E_LIMIT', form.pairs(('a&'):rep(1001))) local p = form.pairs "
         "'a=1&a=2' eq(p[2][2], '2')\n"
         "bad('E_SYNTAX', form.pairs '%')\n"
         "eq(form.encode{b = 'x y', a = 1, c = true}, 'a=1&b=x+y&c=true')\n"

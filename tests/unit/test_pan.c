@@ -27,7 +27,9 @@ static void numbers_are_found_and_masked(void **state) {
     check_masked("30569309025904", "305693****5904", 1);
     check_masked("2223003122003222", "222300******3222", 1);
     check_masked("6200000000000005", "620000******0005", 1);
-    /* one inside the other's end: both go */
+    /* the second begins with the last group of the first: hidden as one */
+    check_masked("4111 1111 0002 4242 1234 5678 9007", "4111 11** **** **** **** **** 9007", 1);
+    /* side by side */
     check_masked("4111 1111 1111 1111 5500-0000-0000-0004",
                  "4111 11** **** 1111 5500-00**-****-0004", 2);
 }

@@ -185,7 +185,7 @@ static const struct bind_fn FNS[] = {
      "name -> value of a query or form body; a name that comes twice is refused"},
     {"pairs", l_pairs, KINDS_ALL, "text: string -> table, string?, string?",
      "list of {name, value}, in order, with names that come twice"},
-    {"encode", l_encode, KINDS_ALL, "values: table -> string",
+    {"encode", l_encode, KINDS_ALL, "fields: table -> string",
      "from name -> value (sorted by name) or a list of {name, value} (as it stands)"},
     {"escape", l_escape, KINDS_ALL, "text: string -> string",
      "percent encoding for a part of a path or query: all but letters, digits, - . _ ~"},

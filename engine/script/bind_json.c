@@ -251,7 +251,7 @@ static int l_null(lua_State *L) {
 static const struct bind_fn JSON_FNS[] = {
     {"decode", l_decode, KINDS_ALL, "text: string, options?: table -> any, string?, string?",
      "reads JSON, strictly; options: lenient (a provider's broken JSON), depth, size"},
-    {"encode", l_encode, KINDS_ALL, "value: any, options?: table -> string",
+    {"encode", l_encode, KINDS_ALL, "data: any, options?: table -> string",
      "writes JSON, keys sorted; an empty table is {}, json.array{} is []; refuses secrets"},
     {"array", l_array, KINDS_ALL, "t?: table -> table", "marks a table as an array"},
     {"object", l_object, KINDS_ALL, "t?: table -> table", "marks a table as an object"},
@@ -296,7 +296,7 @@ static int cjson_empty_array(lua_State *L) {
 
 static const struct bind_fn CJSON_FNS[] = {
     {"decode", cjson_decode, KINDS_CAGED, "text: string -> any", "json.decode that raises"},
-    {"encode", cjson_encode, KINDS_CAGED, "value: any -> string", "json.encode"},
+    {"encode", cjson_encode, KINDS_CAGED, "data: any -> string", "json.encode"},
     {"null", l_null, KINDS_CAGED, "value: null", "JSON's null"},
     {"empty_array", cjson_empty_array, KINDS_CAGED, "value: empty_array", "encoded as []"},
     {0},

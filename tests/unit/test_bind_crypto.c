@@ -185,7 +185,8 @@ static void a_secret_never_shows(void **state) {
     };
     for (size_t i = 0; i < sizeof leaks / sizeof leaks[0]; i++) {
         lua_settop(L, 0);
-        if (luaL_loadstring(L, leaks[i]) != LUA_OK) fail_msg("%s", lua_tostring(L, -1));
+        if (luaL_loadbuffer(L, leaks[i], strlen(leaks[i]), "=leak") != LUA_OK)
+            fail_msg("%s", lua_tostring(L, -1));
         if (lua_pcall(L, 0, 1, 0) == LUA_OK && !lua_isnil(L, -1))
             fail_msg("came out: %s", leaks[i]);
         const char *said = lua_tostring(L, -1);

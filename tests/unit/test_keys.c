@@ -492,7 +492,7 @@ static void the_token_never_chooses(void **state) {
     }
     struct str good = token_with("{\"alg\":\"HS256\"}", &text);
     CHECK(jwt_verify(&hs, str_sub(good, 0, good.n - 1), &payload, &why) != 0);
-    CHECK_ERR(jwt_verify(&hs, str_sub(good, 0, good.n - 2), &payload, &why), E_DENIED);
+    CHECK(jwt_verify(&hs, str_sub(good, 0, good.n - 4), &payload, &why) != 0);
     CHECK_ERR(jwt_verify(&hs, STR("e30.e30"), &payload, &why), E_SYNTAX);
     CHECK_ERR(jwt_verify(&hs, STR("eyJhbGciOiJub25lIn0.e30."), &payload, &why), E_DENIED);
     hs.secret = STR("");

@@ -18,9 +18,9 @@ static void must(const char *command) {
     if (system(line) != 0) fail_msg("%s", command);
 }
 static const char *at(const char *name) {
-    static char ring[8][768];
+    static char ring[64][768];
     static int next;
-    char *out = ring[next++ % 8];
+    char *out = ring[next++ % 64];
     snprintf(out, sizeof ring[0], "%s/%s", dir, name);
     return out;
 }

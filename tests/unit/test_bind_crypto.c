@@ -22,6 +22,7 @@ static struct {
     int (*finish)(lua_State *L, struct co_wait *wait);
     uint32_t generation;
     bool woken;
+    bool stop; /* end the loop at a wake */
 } fake;
 
 struct runtime *co_runtime(lua_State *L) {
@@ -60,7 +61,12 @@ int co_yield (lua_State *L, int (*finish)(lua_State *L, struct co_wait *wait)) {
 }
 bool co_wake(struct ticket ticket) {
     if (fake.wait == NULL || ticket.generation != fake.generation) return false;
+    if (fake.stop) loop_stop(fake.loop);
     return fake.woken = true;
+}
+static void stop_loop(struct task *task) {
+    (void)task;
+    loop_stop(fake.loop);
 }
 void co_check(lua_State *L) {
     (void)L;
@@ -471,6 +477,44 @@ static void calls_that_die_while_waiting(void **state) {
     }
 }
 
+/* The same with real threads: the work is elsewhere while the loop goes on. */
+static void work_on_real_threads(void **state) {
+    (void)state;
+    struct loop *sim = fake.loop;
+    struct pool *none = fake.pool;
+    struct clock real;
+    clock_real(&real);
+    CHECK_OK(loop_uv_new(&fake.loop, &real));
+    CHECK_OK(pool_new(&fake.pool, 2, 0));
+    lua_State *L = fresh();
+    set_key(L, "rsa", "openssl genpkey -algorithm RSA");
+    lua_State *co = lua_newthread(L);
+    int n = 0;
+    CHECK_INT(luaL_loadstring(co, "return crypto.rsa_sign(rsa, 'data')"), LUA_OK);
+    CHECK_INT(lua_resume(co, L, 0, &n), LUA_YIELD);
+    fake.stop = true;
+    fake.woken = false;
+    loop_uv_run(fake.loop);
+    CHECK(fake.woken);
+    CHECK_INT(lua_resume(co, L, 0, &n), LUA_OK);
+    CHECK_INT(n, 1);
+    CHECK_INT(lua_rawlen(co, -1), 344);
+    /* dies while its work runs on a thread */
+    CHECK_INT(luaL_loadstring(co, "return crypto.rsa_sign(rsa, 'data')"), LUA_OK);
+    CHECK_INT(lua_resume(co, L, 0, &n), LUA_YIELD);
+    fake.wait->cancel(fake.wait);
+    fake.wait = NULL;
+    lua_close(L);
+    pool_delete(fake.pool);
+    struct task end = {.run = stop_loop};
+    loop_post(fake.loop, &end);
+    loop_uv_run(fake.loop);
+    loop_delete(fake.loop);
+    fake.stop = false;
+    fake.loop = sim;
+    fake.pool = none;
+}
+
 /* Each allocation of ours fails once while Lua's work: an error or a nil, no crash. */
 static void memory_fails(void **state) {
     (void)state;
@@ -505,7 +549,7 @@ int main(int argc, char **argv) {
         T(secrets_are_wiped),    T(bytes_arguments),
         T(plain_functions),      T(ciphers),
         T(keys_and_passwords),   T(calls_that_die_while_waiting),
-        T(memory_fails),
+        T(work_on_real_threads), T(memory_fails),
     };
     return unit_main(argc, argv, "bind_crypto", tests, sizeof tests / sizeof tests[0]);
 }

@@ -5,6 +5,8 @@
 #include "sys/crypto.h"
 #include "sys/crypto_text.h"
 
+#include <pthread.h>
+
 #define ABC STR("abc")
 
 static void check_digest(enum digest d, struct str data, const char *expected) {
@@ -352,6 +354,34 @@ static void uuids(void **state) {
     CHECK(str_starts(str_of(a), STR("017f22e2-79b0-7")) && strchr("89ab", a[19]) != NULL);
 }
 
+static void *hash_in_thread(void *arg) {
+    (void)arg;
+    uint8_t out[DIGEST_MAX];
+    intptr_t bad = 0;
+    for (int i = 0; i < 300; i++) {
+        char key[2] = {(char)('a' + i % 20), 0};
+        uint8_t again[DIGEST_MAX];
+        bad += crypto_hmac(DIGEST_SHA512, str_of(key), ABC, out) != 0;
+        bad += crypto_hmac(DIGEST_SHA512, str_of(key), ABC, again) != 0;
+        bad += memcmp(out, again, 64) != 0;
+        bad += crypto_digest(DIGEST_SHA256, ABC, out) != 0 || out[0] != 0xba;
+    }
+    return (void *)bad;
+}
+
+/* The templates and fetched algorithms are shared by all threads. */
+static void threads(void **state) {
+    (void)state;
+    pthread_t t[4];
+    for (int i = 0; i < 4; i++)
+        CHECK_INT(pthread_create(&t[i], NULL, hash_in_thread, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        void *bad;
+        pthread_join(t[i], &bad);
+        CHECK(bad == NULL);
+    }
+}
+
 /* OpenSSL keeps texts of past errors in a ring of 16 until they are overwritten. */
 #define ERROR_RING (16 * 3)
 
@@ -401,6 +431,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(equal),
         cmocka_unit_test(texts),
         cmocka_unit_test(uuids),
+        cmocka_unit_test(threads),
         cmocka_unit_test(memory_fails),
     };
     return unit_main(argc, argv, "crypto", tests, sizeof tests / sizeof tests[0]);

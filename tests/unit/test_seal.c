@@ -79,7 +79,7 @@ static void the_key_can_be_changed(void **state) {
 static void bad_keys_are_explained(void **state) {
     (void)state;
     static const char *const bad[] = {
-        "", "short", "c2hvcnQ=", KEY_A ",", KEY_A "," KEY_A, "=" KEY_A};
+        "", "short", "c2hvcnQ=", (KEY_A ","), (KEY_A "," KEY_A), ("=" KEY_A)};
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct seal_ring *r;
         why = (struct why){0};

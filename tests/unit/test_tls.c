@@ -6,6 +6,7 @@
 
 #include <openssl/err.h>
 #include <openssl/ssl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -363,6 +364,32 @@ static void client_certificates(void **state) {
     tls_server_delete(s);
 }
 
+static void *reload_often(void *arg) {
+    intptr_t bad = 0;
+    for (int i = 0; i < 30; i++)
+        bad += tls_server_reload(arg, NULL) != 0;
+    return (void *)bad;
+}
+
+static void reloads_while_others_connect(void **state) {
+    (void)state;
+    struct tls_server *s = server((struct tls_server_options){at("a.crt"), at("a.key")});
+    pthread_t t;
+    CHECK_INT(pthread_create(&t, NULL, reload_often, s), 0);
+    for (int i = 0; i < 30; i++) {
+        struct tls_conn *c;
+        CHECK_OK(tls_conn_new(&c, s));
+        struct peer p = client(NULL, NULL, 0);
+        CHECK_OK(shake(&p, c, 20000));
+        client_free(&p);
+        tls_conn_delete(c);
+    }
+    void *bad;
+    pthread_join(t, &bad);
+    CHECK(bad == NULL);
+    tls_server_delete(s);
+}
+
 /* Who the peer is must be known again after a resumption. */
 static void resumption_keeps_the_peer(void **state) {
     (void)state;
@@ -425,6 +452,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test_setup(bad_files_are_explained, make_files),
         cmocka_unit_test_setup(client_certificates, make_files),
         cmocka_unit_test_setup(resumption_keeps_the_peer, make_files),
+        cmocka_unit_test_setup(reloads_while_others_connect, make_files),
         cmocka_unit_test_setup(memory_fails, make_files),
     };
     return unit_main(argc, argv, "tls", tests, sizeof tests / sizeof tests[0]);

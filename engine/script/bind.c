@@ -72,8 +72,9 @@ SUBJECT(secret)
 #define HAS_SECRET
 #endif
 #if __has_include("script/bind_http.c")
-#define HAS_HTTP ENTRY(http)
+#define HAS_HTTP ENTRY(http) ENTRY(ctx_http)
 SUBJECT(http)
+SUBJECT(ctx_http)
 #else
 #define HAS_HTTP
 #endif

@@ -72,7 +72,6 @@ bool co_step(struct co *co, struct co_end *end);
 /* runtime.c */
 uint32_t runtime_generation(struct runtime *rt);
 void runtime_ready(struct co *co);
-struct rng *runtime_rng(struct runtime *rt);
 struct co *runtime_slot(struct runtime *rt, uint32_t slot);
 
 #endif

@@ -127,7 +127,7 @@ static const struct bind_fn functions[] = {
     {"secret", l_secret, KINDS_SECRET, "name: string -> secret",
      "in config: a key whose value stays hidden"},
     {"deny", l_deny, KIND_RULE | KIND_TEST, "why: string -> deny", "a risk rule's no"},
-    {"allow", value_allow, KIND_RULE | KIND_TEST, "value: allow", "a risk rule's yes"},
+    {"allow", value_allow, KIND_RULE | KIND_TEST, "= allow", "a risk rule's yes"},
     {0},
 };
 

@@ -1,9 +1,9 @@
 /* bind: builds a state's world from the tables of all bind_x.c. See bind.h.
  *
  * A function without C code is Lua's own, taken over from the standard library (state.c). A
- * signature that begins with "=" (as "= number") names a constant: its function is called once, when the state
- * is made, and what it returns stands under the name. "ctx" and tables below it do not become
- * globals: they are what script_push_ctx pushes. */
+ * signature that begins with "=" (as "= number") names a constant: its function is called once,
+ * when the state is made, and what it returns stands under the name. "ctx" and tables below it do
+ * not become globals: they are what script_push_ctx pushes. */
 #include "script/bind.h"
 
 #include "base/err.h"

@@ -53,6 +53,7 @@ struct co {
 };
 
 /* budget.c */
+uint64_t budget_mono_ns(void);    /* real time, also in a simulation */
 void budget_begin(struct co *co); /* before each lua_resume */
 void budget_end(struct co *co);   /* after it */
 void budget_arm(struct co *co);   /* the hook fires at the next instruction */

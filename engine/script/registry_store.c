@@ -81,7 +81,8 @@ static void listed(int err, const struct why *why, struct rows *rows, void *data
     l.done(l.data, err);
 }
 
-static void live(struct registry_store *base, registry_row_cb row, registry_done_cb done, void *data) {
+static void live(struct registry_store *base, registry_row_cb row, registry_done_cb done,
+                 void *data) {
     struct kept_store *k = of(base);
     struct listing *l = mem_alloc(sizeof *l);
     if (l == NULL) {
@@ -102,8 +103,8 @@ static int history(struct registry_store *base, const char *path, int max, regis
     return err;
 }
 
-static int version(struct registry_store *base, const char *path, const char *id, registry_row_cb row,
-                   void *data) {
+static int version(struct registry_store *base, const char *path, const char *id,
+                   registry_row_cb row, void *data) {
     struct rows *rows = NULL;
     int err = store_get(of(base)->store, "script_version", VALS(V_TEXT(path), V_TEXT(id)), &rows);
     if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;

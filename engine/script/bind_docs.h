@@ -13,7 +13,7 @@
  *             | "value:" type                a constant
  *     params  = param {"," param}
  *     param   = name ["?"] ":" type | "..." [":" type]
- *     results = result {"," result}          a type; "T..." any number of it
+ *     results = result {"," result}          a type; "T..." any number of it; "..." of any
  *     type    = one {"|" one} ["?"]          string integer number boolean table function list any
  *                                            nil, or the name of a userdata type or of a shape
  *

@@ -33,6 +33,7 @@ static bool take_end(struct str *s, struct str end) {
 
 static int parse_type(struct sig_item *item, struct str text) {
     text = str_trim(text);
+    if (str_eq(text, STR("..."))) text = STR("any...");
     if (take_end(&text, STR("..."))) item->many = true;
     if (take_end(&text, STR("?"))) item->optional = true;
     item->type = text;

@@ -112,7 +112,7 @@ static void queried(int err, const struct why *why, struct rows *rows, void *dat
     a->err = err;
     a->failed_op = -1;
     a->rows = rows;
-    if (err != 0 && why != NULL) snprintf(a->detail, sizeof a->detail, "%s", why->text);
+    if (err != 0 && why != NULL) snprintf(a->detail, sizeof a->detail, "%.255s", why->text);
     wake(a);
 }
 

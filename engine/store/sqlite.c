@@ -103,9 +103,13 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
     sqlite3_stmt *stmt = NULL;
     if (rc == SQLITE_OK && (!was_clean || size < QUICK_CHECK_BYTES)) {
         rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-        if (rc == SQLITE_OK) rc = sqlite3_step(stmt) == SQLITE_ROW ? SQLITE_OK : SQLITE_CORRUPT;
+        if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
+        if (found != NULL && strstr(found, "error code=7") != NULL) { /* it ran out of memory */
+            found = NULL;
+            rc = SQLITE_NOMEM;
+        }
     }
     int err = 0;
     if (found != NULL || sqlite_err(rc) == E_CORRUPT)
@@ -190,7 +194,8 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     return err != 0 ? err : conn_point(conn, false, query, values, count, out);
 }
 
-static int drv_check_query(struct store *store, const char *sql, struct why *why) {
+static int drv_add_query(struct store *store, const char *name, const char *sql, struct why *why) {
+    (void)name;
     struct sqlite_store *s = sqlite_of(store);
     pthread_mutex_lock(&s->writer.db_lock);
     conn_restrict(&s->writer.conn, true);
@@ -233,7 +238,7 @@ static const struct store_driver SQLITE = {
     .submit = drv_submit,
     .read = drv_read,
     .get = drv_get,
-    .check_query = drv_check_query,
+    .add_query = drv_add_query,
     .migrate = sqlite_migrate,
     .backup = sqlite_backup,
     .verify = sqlite_verify,

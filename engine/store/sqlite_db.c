@@ -185,7 +185,8 @@ struct setting {
 
 static const struct setting PRAGMAS[] = {
     {"foreign_keys", 1, ALL_ROLES},
-    {"synchronous", 2, ALL_ROLES}, /* FULL */
+    {"recursive_triggers", 1, ALL_ROLES}, /* REPLACE meets the triggers that refuse deletes */
+    {"synchronous", 2, ALL_ROLES},        /* FULL */
     {"mmap_size", 0, ALL_ROLES},
     {"cell_size_check", 1, ALL_ROLES},
     {"temp_store", 2, ALL_ROLES}, /* memory */

@@ -380,6 +380,7 @@ static void describe_miss(struct replayer *r, struct replay_call *call, struct s
                  (int)(theirs.n - at < 30 ? theirs.n - at : 30), theirs.p + at,
                  (int)(body.n - at < 30 ? body.n - at : 30), body.p + at);
     }
+    call->miss.body = STR("");
     answer_fail(&call->miss, E_NOTFOUND, "replay_miss", "no recording of %.*s %.*s; %.*s",
                 STR_FMT(method), (int)(url.n < 80 ? url.n : 80), url.p, STR_FMT(buf_str(&why)));
     buf_addf(&r->misses, "no recording of %.*s %.*s\n%.*s\n%.*s\n\n", STR_FMT(method), STR_FMT(url),

@@ -168,7 +168,12 @@ static int end(void **state) {
     forget(&last);
     client->destroy(client);
     loop_delete(loop);
-    if (atomic_load(&resolver_delay_ms) == 0) CHECK_INT(mem_live(), live_before);
+    /* an abandoned resolver thread ends by itself and lets its memory go then */
+    for (int i = 0; i < 1000 && atomic_load(&resolver_delay_ms) != 0; i++) {
+        if (mem_live() == live_before) break;
+        usleep(10000);
+    }
+    CHECK_INT(mem_live(), live_before);
     atomic_store(&resolver_delay_ms, 0);
     return 0;
 }
@@ -372,7 +377,6 @@ static void a_hanging_resolver_does_not_hold_the_loop(void **state) {
     NAMED(fetch_out(&out), "connect_timeout");
     CHECK(!last.sent);
     CHECK((clock_mono_ns(&the_clock) - from) / 1000000 < 1400);
-    usleep(1600000); /* the thread ends by itself; let it, before the suite does */
 }
 
 static void serve_nothing(struct tcp_conn *conn) {

@@ -6,7 +6,7 @@
 
 #include <stdarg.h>
 
-struct loop *fake_script_loop;
+struct loop *fake_script_loop; /* what co_loop gives */
 
 struct loop *co_loop(lua_State *L) {
     (void)L;

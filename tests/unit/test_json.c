@@ -3,7 +3,11 @@
 #include "base/mem.h"
 #include "unit.h"
 
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 static int parse(const char *text, size_t n) {
     struct json_doc doc;
@@ -407,6 +411,51 @@ static void the_writer_writes(void **state) {
     buf_free(&b);
 }
 
+/* ---- calls in a wrong order are our own mistake and stop the process ---- */
+
+static void misuse(int which) {
+    struct buf b = {0};
+    struct json_out w;
+    json_out_init(&w, &b);
+    switch (which) {
+    case 0: json_int(&w, 1), json_int(&w, 2); break;          /* two values at the top */
+    case 1: json_begin_object(&w), json_int(&w, 1); break;    /* a value without its key */
+    case 2: json_key(&w, "a"); break;                         /* a key outside an object */
+    case 3: json_begin_array(&w), json_key(&w, "a"); break;   /* likewise */
+    case 4: json_begin_object(&w), json_end_array(&w); break; /* the other end */
+    case 5: json_begin_array(&w), json_end_object(&w); break; /* the other end */
+    case 6: json_end_array(&w); break;                        /* nothing open */
+    case 7: json_begin_array(&w), json_out_end(&w); break;    /* not closed */
+    case 8: json_begin_object(&w), json_key(&w, "a"), json_key(&w, "b"); break;
+    case 9: json_begin_object(&w), json_key(&w, "a"), json_end_object(&w); break;
+    }
+    buf_free(&b);
+}
+
+static void stopped(int signal) {
+    (void)signal;
+    exit(99);
+}
+
+static void misuse_stops_the_process(void **state) {
+    (void)state;
+    for (int which = 0; which < 10; which++) {
+        fflush(NULL);
+        pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            signal(SIGABRT, stopped);
+            if (freopen("/dev/null", "w", stderr) == NULL) exit(1);
+            misuse(which);
+            exit(0);
+        }
+        int status = 0;
+        CHECK(waitpid(child, &status, 0) == child);
+        CHECK(WIFEXITED(status));
+        CHECK_INT(WEXITSTATUS(status), 99);
+    }
+}
+
 static void every_failed_allocation_is_survived(void **state) {
     (void)state;
     static char text[8192];
@@ -472,6 +521,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(depth_and_size_are_bounded),
     cmocka_unit_test(trees_are_looked_up),
     cmocka_unit_test(the_writer_writes),
+    cmocka_unit_test(misuse_stops_the_process),
     cmocka_unit_test(every_failed_allocation_is_survived),
 };
 UNIT_MAIN("json", TESTS)

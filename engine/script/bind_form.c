@@ -4,6 +4,7 @@
 
 #include "base/sort.h"
 #include "script/bind.h"
+#include "script/bind_form.h"
 #include "script/co.h"
 #include "script/lua_out.h"
 
@@ -39,8 +40,8 @@ static int push_encoded(lua_State *L, struct str raw, bool plus) {
     return 1;
 }
 
-static int l_decode(lua_State *L) {
-    struct form_iter it = form_iter(check_str(L, 1));
+int form_table_push(lua_State *L, struct str text) {
+    struct form_iter it = form_iter(text);
     struct form_pair pair;
     int got;
     lua_newtable(L);
@@ -56,6 +57,10 @@ static int l_decode(lua_State *L) {
     }
     if (got < 0) return bind_fail(L, got, "form: more than %d names", FORM_PAIRS_MAX);
     return 1;
+}
+
+static int l_decode(lua_State *L) {
+    return form_table_push(L, check_str(L, 1));
 }
 
 static int l_pairs(lua_State *L) {

@@ -179,6 +179,13 @@ static struct str check_text(lua_State *L, int index) {
     return s;
 }
 
+int json_decode_push(lua_State *L, struct str text) {
+    struct json_limits limits = {0};
+    struct why why = {0};
+    int err = decode(L, text, &limits, &why);
+    return err == 0 ? 1 : bind_fail(L, err, "%s", why.text);
+}
+
 static int l_decode(lua_State *L) {
     struct str text = check_text(L, 1);
     struct json_limits limits;

@@ -24,8 +24,9 @@ extern const struct bind_module bind_base, bind_base_string, bind_base_table, bi
 #define SUBJECT(name) extern const struct bind_module bind_##name;
 #define ENTRY(name)   &bind_##name,
 #if __has_include("script/bind_json.c")
-#define HAS_JSON ENTRY(json)
+#define HAS_JSON ENTRY(json) ENTRY(cjson)
 SUBJECT(json)
+SUBJECT(cjson)
 #else
 #define HAS_JSON
 #endif

@@ -73,6 +73,18 @@ void script_cancel(struct ticket ticket); /* done() comes with CALL_CANCELLED */
 int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *data), void *data,
                       struct why *why);
 
+/* What options.close_state ends in, on any one thread: lua_close and all that belongs to the state
+ * (never call lua_close itself). */
+void script_close_state(lua_State *state);
+
+/* Pushes the state's `ctx` table (the bindings of modules "ctx" and "ctx.x"): for call.push. */
+void script_push_ctx(lua_State *L);
+
+/* The tag of a value made by pending{}, reply(), secret "X", none, deny, allow ...: "pending",
+ * "reply", "secret_name", "none", "deny", "allow"; NULL for anything else. Raw: never runs script
+ * code. */
+const char *script_tag(lua_State *L, int index);
+
 void runtime_retire(struct runtime *rt,
                     const struct version *v); /* no new calls; close when idle */
 

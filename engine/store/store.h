@@ -36,7 +36,12 @@ struct store_options {
     struct loop *inline_on;    /* simulation: no threads; commits run as tasks of this loop */
     int readers;               /* reader threads; ignored inline */
     size_t queue_max;          /* waiting new commits before E_BUSY; 0: default */
+    size_t reserve;            /* bytes kept back for results on a full disk; 0: default */
+    bool unchecked;            /* opens even a damaged file: for `luwak verify` */
 };
+
+/* Points SQLite at base/mem.h. Before anything else uses SQLite; store_open calls it too. */
+void store_setup(void);
 
 int store_open(struct store **out, const struct store_options *options, struct why *why);
 int store_connect(struct store **out, const char *control_socket, struct loop *loop,
@@ -86,6 +91,7 @@ int64_t rows_int(const struct rows *rows, size_t row, size_t column);     /* 0 f
 struct str rows_text(const struct rows *rows, size_t row, size_t column); /* empty for NULL */
 bool rows_null(const struct rows *rows, size_t row, size_t column);
 void rows_free(struct rows *rows);
+struct rows *rows_keep(const struct rows *rows); /* one more owner; each frees it */
 
 typedef void (*rows_done_cb)(int err, const struct why *why, struct rows *rows, void *data);
 
@@ -110,6 +116,7 @@ int store_add_query(struct store *store, const char *name, const char *sql, stru
  */
 struct store_listener {
     struct store_listener *next;
+    uint64_t serial; /* the store's */
     struct loop *loop;
     void (*heard)(struct store_listener *self, struct str topic, int64_t sequence);
 };
@@ -117,6 +124,31 @@ void store_listen(struct store *store, struct store_listener *listener);
 void store_unlisten(struct store *store, struct store_listener *listener);
 
 /* ---- care ---- */
+
+struct store_stats {
+    uint64_t commits;     /* that ended well */
+    uint64_t groups;      /* transactions they took */
+    uint64_t failed;      /* guards, constraints, no room */
+    uint64_t refused;     /* E_BUSY */
+    uint64_t reruns;      /* groups that were lost and run again one by one */
+    uint64_t checkpoints; /* */
+    bool full;            /* the disk is full: new work is refused, results still go in */
+    size_t waiting;
+};
+void store_stats(struct store *store, struct store_stats *out); /* zero for a remote store */
+
+/* The store cannot go on (I/O error, damage found while writing): what was acknowledged is safe,
+ * what follows would not be. NULL: log and end the process. A test may put its own here. */
+extern void (*store_fatal)(const char *what, const char *detail);
+
+/* A Lua migration, run inside the step's transaction. Set by the script layer. */
+struct store_migration;
+typedef int (*store_migration_run)(void *data, const char *path, struct str text,
+                                   struct store_migration *db, struct why *why);
+void store_migration_hook(store_migration_run run, void *data);
+int store_migration_exec(struct store_migration *db, const char *sql, struct why *why);
+int store_migration_select(struct store_migration *db, const char *sql, const struct val *values,
+                           size_t count, struct rows **out, struct why *why);
 
 struct store_report {
     void (*line)(void *data, bool good, const char *text); /* one check's finding */

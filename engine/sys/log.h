@@ -9,6 +9,7 @@
 #ifndef LUWAK_SYS_LOG_H
 #define LUWAK_SYS_LOG_H
 
+#include "base/clock.h"
 #include "base/str.h"
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR };
@@ -36,12 +37,14 @@ struct log_field {
 void log_emit(enum log_level level, const char *event, const struct log_field *fields);
 
 void log_setup(enum log_level least, enum log_format format, int fd);
+void log_clock(const struct clock *clock); /* whose wall time lines carry; NULL: the real one */
 void log_capture(void (*line)(void *data, struct str line), void *data); /* tests; NULL ends it */
 
 struct log_context {
     struct str request;
     struct str script; /* path@version */
 };
-void log_context(const struct log_context *context); /* this thread's, NULL: none */
+/* This thread's, NULL: none. The struct is copied, the bytes it points to are not. */
+void log_context(const struct log_context *context);
 
 #endif

@@ -26,5 +26,6 @@ void metric_observe_us(struct metric *m, uint64_t us, const char *const *label_v
 
 void metrics_write(struct buf *out); /* the whole exposition */
 int64_t metric_value(const struct metric *m, const char *const *label_values); /* for tests */
+void metrics_free(void); /* forgets all series; only when no other thread counts any more */
 
 #endif

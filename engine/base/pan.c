@@ -1,0 +1,124 @@
+/* Card numbers in text. Each run of digits is looked at as the beginning of at most seven
+ * candidates (lengths 13 to 19), whatever the text holds. */
+#include "base/pan.h"
+
+#include "base/ensure.h"
+
+#define PAN_MIN 13
+#define PAN_MAX 19
+
+/* Issuer ranges, by the first six digits, and the lengths they use. */
+static const struct {
+    int first, last, shortest, longest;
+} ISSUERS[] = {
+    {400000, 499999, 13, 19}, /* Visa */
+    {222100, 272099, 16, 16}, /* Mastercard */
+    {510000, 559999, 16, 16}, /* Mastercard */
+    {340000, 349999, 15, 15}, /* American Express */
+    {370000, 379999, 15, 15}, /* American Express */
+    {352800, 358999, 16, 19}, /* JCB */
+    {620000, 629999, 16, 19}, /* UnionPay; not the 13 digits of a phone in +62 */
+    {810000, 817199, 16, 19}, /* UnionPay */
+    {300000, 305999, 14, 19}, /* Diners */
+    {309500, 309599, 14, 19}, /* Diners */
+    {360000, 369999, 14, 19}, /* Diners */
+    {380000, 399999, 16, 19}, /* Diners */
+    {601100, 601199, 16, 19}, /* Discover */
+    {644000, 659999, 16, 19}, /* Discover */
+    {601300, 601399, 16, 19}, /* Indonesian debit */
+    {601900, 601999, 16, 19}, /* Indonesian debit */
+    {500000, 509999, 13, 19}, /* Maestro */
+    {560000, 589999, 13, 19}, /* Maestro */
+    {630400, 630499, 13, 19}, /* Maestro */
+    {670000, 679999, 13, 19}, /* Maestro */
+};
+
+static bool issued(const char *digits, int n) {
+    int head = 0;
+    for (int i = 0; i < 6; i++)
+        head = head * 10 + (digits[i] - '0');
+    for (size_t i = 0; i < ARRAY_LEN(ISSUERS); i++)
+        if (head >= ISSUERS[i].first && head <= ISSUERS[i].last && n >= ISSUERS[i].shortest &&
+            n <= ISSUERS[i].longest)
+            return true;
+    return false;
+}
+
+/* ISO/IEC 7812: every second digit from the right but one counts double. */
+static bool check_digit_fits(const char *digits, int n) {
+    int sum = 0;
+    for (int i = 0; i < n; i++) {
+        int d = digits[n - 1 - i] - '0';
+        if (i % 2 == 1) d = d > 4 ? d * 2 - 9 : d * 2;
+        sum += d;
+    }
+    return sum % 10 == 0;
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+bool pan_is(struct str s) {
+    if (s.n < PAN_MIN || s.n > PAN_MAX) return false;
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_digit(s.p[i])) return false;
+    return issued(s.p, (int)s.n) && check_digit_fits(s.p, (int)s.n);
+}
+
+/* The longest number that begins at `at`, the start of a run; its end, or 0. */
+static size_t end_of_number(struct str s, size_t at) {
+    char digits[PAN_MAX];
+    int n = 0;
+    size_t end = 0;
+    for (size_t i = at; i < s.n; i++) {
+        if (is_digit(s.p[i])) {
+            if (n == PAN_MAX) break;
+            digits[n++] = s.p[i];
+            bool run_ends = i + 1 == s.n || !is_digit(s.p[i + 1]);
+            if (run_ends && n >= PAN_MIN && issued(digits, n) && check_digit_fits(digits, n))
+                end = i + 1;
+        } else if ((s.p[i] != ' ' && s.p[i] != '-') || i + 1 == s.n || !is_digit(s.p[i + 1])) {
+            break;
+        }
+    }
+    return end;
+}
+
+static bool find_from(struct str s, size_t at, size_t *from, size_t *to) {
+    for (size_t i = at; i < s.n; i++) {
+        if (!is_digit(s.p[i]) || (i > 0 && is_digit(s.p[i - 1]))) continue;
+        size_t end = end_of_number(s, i);
+        if (end == 0) continue;
+        /* Numbers that begin inside this one and end behind it are hidden with it. */
+        for (size_t inner = i + 1; inner < end; inner++) {
+            if (!is_digit(s.p[inner]) || is_digit(s.p[inner - 1])) continue;
+            size_t inner_end = end_of_number(s, inner);
+            if (inner_end > end) end = inner_end;
+        }
+        *from = i;
+        *to = end;
+        return true;
+    }
+    return false;
+}
+
+bool pan_find(struct str text, size_t *from, size_t *to) {
+    return find_from(text, 0, from, to);
+}
+
+size_t pan_mask(char *text, size_t n) {
+    size_t count = 0, from, to = 0;
+    while (find_from((struct str){text, n}, to, &from, &to)) {
+        int digits = 0, seen = 0;
+        for (size_t i = from; i < to; i++)
+            digits += is_digit(text[i]);
+        for (size_t i = from; i < to; i++) {
+            if (!is_digit(text[i])) continue;
+            if (seen >= 6 && seen < digits - 4) text[i] = '*';
+            seen++;
+        }
+        count++;
+    }
+    return count;
+}

@@ -1,0 +1,254 @@
+/* The table. Order is the order of help. */
+#include "cli.h"
+
+#define DATA_OPTION                                                                        \
+    {                                                                                      \
+        "data", "DIR", SET_LUWAK_DATA, NULL,                                               \
+            "Directory of the database, its lock and the control socket (default ./data)." \
+    }
+#define ROOT_OPTION                                                                             \
+    {                                                                                           \
+        "root", "DIR", SET_LUWAK_ROOT, NULL,                                                    \
+            "Folder that holds channels/, rules/ and scripts/; found by itself when not given." \
+    }
+#define SIMULATED_OPTION                                                                      \
+    {                                                                                         \
+        "simulated", NULL, SET_LUWAK_ENV, NULL,                                               \
+            "Same as LUWAK_ENV=simulated: every provider is our simulator, no key is needed." \
+    }
+#define JSON_OPTION \
+    { "json", NULL, NO_SETTING, NULL, "One JSON object per line." }
+#define OPTIONS(...)              \
+    (const struct cli_option[]) { \
+        __VA_ARGS__               \
+    }
+#define ARGS(...)              \
+    (const struct cli_arg[]) { \
+        __VA_ARGS__            \
+    }
+#define EXAMPLES(...)       \
+    (const char *const[]) { \
+        __VA_ARGS__, NULL   \
+    }
+
+const struct cli_option CLI_COMMON[] = {
+    {"help", NULL, NO_SETTING, NULL, "Show this help."},
+    {"env-file", "FILE", NO_SETTING, NULL, "Read this file in place of ./.env."},
+    {0},
+};
+
+const struct cli_command CLI_COMMANDS[] = {
+    {
+        .name = "serve",
+        .summary = "Serve HTTP: the API, callbacks, jobs, pages",
+        .about = "Migrates the database when needed, loads every script, then serves until SIGTERM "
+                 "or SIGINT. Prints `listening on ADDRESS` when it is ready. A saved script serves "
+                 "within a second; SIGHUP looks at all of them at once.\n\n"
+                 "It must be told what it is for, by LUWAK_ENV or --simulated. A data directory "
+                 "belongs to one environment and one running server.",
+        .args = ARGS({0}),
+        .options = OPTIONS(SIMULATED_OPTION,
+                           {"listen", "HOST:PORT", SET_LUWAK_LISTEN, NULL,
+                            "Address to serve on (default 127.0.0.1:8080)."},
+                           DATA_OPTION, ROOT_OPTION,
+                           {"workers", "N", SET_LUWAK_WORKERS, NULL,
+                            "Worker threads; by default as many as fit the machine."},
+                           {0}),
+        .examples = EXAMPLES("luwak serve --simulated", "try everything on this machine",
+                             "LUWAK_ENV=production luwak serve --listen 0.0.0.0:443 --data "
+                             "/var/lib/luwak",
+                             "serve for real; LUWAK_DATA_KEY and the providers' keys must be set"),
+        .run = cmd_serve,
+    },
+    {
+        .name = "run",
+        .summary = "Run a one-off script with the whole engine",
+        .about = "Runs FILE, a tool as scripts/tools/ holds them, once. What follows FILE belongs "
+                 "to the script, as its `args` say; `luwak run FILE --help` shows them. Beside a "
+                 "running server it works through the server's control socket.\n\n"
+                 "With --dry-run it works on a copy of the data, and requests that would have an "
+                 "effect are printed in place of being sent.",
+        .args = ARGS({"FILE", ARG_ONE, NULL, "The script."},
+                     {"ARG", ARG_ANY, NULL, "The script's own arguments and options."}, {0}),
+        .options = OPTIONS({"dry-run", NULL, NO_SETTING, NULL,
+                            "Change nothing and send nothing; show what would be."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak run scripts/tools/import.lua statement.csv --dry-run",
+                             "see what an import would do"),
+        .run = cmd_run,
+        .script_args = true,
+    },
+    {
+        .name = "check",
+        .summary = "Find what is wrong in scripts before they are live",
+        .about = "Looks for syntax errors, unknown globals, tables that do not fit their kind's "
+                 "contract and configuration that is missing. Without FILE it checks every script "
+                 "under the root.",
+        .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
+        .options = OPTIONS(JSON_OPTION, SIMULATED_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak check channels/bni_va.lua", "check one channel"),
+        .run = cmd_check,
+    },
+    {
+        .name = "test",
+        .summary = "Run Lua tests with a fake clock and replayed HTTP",
+        .about = "Runs the tests in FILE, or all under tests/lua, each with its own store in "
+                 "memory, a clock that only the test moves and HTTP that is answered from "
+                 "recordings or simulators.",
+        .args = ARGS({"FILE", ARG_ANY, NULL, "Tests or folders (default tests/lua)."}, {0}),
+        .options =
+            OPTIONS({"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
+                    {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."},
+                    {"record", NULL, NO_SETTING, NULL,
+                     "Ask the real hosts and write the exchanges, redacted, to files."},
+                    ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak test tests/lua/bni_va_test.lua", "run one file"),
+        .run = cmd_test,
+    },
+    {
+        .name = "new",
+        .summary = "Write a new channel, rule, biller or tool with its test",
+        .about = "Writes a working file and its test under the root, and says what to do next. It "
+                 "never overwrites.",
+        .args = ARGS({"KIND", ARG_ONE, "channel|rule|biller|tool", "What to write."},
+                     {"NAME", ARG_ONE, NULL,
+                      "Its name: small letters, digits and _; a channel's begins with its "
+                      "provider's."},
+                     {0}),
+        .options = OPTIONS(ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak new channel bni_va", "channels/bni_va.lua and its test"),
+        .run = cmd_new,
+    },
+    {
+        .name = "migrate",
+        .summary = "Bring the database up to date",
+        .about = "Applies the engine's own steps, then those in scripts/migrations, each once, in "
+                 "order. `luwak serve` does the same at its start. Refused while a server runs.",
+        .args = ARGS({0}),
+        .options = OPTIONS({"dry-run", NULL, NO_SETTING, NULL, "Only list what is due."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .run = cmd_migrate,
+    },
+    {
+        .name = "simulate",
+        .summary = "Run a whole engine from a seed, in virtual time",
+        .about = "One worker, virtual time, a disk that crashes: what happens follows from the "
+                 "seed alone, so a failing seed replays exactly and prints its story.",
+        .args = ARGS({0}),
+        .options = OPTIONS({"seed", "N", NO_SETTING, NULL, "First seed (default: a random one)."},
+                           {"count", "N", NO_SETTING, NULL, "How many seeds (default 1)."},
+                           {"steps", "N", NO_SETTING, NULL, "Steps per seed (default 10000)."},
+                           {"story", NULL, NO_SETTING, NULL, "Print what happens, step by step."},
+                           ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak simulate --seed 42 --story", "replay seed 42"),
+        .run = cmd_simulate,
+    },
+    {
+        .name = "scripts",
+        .summary = "List script versions, compare them, go back",
+        .about = "list shows every script with its live version and what waits; history the "
+                 "versions of FILE; diff what changed between two of them (by default the live one "
+                 "and the file); rollback writes the version before the live one, or the one given "
+                 "by --to, back to the folder.",
+        .args = ARGS({"ACTION", ARG_ONE, "list|history|diff|rollback", "What to do."},
+                     {"FILE", ARG_OPTIONAL, NULL, "The script; not for list."}, {0}),
+        .options = OPTIONS({"from", "VERSION", NO_SETTING, NULL, "diff: the older version."},
+                           {"to", "VERSION", NO_SETTING, NULL,
+                            "diff: the newer version; rollback: the version to go back to."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak scripts rollback channels/bni_va.lua",
+                             "serve the version before this one again"),
+        .run = cmd_scripts,
+    },
+    {
+        .name = "deploy",
+        .summary = "Let a staged script go live",
+        .about = "With LUWAK_SCRIPTS=staged a saved script is checked and then waits; this makes "
+                 "it serve on every worker.",
+        .args = ARGS({"FILE", ARG_MANY, NULL, "Scripts that wait."}, {0}),
+        .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak deploy channels/bni_va.lua", "go live with what was checked"),
+        .run = cmd_deploy,
+    },
+    {
+        .name = "grant",
+        .summary = "Allow a provider its hosts, keys and private networks",
+        .about = "In production a provider's scripts call only hosts and see only keys that were "
+                 "granted here. Without options it shows what the scripts ask for and what they "
+                 "have. Without PROVIDER it lists all.",
+        .args = ARGS({"PROVIDER", ARG_OPTIONAL, NULL, "The provider's name."}, {0}),
+        .options = OPTIONS({"yes", NULL, NO_SETTING, NULL, "Grant all that its scripts ask for."},
+                           {"host", "HOST", NO_SETTING, NULL, "Grant this host."},
+                           {"key", "NAME", NO_SETTING, NULL, "Grant this configuration key."},
+                           {"network", "CIDR", NO_SETTING, NULL, "Grant this private network."},
+                           {"revoke", NULL, NO_SETTING, NULL,
+                            "Take back what the other options name, or everything."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak grant bni --yes", "grant what the BNI scripts declare"),
+        .run = cmd_grant,
+    },
+    {
+        .name = "config",
+        .summary = "Show every setting, its value and where it comes from",
+        .about = "Secrets are masked. Ends with 1 when something is wrong, after a line for each "
+                 "problem. Settings come from the environment, from systemd credentials and from "
+                 ".env, in this order; an empty value counts as not set; ${NAME} expands.",
+        .args = ARGS({0}),
+        .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .run = cmd_config,
+    },
+    {
+        .name = "backup",
+        .summary = "Copy the database, online",
+        .about = "Writes a consistent copy, checks it, then gives it its name; beside a running "
+                 "server too. An existing FILE is not touched.",
+        .args = ARGS({"FILE", ARG_ONE, NULL, "Where the copy goes."}, {0}),
+        .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, {0}),
+        .examples = EXAMPLES("luwak backup /backup/luwak-$(date +%F).db", "a nightly copy"),
+        .run = cmd_backup,
+    },
+    {
+        .name = "verify",
+        .summary = "Check the database and every invariant",
+        .about = "Checks the file's structure and every invariant of the data. With FILE it checks "
+                 "a backup. Ends with 1 when it found something.",
+        .args = ARGS({"FILE", ARG_OPTIONAL, NULL, "A backup; by default the data directory."}, {0}),
+        .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, {0}),
+        .run = cmd_verify,
+    },
+    {
+        .name = "completion",
+        .summary = "Print completion for a shell",
+        .about = "Prints a script for the shell to read.",
+        .args = ARGS({"SHELL", ARG_ONE, "bash|zsh|fish", "The shell."}, {0}),
+        .options = OPTIONS({0}),
+        .examples = EXAMPLES("source <(luwak completion bash)", "use it in this shell"),
+        .run = cmd_completion,
+    },
+    {
+        .name = "help",
+        .summary = "Show help",
+        .about = "Shows the list of commands, or the help of one.",
+        .args = ARGS({"COMMAND", ARG_OPTIONAL, NULL, "A command."}, {0}),
+        .options = OPTIONS({0}),
+        .run = cmd_help,
+    },
+    {
+        .name = "version",
+        .summary = "Print the version",
+        .about = "Prints the version of luwak and of the script API.",
+        .args = ARGS({0}),
+        .options = OPTIONS({0}),
+        .run = cmd_version,
+    },
+    {
+        .name = "man",
+        .summary = "Print the man page",
+        .about = "Prints the man page in troff, as it is installed.",
+        .args = ARGS({0}),
+        .options = OPTIONS({0}),
+        .run = cmd_man,
+        .hidden = true,
+    },
+    {0},
+};

@@ -1,0 +1,59 @@
+#include "core/operation.h"
+
+#include "core/jobs.h"
+
+#include <stdio.h>
+
+#define ENDS                                                                                    \
+    (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | TO(OPERATION_SUPERSEDED))
+#define WAITS (TO(OPERATION_PENDING) | TO(OPERATION_PROCESSING) | TO(OPERATION_UNKNOWN))
+#define LAPSE TO(OPERATION_EXPIRED)
+#define AFTER TO(OPERATION_SUCCESS) /* the provider changed its mind */
+
+const struct state OPERATION_STATES[OPERATION_STATES_] = {
+    [OPERATION_SENDING] = {"sending", WAITS | ENDS | LAPSE},
+    [OPERATION_PENDING] = {"pending", WAITS | ENDS | LAPSE},
+    [OPERATION_PROCESSING] = {"processing", WAITS | ENDS | LAPSE},
+    [OPERATION_UNKNOWN] = {"unknown", WAITS | ENDS}, /* never expires, is never sent again */
+    [OPERATION_SUCCESS] = {"success", 0},
+    [OPERATION_FAILED] = {"failed", AFTER},
+    [OPERATION_CANCELLED] = {"cancelled", AFTER},
+    [OPERATION_EXPIRED] = {"expired", AFTER},
+    [OPERATION_SUPERSEDED] = {"superseded", AFTER},
+};
+
+bool operation_open(enum operation_state state) {
+    return ((TO(OPERATION_SENDING) | WAITS) & TO(state)) != 0;
+}
+
+void operation_add_start(struct commit *commit, struct operation_new *op, const struct clock *clock,
+                         struct rng *rng) {
+    id_make(op->id, "op_", clock, rng);
+    int64_t now = clock_now_ms(clock);
+    commit_add(commit, OP_OPERATION_INSERT,
+               VALS(V_TEXT(op->id), V_STR(op->kind), V_STR(op->script), V_STR(op->version),
+                    V_STR(op->account), V_STR(op->reference),
+                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc),
+                    V_INT(op->ask_at), V_INT(now)));
+    char args[ID_SIZE + 16], unique[ID_SIZE + 8];
+    snprintf(args, sizeof args, "{\"id\":\"%s\"}", op->id);
+    snprintf(unique, sizeof unique, "ask %s", op->id);
+    job_enqueue(commit,
+                &(struct job_new){.name = STR(OPERATION_ASK_JOB),
+                                  .args = str_of(args),
+                                  .due_at = op->ask_at,
+                                  .backoff = op->ask_backoff,
+                                  .unique = str_of(unique)},
+                clock, rng);
+}
+
+int operation_add_move(struct commit *commit, struct str id, int64_t generation,
+                       enum operation_state from, enum operation_state to, struct str doc,
+                       const struct clock *clock) {
+    if (!states_may(OPERATION_STATES, from, to)) return E_STATE;
+    commit_add(commit, OP_OPERATION_MOVE,
+               VALS(V_STR(id), V_INT(generation), V_TEXT(OPERATION_STATES[from].name),
+                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_NULL,
+                    V_INT(clock_now_ms(clock))));
+    return 0;
+}

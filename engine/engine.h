@@ -1,0 +1,93 @@
+/* The engine: every part, wired. The only place that knows all layers, with worker.c.
+ *
+ *   start   config -> store (migrated) -> keys -> registry -> workers -> jobs -> listen -> ready
+ *   stop    stop listening -> jobs claim nothing more -> workers finish what runs, bounded -> store
+ *
+ * The main thread's loop carries signals, script watching, the job queue and the control socket; each
+ * worker is a thread with a loop of its own. A one-off script runs in an engine without workers'
+ * threads: its one worker lives on the main loop. A simulation is the same in virtual time. */
+#ifndef LUWAK_ENGINE_H
+#define LUWAK_ENGINE_H
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/rng.h"
+#include "core/cron.h"
+#include "core/jobs.h"
+#include "loop/loop.h"
+#include "loop/pool.h"
+#include "script/registry.h"
+#include "store/store.h"
+#include "sys/config.h"
+#include "sys/seal.h"
+#include "sys/tls.h"
+
+struct worker;
+struct token_cache;
+struct control;
+
+enum engine_mode {
+    ENGINE_SERVE, /* threads, sockets */
+    ENGINE_TOOL,  /* one worker on the main loop, no sockets in */
+    ENGINE_TEST,  /* one worker on a virtual loop, store in memory or over a given VFS */
+};
+
+struct engine_options {
+    const struct config *config;
+    enum engine_mode mode;
+    struct store *store;       /* TOOL: opened by the caller (local or a server's); NULL: open it here */
+    struct clock *clock;       /* TEST: virtual; else NULL */
+    struct rng *rng;           /* TEST: seeded */
+    const char *root;          /* NULL: from the configuration, or found */
+};
+
+struct engine {
+    const struct config *config;
+    enum engine_mode mode;
+    bool simulated;
+    char root[1024];
+    struct clock own_clock;
+    struct rng own_rng;
+    struct clock *clock;
+    struct rng *rng;
+    struct loop *loop;
+    struct store *store;
+    bool own_store;
+    struct seal_ring *ring;
+    struct token_cache *tokens;
+    struct pool *pool;
+    struct registry_store *registry_store;
+    struct registry *registry;
+    struct jobs *jobs;
+    struct cron *cron;
+    struct tls_server *tls;
+    struct worker **workers;
+    int worker_count;
+    int next_worker; /* whose turn it is for a job */
+    bool ready;
+    bool stopping;
+    int exit_code;
+    int workers_left; /* still draining */
+    struct control *control;
+    struct registry_listener listener; /* of the jobs: schedules follow the scripts */
+    struct script_set *scheduled;      /* whose schedules cron knows */
+    struct walk *clock_walk; /* the advance of the simulated clock under way */
+    struct timer stop_timer;
+};
+
+int engine_new(struct engine **out, const struct engine_options *options, struct why *why);
+
+/* Loads the scripts and starts the queue; `ready` runs once on the loop, with 0 or an error. */
+void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data), void *data);
+
+void engine_stop(struct engine *e); /* begins the ordered end; loop_stop(e->loop) when it is over */
+void engine_delete(struct engine *e);
+
+/* serve (engine_serve.c): listens and runs until a signal; the exit code. */
+int engine_serve(struct engine *e, struct why *why);
+
+/* jobs (engine_jobs.c) */
+int engine_jobs_open(struct engine *e);
+void engine_schedule(struct engine *e, struct script_set *set);
+
+#endif

@@ -1,0 +1,104 @@
+/* problem: see problem.h. Writes its few JSON strings itself, since base/json speaks of values and
+ * this must work when nothing else does. */
+#include "net/problem.h"
+
+#include "base/ensure.h"
+
+static const struct {
+    const char *name;
+    int status;
+    const char *title;
+} TABLE[] = {{"", 500, ""},
+#define X(code, status, title) {#code, status, title},
+             PROBLEM_MAP(X)
+#undef X
+};
+
+const char *problem_name(enum problem_code code) {
+    ENSURE((size_t)code < ARRAY_LEN(TABLE));
+    return TABLE[code].name;
+}
+
+int problem_status(enum problem_code code) {
+    ENSURE((size_t)code < ARRAY_LEN(TABLE));
+    return TABLE[code].status;
+}
+
+enum problem_code problem_find(struct str name) {
+    for (size_t i = 1; i < ARRAY_LEN(TABLE); i++)
+        if (str_eq(name, str_of(TABLE[i].name))) return (enum problem_code)i;
+    return PROBLEM_NONE;
+}
+
+enum problem_code problem_of_status(int status) {
+    switch (status) {
+    case 401: return PROBLEM_UNAUTHORIZED;
+    case 403: return PROBLEM_FORBIDDEN;
+    case 404: return PROBLEM_NOT_FOUND;
+    case 405: return PROBLEM_METHOD_NOT_ALLOWED;
+    case 408: return PROBLEM_REQUEST_TIMEOUT;
+    case 413: return PROBLEM_BODY_TOO_LARGE;
+    case 414: return PROBLEM_URI_TOO_LONG;
+    case 415: return PROBLEM_UNSUPPORTED_MEDIA_TYPE;
+    case 429: return PROBLEM_RATE_LIMITED;
+    case 431: return PROBLEM_HEADERS_TOO_LARGE;
+    case 500: return PROBLEM_INTERNAL_ERROR;
+    case 503: return PROBLEM_UNAVAILABLE;
+    default: return PROBLEM_INVALID_REQUEST; /* 400, 417, 505 */
+    }
+}
+
+/* Length of the valid UTF-8 sequence at s, 0: none (overlong, surrogate, cut short). */
+static size_t utf8_at(struct str s) {
+    const uint8_t *p = (const uint8_t *)s.p;
+    size_t n = p[0] < 0x80   ? 1
+               : p[0] < 0xc2 ? 0
+               : p[0] < 0xe0 ? 2
+               : p[0] < 0xf0 ? 3
+               : p[0] < 0xf5 ? 4
+                             : 0;
+    if (n == 0 || n > s.n) return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80) return 0;
+    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;
+    if (p[0] == 0xed && p[1] > 0x9f) return 0;
+    if (p[0] == 0xf0 && p[1] < 0x90) return 0;
+    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;
+    return n;
+}
+
+static void add_string(struct buf *out, struct str s) {
+    buf_addc(out, '"');
+    while (s.n != 0) {
+        size_t n = utf8_at(s);
+        uint8_t c = (uint8_t)s.p[0];
+        if (n == 0)
+            buf_addc(out, '?');
+        else if (c == '"' || c == '\\')
+            buf_addf(out, "\\%c", c);
+        else if (c < 0x20 || c == 0x7f)
+            buf_addf(out, "\\u%04x", c);
+        else
+            buf_add(out, s.p, n);
+        n = n == 0 ? 1 : n;
+        s = str_sub(s, n, s.n);
+    }
+    buf_addc(out, '"');
+}
+
+static void add_member(struct buf *out, const char *key, struct str value) {
+    if (value.n == 0) return;
+    buf_addf(out, ",\"%s\":", key);
+    add_string(out, value);
+}
+
+void problem_write(struct buf *out, const struct problem *problem) {
+    enum problem_code code = problem->code == PROBLEM_NONE ? PROBLEM_INTERNAL_ERROR : problem->code;
+    int status = problem->status == 0 ? problem_status(code) : problem->status;
+    buf_addf(out, "{\"type\":\"/docs/errors#%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",
+             TABLE[code].name, TABLE[code].title, status, TABLE[code].name);
+    add_member(out, "detail", problem->detail);
+    add_member(out, "param", problem->param);
+    add_member(out, "request_id", problem->request_id);
+    buf_addc(out, '}');
+}

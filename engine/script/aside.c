@@ -1,0 +1,82 @@
+/* aside: loads a version away from all workers and shows the table it returned: for the checker and
+ * the registry. The main chunk has the world of its kind, but no loop, so it cannot wait, and the
+ * time of a main chunk. */
+#include "base/mem.h"
+#include "script/co_private.h"
+
+struct looking {
+    int (*look)(lua_State *L, void *data);
+    void *data;
+    int err;
+};
+
+static int look_protected(lua_State *L) {
+    struct looking *l = lua_touserdata(L, 1);
+    lua_settop(L, 0);
+    state_push_script(L);
+    l->err = l->look(L, l->data);
+    return 0;
+}
+
+/* The table's values are the script's: looking at them may run its metamethods, so it happens in a
+ * coroutine under the same budget. */
+static int look_at(struct state *st, struct looking *l, struct co *co, struct why *why) {
+    co->L = state_take_thread(st);
+    if (co->L == NULL) return why_set(why, E_NOMEM, "no memory for a coroutine");
+    *(struct co **)lua_getextraspace(co->L) = co;
+    lua_pushcfunction(co->L, look_protected);
+    lua_pushlightuserdata(co->L, l);
+    st->running = co;
+    budget_begin(co);
+    int status = lua_pcall(co->L, 1, 0, 0);
+    budget_end(co);
+    st->running = NULL;
+    int err = l->err;
+    if (status != LUA_OK) {
+        const char *text = lua_type(co->L, -1) == LUA_TSTRING ? lua_tostring(co->L, -1) : "?";
+        if (co->kill == KILL_NONE)
+            err = why_set(why, status == LUA_ERRMEM ? E_NOMEM : E_SCRIPT, "%s", text);
+        else
+            err = why_set(why, E_BUDGET, "%s: out of budget", co_version(co->L)->path);
+    }
+    lua_settop(co->L, 0);
+    state_give_thread(st, co->L, status == LUA_OK);
+    co->L = NULL;
+    return err;
+}
+
+static int run_main(struct state *st, struct co *co, struct why *why) {
+    co->L = state_take_thread(st);
+    if (co->L == NULL) return why_set(why, E_NOMEM, "no memory for a coroutine");
+    struct co_end end;
+    co_begin(co);
+    while (!co_step(co, &end)) {
+        /* paused by the budget, which ends it in time */
+    }
+    state_give_thread(st, co->L, end.outcome == CALL_RETURNED);
+    co->L = NULL;
+    if (end.outcome == CALL_RETURNED) return 0;
+    return why_set(why, end.outcome == CALL_RAISED ? E_SCRIPT : E_BUDGET, "%s", end.text);
+}
+
+int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *data), void *data,
+                      struct why *why) {
+    struct state *st = mem_zalloc(sizeof *st);
+    if (st == NULL) return why_set(why, E_NOMEM, "no memory to load %s", v->path);
+    const struct runtime_limits limits = {.call_bytes = STATE_CALL_BYTES,
+                                          .state_bytes = STATE_BYTES};
+    st->version = (struct version *)v; /* borrowed: the caller holds it */
+    int err = state_open(st, &limits, why);
+    if (err == 0) {
+        struct co co = {.state = st, .boot = true};
+        uint32_t deadline_ms;
+        struct looking l = {look, data, 0};
+        budget_defaults(v->kind, &co, &deadline_ms);
+        err = run_main(st, &co, why);
+        co.cpu_wait_ns = 0;
+        if (err == 0 && look != NULL) err = look_at(st, &l, &co, why);
+        state_close(st);
+    }
+    mem_free(st);
+    return err;
+}

@@ -1,0 +1,214 @@
+/* bind: builds a state's world from the tables of all bind_x.c. See bind.h.
+ *
+ * A function without C code is Lua's own, taken over from the standard library (state.c). A
+ * signature that begins with "value" names a constant: its function is called once, when the state
+ * is made, and what it returns stands under the name. "ctx" and tables below it do not become
+ * globals: they are what script_push_ctx pushes. */
+#include "script/bind.h"
+
+#include "base/err.h"
+#include "script/cage.h"
+#include "script/runtime.h"
+#include "script/state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static const char CTX_KEY = 0;
+
+extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math,
+    bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide;
+
+/* The subjects, each in its own file. */
+#define SUBJECT(name) extern const struct bind_module bind_##name;
+#define ENTRY(name)   &bind_##name,
+#if __has_include("script/bind_json.c")
+#define HAS_JSON ENTRY(json)
+SUBJECT(json)
+#else
+#define HAS_JSON
+#endif
+#if __has_include("script/bind_money.c")
+#define HAS_MONEY ENTRY(money)
+SUBJECT(money)
+#else
+#define HAS_MONEY
+#endif
+#if __has_include("script/bind_time.c")
+#define HAS_TIME ENTRY(time)
+SUBJECT(time)
+#else
+#define HAS_TIME
+#endif
+#if __has_include("script/bind_form.c")
+#define HAS_FORM ENTRY(form)
+SUBJECT(form)
+#else
+#define HAS_FORM
+#endif
+#if __has_include("script/bind_csv.c")
+#define HAS_CSV ENTRY(csv)
+SUBJECT(csv)
+#else
+#define HAS_CSV
+#endif
+#if __has_include("script/bind_xml.c")
+#define HAS_XML ENTRY(xml)
+SUBJECT(xml)
+#else
+#define HAS_XML
+#endif
+#if __has_include("script/bind_crypto.c")
+#define HAS_CRYPTO ENTRY(crypto)
+SUBJECT(crypto)
+#else
+#define HAS_CRYPTO
+#endif
+#if __has_include("script/bind_secret.c")
+#define HAS_SECRET ENTRY(secret)
+SUBJECT(secret)
+#else
+#define HAS_SECRET
+#endif
+#if __has_include("script/bind_http.c")
+#define HAS_HTTP ENTRY(http) ENTRY(ctx_http)
+SUBJECT(http)
+SUBJECT(ctx_http)
+#else
+#define HAS_HTTP
+#endif
+const struct bind_module *const BIND_MODULES[] = {
+    &bind_base,
+    &bind_base_string,
+    &bind_base_table,
+    &bind_base_math,
+    &bind_base_utf8,
+    &bind_base_io,
+    &bind_log,
+    &bind_engine,
+    &bind_decide,
+    // clang-format off
+    HAS_JSON
+    HAS_MONEY
+    HAS_TIME
+    HAS_FORM
+    HAS_CSV
+    HAS_XML
+    HAS_CRYPTO
+    HAS_SECRET
+    HAS_HTTP
+        // clang-format on
+        NULL,
+};
+
+/* Pushes the table for a dotted module name, made below `root` where it is missing. */
+static void push_place(lua_State *L, int root, const char *name) {
+    lua_pushvalue(L, root);
+    while (*name != '\0') {
+        const char *dot = strchr(name, '.');
+        size_t n = dot == NULL ? strlen(name) : (size_t)(dot - name);
+        lua_pushlstring(L, name, n);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, -3) == LUA_TNIL) {
+            lua_pop(L, 1);
+            lua_newtable(L);
+            lua_pushvalue(L, -2);
+            lua_pushvalue(L, -2);
+            lua_rawset(L, -5);
+        }
+        lua_replace(L, -3);
+        lua_pop(L, 1);
+        name += n + (dot != NULL);
+    }
+}
+
+/* The same function of the standard library: f is nil where Lua has none. */
+static void push_std(lua_State *L, const char *module, const char *name) {
+    lua_getfield(L, LUA_REGISTRYINDEX, CAGE_STD);
+    lua_getfield(L, -1, module);
+    if (lua_istable(L, -1))
+        lua_getfield(L, -1, name);
+    else
+        lua_pushnil(L);
+    lua_replace(L, -3);
+    lua_pop(L, 1);
+}
+
+static void add_function(lua_State *L, const struct bind_module *m, const struct bind_fn *f) {
+    if (f->fn == NULL) {
+        push_std(L, m->name, f->name);
+    } else if (strncmp(f->sig, "value", 5) == 0) {
+        lua_pushcfunction(L, f->fn);
+        lua_call(L, 0, 1);
+    } else if (strcmp(m->name, "string") == 0) { /* ours may end in Lua's */
+        push_std(L, m->name, f->name);
+        lua_pushcclosure(L, f->fn, 1);
+    } else {
+        lua_pushcfunction(L, f->fn);
+    }
+    lua_setfield(L, -2, f->name);
+}
+
+static bool sees(const struct bind_module *m, enum script_kind kind) {
+    for (const struct bind_fn *f = m->fns; f->name != NULL; f++)
+        if (f->kinds & kind) return true;
+    return false;
+}
+
+static bool below_ctx(const char *name) {
+    return strncmp(name, "ctx", 3) == 0 && (name[3] == '\0' || name[3] == '.');
+}
+
+void bind_open(lua_State *L, enum script_kind kind) {
+    luaL_checkstack(L, 10, NULL);
+    int env = lua_gettop(L);
+    lua_newtable(L); /* holds "ctx" */
+    int roots = lua_gettop(L);
+    for (const struct bind_module *const *at = BIND_MODULES; *at != NULL; at++) {
+        const struct bind_module *m = *at;
+        if (!sees(m, kind)) continue;
+        for (const struct bind_type *t = m->types; t != NULL && t->name != NULL; t++) {
+            if (t->open == NULL) continue;
+            lua_pushcfunction(L, t->open);
+            lua_call(L, 0, 0);
+        }
+        push_place(L, below_ctx(m->name) ? roots : env, m->name);
+        for (const struct bind_fn *f = m->fns; f->name != NULL; f++)
+            if (f->kinds & kind) add_function(L, m, f);
+        lua_pop(L, 1);
+    }
+    lua_getfield(L, roots, "ctx");
+    lua_rawsetp(L, LUA_REGISTRYINDEX, &CTX_KEY);
+    lua_settop(L, env);
+}
+
+void script_push_ctx(lua_State *L) {
+    lua_rawgetp(L, LUA_REGISTRYINDEX, &CTX_KEY);
+}
+
+bool cage_builtin(lua_State *L, const char *name, enum script_kind kind) {
+    for (const struct bind_module *const *at = BIND_MODULES; *at != NULL; at++) {
+        const struct bind_module *m = *at;
+        if (m->name[0] == '\0' || strcmp(m->name, name) != 0 || below_ctx(name)) continue;
+        if (!sees(m, kind)) return false;
+        state_push_env(L);
+        lua_pushstring(L, name);
+        lua_rawget(L, -2);
+        lua_remove(L, -2);
+        return true;
+    }
+    return false;
+}
+
+int bind_fail(lua_State *L, int err, const char *format, ...) {
+    char text[WHY_MAX];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    lua_pushnil(L);
+    lua_pushstring(L, text);
+    lua_pushstring(L, err_name(err));
+    return 3;
+}

@@ -1,0 +1,230 @@
+/* ctx: what a caged call (channel, biller, simulator) has of the engine besides ctx.http: state
+ * that outlives the call and is right across workers and restarts, its configuration, the clock.
+ *
+ * Every name is kept under the script's provider, so that no provider reads another's. All times
+ * are business time. */
+#include "base/buf.h"
+#include "script/bind.h"
+#include "script/bind_secret.h"
+#include "script/context.h"
+#include "script/store_wait.h"
+#include "script/tokens.h"
+
+enum { NAME_MAX_BYTES = 200, VALUE_MAX_BYTES = 64 * 1024, TTL_MAX_S = 400 * 86400 };
+
+struct call_context *context_of(lua_State *L) {
+    struct call_context *c = co_data(L);
+    if (c == NULL) luaL_error(L, "not inside a call");
+    return c;
+}
+
+static int64_t now(lua_State *L) {
+    return clock_now_ms(context_of(L)->services->clock);
+}
+
+/* "demo:scope": pushed on the stack, so that it lives as long as the call needs it. */
+static struct str own_name(lua_State *L, int index) {
+    const struct call_context *c = context_of(L);
+    size_t n;
+    const char *name = luaL_checklstring(L, index, &n);
+    luaL_argcheck(L, n >= 1 && n <= NAME_MAX_BYTES, index, "a name of 1 to 200 bytes");
+    lua_pushstring(L, c->scope == SCOPE_SIMULATOR ? "sandbox/" : "");
+    lua_pushlstring(L, c->provider.p, c->provider.n);
+    lua_pushliteral(L, ":");
+    lua_pushlstring(L, name, n);
+    lua_concat(L, 4);
+    struct str s;
+    s.p = lua_tolstring(L, -1, &s.n);
+    return s;
+}
+
+static struct str text_arg(lua_State *L, int index, size_t max) {
+    struct str s;
+    s.p = luaL_checklstring(L, index, &s.n);
+    if (s.n > max) luaL_error(L, "argument %d is longer than %d bytes", index, (int)max);
+    return s;
+}
+
+/* ---- once ---- */
+
+static int once_done(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0 && a->err != E_GUARD) return store_fail(L, a);
+    lua_pushboolean(L, a->err == 0);
+    return 1;
+}
+
+static int l_once(lua_State *L) {
+    struct str scope = own_name(L, 1), key = text_arg(L, 2, NAME_MAX_BYTES);
+    int64_t ttl_s = luaL_checkinteger(L, 3);
+    luaL_argcheck(L, ttl_s > 0 && ttl_s <= TTL_MAX_S, 3, "seconds, at most 400 days");
+    co_require_wait(L, "ctx.once");
+    int64_t at = now(L);
+    struct commit *c = commit_push(L);
+    commit_add(c, OP_ONCE_TAKE,
+               VALS(V_STR(scope), V_STR(key), V_INT(at + ttl_s * 1000), V_INT(at)));
+    return store_wait_commit(L, c, LANE_RESULT, once_done);
+}
+
+/* ---- counter ---- */
+
+static int counter_done(lua_State *L, const struct store_answer *a) {
+    if (a->err == E_GUARD) return bind_fail(L, E_LIMIT, "the counter is at its maximum");
+    if (a->err != 0) return store_fail(L, a);
+    lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    return 1;
+}
+
+static int64_t int_field(lua_State *L, int table, const char *name, int64_t otherwise) {
+    if (lua_isnoneornil(L, table)) return otherwise;
+    int64_t v = otherwise;
+    if (lua_getfield(L, table, name) != LUA_TNIL) {
+        if (!lua_isinteger(L, -1)) luaL_error(L, "%s: an integer is expected", name);
+        v = lua_tointeger(L, -1);
+    }
+    lua_pop(L, 1);
+    return v;
+}
+
+static int l_counter(lua_State *L) {
+    struct str name = own_name(L, 1);
+    if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
+    int64_t max = int_field(L, 2, "max", INT64_MIN);
+    int64_t ttl_s = int_field(L, 2, "ttl", TTL_MAX_S);
+    luaL_argcheck(L, ttl_s > 0 && ttl_s <= TTL_MAX_S, 2, "ttl: seconds, at most 400 days");
+    co_require_wait(L, "ctx.counter");
+    int64_t at = now(L);
+    struct commit *c = commit_push(L);
+    commit_add(c, OP_COUNTER_TAKE,
+               VALS(V_STR(name), max == INT64_MIN ? V_NULL : V_INT(max), V_INT(at + ttl_s * 1000),
+                    V_INT(at)));
+    return store_wait_commit(L, c, LANE_RESULT, counter_done);
+}
+
+/* ---- allocate ---- */
+
+static int allocate_done(lua_State *L, const struct store_answer *a) {
+    if (a->err == E_GUARD) return bind_fail(L, E_LIMIT, "every number of the range is taken");
+    if (a->err != 0) return store_fail(L, a);
+    lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    return 1;
+}
+
+static int l_allocate(lua_State *L) {
+    const struct call_context *ctx = context_of(L);
+    struct str pool = own_name(L, 1);
+    luaL_checktype(L, 2, LUA_TTABLE);
+    lua_rawgeti(L, 2, 1);
+    lua_rawgeti(L, 2, 2);
+    luaL_argcheck(L, lua_isinteger(L, -2) && lua_isinteger(L, -1), 2, "a range {low, high}");
+    int64_t low = lua_tointeger(L, -2), high = lua_tointeger(L, -1);
+    luaL_argcheck(L, low >= 0 && low <= high && high < INT64_C(1000000000000000000), 2,
+                  "0 <= low <= high < 10^18");
+    int64_t until = luaL_checkinteger(L, 3);
+    struct str holder = lua_isnoneornil(L, 4) ? STR("") : text_arg(L, 4, NAME_MAX_BYTES);
+    co_require_wait(L, "ctx.allocate");
+    int64_t start = low + (int64_t)rng_below(ctx->services->rng, (uint64_t)(high - low) + 1);
+    struct commit *c = commit_push(L);
+    commit_add(c, OP_SLOT_TAKE,
+               VALS(V_STR(pool), V_INT(low), V_INT(high), V_INT(start), V_STR(holder), V_INT(until),
+                    V_INT(now(L))));
+    return store_wait_commit(L, c, LANE_RESULT, allocate_done);
+}
+
+/* ---- the provider's small durable store ---- */
+
+static int get_done(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) return store_fail(L, a);
+    if (rows_count(a->rows) == 0) {
+        lua_pushnil(L);
+        lua_pushinteger(L, 0);
+        return 2;
+    }
+    struct str value = rows_text(a->rows, 0, 0);
+    lua_pushlstring(L, value.p, value.n);
+    lua_pushinteger(L, rows_int(a->rows, 0, 1));
+    return 2;
+}
+
+static int l_store_get(lua_State *L) {
+    struct str key = own_name(L, 1);
+    co_require_wait(L, "ctx.store.get");
+    const struct call_context *ctx = context_of(L);
+    return store_wait_query(L, "kv_get", VALS(V_STR(ctx->provider), V_STR(key)), get_done);
+}
+
+static int put_done(lua_State *L, const struct store_answer *a) {
+    if (a->err == E_GUARD) return bind_fail(L, E_GUARD, "somebody else has changed it");
+    if (a->err != 0) return store_fail(L, a);
+    lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    return 1;
+}
+
+static int put(lua_State *L, struct val version) {
+    const struct call_context *ctx = context_of(L);
+    struct str key = own_name(L, 1);
+    struct str value = lua_isnil(L, 2) ? STR("") : text_arg(L, 2, VALUE_MAX_BYTES);
+    co_require_wait(L, "ctx.store.put");
+    struct commit *c = commit_push(L);
+    if (lua_isnil(L, 2))
+        commit_add(c, OP_KV_DELETE, VALS(V_STR(ctx->provider), V_STR(key), version));
+    else
+        commit_add(c, OP_KV_PUT, VALS(V_STR(ctx->provider), V_STR(key), V_BLOB(value), version));
+    return store_wait_commit(L, c, LANE_RESULT, put_done);
+}
+
+static int l_store_put(lua_State *L) {
+    luaL_checkany(L, 2);
+    return put(L, V_NULL);
+}
+
+static int l_store_cas(lua_State *L) {
+    luaL_checkany(L, 2);
+    return put(L, V_INT(luaL_checkinteger(L, 3)));
+}
+
+/* ---- clock, configuration, verification ---- */
+
+static int l_now(lua_State *L) {
+    lua_pushinteger(L, now(L));
+    return 1;
+}
+
+static int l_verify(lua_State *L) {
+    luaL_checkany(L, 1);
+    if (lua_toboolean(L, 1)) return 0;
+    context_of(L)->unverified = true;
+    return luaL_error(L, "not verified: %s", luaL_optstring(L, 2, "the signature does not fit"));
+}
+
+static const struct bind_fn CTX[] = {
+    {"once", l_once, KINDS_CAGED & ~KIND_RULE,
+     "scope: string, key: string, seconds: integer -> boolean",
+     "true for the first who takes the key, false for others until it expires"},
+    {"counter", l_counter, KINDS_CAGED & ~KIND_RULE,
+     "name: string, options?: table -> integer?, string?, string?",
+     "adds one and returns the value; {max=, ttl=} bound it"},
+    {"allocate", l_allocate, KINDS_CAGED & ~KIND_RULE,
+     "pool: string, range: table, until_ms: integer, holder?: string -> integer?, string?, string?",
+     "reserves a free number of {low, high} until a time"},
+    {"token", tokens_l_token, KINDS_CAGED & ~KIND_RULE, "key: string, fetch: function -> any",
+     "a cached access token; fetch() -> value, seconds runs once for all who wait"},
+    {"now", l_now, KINDS_CAGED & ~KIND_RULE, "-> integer", "business time, milliseconds UTC"},
+    {"verify", l_verify, KINDS_CAGED & ~KIND_RULE, "fact: any, why?: string",
+     "anything but true ends the call: it answers 401 and nothing changes"},
+    {0},
+};
+static const struct bind_fn STORE[] = {
+    {"get", l_store_get, KINDS_CAGED & ~KIND_RULE, "key: string -> string?, integer",
+     "the value and its version; nil and 0 without one"},
+    {"put", l_store_put, KINDS_CAGED & ~KIND_RULE,
+     "key: string, value: string? -> integer?, string?, string?",
+     "writes (nil removes); returns the new version"},
+    {"cas", l_store_cas, KINDS_CAGED & ~KIND_RULE,
+     "key: string, value: string?, version: integer -> integer?, string?, string?",
+     "writes only if the version still stands; 0: must not exist"},
+    {0},
+};
+const struct bind_module bind_ctx = {
+    "ctx", "the running call: state that outlives it, clock, verification", CTX, NULL};
+const struct bind_module bind_ctx_store = {
+    "ctx.store", "a small durable store of the provider's own", STORE, NULL};

@@ -1,0 +1,61 @@
+/* What a running call may reach: set by whoever starts the call (a route, a job, an operation),
+ * read by the bindings through co_data(). Lives as long as the call. */
+#ifndef LUWAK_SCRIPT_CONTEXT_H
+#define LUWAK_SCRIPT_CONTEXT_H
+
+#include "base/clock.h"
+#include "base/rng.h"
+#include "net/http_server.h"
+#include "script/bind_http.h"
+#include "script/version.h"
+#include "store/store.h"
+
+struct lua_State;
+struct jobs;
+struct token_cache;
+struct config;
+
+/* What every call of one worker shares: the parts of the engine that bindings use. */
+struct script_services {
+    struct store *store;
+    struct jobs *jobs;
+    struct token_cache *tokens;
+    const struct clock *clock;
+    struct rng *rng;
+    struct transport *transport;
+    struct worker *worker;
+    const struct config *config;
+    bool simulated;
+    const char *environment; /* "simulated", "sandbox", ... */
+};
+
+struct param {
+    struct str name;
+    struct str value; /* decoded */
+};
+
+#define CONTEXT_HOSTS_MAX 8
+
+enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
+
+struct call_context {
+    const struct script_services *services;
+    const struct version *version;
+    const char *hosts[CONTEXT_HOSTS_MAX + 1]; /* that it may call; NULL-ended */
+    size_t host_count;
+    enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
+    struct str provider;      /* whose state, configuration and hosts; empty: a trusted script */
+    struct str account;       /* provider account: "demo/shared" */
+    struct http_caps http;
+    uint64_t serial;                /* of the call: what a kept request is known by */
+    struct http_exchange *exchange; /* the request being answered, or NULL */
+    struct str path;                /* as the script sees it: a simulator's without its prefix */
+    const struct param *params;     /* of the route's path */
+    size_t param_count;
+    bool unverified; /* ctx.verify said no: the answer is 401 and nothing changes */
+    struct say *say; /* one-off scripts: where print and progress go; or NULL */
+};
+
+struct call_context *context_of(struct lua_State *L); /* raises outside a call */
+
+#endif

@@ -1,0 +1,51 @@
+/* From the outside to a script's function and back: routes, simulators, jobs, operations. */
+#ifndef LUWAK_SCRIPT_DISPATCH_H
+#define LUWAK_SCRIPT_DISPATCH_H
+
+#include "core/jobs.h"
+#include "core/operation.h"
+#include "net/http_server.h"
+#include "script/context.h"
+#include "script/runtime.h"
+
+/* ---- a route ---- */
+
+struct route_call {
+    struct runtime *runtime;
+    const struct script_services *services;
+    struct version *version;
+    const char *key; /* of the routes table: "GET /v1/ping" */
+    bool has_run;    /* the function stands under `run` */
+    struct str path; /* as the script sees it */
+    const struct param *params;
+    size_t param_count;
+    bool caged; /* the function is given ctx, request instead of request */
+    uint32_t deadline_ms; /* 0: the kind's */
+};
+
+/* Answers `x` with what the route returns; an error of the script is a 500 for the caller and a
+ * traceback in the log. */
+void dispatch_route(const struct route_call *route, struct http_exchange *x);
+
+/* ---- an operation ---- */
+
+struct operation_row {
+    struct str id, kind, script, version, account, reference;
+    enum operation_state state;
+    int64_t generation;
+    struct str doc;
+};
+
+/* Runs one function of the channel ("create", "inquire") for the operation and writes the decision as
+ * the operation's next state. `done` hears the state it is in then; err: the store refused. */
+struct operation_call {
+    struct runtime *runtime;
+    const struct script_services *services;
+    struct version *version;
+    const char *function;
+    const struct operation_row *operation; /* copied */
+};
+typedef void (*operation_done_cb)(int err, enum operation_state state, void *data);
+int dispatch_operation(const struct operation_call *call, operation_done_cb done, void *data);
+
+#endif

@@ -1,0 +1,166 @@
+/* Runs a channel's function for one operation and turns its decision into the operation's next state.
+ *
+ * What the money asks for: until the script's one effect request has begun, nothing can have happened,
+ * and an error is `failed`. From then on only a valid decision counts; every other end (error, budget,
+ * cancel, rubbish) is `unknown`, and the operation's ask job takes it from there. An inquiry that goes
+ * wrong changes nothing. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "script/dispatch.h"
+#include "script/dispatch_private.h"
+#include "script/operation_text.h"
+#include "sys/log.h"
+
+struct operation_run {
+    struct call_context context;
+    struct operation_row row; /* texts in memory */
+    char *memory;
+    struct version *version;
+    struct loop *loop;
+    const char *entry[2];
+    bool asking; /* inquire: an end without a decision changes nothing */
+    bool decided;
+    enum operation_state to;
+    struct buf doc;
+    operation_done_cb done;
+    void *data;
+};
+
+static void run_free(struct operation_run *run) {
+    buf_free(&run->doc);
+    version_drop(run->version);
+    mem_free(run->memory);
+    mem_free(run);
+}
+
+/* ---- what the script is given ---- */
+
+static int push(lua_State *L, void *data) {
+    struct operation_run *run = data;
+    script_push_ctx(L);
+    operation_push(L, &run->row);
+    return 2;
+}
+
+/* ---- what it decided ---- */
+
+static int take(lua_State *L, int n, void *data) {
+    struct operation_run *run = data;
+    int decision = lua_gettop(L) - n + 1;
+    const char *tag = n == 0 ? NULL : script_tag(L, decision);
+    int to = tag == NULL ? -1 : operation_state_of_tag(tag, run->asking);
+    if (to < 0)
+        return luaL_error(L, "%s must return a decision: pending{}, success{}, failed{}, unknown{} ...",
+                          run->entry[0]);
+    operation_doc_write(L, &run->row, decision, tag, &run->doc);
+    run->to = (enum operation_state)to;
+    run->decided = true;
+    return 0;
+}
+
+/* ---- writing it ---- */
+
+static void moved(const struct commit_result *result, void *data) {
+    struct operation_run *run = data;
+    if (result->err != 0 && result->err != E_GUARD)
+        log_error("operation_not_moved", L_STR("operation", run->row.id),
+                  L_TEXT("error", err_text(result->err)));
+    run->done(result->err, run->to, run->data);
+    run_free(run);
+}
+
+static void unchanged(struct operation_run *run, int err) {
+    run->done(err, run->row.state, run->data);
+    run_free(run);
+}
+
+static void write_move(struct operation_run *run) {
+    struct commit *c = NULL;
+    int err = run->doc.err != 0 ? run->doc.err : commit_new(&c);
+    if (err == 0)
+        err = operation_add_move(c, run->row.id, run->row.generation, run->row.state, run->to,
+                                 buf_str(&run->doc), run->context.services->clock);
+    if (err == 0) {
+        store_submit(run->context.services->store, c, LANE_RESULT, run->loop, moved, run);
+        return;
+    }
+    if (err == E_STATE) {
+        static const struct state *const S = OPERATION_STATES;
+        log_error("operation_move_refused", L_STR("operation", run->row.id),
+                  L_TEXT("from", S[run->row.state].name), L_TEXT("to", S[run->to].name));
+    }
+    if (c != NULL) commit_free(c);
+    unchanged(run, err); /* it stays as it is, and its ask job stands */
+}
+
+static void finished(const struct call_result *result, void *data) {
+    struct operation_run *run = data;
+    dispatch_count(run->version, result);
+    if (run->decided && result->outcome == CALL_RETURNED) {
+        if (run->to == run->row.state && run->asking) unchanged(run, 0);
+        else write_move(run);
+        return;
+    }
+    bool sent = run->context.http.effect_sent;
+    log_error("operation_undecided", L_STR("operation", run->row.id), L_TEXT("function", run->entry[0]),
+              L_TEXT("script", run->version->path), L_BOOL("sent", sent),
+              L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
+    if (run->asking) {
+        unchanged(run, 0);
+        return;
+    }
+    run->to = sent ? OPERATION_UNKNOWN : OPERATION_FAILED;
+    buf_clear(&run->doc);
+    operation_doc_undecided(&run->row, sent, &run->doc);
+    write_move(run);
+}
+
+static struct str keep(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return (struct str){p, s.n};
+}
+
+static int copy_row(struct operation_run *run, const struct operation_row *row) {
+    run->memory = mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n + row->account.n +
+                            row->reference.n + row->doc.n + 7);
+    if (run->memory == NULL) return E_NOMEM;
+    char *at = run->memory;
+    run->row = (struct operation_row){.id = keep(&at, row->id),
+                                      .kind = keep(&at, row->kind),
+                                      .script = keep(&at, row->script),
+                                      .version = keep(&at, row->version),
+                                      .account = keep(&at, row->account),
+                                      .reference = keep(&at, row->reference),
+                                      .doc = keep(&at, row->doc),
+                                      .state = row->state,
+                                      .generation = row->generation};
+    return 0;
+}
+
+int dispatch_operation(const struct operation_call *call, operation_done_cb done, void *data) {
+    struct operation_run *run = mem_zalloc(sizeof *run);
+    if (run == NULL || copy_row(run, call->operation) != 0) {
+        mem_free(run);
+        return E_NOMEM;
+    }
+    run->version = version_keep(call->version);
+    run->loop = runtime_loop(call->runtime);
+    run->entry[0] = call->function;
+    run->asking = strcmp(call->function, "inquire") == 0;
+    run->done = done;
+    run->data = data;
+    call_context_init(&run->context, call->services, call->version, run->row.account);
+    run->context.http.effect_ok = !run->asking;
+    struct call c = {.version = call->version,
+                     .entry = run->entry,
+                     .data = run,
+                     .push = push,
+                     .take = take,
+                     .done = finished};
+    int err = script_call(call->runtime, &c, NULL);
+    if (err != 0) run_free(run);
+    return err;
+}

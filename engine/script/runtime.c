@@ -1,0 +1,516 @@
+/* runtime: the states and calls of one worker. See runtime.h.
+ *
+ * One task per loop turn runs what is ready, oldest first, for TURN_NS at most, then builds at most
+ * one state. Calls of a state that is not built wait in the state; one that cannot be built fails
+ * them and is dropped, so that the next call tries again. Slots are reused, generations are not:
+ * they count up for calls and waits alike.
+ *
+ * A state leaves when it is retired (a newer version, memory past 80 %, too many live versions) and
+ * its last call has ended; close_state closes it off the loop. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "script/co_private.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+#define CALLS_MAX     4096
+#define LIVE_VERSIONS 8
+#define BUCKETS       64
+#define TURN_NS       5000000u
+
+struct turn { /* lives until the loop ran it, which may be after the runtime */
+    struct task task;
+    struct runtime *rt;
+    bool posted;
+};
+
+struct runtime {
+    struct runtime_options options;
+    struct turn *turn;
+    struct state *states[BUCKETS]; /* by serial of the version */
+    struct state *first_build, *last_build;
+    struct co **slots;
+    size_t slot_count, slot_room;
+    struct co *free; /* slots without a call */
+    struct co *first_ready, *last_ready;
+    size_t calls; /* started and not ended, main chunks not counted */
+    uint32_t generation;
+    bool closing;
+};
+
+static void run_turn(struct task *task);
+
+static void wake_loop(struct runtime *rt) {
+    if (rt->turn->posted || rt->closing) return;
+    rt->turn->posted = true;
+    loop_post(rt->options.loop, &rt->turn->task);
+}
+
+uint32_t runtime_generation(struct runtime *rt) {
+    if (++rt->generation == 0) rt->generation = 1;
+    return rt->generation;
+}
+struct rng *runtime_rng(struct runtime *rt) {
+    return rt->options.rng;
+}
+struct engine *runtime_engine(struct runtime *rt) {
+    return rt->options.engine;
+}
+struct loop *runtime_loop(struct runtime *rt) {
+    return rt->options.loop;
+}
+struct co *runtime_slot(struct runtime *rt, uint32_t slot) {
+    return slot < rt->slot_count && rt->slots[slot]->phase != CO_FREE ? rt->slots[slot] : NULL;
+}
+
+void runtime_ready(struct co *co) {
+    struct runtime *rt = co->rt;
+    co->phase = CO_READY;
+    co->next = NULL;
+    if (rt->last_ready == NULL)
+        rt->first_ready = co;
+    else
+        rt->last_ready->next = co;
+    rt->last_ready = co;
+    wake_loop(rt);
+}
+
+static void unlink_ready(struct runtime *rt, struct co *co) {
+    struct co *before = NULL;
+    for (struct co *at = rt->first_ready; at != NULL; before = at, at = at->next) {
+        if (at != co) continue;
+        *(before == NULL ? &rt->first_ready : &before->next) = co->next;
+        if (rt->last_ready == co) rt->last_ready = before;
+        return;
+    }
+}
+
+/* ---- slots ---- */
+
+static struct co *slot_new(struct runtime *rt) {
+    struct co *co = rt->free;
+    if (co != NULL) {
+        rt->free = co->next;
+    } else {
+        if (rt->slot_count == rt->slot_room) {
+            size_t room = rt->slot_room == 0 ? 64 : rt->slot_room * 2;
+            struct co **slots = mem_realloc(rt->slots, room * sizeof *slots);
+            if (slots == NULL) return NULL;
+            rt->slots = slots;
+            rt->slot_room = room;
+        }
+        co = mem_alloc(sizeof *co);
+        if (co == NULL) return NULL;
+        rt->slots[rt->slot_count] = co;
+        *co = (struct co){.slot = (uint32_t)rt->slot_count++};
+    }
+    *co = (struct co){.slot = co->slot, .rt = rt, .phase = CO_QUEUED};
+    co->call_generation = runtime_generation(rt);
+    return co;
+}
+
+static void slot_free(struct co *co) {
+    struct runtime *rt = co->rt;
+    co->phase = CO_FREE;
+    co->call_generation = co->wait_generation = 0;
+    co->next = rt->free;
+    rt->free = co;
+}
+
+/* ---- states ---- */
+
+static struct state **place_of(struct runtime *rt, const struct version *v) {
+    return &rt->states[v->serial % BUCKETS];
+}
+
+static struct state *state_find(struct runtime *rt, const struct version *v) {
+    for (struct state *st = *place_of(rt, v); st != NULL; st = st->next)
+        if (st->version->serial == v->serial && !st->retired) return st;
+    return NULL;
+}
+
+static void state_free(struct state *st) {
+    version_drop(st->version);
+    mem_free(st->trouble);
+    mem_free(st);
+}
+
+void script_close_state(lua_State *L) {
+    struct state *st = state_of(L);
+    state_close(st);
+    state_free(st);
+}
+
+static void state_unlink_build(struct runtime *rt, struct state *st) {
+    struct state *before = NULL;
+    for (struct state *at = rt->first_build; at != NULL; before = at, at = at->next_build) {
+        if (at != st) continue;
+        *(before == NULL ? &rt->first_build : &before->next_build) = st->next_build;
+        if (rt->last_build == st) rt->last_build = before;
+        return;
+    }
+}
+
+/* A retired state without calls goes: its memory is given back off the loop where one can. */
+static void state_leave_if_idle(struct state *st) {
+    struct runtime *rt = st->rt;
+    if (!st->retired || st->calls != 0 || st->boot != NULL) return;
+    if (st->phase == STATE_WANTED) state_unlink_build(rt, st);
+    struct state **at = place_of(rt, st->version);
+    while (*at != st)
+        at = &(*at)->next;
+    *at = st->next;
+    st->rt = NULL;
+    if (st->L == NULL)
+        state_free(st);
+    else if (rt->options.close_state == NULL || rt->closing)
+        script_close_state(st->L);
+    else
+        rt->options.close_state(st->L);
+}
+
+static struct state *state_add(struct runtime *rt, struct version *v) {
+    struct state *st = mem_zalloc(sizeof *st);
+    if (st == NULL) return NULL;
+    st->rt = rt;
+    st->version = version_keep(v);
+    st->next = *place_of(rt, v);
+    *place_of(rt, v) = st;
+    if (rt->last_build == NULL)
+        rt->first_build = st;
+    else
+        rt->last_build->next_build = st;
+    rt->last_build = st;
+    wake_loop(rt);
+    return st;
+}
+
+/* ---- the end of a call ---- */
+
+static void drop_wait(struct co *co) {
+    struct co_wait *wait = co->wait;
+    bool pending = wait != NULL && co->wait_generation != 0;
+    co->wait = NULL;
+    co->wait_generation = 0;
+    if (pending) wait->cancel(wait);
+}
+
+static void leave_thread(struct co *co, bool clean) {
+    if (co->L != NULL) state_give_thread(co->state, co->L, clean);
+    co->L = NULL;
+}
+
+static void boot_ended(struct co *co, const struct co_end *end);
+
+static void finish(struct co *co, const struct co_end *end) {
+    struct state *st = co->state;
+    struct runtime *rt = co->rt;
+    timer_stop(&co->deadline);
+    drop_wait(co);
+    leave_thread(co, end->outcome == CALL_RETURNED);
+    if (co->boot) {
+        boot_ended(co, end);
+        return;
+    }
+    struct call call = co->call;
+    struct call_result result = {.outcome = end->outcome,
+                                 .text = end->text[0] == '\0' ? NULL : end->text,
+                                 .cpu_ns = co->cpu_total_ns,
+                                 .peak_bytes = (size_t)co->peak};
+    if (result.outcome == CALL_RETURNED && co->take_error != 0) {
+        result.outcome = CALL_RAISED;
+        result.text = err_text(co->take_error);
+    }
+    rt->calls--;
+    st->calls--;
+    if (!st->retired && st->bytes > st->max_bytes / 5 * 4) st->retired = true;
+    slot_free(co);
+    state_leave_if_idle(st);
+    call.done(&result, call.data);
+}
+
+static void finish_with(struct co *co, enum call_outcome outcome, const char *text) {
+    struct co_end end = {.outcome = outcome};
+    snprintf(end.text, sizeof end.text, "%s", text);
+    finish(co, &end);
+}
+
+/* ---- building ---- */
+
+static void start_waiting(struct state *st) {
+    struct co *co = st->waiting;
+    st->waiting = NULL;
+    while (co != NULL) {
+        struct co *next = co->next;
+        runtime_ready(co);
+        co = next;
+    }
+}
+
+/* Fails every call that waits for the state and forgets it: the next call builds anew. */
+static void state_broken(struct state *st, enum call_outcome outcome, const char *text) {
+    st->phase = STATE_BROKEN;
+    st->retired = true;
+    st->calls++; /* keeps it while we use it */
+    while (st->waiting != NULL) {
+        struct co *co = st->waiting;
+        st->waiting = co->next;
+        finish_with(co, outcome, text);
+    }
+    st->calls--;
+    state_leave_if_idle(st);
+}
+
+static void boot_ended(struct co *co, const struct co_end *end) {
+    struct state *st = co->state;
+    st->boot = NULL;
+    slot_free(co);
+    if (end->outcome != CALL_RETURNED) {
+        log_error("script_load_failed", L_TEXT("script", st->version->path),
+                  L_TEXT("error", end->text));
+        state_broken(st, end->outcome, end->text);
+        return;
+    }
+    st->phase = STATE_READY;
+    start_waiting(st);
+    state_leave_if_idle(st);
+}
+
+static void build(struct runtime *rt, struct state *st) {
+    struct why why = {0};
+    st->phase = STATE_BOOTING;
+    struct co *co = slot_new(rt);
+    int err = co == NULL ? why_set(&why, E_NOMEM, "no memory for a call") : 0;
+    if (err == 0) err = state_open(st, &rt->options.limits, &why);
+    if (err == 0) {
+        co->L = state_take_thread(st);
+        if (co->L == NULL) err = why_set(&why, E_NOMEM, "no memory for a coroutine");
+    }
+    if (err != 0) {
+        if (co != NULL) slot_free(co);
+        state_broken(st, err == E_NOMEM ? CALL_BUDGET : CALL_RAISED, why.text);
+        return;
+    }
+    uint32_t deadline_ms;
+    co->state = st;
+    co->boot = true;
+    budget_defaults(st->version->kind, co, &deadline_ms);
+    st->boot = co;
+    co_begin(co);
+    runtime_ready(co);
+}
+
+/* ---- turns ---- */
+
+static bool start(struct co *co) {
+    co->L = state_take_thread(co->state);
+    if (co->L == NULL) return false;
+    co_begin(co);
+    return true;
+}
+
+static void run_one(struct runtime *rt) {
+    struct co *co = rt->first_ready;
+    rt->first_ready = co->next;
+    if (rt->first_ready == NULL) rt->last_ready = NULL;
+    if (!co->started && co->kill == KILL_NONE && !start(co)) {
+        finish_with(co, CALL_BUDGET, "no memory for a coroutine");
+        return;
+    }
+    if (!co->started) {
+        finish_with(co, CALL_CANCELLED, "cancelled");
+        return;
+    }
+    struct co_end end;
+    if (co_step(co, &end)) finish(co, &end);
+}
+
+static void run_turn(struct task *task) {
+    struct turn *turn = CONTAINER_OF(task, struct turn, task);
+    struct runtime *rt = turn->rt;
+    turn->posted = false;
+    if (rt == NULL) {
+        mem_free(turn);
+        return;
+    }
+    struct co *last = rt->last_ready; /* what becomes ready in this turn waits for the next */
+    uint64_t began = clock_thread_cpu_ns();
+    while (rt->first_ready != NULL) {
+        bool was_last = rt->first_ready == last;
+        run_one(rt);
+        if (was_last || clock_thread_cpu_ns() - began >= TURN_NS) break;
+    }
+    if (rt->first_build != NULL && clock_thread_cpu_ns() - began < TURN_NS) {
+        struct state *st = rt->first_build;
+        rt->first_build = st->next_build;
+        if (rt->first_build == NULL) rt->last_build = NULL;
+        build(rt, st);
+    }
+    if (rt->first_ready != NULL || rt->first_build != NULL) wake_loop(rt);
+}
+
+/* ---- calls ---- */
+
+static void deadline_fired(struct timer *timer) {
+    struct co *co = CONTAINER_OF(timer, struct co, deadline);
+    struct co_end end;
+    if (co->phase == CO_QUEUED) {
+        struct co **at = &co->state->waiting;
+        while (*at != co)
+            at = &(*at)->next;
+        *at = co->next;
+    } else if (co->phase == CO_READY) {
+        unlink_ready(co->rt, co);
+    }
+    if (co->kill == KILL_NONE) co->kill = KILL_DEADLINE;
+    if (co->started && co_step(co, &end))
+        finish(co, &end);
+    else
+        finish_with(co, CALL_BUDGET, "budget: the deadline of the call is past");
+}
+
+/* More live versions of one script than allowed: calls on the oldest are cancelled. */
+static void bound_versions(struct runtime *rt, const struct version *v) {
+    struct state *oldest = NULL;
+    int live = 0;
+    for (int i = 0; i < BUCKETS; i++) {
+        for (struct state *st = rt->states[i]; st != NULL; st = st->next) {
+            if (strcmp(st->version->path, v->path) != 0) continue;
+            live++;
+            if (oldest == NULL || st->version->serial < oldest->version->serial) oldest = st;
+        }
+    }
+    if (live <= rt->options.limits.live_versions || oldest->version->serial == v->serial) return;
+    oldest->retired = true;
+    for (size_t i = 0; i < rt->slot_count; i++) {
+        struct co *co = rt->slots[i];
+        if (co->phase == CO_FREE || co->state != oldest || co->boot) continue;
+        script_cancel((struct ticket){rt, co->slot, co->call_generation});
+    }
+    state_leave_if_idle(oldest);
+}
+
+int script_call(struct runtime *rt, const struct call *call, struct ticket *ticket) {
+    if (rt->closing) return E_CLOSED;
+    if (rt->calls >= (size_t)rt->options.limits.calls) return E_BUSY;
+    struct state *st = state_find(rt, call->version);
+    bool fresh = st == NULL;
+    if (fresh && (st = state_add(rt, call->version)) == NULL) return E_NOMEM;
+    struct co *co = slot_new(rt);
+    if (co == NULL) {
+        if (fresh) {
+            st->retired = true;
+            state_leave_if_idle(st);
+        }
+        return E_NOMEM;
+    }
+    uint32_t deadline_ms;
+    co->state = st;
+    co->call = *call;
+    co->no_wait = st->version->kind == KIND_RULE;
+    budget_defaults(st->version->kind, co, &deadline_ms);
+    if (call->cpu_ms != 0) {
+        bool same = co->held_ns == co->cpu_limit_ns;
+        co->cpu_limit_ns = call->cpu_ms * 1000000ull;
+        if (same || co->held_ns > co->cpu_limit_ns) co->held_ns = co->cpu_limit_ns;
+    }
+    if (call->deadline_ms != 0) deadline_ms = call->deadline_ms;
+    timer_start(rt->options.loop, &co->deadline, deadline_ms, deadline_fired);
+    rt->calls++;
+    st->calls++;
+    if (ticket != NULL) *ticket = (struct ticket){rt, co->slot, co->call_generation};
+    if (st->phase == STATE_READY) {
+        runtime_ready(co);
+    } else {
+        struct co **at = &st->waiting;
+        while (*at != NULL)
+            at = &(*at)->next;
+        *at = co;
+    }
+    if (fresh) bound_versions(rt, call->version);
+    return 0;
+}
+
+void script_cancel(struct ticket ticket) {
+    struct co *co = ticket.runtime == NULL ? NULL : runtime_slot(ticket.runtime, ticket.slot);
+    if (co == NULL || ticket.generation == 0 || co->call_generation != ticket.generation) return;
+    if (co->kill != KILL_NONE) return;
+    co->kill = KILL_CANCEL;
+    switch (co->phase) {
+    case CO_RUNNING: budget_arm(co); break;
+    case CO_PARKED:
+        drop_wait(co);
+        runtime_ready(co);
+        break;
+    case CO_QUEUED: {
+        struct co **at = &co->state->waiting;
+        while (*at != co)
+            at = &(*at)->next;
+        *at = co->next;
+        runtime_ready(co);
+        break;
+    }
+    case CO_READY:
+    case CO_FREE: break;
+    }
+}
+
+void runtime_retire(struct runtime *rt, const struct version *v) {
+    struct state *st = state_find(rt, v);
+    if (st == NULL) return;
+    st->retired = true;
+    state_leave_if_idle(st);
+}
+
+/* ---- life ---- */
+
+int runtime_new(struct runtime **out, const struct runtime_options *options) {
+    struct runtime *rt = mem_zalloc(sizeof *rt);
+    struct turn *turn = mem_zalloc(sizeof *turn);
+    if (rt == NULL || turn == NULL) {
+        mem_free(rt);
+        mem_free(turn);
+        return E_NOMEM;
+    }
+    rt->options = *options;
+    struct runtime_limits *l = &rt->options.limits;
+    if (l->call_bytes == 0) l->call_bytes = STATE_CALL_BYTES;
+    if (l->state_bytes == 0) l->state_bytes = STATE_BYTES;
+    if (l->live_versions == 0) l->live_versions = LIVE_VERSIONS;
+    if (l->calls == 0) l->calls = CALLS_MAX;
+    turn->task.run = run_turn;
+    turn->rt = rt;
+    rt->turn = turn;
+    *out = rt;
+    return 0;
+}
+
+void runtime_delete(struct runtime *rt) {
+    if (rt == NULL) return;
+    rt->closing = true;
+    for (size_t i = 0; i < rt->slot_count; i++) {
+        struct co *co = rt->slots[i];
+        if (co->phase == CO_FREE || co->boot) continue;
+        if (co->phase == CO_QUEUED) co->state->waiting = NULL;
+        finish_with(co, CALL_CANCELLED, "cancelled: shutdown");
+    }
+    for (size_t i = 0; i < rt->slot_count; i++) {
+        struct co *co = rt->slots[i];
+        if (co->phase != CO_FREE) finish_with(co, CALL_CANCELLED, "cancelled: shutdown");
+    }
+    for (int i = 0; i < BUCKETS; i++) {
+        while (rt->states[i] != NULL) {
+            rt->states[i]->retired = true;
+            state_leave_if_idle(rt->states[i]);
+        }
+    }
+    for (size_t i = 0; i < rt->slot_count; i++)
+        mem_free(rt->slots[i]);
+    mem_free(rt->slots);
+    if (rt->turn->posted)
+        rt->turn->rt = NULL;
+    else
+        mem_free(rt->turn);
+    mem_free(rt);
+}

@@ -1,0 +1,125 @@
+/* The engine's schema, step by step. A step never changes after a release; a new one is added.
+ * What must never happen is refused here as well as above: STRICT types, CHECKs, unique indexes,
+ * and triggers (RAISE(ABORT)) for what may not change.
+ *
+ * job:        waiting -> running -> done
+ *                ^         |-----> dead      gave up
+ *                '---------'-----> lost      a `once` job found running after a crash
+ *
+ * operation:  sending    -> pending processing success failed expired cancelled superseded unknown
+ *             pending    -> processing success failed expired cancelled superseded unknown
+ *             processing -> pending success failed expired cancelled superseded unknown
+ *             unknown    -> pending processing success failed cancelled superseded
+ *                           (never expired, never sending again: it is asked until it is known)
+ *             failed, expired, cancelled, superseded -> success    the provider changed its mind
+ *             success    -> (nothing)
+ * and each may stay where it is while its document changes (generation + 1 each time). */
+#include "store/sqlite_private.h"
+
+static const char STEP_1[] =
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE kv (scope TEXT NOT NULL, key TEXT NOT NULL, value BLOB NOT NULL,"
+    " version INTEGER NOT NULL CHECK (version > 0), PRIMARY KEY (scope, key)) STRICT;"
+    /* where the versions of a value that was deleted and comes again go on */
+    "CREATE TABLE kv_floor (one INTEGER PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL)"
+    " STRICT;"
+    "INSERT INTO kv_floor VALUES (1, 0);"
+
+    "CREATE TABLE once (scope TEXT NOT NULL, key TEXT NOT NULL, until INTEGER NOT NULL,"
+    " taken INTEGER NOT NULL, PRIMARY KEY (scope, key)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX once_until ON once (until);"
+
+    "CREATE TABLE counter (name TEXT PRIMARY KEY, value INTEGER NOT NULL CHECK (value > 0),"
+    " until INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX counter_until ON counter (until);"
+
+    "CREATE TABLE slot (pool TEXT NOT NULL, slot INTEGER NOT NULL, holder TEXT NOT NULL,"
+    " until INTEGER NOT NULL, PRIMARY KEY (pool, slot)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX slot_until ON slot (pool, until);"
+
+    "CREATE TABLE token (key TEXT PRIMARY KEY, value BLOB NOT NULL, refresh_at INTEGER NOT NULL,"
+    " expires_at INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE topic (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE,"
+    " last INTEGER NOT NULL CHECK (last >= 0)) STRICT;"
+    "CREATE TABLE event (topic INTEGER NOT NULL REFERENCES topic (id),"
+    " sequence INTEGER NOT NULL CHECK (sequence > 0), type TEXT NOT NULL, object TEXT NOT NULL,"
+    " doc BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (topic, sequence)) STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER event_stays BEFORE UPDATE ON event"
+    " BEGIN SELECT RAISE(ABORT, 'events never change'); END;"
+    "CREATE TRIGGER event_kept BEFORE DELETE ON event"
+    " BEGIN SELECT RAISE(ABORT, 'events are never deleted'); END;"
+    "CREATE TRIGGER topic_grows BEFORE UPDATE ON topic"
+    " WHEN NEW.last <= OLD.last OR NEW.id <> OLD.id OR NEW.name <> OLD.name"
+    " BEGIN SELECT RAISE(ABORT, 'a topic only grows'); END;"
+    "CREATE TRIGGER topic_kept BEFORE DELETE ON topic"
+    " BEGIN SELECT RAISE(ABORT, 'topics are never deleted'); END;"
+
+    "CREATE TABLE job (id TEXT PRIMARY KEY, name TEXT NOT NULL, args BLOB NOT NULL,"
+    " state TEXT NOT NULL CHECK (state IN ('waiting', 'running', 'done', 'dead', 'lost')),"
+    " due_at INTEGER NOT NULL, priority INTEGER NOT NULL, once INTEGER NOT NULL"
+    " CHECK (once IN (0, 1)), backoff TEXT, unique_key TEXT,"
+    " attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), run INTEGER, error TEXT,"
+    " created INTEGER NOT NULL, updated INTEGER NOT NULL,"
+    " CHECK ((state = 'waiting') = (run IS NULL)), CHECK (state <> 'lost' OR once = 1))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting';"
+    "CREATE INDEX job_running ON job (id) WHERE state = 'running';"
+    "CREATE INDEX job_done ON job (updated) WHERE state = 'done';"
+    "CREATE INDEX job_bad ON job (state, id) WHERE state IN ('dead', 'lost');"
+    "CREATE UNIQUE INDEX job_unique ON job (unique_key)"
+    " WHERE unique_key IS NOT NULL AND state IN ('waiting', 'running');"
+    "CREATE TRIGGER job_moves BEFORE UPDATE OF state ON job WHEN NOT ("
+    " (OLD.state = 'waiting' AND NEW.state = 'running') OR"
+    " (OLD.state = 'running' AND NEW.state IN ('waiting', 'done', 'dead', 'lost')))"
+    " BEGIN SELECT RAISE(ABORT, 'job: no such move'); END;"
+    "CREATE TRIGGER job_stays BEFORE UPDATE OF id, name, args, once, unique_key, created ON job"
+    " BEGIN SELECT RAISE(ABORT, 'job: only its state changes'); END;"
+    "CREATE TRIGGER job_kept BEFORE DELETE ON job WHEN OLD.state <> 'done'"
+    " BEGIN SELECT RAISE(ABORT, 'job: only done ones are forgotten'); END;"
+    "CREATE TABLE cron (name TEXT PRIMARY KEY, due_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE operation (id TEXT PRIMARY KEY, kind TEXT NOT NULL, script TEXT NOT NULL,"
+    " version TEXT NOT NULL, account TEXT NOT NULL, reference TEXT NOT NULL,"
+    " status TEXT NOT NULL CHECK (status IN ('sending', 'pending', 'processing', 'success',"
+    " 'failed', 'expired', 'cancelled', 'superseded', 'unknown')),"
+    " generation INTEGER NOT NULL DEFAULT 1 CHECK (generation > 0),"
+    " attempts INTEGER NOT NULL DEFAULT 0 CHECK (attempts >= 0), doc BLOB NOT NULL,"
+    " ask_at INTEGER, created INTEGER NOT NULL, updated INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX operation_reference ON operation (account, reference);"
+    "CREATE INDEX operation_ask ON operation (ask_at) WHERE ask_at IS NOT NULL;"
+    "CREATE INDEX operation_open ON operation (id)"
+    " WHERE status IN ('sending', 'processing', 'unknown');"
+    "CREATE TRIGGER operation_moves BEFORE UPDATE OF status ON operation"
+    " WHEN NEW.status <> OLD.status AND NOT ("
+    " (OLD.status IN ('sending', 'pending', 'processing') AND NEW.status <> 'sending') OR"
+    " (OLD.status = 'unknown' AND NEW.status NOT IN ('sending', 'expired')) OR"
+    " (OLD.status IN ('failed', 'expired', 'cancelled', 'superseded') AND NEW.status = 'success'))"
+    " BEGIN SELECT RAISE(ABORT, 'operation: no such move'); END;"
+    "CREATE TRIGGER operation_counts BEFORE UPDATE ON operation"
+    " WHEN NEW.generation <> OLD.generation + 1"
+    " BEGIN SELECT RAISE(ABORT, 'operation: each change counts one generation'); END;"
+    "CREATE TRIGGER operation_stays BEFORE UPDATE OF id, kind, script, version, account,"
+    " reference, created ON operation"
+    " BEGIN SELECT RAISE(ABORT, 'operation: what was sent never changes'); END;"
+    "CREATE TRIGGER operation_kept BEFORE DELETE ON operation"
+    " BEGIN SELECT RAISE(ABORT, 'operations are never deleted'); END;"
+
+    "CREATE TABLE script_text (hash TEXT PRIMARY KEY, text BLOB NOT NULL, at INTEGER NOT NULL)"
+    " STRICT;"
+    "CREATE TRIGGER script_text_stays BEFORE UPDATE ON script_text"
+    " BEGIN SELECT RAISE(ABORT, 'script texts never change'); END;"
+    "CREATE TABLE script_version (id INTEGER PRIMARY KEY, path TEXT NOT NULL,"
+    " version TEXT NOT NULL, state TEXT NOT NULL"
+    " CHECK (state IN ('live', 'staged', 'broken', 'deleted')), parts TEXT NOT NULL,"
+    " at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX script_version_path ON script_version (path, id);"
+    "CREATE TABLE grant_ (provider TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,"
+    " at INTEGER NOT NULL, PRIMARY KEY (provider, kind, value)) STRICT, WITHOUT ROWID;"
+
+    "CREATE TABLE migration (number INTEGER PRIMARY KEY CHECK (number > 0), name TEXT NOT NULL,"
+    " text BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1};
+const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -1,0 +1,107 @@
+/* See wire.h. */
+#include "store/wire.h"
+
+static void put_le(struct buf *b, uint64_t v, size_t n) {
+    unsigned char bytes[8];
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (unsigned char)(v >> (8 * i));
+    buf_add(b, bytes, n);
+}
+
+void wire_put_u8(struct buf *b, unsigned v) {
+    put_le(b, v, 1);
+}
+void wire_put_u16(struct buf *b, unsigned v) {
+    put_le(b, v, 2);
+}
+void wire_put_u32(struct buf *b, uint32_t v) {
+    put_le(b, v, 4);
+}
+void wire_put_i64(struct buf *b, int64_t v) {
+    put_le(b, (uint64_t)v, 8);
+}
+
+void wire_put_str(struct buf *b, struct str s) {
+    if (s.n > UINT32_MAX) {
+        if (b->err == 0) b->err = E_LIMIT;
+        return;
+    }
+    wire_put_u32(b, (uint32_t)s.n);
+    buf_add(b, s.p, s.n);
+}
+
+void wire_put_val(struct buf *b, const struct val *v) {
+    wire_put_u8(b, (unsigned)v->type);
+    if (v->type == VAL_INT) wire_put_i64(b, v->i);
+    if (v->type == VAL_TEXT || v->type == VAL_BLOB) wire_put_str(b, v->s);
+}
+
+static uint64_t get_le(struct wire_in *in, size_t n) {
+    if (in->left < n) {
+        in->bad = true;
+        in->left = 0;
+        return 0;
+    }
+    uint64_t v = 0;
+    for (size_t i = 0; i < n; i++)
+        v |= (uint64_t)in->p[i] << (8 * i);
+    in->p += n;
+    in->left -= n;
+    return v;
+}
+
+unsigned wire_u8(struct wire_in *in) {
+    return (unsigned)get_le(in, 1);
+}
+unsigned wire_u16(struct wire_in *in) {
+    return (unsigned)get_le(in, 2);
+}
+uint32_t wire_u32(struct wire_in *in) {
+    return (uint32_t)get_le(in, 4);
+}
+int64_t wire_i64(struct wire_in *in) {
+    return (int64_t)get_le(in, 8);
+}
+
+struct str wire_str(struct wire_in *in) {
+    size_t n = wire_u32(in);
+    if (in->bad || in->left < n) {
+        in->bad = true;
+        in->left = 0;
+        return STR("");
+    }
+    struct str s = {(const char *)in->p, n};
+    in->p += n;
+    in->left -= n;
+    return s;
+}
+
+struct val wire_val(struct wire_in *in) {
+    struct val v = V_NULL;
+    switch (wire_u8(in)) {
+    case VAL_NULL: break;
+    case VAL_INT: v = V_INT(wire_i64(in)); break;
+    case VAL_TEXT: v = V_STR(wire_str(in)); break;
+    case VAL_BLOB: v = V_BLOB(wire_str(in)); break;
+    default: in->bad = true;
+    }
+    return v;
+}
+
+bool wire_text_good(struct str s) {
+    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
+    while (p < end) {
+        unsigned c = *p++;
+        if (c == 0) return false;
+        if (c < 0x80) continue;
+        int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
+        if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
+        unsigned first = *p; /* the second byte carries what rules out overlong and surrogates */
+        if ((c == 0xe0 && first < 0xa0) || (c == 0xed && first > 0x9f) ||
+            (c == 0xf0 && first < 0x90) || (c == 0xf4 && first > 0x8f))
+            return false;
+        for (; more > 0; more--)
+            if ((*p++ & 0xc0) != 0x80) return false;
+    }
+    return true;
+}

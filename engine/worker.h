@@ -1,0 +1,49 @@
+/* A worker: one loop with its HTTP server, its transports and its Lua states. In a server each has a
+ * thread; for one-off scripts and in simulations the only one lives on the main loop. */
+#ifndef LUWAK_WORKER_H
+#define LUWAK_WORKER_H
+
+#include "engine.h"
+#include "net/http_server.h"
+#include "net/router.h"
+#include "script/context.h"
+#include "script/runtime.h"
+
+#include <pthread.h>
+
+struct worker_routes; /* the routers of one script set */
+
+struct worker {
+    struct engine *engine;
+    int index;
+    struct loop *loop;
+    bool own_loop;
+    pthread_t thread;
+    bool running;
+    struct runtime *runtime;
+    struct transport *transport; /* what scripts call through */
+    struct http_server *server;  /* NULL without sockets */
+    struct script_services services;
+    struct registry_listener listener;
+    struct script_set *set;
+    struct worker_routes *routes;
+    struct task stop_task;
+    void (*drained)(struct worker *w);
+};
+
+int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop, struct why *why);
+int worker_listen(struct worker *w, const char *address, struct why *why);
+int worker_run(struct worker *w);  /* starts its thread */
+void worker_stop(struct worker *w, void (*drained)(struct worker *w)); /* any thread; drained on main */
+void worker_delete(struct worker *w); /* its thread has ended */
+
+/* worker_http.c */
+void worker_handle(struct http_exchange *x, void *data);
+int worker_routes_new(struct worker_routes **out, const struct script_set *set, bool simulated,
+                      struct why *why);
+void worker_routes_delete(struct worker_routes *r);
+
+/* The script that serves as a channel, job ... now; NULL: none. On the worker's loop. */
+struct version *worker_script(const struct worker *w, enum script_kind kind, struct str name);
+
+#endif

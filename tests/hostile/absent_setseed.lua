@@ -1,0 +1,4 @@
+-- expect: error attempt to call
+return { run = function()
+  math.randomseed(1)
+end }

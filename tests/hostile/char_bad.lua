@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return string.char(256)
+end }

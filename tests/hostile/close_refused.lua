@@ -1,0 +1,4 @@
+-- expect: error __close is not allowed
+return { run = function()
+  setmetatable({}, { __close = function() end })
+end }

@@ -1,0 +1,8 @@
+-- expect: budget
+return { run = function()
+  local mt = {}
+  local t = setmetatable({}, mt)
+  mt.__close = function() while true do pcall(function() while true do end end) end end
+  local x <close> = t
+  while true do end
+end }

@@ -1,0 +1,5 @@
+-- expect: memory
+return { run = function()
+  local t = {}
+  while true do t[#t + 1] = function() return t end end
+end }

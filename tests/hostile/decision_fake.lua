@@ -1,0 +1,4 @@
+-- expect: fine table
+return { run = function()
+  return setmetatable({}, { __name = "pending" })
+end }

@@ -1,0 +1,4 @@
+-- expect: error function value
+return { run = function()
+  error(function() end)
+end }

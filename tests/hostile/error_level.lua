@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  error("x", 1000000)
+end }

@@ -1,0 +1,4 @@
+-- expect: error xxxx
+return { run = function()
+  error(("x"):rep(900000))
+end }

@@ -1,0 +1,4 @@
+-- expect: error nil value
+return { run = function()
+  error(nil)
+end }

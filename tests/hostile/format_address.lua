@@ -1,0 +1,4 @@
+-- expect: fine table
+return { run = function()
+  return ("%s"):format({})
+end }

@@ -1,0 +1,4 @@
+-- expect: fine fake
+return { run = function()
+  return tostring(setmetatable({}, { __name = "fake" }))
+end }

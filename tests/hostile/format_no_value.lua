@@ -1,0 +1,4 @@
+-- expect: error no value
+return { run = function()
+  return ("%d"):format()
+end }

@@ -1,0 +1,4 @@
+-- expect: error %p
+return { run = function()
+  return ("%p"):format({})
+end }

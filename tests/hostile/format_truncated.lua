@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return ("%"):format(1)
+end }

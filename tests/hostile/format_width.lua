@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return ("%1000000d"):format(1)
+end }

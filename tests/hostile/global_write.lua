@@ -1,0 +1,4 @@
+-- expect: error is not declared
+return { run = function()
+  leak = 1
+end }

@@ -1,0 +1,4 @@
+-- expect: error invalid use
+return { run = function()
+  ("a"):gsub("a", "%z")
+end }

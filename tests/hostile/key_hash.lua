@@ -1,0 +1,5 @@
+-- expect: budget
+return { run = function()
+  local t = {}
+  while true do t[("x"):rep(1000000)] = nil end
+end }

@@ -1,0 +1,3 @@
+-- expect: budget
+while true do pcall(function() while true do end end) end
+return {}

@@ -1,0 +1,4 @@
+-- expect: budget
+return { run = function()
+  for i = 1, math.huge do end
+end }

@@ -1,0 +1,4 @@
+-- expect: budget
+return { run = function()
+  for i = math.mininteger, math.maxinteger do end
+end }

@@ -1,0 +1,4 @@
+-- expect: budget
+return { run = function()
+  for _ in function() return 1 end do end
+end }

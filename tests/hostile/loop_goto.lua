@@ -1,0 +1,4 @@
+-- expect: budget
+return { run = function()
+  ::again:: goto again
+end }

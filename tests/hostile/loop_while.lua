@@ -1,0 +1,4 @@
+-- expect: budget
+return { run = function()
+  while true do end
+end }

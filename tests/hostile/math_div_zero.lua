@@ -1,0 +1,4 @@
+-- expect: error zero
+return { run = function()
+  return 1 // 0
+end }

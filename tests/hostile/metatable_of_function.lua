@@ -1,0 +1,4 @@
+-- expect: fine nil
+return { run = function()
+  return tostring(getmetatable(print or error))
+end }

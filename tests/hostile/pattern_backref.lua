@@ -1,0 +1,4 @@
+-- expect: error invalid capture
+return { run = function()
+  return ("aa"):find("(a%1)")
+end }

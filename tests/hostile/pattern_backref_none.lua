@@ -1,0 +1,4 @@
+-- expect: error invalid capture
+return { run = function()
+  return ("aa"):find("%1")
+end }

@@ -1,0 +1,4 @@
+-- expect: error missing
+return { run = function()
+  return ("a"):find("%f")
+end }

@@ -1,0 +1,4 @@
+-- expect: error malformed
+return { run = function()
+  return ("a"):find("[a")
+end }

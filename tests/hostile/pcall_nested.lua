@@ -1,0 +1,7 @@
+-- expect: budget|memory
+return { run = function()
+  local function again()
+    while true do pcall(again) end
+  end
+  again()
+end }

@@ -1,0 +1,6 @@
+-- expect: error overflow
+return { run = function()
+  local function f() return pcall(f) end
+  local function g() return (("x"):gsub("x", g)) end
+  return g()
+end }

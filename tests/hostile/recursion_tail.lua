@@ -1,0 +1,5 @@
+-- expect: budget
+return { run = function()
+  local function f() return f() end
+  return f()
+end }

@@ -1,0 +1,6 @@
+-- expect: error
+return { run = function()
+  local t = setmetatable({}, {})
+  getmetatable(t).__tostring = function(x) return tostring(x) end
+  return tostring(t)
+end }

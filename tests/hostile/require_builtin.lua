@@ -1,0 +1,4 @@
+-- expect: fine true
+return { run = function()
+  return require "string" == string
+end }

@@ -1,0 +1,4 @@
+-- expect: error not found
+return { run = function()
+  return require "ctx"
+end }

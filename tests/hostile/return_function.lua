@@ -1,0 +1,2 @@
+-- expect: error returns a table
+return function() end

@@ -1,0 +1,2 @@
+-- expect: error returns a table
+local x = 1

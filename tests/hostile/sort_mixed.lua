@@ -1,0 +1,4 @@
+-- expect: error attempt to compare
+return { run = function()
+  table.sort({ 1, "a", {} })
+end }

@@ -1,0 +1,5 @@
+-- expect: budget
+return { run = function()
+  local t = {}
+  while true do table.insert(t, 1, "x") end
+end }

@@ -1,0 +1,258 @@
+/* Versions: which parts belong to them, what they are called, and what is refused. */
+#include "base/mem.h"
+#include "base/sha256.h"
+#include "script_texts.h"
+#include "unit.h"
+
+#include <stdio.h>
+
+static void sha256_knows_the_standards_examples(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *hex;
+    } known[] = {{"", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
+                 {"abc", "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"},
+                 {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+                  "248d6a61d20638b8e5c026930c3e6039a33ce45964ff2167f6ecedd419db06c1"}};
+    char hex[SHA256_HEX_SIZE];
+    for (int i = 0; i < 3; i++) {
+        sha256_hex(str_of(known[i].text), hex);
+        CHECK_STR(str_of(hex), known[i].hex);
+    }
+    struct sha256 s;
+    sha256_init(&s);
+    for (int i = 0; i < 1000000; i += 50)
+        sha256_add(&s, STR("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"));
+    sha256_end_hex(&s, hex);
+    CHECK_STR(str_of(hex), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
+}
+
+struct found {
+    char names[512];
+    int lines;
+};
+static int note(void *data, struct str name, int line, struct why *why) {
+    (void)why;
+    struct found *f = data;
+    size_t n = strlen(f->names);
+    snprintf(f->names + n, sizeof f->names - n, "%.*s@%d ", STR_FMT(name), line);
+    return 0;
+}
+
+static void requires_are_found_where_they_count(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *found;
+    } cases[] = {
+        {"require 'a'", "a@1 "},
+        {"local x = require \"a\"\nlocal y = require('b')", "a@1 b@2 "},
+        {"require[[a]] require [==[b]==]", "a@1 b@1 "},
+        {"require -- why\n 'a'", "a@1 "},
+        {"require --[[ long\n ]] ( 'a' )", "a@1 "},
+        {"-- require 'a'\n--[[ require 'b' ]] --[==[ ]] require 'c' ]==] require 'd'", "d@2 "},
+        {"s = 'require \"a\"' t = \"\\\" require 'b'\" u = [[ require 'c' ]]", ""},
+        {"x.require 'a' x:require 'b' my_require 'c' require2 'd'", ""},
+        {"f(require 'a' .. require 'b')", "a@1 b@1 "},
+        {"x = a..require 'b'", "b@1 "},
+        {"local r = require", ""},
+        {"function f()\n  return require 'late'\nend", "late@2 "},
+        {"s = 'not closed\nrequire 'a'", "a@2 "},
+        {"s = 'a\\\nb' require 'c'", "c@2 "},
+        {"--[[ never closed\nrequire 'a'", ""},
+        {"", ""}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct found f = {0};
+        struct why why = {0};
+        CHECK_OK(require_scan(str_of(cases[i].text), "x.lua", note, &f, &why));
+        CHECK_STR(str_of(f.names), cases[i].found);
+    }
+    struct found f = {0};
+    struct why why = {0};
+    CHECK_ERR(require_scan(STR("\nrequire(name)"), "x.lua", note, &f, &why), E_SCRIPT);
+    CHECK(str_starts(str_of(why.text), STR("x.lua:2: require takes a literal name")));
+    CHECK_ERR(require_scan(STR("require('a' .. b)"), "x.lua", note, &f, &why), E_SCRIPT);
+}
+
+static void module_names_cannot_leave_the_folder(void **state) {
+    (void)state;
+    static const char *const good[] = {"a", "snap", "snap_2", "snap.sign", "snap/sign", "0"};
+    static const char *const bad[] = {"",     ".",    "..", "../a", "a/../b", "/a",   "a/",  "a..b",
+                                      "a//b", "a./b", "A",  "a-b",  "a b",    "a\\b", "a\n", "~a"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        CHECK(module_name_valid(str_of(good[i])));
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        CHECK(!module_name_valid(str_of(bad[i])));
+    CHECK(!module_name_valid((struct str){"a\0b", 3}));
+}
+
+#define LIB_A \
+    { "scripts/lib/a.lua", "local b = require 'b'; return { b = b }" }
+#define LIB_B \
+    { "scripts/lib/b/init.lua", "return 1" }
+
+static void parts_are_the_script_and_all_it_needs(void **state) {
+    (void)state;
+    const struct script_text texts[] = {
+        {"channels/x.lua",
+         "local a, j = require 'a', require 'string'\nreturn function() return require 'b' end"},
+        LIB_A,
+        LIB_B,
+        {0}};
+    struct version *v;
+    struct why why = {0};
+    CHECK_OK(texts_build(&v, KIND_CHANNEL, "channels/x.lua", texts, &why));
+    CHECK_INT(v->part_count, 3);
+    CHECK_STR(str_of(v->parts[0].name), "");
+    CHECK_STR(str_of(version_part(v, "a")->path), "scripts/lib/a.lua");
+    CHECK_STR(str_of(version_part(v, "b")->path), "scripts/lib/b/init.lua");
+    CHECK(version_part(v, "string") == NULL);
+    CHECK(version_part(v, "") == NULL);
+    CHECK(v->parts[0].code.n > 4 && memcmp(v->parts[0].code.p, "\x1bLua", 4) == 0);
+    version_drop(v);
+}
+
+/* The rule, written down a second time: sorted (path NUL hash NL), then the api number. */
+static void the_id_follows_the_rule(void **state) {
+    (void)state;
+    const struct script_text texts[] = {{"channels/x.lua", "require 'b'"}, LIB_B, {0}};
+    struct version *v;
+    CHECK_OK(texts_build(&v, KIND_CHANNEL, "channels/x.lua", texts, NULL));
+    char hash[2][SHA256_HEX_SIZE], id[SHA256_HEX_SIZE];
+    sha256_hex(str_of(texts[0].text), hash[0]);
+    sha256_hex(str_of(texts[1].text), hash[1]);
+    struct buf all = {0};
+    buf_adds(&all, "channels/x.lua");
+    buf_addc(&all, '\0');
+    buf_addf(&all, "%s\nscripts/lib/b/init.lua", hash[0]);
+    buf_addc(&all, '\0');
+    buf_addf(&all, "%s\napi 1\n", hash[1]);
+    sha256_hex(buf_str(&all), id);
+    CHECK_STR(str_of(v->id), id);
+    buf_free(&all);
+    version_drop(v);
+}
+
+static void build_two(const struct script_text *one, const struct script_text *two, bool same) {
+    struct version *a, *b;
+    CHECK_OK(texts_build(&a, KIND_CHANNEL, one[0].path, one, NULL));
+    CHECK_OK(texts_build(&b, KIND_CHANNEL, two[0].path, two, NULL));
+    CHECK((strcmp(a->id, b->id) == 0) == same);
+    CHECK(a->serial != b->serial);
+    version_drop(a);
+    version_drop(b);
+}
+
+static void the_id_changes_with_any_part(void **state) {
+    (void)state;
+    const struct script_text base[] = {{"channels/x.lua", "require 'a'"}, LIB_A, LIB_B, {0}};
+    const struct script_text text[] = {{"channels/x.lua", "require 'a' "}, LIB_A, LIB_B, {0}};
+    const struct script_text lib[] = {
+        {"channels/x.lua", "require 'a'"}, LIB_A, {"scripts/lib/b/init.lua", "return 2"}, {0}};
+    const struct script_text path[] = {{"channels/y.lua", "require 'a'"}, LIB_A, LIB_B, {0}};
+    build_two(base, base, true);
+    build_two(base, text, false);
+    build_two(base, lib, false);
+    build_two(base, path, false);
+}
+
+static void equal_parts_are_held_once(void **state) {
+    (void)state;
+    const struct script_text one[] = {{"channels/x.lua", "require 'a'"}, LIB_A, LIB_B, {0}};
+    const struct script_text two[] = {{"channels/y.lua", "require 'b'"}, LIB_A, LIB_B, {0}};
+    struct version *a, *b;
+    CHECK_OK(texts_build(&a, KIND_CHANNEL, one[0].path, one, NULL));
+    CHECK_OK(texts_build(&b, KIND_CHANNEL, two[0].path, two, NULL));
+    CHECK(version_part(a, "b")->code.p == version_part(b, "b")->code.p);
+    version_drop(a);
+    CHECK_STR(version_part(b, "b")->text, "return 1");
+    version_drop(b);
+}
+
+static void errors_name_file_and_line(void **state) {
+    (void)state;
+    static const struct {
+        const char *text, *why;
+        int err;
+    } cases[] = {
+        {"return {\n  a = = 1 }", "channels/x.lua:2: unexpected symbol near '='", E_SCRIPT},
+        {"\n\nrequire 'gone'",
+         "channels/x.lua:3: there is no module \"gone\": neither "
+         "scripts/lib/gone.lua nor scripts/lib/gone/init.lua",
+         E_NOTFOUND},
+        {"require '../secrets'", "channels/x.lua:1: \"../secrets\" is no module name", E_SCRIPT},
+        {"require 'bad'", "scripts/lib/bad.lua:1:", E_SCRIPT},
+        {"\x1bLua", "channels/x.lua:1: is bytecode", E_SCRIPT}};
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        const struct script_text texts[] = {
+            {"channels/x.lua", cases[i].text}, {"scripts/lib/bad.lua", "return ("}, {0}};
+        struct version *v = NULL;
+        struct why why = {0};
+        CHECK_ERR(texts_build(&v, KIND_CHANNEL, "channels/x.lua", texts, &why), cases[i].err);
+        if (!str_starts(str_of(why.text), str_of(cases[i].why)))
+            fail_msg("expected \"%s\", got \"%s\"", cases[i].why, why.text);
+        CHECK(v == NULL);
+    }
+}
+
+static void a_first_line_for_the_shell_is_skipped(void **state) {
+    (void)state;
+    static const char *const texts[] = {"#!/usr/bin/env luwak run\nreturn 1",
+                                        "\xef\xbb\xbfreturn 1", "#only"};
+    for (size_t i = 0; i < 3; i++) {
+        const struct script_text files[] = {{"t.lua", texts[i]}, {0}};
+        struct version *v;
+        struct why why = {0};
+        CHECK_OK(texts_build(&v, KIND_TOOL, "t.lua", files, &why));
+        CHECK_STR(v->parts[0].text, texts[i]);
+        version_drop(v);
+    }
+}
+
+static void modules_that_need_each_other_end(void **state) {
+    (void)state;
+    const struct script_text texts[] = {{"channels/x.lua", "require 'p'"},
+                                        {"scripts/lib/p.lua", "require 'q'"},
+                                        {"scripts/lib/q.lua", "require 'p'"},
+                                        {0}};
+    struct version *v;
+    CHECK_OK(texts_build(&v, KIND_CHANNEL, "channels/x.lua", texts, NULL));
+    CHECK_INT(v->part_count, 3);
+    version_drop(v);
+}
+
+#ifdef LUWAK_FAULTS
+static void memory_can_fail_anywhere(void **state) {
+    (void)state;
+    const struct script_text texts[] = {{"channels/x.lua", "require 'a'"}, LIB_A, LIB_B, {0}};
+    int64_t before = mem_live();
+    for (uint64_t nth = 1;; nth++) {
+        struct version *v = NULL;
+        struct why why = {0};
+        mem_fail_at(nth, 0);
+        int err = texts_build(&v, KIND_CHANNEL, "channels/x.lua", texts, &why);
+        int failed = mem_has_failed();
+        mem_fail_at(0, 0);
+        if (err == 0) version_drop(v);
+        if (err != 0 && !failed) fail_msg("%s", why.text);
+        CHECK_INT(mem_live(), before);
+        if (!failed) break;
+    }
+}
+#endif
+
+static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(sha256_knows_the_standards_examples),
+    cmocka_unit_test(requires_are_found_where_they_count),
+    cmocka_unit_test(module_names_cannot_leave_the_folder),
+    cmocka_unit_test(parts_are_the_script_and_all_it_needs),
+    cmocka_unit_test(the_id_follows_the_rule),
+    cmocka_unit_test(the_id_changes_with_any_part),
+    cmocka_unit_test(equal_parts_are_held_once),
+    cmocka_unit_test(errors_name_file_and_line),
+    cmocka_unit_test(a_first_line_for_the_shell_is_skipped),
+    cmocka_unit_test(modules_that_need_each_other_end),
+#ifdef LUWAK_FAULTS
+    cmocka_unit_test(memory_can_fail_anywhere),
+#endif
+};
+UNIT_MAIN("version", TESTS)

@@ -27,7 +27,8 @@ static int l_print(lua_State *L) {
 }
 
 static const struct bind_fn base[] = {
-    {"assert", NULL, KINDS_ALL, "v: any, message?: any -> any...", "raises message when v is false"},
+    {"assert", NULL, KINDS_ALL, "v: any, message?: any -> any...",
+     "raises message when v is false"},
     {"error", NULL, KINDS_ALL, "message: any, level?: integer", "raises an error"},
     {"getmetatable", NULL, KINDS_ALL, "v: any -> table?", "the metatable, or what it shows"},
     {"ipairs", NULL, KINDS_ALL, "t: table -> function, table, integer", "walks 1, 2, 3 ..."},
@@ -55,7 +56,8 @@ static const struct bind_fn base[] = {
 };
 
 static const struct bind_fn strings[] = {
-    {"byte", NULL, KINDS_ALL, "s: string, i?: integer, j?: integer -> integer...", "codes of bytes"},
+    {"byte", NULL, KINDS_ALL, "s: string, i?: integer, j?: integer -> integer...",
+     "codes of bytes"},
     {"char", NULL, KINDS_ALL, "... -> string", "bytes of codes"},
     {"find", cage_find, KINDS_ALL,
      "s: string, pattern: string, from?: integer, plain?: boolean -> integer?, integer?, ...",
@@ -83,8 +85,8 @@ static const struct bind_fn strings[] = {
 };
 
 static const struct bind_fn tables[] = {
-    {"concat", cage_concat, KINDS_ALL,
-     "t: table, sep?: string, i?: integer, j?: integer -> string", "joins strings and numbers"},
+    {"concat", cage_concat, KINDS_ALL, "t: table, sep?: string, i?: integer, j?: integer -> string",
+     "joins strings and numbers"},
     {"insert", cage_insert, KINDS_ALL, "t: table, at?: integer, v: any", "puts v in, at the end"},
     {"move", cage_move, KINDS_ALL,
      "t: table, from: integer, last: integer, to: integer, target?: table -> table",
@@ -115,7 +117,8 @@ static int value_min(lua_State *L) {
     return 1;
 }
 
-#define ONE(name, doc) {name, NULL, KINDS_ALL, "x: number -> number", doc}
+#define ONE(name, doc) \
+    { name, NULL, KINDS_ALL, "x: number -> number", doc }
 static const struct bind_fn maths[] = {
     ONE("abs", "absolute value"),
     ONE("acos", "arc cosine"),
@@ -171,7 +174,8 @@ static const struct bind_fn files[] = {
 };
 
 const struct bind_module bind_base = {"", "the basic functions", base, NULL};
-const struct bind_module bind_base_string = {"string", "texts and patterns, bounded", strings, NULL};
+const struct bind_module bind_base_string = {"string", "texts and patterns, bounded", strings,
+                                             NULL};
 const struct bind_module bind_base_table = {"table", "lists, by raw length", tables, NULL};
 const struct bind_module bind_base_math = {"math", "mathematics", maths, NULL};
 const struct bind_module bind_base_utf8 = {"utf8", "UTF-8 texts", utf8s, NULL};

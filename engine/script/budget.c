@@ -13,10 +13,10 @@
 #include <stdio.h>
 #include <time.h>
 
-#define MS              1000000u
-#define SLICE_NS        (5u * MS)
-#define HELD_NS         (12u * MS) /* a caged call that cannot pause */
-#define KINDS_PATIENT   (KIND_TOOL | KIND_MIGRATION | KIND_TEST)
+#define MS            1000000u
+#define SLICE_NS      (5u * MS)
+#define HELD_NS       (12u * MS) /* a caged call that cannot pause */
+#define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST)
 
 static uint64_t real_mono_ns(void) {
     struct timespec t;
@@ -114,7 +114,10 @@ static void hook(lua_State *L, lua_Debug *ar) {
     }
 }
 
+/* Arming walks all frames of the coroutine, so an armed one is left alone: a chain of ten thousand
+ * pcalls that unwinds would walk itself at each. */
 void budget_arm(struct co *co) {
+    if (co->interval == 1) return;
     co->interval = 1;
     lua_sethook(co->L, hook, LUA_MASKCOUNT, 1);
 }
@@ -137,6 +140,15 @@ void co_check(lua_State *L) {
     if (co == NULL) return;
     if (co->kill == KILL_NONE && look(co) != LOOK_DIE) return;
     budget_raise(L);
+}
+
+bool co_pause_due(lua_State *L) {
+    struct co *co = co_of(L);
+    if (co == NULL) return false;
+    enum look seen = co->kill != KILL_NONE ? LOOK_DIE : look(co);
+    if (seen == LOOK_DIE) budget_raise(L);
+    if (seen == LOOK_PAUSE) co->sliced = true;
+    return seen == LOOK_PAUSE;
 }
 
 void cage_enter(lua_State *L) {

@@ -31,6 +31,7 @@ struct co {
     bool sliced;       /* yielded by the hook, not by a binding */
     bool woken;        /* while it was still running */
     bool started;
+    int pcalls; /* nested now */
     struct call call;
     int take_error; /* what take() returned */
     struct co_wait *wait;

@@ -339,8 +339,3 @@ const struct part *version_part(const struct version *v, const char *module) {
         if (strcmp(v->parts[i].name, module) == 0) return &v->parts[i];
     return NULL;
 }
-
-void version_write_parts(const struct version *v, struct buf *out) {
-    for (size_t i = 0; i < v->part_count; i++)
-        buf_addf(out, "%s %s %s\n", v->parts[i].hash, v->parts[i].path, v->parts[i].name);
-}

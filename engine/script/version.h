@@ -69,7 +69,7 @@ bool module_builtin(const struct bind_module *const *modules, struct str name);
 /* a-z 0-9 _ in parts divided by single '.' or '/': nothing that could leave scripts/lib. */
 bool module_name_valid(struct str name);
 
-/* The texts of a version as the store keeps them: one line `HASH PATH NAME` per part. */
+/* The parts of a version as the store keeps them: JSON [{name, path, hash}]. registry_kept.c */
 void version_write_parts(const struct version *v, struct buf *out);
 
 /* Every `require "x"` of a text, in order; a require of anything but a literal is E_SCRIPT. */

@@ -1,0 +1,468 @@
+/* registry: builds, checks, keeps and publishes. See registry.h for the life of a file.
+ *
+ * One entry per path that was ever seen. An entry has at most one save under way; what comes in
+ * meanwhile marks it dirty again. Memory: entries own their versions by reference; sets and workers
+ * hold their own references, so nothing here decides when a version dies. */
+#include "script/registry.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "script/registry_private.h"
+#include "sys/log.h"
+
+#include <stdlib.h>
+
+/* ---- entries ---- */
+
+static size_t place_of(const struct registry *r, const char *path) {
+    size_t low = 0, high = r->count;
+    while (low < high) {
+        size_t middle = (low + high) / 2;
+        if (strcmp(r->entries[middle]->path, path) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+struct entry *registry_entry(const struct registry *r, const char *path) {
+    size_t at = place_of(r, path);
+    return at < r->count && strcmp(r->entries[at]->path, path) == 0 ? r->entries[at] : NULL;
+}
+
+static void entry_delete(struct entry *e) {
+    if (e == NULL) return;
+    version_drop(e->live);
+    version_drop(e->staged);
+    version_drop(e->saving);
+    mem_free(e->path);
+    mem_free(e->error);
+    mem_free(e->kept_version);
+    mem_free(e->kept_parts);
+    mem_free(e);
+}
+
+int registry_entry_add(struct registry *r, const char *path, enum script_kind kind,
+                       const char *name, struct entry **out) {
+    struct entry **bigger = mem_realloc(r->entries, (r->count + 1) * sizeof *bigger);
+    if (bigger == NULL) return E_NOMEM;
+    r->entries = bigger;
+    struct entry *e = mem_zalloc(sizeof *e);
+    if (e == NULL || (e->path = mem_strdup(path)) == NULL) {
+        entry_delete(e);
+        return E_NOMEM;
+    }
+    e->kind = kind;
+    memcpy(e->name, name, strlen(name) + 1);
+    size_t at = place_of(r, path);
+    memmove(r->entries + at + 1, r->entries + at, (r->count - at) * sizeof *r->entries);
+    r->entries[at] = e;
+    r->count++;
+    *out = e;
+    return 0;
+}
+
+/* Said once: the same text again is not news. */
+void registry_report(struct registry *r, struct entry *e, const char *text) {
+    if (e->error != NULL && strcmp(e->error, text) == 0) return;
+    mem_free(e->error);
+    e->error = mem_strdup(text);
+    log_error("script_broken", L_TEXT("path", e->path), L_TEXT("error", text),
+              L_TEXT("serving", e->live == NULL ? "" : e->live->id));
+    if (r->options.broken != NULL) r->options.broken(r->options.data, e->path, text);
+}
+
+static void good_again(struct entry *e) {
+    mem_free(e->error);
+    e->error = NULL;
+    e->clash = false;
+}
+
+/* ---- publication ---- */
+
+static void heard(struct task *task) {
+    struct registry_listener *l = CONTAINER_OF(task, struct registry_listener, task);
+    struct script_set *set = atomic_exchange(&l->pending, NULL);
+    if (set != NULL) l->changed(l, set);
+}
+
+/* Whoever finds the place empty posts the task; a set that nobody took yet is replaced. */
+static void tell(struct registry_listener *l, struct script_set *set) {
+    struct script_set *before = atomic_exchange(&l->pending, script_set_keep(set));
+    if (before == NULL)
+        loop_post(l->loop, &l->task);
+    else
+        script_set_drop(before);
+}
+
+void registry_publish(struct registry *r) {
+    if (!r->started) return;
+    struct script_set *set = NULL;
+    struct script_entry *list = mem_array(r->count + 1, sizeof *list);
+    size_t count = 0;
+    for (size_t i = 0; list != NULL && i < r->count; i++)
+        if (r->entries[i]->live != NULL)
+            list[count++] = (struct script_entry){r->entries[i]->live, r->entries[i]->deleted};
+    int err = list == NULL ? E_NOMEM : script_set_new(&set, list, count, r->serial + 1);
+    mem_free(list);
+    r->set_pending = err != 0;
+    if (err != 0) return;
+    r->serial++;
+    script_set_drop(r->set);
+    r->set = set;
+    for (struct registry_listener *l = r->listeners; l != NULL; l = l->next)
+        tell(l, set);
+}
+
+void registry_listen(struct registry *r, struct registry_listener *l) {
+    l->task = (struct task){.run = heard};
+    atomic_store(&l->pending, NULL);
+    l->next = r->listeners;
+    r->listeners = l;
+    if (r->set != NULL) tell(l, r->set);
+}
+
+void registry_unlisten(struct registry *r, struct registry_listener *listener) {
+    struct registry_listener **at = &r->listeners;
+    while (*at != NULL && *at != listener)
+        at = &(*at)->next;
+    if (*at != NULL) *at = listener->next;
+    script_set_drop(atomic_exchange(&listener->pending, NULL));
+}
+
+struct script_set *registry_set(struct registry *r) {
+    return r->set;
+}
+
+/* A route is free again, maybe: scripts that were refused for a clash are tried once more. */
+static void retry_clashes(struct registry *r, const struct entry *but) {
+    for (size_t i = 0; i < r->count; i++)
+        if (r->entries[i]->clash && r->entries[i] != but) registry_mark(r, r->entries[i]);
+}
+
+static void make_live(struct registry *r, struct entry *e, struct version *v) {
+    log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
+    version_drop(e->live);
+    e->live = version_keep(v);
+    e->deleted = false;
+    good_again(e);
+    if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
+        version_drop(e->staged);
+        e->staged = NULL;
+    }
+    registry_publish(r);
+    retry_clashes(r, e);
+}
+
+/* ---- keeping ---- */
+
+struct save {
+    struct registry *r;
+    struct entry *e;
+};
+
+static void finish_save(struct registry *r, struct entry *e, int err) {
+    struct version *v = e->saving;
+    struct deploying deploy = e->deploy;
+    const char *state = e->saving_as;
+    struct why why = {0};
+    e->saving = NULL;
+    e->deploy = (struct deploying){0};
+    if (err != 0) {
+        why_set(&why, err,
+                "%s: the store cannot keep it (%s); what serves goes on, it is tried again",
+                e->path, err_text(err));
+        registry_report(r, e, why.text);
+        e->settled[0] = '\0'; /* the watch finds it again */
+        if (strcmp(state, "deleted") == 0) memset(e->settled, '-', 1);
+        e->again = LOOK_AGAIN;
+    } else if (strcmp(state, "live") == 0) {
+        make_live(r, e, v);
+    } else if (strcmp(state, "staged") == 0) {
+        log_info("script_staged", L_TEXT("path", e->path), L_TEXT("version", v->id));
+        version_drop(e->staged);
+        e->staged = version_keep(v);
+        good_again(e);
+    } else if (!e->present) {
+        log_info("script_deleted", L_TEXT("path", e->path), L_TEXT("version", v->id));
+        e->deleted = true;
+        registry_publish(r);
+        retry_clashes(r, e);
+    }
+    version_drop(v);
+    if (deploy.done != NULL) deploy.done(deploy.data, &why);
+    if (e->dirty) registry_mark(r, e);
+}
+
+static void saved(void *data, int err) {
+    struct save s = *(struct save *)data;
+    mem_free(data);
+    s.r->saves--;
+    finish_save(s.r, s.e, err);
+}
+
+/* Takes the reference to v over. */
+void registry_save(struct registry *r, struct entry *e, struct version *v, const char *state) {
+    ENSURE(e->saving == NULL);
+    e->saving = v;
+    e->saving_as = state;
+    if (r->options.store == NULL) {
+        finish_save(r, e, 0);
+        return;
+    }
+    struct save *s = mem_alloc(sizeof *s);
+    if (s == NULL) {
+        finish_save(r, e, E_NOMEM);
+        return;
+    }
+    *s = (struct save){r, e};
+    r->saves++;
+    r->options.store->save(r->options.store, v, state, saved, s);
+}
+
+void registry_gone(struct registry *r, struct entry *e) {
+    version_drop(e->staged);
+    e->staged = NULL;
+    good_again(e);
+    e->dirty = e->saving != NULL;
+    if (e->live == NULL || e->saving != NULL || e->deleted) return;
+    registry_save(r, e, version_keep(e->live), "deleted");
+}
+
+/* ---- building ---- */
+
+int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
+                          struct why *why) {
+    const struct manifest_routes *mine = &v->manifest->routes;
+    for (size_t i = 0; i < mine->count; i++) {
+        for (size_t k = 0; k < i; k++)
+            if (script_routes_clash(&mine->at[i], &mine->at[k]))
+                return why_set(why, E_SCRIPT, "%s: it has \"%s\" and \"%s\", which are the same",
+                               e->path, mine->at[k].key, mine->at[i].key);
+        for (size_t n = 0; n < r->count; n++) {
+            const struct entry *other = r->entries[n];
+            const struct version *live = other->saving != NULL ? other->saving : other->live;
+            if (other == e || live == NULL || other->deleted ||
+                ((v->kind & (KIND_API | KIND_PAGE)) != 0) !=
+                    ((other->kind & (KIND_API | KIND_PAGE)) != 0) ||
+                (v->kind & (KIND_API | KIND_PAGE | KIND_CHANNEL)) == 0 ||
+                (other->kind & (KIND_API | KIND_PAGE | KIND_CHANNEL)) == 0)
+                continue;
+            const struct manifest_routes *theirs = &live->manifest->routes;
+            for (size_t k = 0; k < theirs->count; k++)
+                if (script_routes_clash(&mine->at[i], &theirs->at[k])) {
+                    e->clash = true;
+                    return why_set(
+                        why, E_EXISTS,
+                        "%s: \"%s\" is a route of %s already (\"%s\"); one of them must go",
+                        e->path, mine->at[i].key, other->path, theirs->at[k].key);
+                }
+        }
+    }
+    return 0;
+}
+
+static int build_checked(struct registry *r, struct entry *e, struct version **out,
+                         struct why *why) {
+    struct version_files files = {source_read, r->root};
+    struct version *v = NULL;
+    int err = version_build(&v, e->kind, e->name, e->path, &files, r->options.modules, why);
+    if (err != 0) return err;
+    bool known = (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) ||
+                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0);
+    e->clash = false;
+    if (!known) {
+        err = manifest_load(v, NULL, NULL, why);
+        if (err == 0) err = registry_check_routes(r, e, v, why);
+        if (err == 0 && r->options.plays != NULL) err = r->options.plays(r->options.data, v, why);
+    }
+    if (err != 0) {
+        version_drop(v);
+        return err;
+    }
+    *out = v;
+    return 0;
+}
+
+/* At start only: the store's version serves where the file does not build, or waits to be deployed.
+ */
+static void serve_kept(struct registry *r, struct entry *e) {
+    struct version *v = NULL;
+    struct why why = {0};
+    if (e->kept_version == NULL || e->live != NULL || r->options.store == NULL) return;
+    struct registry_row row = {str_of(e->path), str_of(e->kept_version), STR("live"),
+                               str_of(e->kept_parts), 0};
+    if (registry_build_kept(r->options.store, &row, r->options.modules, &v, &why) == 0)
+        e->live = v;
+    else
+        registry_report(r, e, why.text);
+}
+
+void registry_build(struct registry *r, struct entry *e) {
+    struct version *v = NULL;
+    struct why why = {0};
+    e->dirty = e->saving != NULL; /* then again when that is over */
+    if (e->dirty) return;
+    if (!e->present) {
+        registry_gone(r, e);
+        return;
+    }
+    bool kept = e->live == NULL && e->kept_version != NULL;
+    if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
+    int err = build_checked(r, e, &v, &why);
+    if (err != 0) {
+        if (kept) serve_kept(r, e);
+        registry_report(r, e, why.text);
+        return;
+    }
+    if (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) {
+        version_drop(e->staged); /* what was staged was taken back */
+        e->staged = NULL;
+        good_again(e);
+        version_drop(v);
+    } else if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
+        good_again(e);
+        version_drop(v);
+    } else if (kept && strcmp(e->kept_version, v->id) == 0) { /* nothing new to keep */
+        make_live(r, e, v);
+        version_drop(v);
+    } else {
+        bool waits = r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
+                     strcmp(e->approved, v->parts[0].hash) != 0;
+        registry_save(r, e, v, waits ? "staged" : "live");
+    }
+}
+
+static void build_next(struct task *task) {
+    struct registry *r = CONTAINER_OF(task, struct registry, build_task);
+    r->building = false;
+    struct entry *next = NULL;
+    for (size_t i = 0; i < r->count && next == NULL; i++)
+        if (r->entries[i]->dirty && r->entries[i]->saving == NULL) next = r->entries[i];
+    if (next == NULL) return;
+    registry_build(r, next);
+    for (size_t i = 0; i < r->count && !r->building; i++)
+        if (r->entries[i]->dirty && r->entries[i]->saving == NULL) registry_mark(r, r->entries[i]);
+}
+
+void registry_mark(struct registry *r, struct entry *e) {
+    e->dirty = true;
+    if (!r->started || r->building) return;
+    r->building = true;
+    r->build_task.run = build_next;
+    loop_post(r->options.loop, &r->build_task);
+}
+
+/* ---- start and stop ---- */
+
+static void poll_again(struct timer *timer) {
+    struct registry *r = CONTAINER_OF(timer, struct registry, timer);
+    registry_look(r);
+    timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
+}
+
+void registry_look(struct registry *r) {
+    if (!r->started) return;
+    registry_scan(r, false);
+    if (r->set_pending) registry_publish(r);
+}
+
+int registry_new(struct registry **out, const struct registry_options *options, struct why *why) {
+    struct stat st;
+    if (stat(options->root, &st) != 0 || !S_ISDIR(st.st_mode))
+        return why_set(why, E_NOTFOUND,
+                       "%s: is no folder; --root names the one that holds channels/, "
+                       "rules/ and scripts/",
+                       options->root);
+    struct registry *r = mem_zalloc(sizeof *r);
+    if (r == NULL || (r->root = mem_strdup(options->root)) == NULL) {
+        mem_free(r);
+        return why_set(why, E_NOMEM, "out of memory");
+    }
+    r->options = *options;
+    r->options.root = r->root;
+    *out = r;
+    return 0;
+}
+
+/* All scripts are built here, in one go, before anything serves. */
+static void start(struct registry *r, int err) {
+    if (err == 0) {
+        bool known = false;
+        for (size_t i = 0; i < r->count; i++)
+            known = known || r->entries[i]->kept_version != NULL;
+        r->bootstrap = !known;
+        registry_scan(r, true);
+        for (size_t i = 0; i < r->count; i++) {
+            struct entry *e = r->entries[i];
+            if (e->dirty) {
+                registry_build(r, e);
+            } else if (!e->present && e->kept_version != NULL) { /* deleted while we were down */
+                serve_kept(r, e);
+                registry_gone(r, e);
+            }
+        }
+        r->started = true;
+        r->bootstrap = false;
+        registry_publish(r);
+        for (size_t i = 0; i < r->count; i++)
+            if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
+        timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
+    }
+    r->start_done(r->start_data, err);
+}
+
+static void start_task(struct task *task) {
+    struct registry *r = CONTAINER_OF(task, struct registry, start_task);
+    start(r, 0);
+}
+
+static void kept_row(void *data, const struct registry_row *row) {
+    struct registry *r = data;
+    struct entry *e = NULL;
+    enum script_kind kind;
+    char path[SCRIPT_PATH_MAX], name[SCRIPT_PATH_MAX];
+    if (row->path.n >= sizeof path) return;
+    memcpy(path, row->path.p, row->path.n);
+    path[row->path.n] = '\0';
+    if (!source_kind(path, &kind, name)) return;
+    if (registry_entry_add(r, path, kind, name, &e) != 0 ||
+        (e->kept_version = mem_dup(row->version.p, row->version.n)) == NULL ||
+        (e->kept_parts = mem_dup(row->parts.p, row->parts.n)) == NULL)
+        r->start_err = E_NOMEM;
+}
+
+static void kept_read(void *data, int err) {
+    struct registry *r = data;
+    r->saves--;
+    start(r, err != 0 ? err : r->start_err);
+}
+
+void registry_start(struct registry *r, void (*started)(void *data, int err), void *data) {
+    r->start_done = started;
+    r->start_data = data;
+    if (r->options.store == NULL) {
+        r->start_task.run = start_task;
+        loop_post(r->options.loop, &r->start_task);
+        return;
+    }
+    r->saves++;
+    r->options.store->live(r->options.store, kept_row, kept_read, r);
+}
+
+bool registry_idle(const struct registry *r) {
+    return r->saves == 0 && !r->building;
+}
+
+void registry_delete(struct registry *r) {
+    if (r == NULL) return;
+    ENSURE(r->saves == 0);
+    timer_stop(&r->timer);
+    for (size_t i = 0; i < r->count; i++)
+        entry_delete(r->entries[i]);
+    mem_free(r->entries);
+    script_set_drop(r->set);
+    mem_free(r->root);
+    mem_free(r);
+}

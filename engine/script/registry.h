@@ -1,0 +1,95 @@
+/* The scripts of the root folder: watched, built aside, checked, published; and what the operator
+ * can ask about them. Lives on the main thread's loop; only listeners are other loops.
+ *
+ * A file goes through:
+ *
+ *   seen changed --> settled (same bytes at two looks) --> built and checked --> kept in the store
+ *        |                                                     |                     |
+ *        |                                                     v                     v
+ *        |                              broken: reported once, the old serves    published
+ *        |                              staged: waits for registry_deploy  ------^
+ *        +--> gone at two looks: takes no new payments, its last version serves the open ones
+ *
+ * The watch is a poll: stat every 250 ms, and the bytes are hashed when stat changed, for 2 s after
+ * that (writes within one tick of the file system's clock), and of everything every 10 s. Names,
+ * inodes and links do not matter, only what a read gives, so any way of saving works.
+ *
+ * A changed module makes the scripts that require it be built again; at most one script is built
+ * per loop turn. Workers hear of a new set by a task on their loop; several publications in between
+ * come as one. A script that cannot be kept in the store is not published. */
+#ifndef LUWAK_SCRIPT_REGISTRY_H
+#define LUWAK_SCRIPT_REGISTRY_H
+
+#include "loop/loop.h"
+#include "script/registry_store.h"
+#include "script/script_set.h"
+
+struct registry;
+
+enum scripts_mode { SCRIPTS_AUTO, SCRIPTS_STAGED };
+
+struct registry_options {
+    struct loop *loop;
+    const char *root;
+    const struct bind_module *const *modules; /* BIND_MODULES */
+    enum scripts_mode mode;
+    struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
+    /* Runs a version's plays before it may be staged or published; 0 or an error. May be NULL. */
+    int (*plays)(void *data, const struct version *v, struct why *why);
+    void (*broken)(void *data, const char *path,
+                   const char *text); /* once per new error; or NULL */
+    void *data;
+};
+
+int registry_new(struct registry **out, const struct registry_options *options, struct why *why);
+
+/* Reads what the store has live, loads the folder, publishes, then watches. `started` is called
+ * once on the loop, never inside; broken scripts do not fail it. */
+void registry_start(struct registry *r, void (*started)(void *data, int err), void *data);
+void registry_look(struct registry *r); /* a poll now: SIGHUP, tests */
+/* Nothing may be under way in the store any more (registry_idle). */
+void registry_delete(struct registry *r);
+bool registry_idle(const struct registry *r); /* nothing to build, nothing being stored */
+
+/* ---- for workers ---- */
+
+struct registry_listener {
+    struct registry_listener *next;
+    struct loop *loop;
+    /* On its loop; `set` is the listener's to drop. */
+    void (*changed)(struct registry_listener *self, struct script_set *set);
+    struct task task;
+    _Atomic(struct script_set *) pending;
+};
+/* Both on the registry's loop. Listening begins with the current set. Before unlisten the
+ * listener's loop must have stopped or run its tasks. */
+void registry_listen(struct registry *r, struct registry_listener *listener);
+void registry_unlisten(struct registry *r, struct registry_listener *listener);
+
+/* On the registry's loop: the set that serves; keep it to keep it. */
+struct script_set *registry_set(struct registry *r);
+
+/* A version by id: live, staged, or built from the store's texts. For payments whose file is gone
+ * or whose version is older. */
+int registry_version(struct registry *r, const char *path, const char *id, struct version **out,
+                     struct why *why);
+
+/* ---- for the operator: texts for the command line ---- */
+
+void registry_list(struct registry *r, struct buf *out);
+int registry_history(struct registry *r, const char *path, struct buf *out, struct why *why);
+/* Between two versions: `from` NULL = what serves; `to` NULL = the file in the folder. */
+int registry_diff(struct registry *r, const char *path, const char *from, const char *to,
+                  struct buf *out, struct why *why);
+/* Writes the text of version `id` (NULL: the one that was live before) back to the folder. It is
+ * not staged again: it was live once. */
+int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
+                      struct why *why);
+/* What waits for this path goes live; `done` once it is kept and published (code 0), or at once
+ * where that cannot be. */
+void registry_deploy(struct registry *r, const char *path,
+                     void (*done)(void *data, const struct why *why), void *data);
+/* The last error of a path, or NULL. */
+const char *registry_error(const struct registry *r, const char *path);
+
+#endif

@@ -1,0 +1,84 @@
+/* Shared by registry.c (build, publish), registry_watch.c (the poll) and registry_admin.c. */
+#ifndef LUWAK_SCRIPT_REGISTRY_PRIVATE_H
+#define LUWAK_SCRIPT_REGISTRY_PRIVATE_H
+
+#include "base/sha256.h"
+#include "script/registry.h"
+#include "script/source.h"
+
+#define POLL_MS    250
+#define LOOK_AGAIN 8  /* polls for which bytes are read again after stat saw a change */
+#define LOOK_ALL   40 /* every so many polls all bytes are read */
+
+struct deploying {
+    void (*done)(void *data, const struct why *why);
+    void *data;
+};
+
+struct entry {
+    char *path;
+    char name[SCRIPT_PATH_MAX];
+    enum script_kind kind;
+
+    /* the watch */
+    bool found;   /* in this poll */
+    bool present; /* as of the last settled look */
+    bool wrong;   /* cannot be read: reported */
+    struct stat stat;
+    char seen[SHA256_HEX_SIZE];    /* bytes at the last look; "" gone */
+    char settled[SHA256_HEX_SIZE]; /* bytes that were built (or tried) last */
+    int again;                     /* polls left in which bytes are read whatever stat says */
+
+    /* the script */
+    struct version *live;    /* serves; NULL: none yet */
+    struct version *staged;  /* waits for deploy */
+    struct version *saving;  /* on its way into the store */
+    const char *saving_as;   /* "live" "staged" "deleted" */
+    struct deploying deploy; /* who waits for `saving` */
+    bool deleted;
+    bool dirty;                     /* to be built */
+    bool clash;                     /* refused for a route that somebody else has */
+    char approved[SHA256_HEX_SIZE]; /* of a rolled-back text: not staged again */
+    char *error;                    /* last one, NULL: good */
+    char *kept_version;             /* at start: what the store has live */
+    char *kept_parts;
+};
+
+struct registry {
+    struct registry_options options;
+    char *root;
+    struct entry **entries; /* by path */
+    size_t count;
+    struct script_set *set;
+    uint64_t serial;
+    struct registry_listener *listeners;
+    struct timer timer;
+    struct task build_task;
+    bool building;    /* build_task is posted */
+    bool started;     /* the first scan is over */
+    bool bootstrap;   /* staged mode, and the store knows no version: all goes live */
+    bool set_pending; /* a set could not be made for want of memory: try at the next poll */
+    unsigned polls;
+    int saves; /* under way */
+    struct task start_task;
+    int start_err;
+    void (*start_done)(void *data, int err);
+    void *start_data;
+};
+
+struct entry *registry_entry(const struct registry *r, const char *path);
+int registry_entry_add(struct registry *r, const char *path, enum script_kind kind,
+                       const char *name, struct entry **out);
+void registry_report(struct registry *r, struct entry *e, const char *text);
+void registry_mark(struct registry *r, struct entry *e); /* to be built, one per loop turn */
+void registry_publish(struct registry *r);
+void registry_gone(struct registry *r, struct entry *e);
+void registry_save(struct registry *r, struct entry *e, struct version *v, const char *state);
+/* E_EXISTS: a route of it belongs to another script, which is named. */
+int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
+                          struct why *why);
+void registry_build(struct registry *r, struct entry *e);
+
+void registry_scan(struct registry *r, bool first);
+
+#endif

@@ -1,0 +1,94 @@
+/* registry_watch: the poll over the root folder. Decides only that a path has other bytes now, or
+ * is gone; a change counts when two looks in a row saw the same bytes, so that a save half done is
+ * seldom taken for the whole, and a file that an editor removes and writes again never disappears.
+ */
+#include "base/ensure.h"
+#include "script/registry_private.h"
+
+static bool same_stat(const struct stat *a, const struct stat *b) {
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
+           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+}
+
+/* Scripts that this module may concern: those that have it as a part, and those that do not build,
+ * since it may be what they lack. A module that comes or goes may also stand before another one. */
+static void module_changed(struct registry *r, const struct entry *module, bool came_or_went) {
+    for (size_t i = 0; i < r->count; i++) {
+        struct entry *e = r->entries[i];
+        if (e->kind == KIND_LIB || !e->present) continue;
+        const struct version *v = e->saving != NULL   ? e->saving
+                                  : e->staged != NULL ? e->staged
+                                                      : e->live;
+        bool uses = e->error != NULL;
+        for (size_t k = 1; v != NULL && k < v->part_count && !uses; k++)
+            uses = came_or_went || strcmp(v->parts[k].path, module->path) == 0;
+        if (uses) registry_mark(r, e);
+    }
+}
+
+/* The bytes are settled at e->seen. */
+static void settle(struct registry *r, struct entry *e) {
+    bool was = e->present;
+    memcpy(e->settled, e->seen, sizeof e->settled);
+    e->present = e->seen[0] != '\0';
+    if (e->kind == KIND_LIB)
+        module_changed(r, e, was != e->present);
+    else if (e->present)
+        registry_mark(r, e);
+    else
+        registry_gone(r, e);
+}
+
+static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX_SIZE]) {
+    struct buf text = {.max = SCRIPT_TEXT_MAX};
+    struct why why = {0};
+    int err = source_read(r->root, e->path, &text, &why);
+    hash[0] = '\0';
+    if (err == 0) {
+        sha256_hex(buf_str(&text), hash);
+    } else if (err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
+        memcpy(hash, e->seen[0] != '\0' ? e->seen : e->settled, SHA256_HEX_SIZE);
+        registry_report(r, e, why.text);
+    }
+    buf_free(&text);
+}
+
+static void look(struct registry *r, struct entry *e, bool all, bool first) {
+    char now[SHA256_HEX_SIZE] = "";
+    if (e->found) {
+        if (!all && e->again == 0) return;
+        if (e->again > 0) e->again--;
+        read_bytes(r, e, now);
+    }
+    bool steady = first || strcmp(now, e->seen) == 0;
+    memcpy(e->seen, now, sizeof now);
+    if (steady && strcmp(now, e->settled) != 0) settle(r, e);
+}
+
+static int found(void *data, const char *path, enum script_kind kind, const struct stat *st) {
+    struct registry *r = data;
+    char name[SCRIPT_PATH_MAX];
+    if ((kind & (KIND_TOOL | KIND_MIGRATION)) != 0) return 0; /* not served: run by command */
+    struct entry *e = registry_entry(r, path);
+    if (e == NULL) {
+        ENSURE(source_kind(path, &kind, name));
+        if (registry_entry_add(r, path, kind, name, &e) != 0) return 0; /* at the next poll */
+    }
+    if (!same_stat(&e->stat, st)) {
+        e->stat = *st;
+        e->again = LOOK_AGAIN;
+    }
+    e->found = true;
+    return 0;
+}
+
+void registry_scan(struct registry *r, bool first) {
+    for (size_t i = 0; i < r->count; i++)
+        r->entries[i]->found = false;
+    source_list(r->root, found, r);
+    bool all = first || ++r->polls % LOOK_ALL == 0;
+    for (int modules = 1; modules >= 0; modules--) /* modules first: scripts are built from them */
+        for (size_t i = 0; i < r->count; i++)
+            if ((r->entries[i]->kind == KIND_LIB) == modules) look(r, r->entries[i], all, first);
+}

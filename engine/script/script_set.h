@@ -1,0 +1,40 @@
+/* The scripts that serve at one moment: immutable, counted, handed to workers as a whole. A worker
+ * uses it for every new call and drops the one before; calls that run keep their own version. */
+#ifndef LUWAK_SCRIPT_SET_H
+#define LUWAK_SCRIPT_SET_H
+
+#include "script/manifest.h"
+
+struct script_entry {
+    struct version *version; /* kept by the set */
+    bool deleted;            /* its file is gone: no new payments, open ones are served */
+};
+struct script_route {
+    const struct version *version;
+    const struct manifest_route *route;
+};
+
+struct script_set {
+    _Atomic int references;
+    uint64_t serial;              /* grows with each publication */
+    struct script_entry *entries; /* by path */
+    size_t count;
+    struct script_route *routes; /* of all api and page scripts that are not deleted */
+    size_t route_count;
+};
+
+struct script_set *script_set_keep(struct script_set *set);
+void script_set_drop(struct script_set *set); /* any thread */
+
+/* Makes a set of these entries (keeps their versions); sorted by path by the caller. */
+int script_set_new(struct script_set **out, const struct script_entry *entries, size_t count,
+                   uint64_t serial);
+
+/* "bni_va", "fees/midtrans_card"; NULL: none. Deleted ones are found too: look at the flag. */
+const struct script_entry *script_set_find(const struct script_set *set, enum script_kind kind,
+                                           struct str name);
+
+/* Do two route paths answer the same requests? Parameters count as equal: /a/:x and /a/:y do. */
+bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b);
+
+#endif

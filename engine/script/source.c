@@ -1,0 +1,168 @@
+/* source: files of the root folder. Blocking calls on small files; for the main thread and for
+ * commands, never for a worker. See source.h. */
+#include "script/source.h"
+
+#include "base/ensure.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define DEPTH_MAX 4
+#define FULL_MAX  4096
+
+static const struct folder {
+    const char *path;
+    enum script_kind kind;
+} FOLDERS[] = {
+    {"channels/", KIND_CHANNEL},       {"rules/", KIND_RULE},
+    {"scripts/billers/", KIND_BILLER}, {"scripts/sandbox/", KIND_SANDBOX},
+    {"scripts/api/", KIND_API},        {"scripts/jobs/", KIND_JOB},
+    {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
+    {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
+};
+
+bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH_MAX]) {
+    struct str p = str_of(path);
+    if (!str_ends(p, STR(".lua")) || p.n >= SCRIPT_PATH_MAX || str_search(p, STR("/.")) >= 0)
+        return false;
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+        struct str folder = str_of(FOLDERS[i].path);
+        if (!str_starts(p, folder) || p.n <= folder.n + 4) continue;
+        *kind = FOLDERS[i].kind;
+        snprintf(name, SCRIPT_PATH_MAX, "%.*s", (int)(p.n - folder.n - 4), p.p + folder.n);
+        return true;
+    }
+    return false;
+}
+
+static int full_path(char out[FULL_MAX], const char *root, const char *path, struct why *why) {
+    int n = path[0] == '/' ? snprintf(out, FULL_MAX, "%s", path)
+                           : snprintf(out, FULL_MAX, "%s/%s", root, path);
+    if (n < 0 || n >= FULL_MAX) return why_set(why, E_LIMIT, "%s: the path is too long", path);
+    return 0;
+}
+
+static int io_error(struct why *why, const char *path, const char *what) {
+    int code = errno == ENOENT || errno == ENOTDIR  ? E_NOTFOUND
+               : errno == ENOSPC || errno == EDQUOT ? E_FULL
+                                                    : E_IO;
+    return why_set(why, code, "%s: cannot %s: %s", path, what, strerror(errno));
+}
+
+int source_read(void *root, const char *path, struct buf *text, struct why *why) {
+    char full[FULL_MAX];
+    struct stat st;
+    int err = full_path(full, root, path, why);
+    if (err != 0) return err;
+    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0) return io_error(why, path, "open");
+    if (fstat(fd, &st) != 0) {
+        err = io_error(why, path, "look at it");
+    } else if (!S_ISREG(st.st_mode)) {
+        err = why_set(why, E_INVAL, "%s: is no regular file", path);
+    }
+    size_t max = text->max != 0 ? text->max : SCRIPT_TEXT_MAX;
+    while (err == 0) {
+        size_t room = max - text->len < 16384 ? max - text->len + 1 : 16384;
+        char block[16384];
+        ssize_t n = read(fd, block, room);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) err = io_error(why, path, "read");
+        if (n <= 0) break;
+        buf_add(text, block, (size_t)n);
+        if (text->err == E_LIMIT || text->len > max)
+            err = why_set(why, E_LIMIT, "%s: is greater than %d kB", path, SCRIPT_TEXT_MAX / 1024);
+        else if (text->err != 0)
+            err = why_set(why, text->err, "%s: %s", path, err_text(text->err));
+    }
+    close(fd);
+    return err;
+}
+
+struct walk {
+    const char *root;
+    int (*found)(void *data, const char *path, enum script_kind kind, const struct stat *st);
+    void *data;
+};
+
+static int by_name(const struct dirent **a, const struct dirent **b) {
+    return strcmp((*a)->d_name, (*b)->d_name);
+}
+static int no_dots(const struct dirent *d) {
+    return d->d_name[0] != '.';
+}
+
+/* `path` ends with '/'. */
+static int walk_folder(const struct walk *w, const char *path, int depth) {
+    char full[FULL_MAX], file[SCRIPT_PATH_MAX], name[SCRIPT_PATH_MAX];
+    if (depth > DEPTH_MAX || full_path(full, w->root, path, NULL) != 0) return 0;
+    struct dirent **list = NULL;
+    int count = scandir(full, &list, no_dots, by_name); /* sorted: the same order everywhere */
+    int err = 0;
+    for (int i = 0; i < count; i++) {
+        struct stat st;
+        enum script_kind kind;
+        int n = snprintf(file, sizeof file, "%s%s", path, list[i]->d_name);
+        bool fits = n > 0 && n < (int)sizeof file - 1 && full_path(full, w->root, file, NULL) == 0;
+        if (err == 0 && fits && stat(full, &st) == 0) {
+            if (S_ISDIR(st.st_mode)) {
+                memcpy(file + n, "/", 2);
+                err = walk_folder(w, file, depth + 1);
+            } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
+                err = w->found(w->data, file, kind, &st);
+            }
+        }
+        free(list[i]);
+    }
+    free(list);
+    return err;
+}
+
+int source_list(const char *root,
+                int (*found)(void *data, const char *path, enum script_kind kind,
+                             const struct stat *st),
+                void *data) {
+    const struct walk w = {root, found, data};
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS) && err == 0; i++)
+        err = walk_folder(&w, FOLDERS[i].path, 1);
+    return err;
+}
+
+static int write_all(int fd, struct str text) {
+    while (text.n != 0) {
+        ssize_t n = write(fd, text.p, text.n);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return -1;
+        text = str_sub(text, (size_t)n, text.n);
+    }
+    return fsync(fd);
+}
+
+int source_write(const char *root, const char *path, struct str text, struct why *why) {
+    char full[FULL_MAX], temp[FULL_MAX + 32];
+    int err = full_path(full, root, path, why);
+    if (err != 0) return err;
+    char *slash = strrchr(full, '/');
+    snprintf(temp, sizeof temp, "%.*s/.%s.XXXXXX", (int)(slash - full), full, slash + 1);
+    int fd = mkostemp(temp, O_CLOEXEC);
+    if (fd < 0) return io_error(why, path, "write beside it");
+    if (fchmod(fd, 0644) != 0 || write_all(fd, text) != 0) err = io_error(why, path, "write");
+    if (close(fd) != 0 && err == 0) err = io_error(why, path, "write");
+    if (err == 0 && rename(temp, full) != 0) err = io_error(why, path, "replace");
+    if (err != 0) {
+        unlink(temp);
+        return err;
+    }
+    *slash = '\0';
+    int folder = open(full, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder >= 0) {
+        fsync(folder);
+        close(folder);
+    }
+    return 0;
+}

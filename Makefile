@@ -80,12 +80,15 @@ $(B)/%.o: %.c
 
 $(B)/engine/cli_new.o: $(wildcard engine/templates/*)
 
-# Unit suites: each tests/unit/test_x.c is a program; other .c files there are linked into all.
+# Unit suites: each tests/unit/test_x.c is a program; of the other .c files there it links what it uses.
 units: $(UNITS:%=$(B)/tests/%)
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(HELPERS:%.c=$(B)/%.o) $(B)/libluwak.a
+$(B)/libunit.a: $(HELPERS:%.c=$(B)/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libunit.a $(B)/libluwak.a
 	@mkdir -p $(@D)
 	$(say) LD $@
-	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lhttp_parser
+	$(Q)$(CC) $(CFLAGS) -o $@ $< -Wl,--start-group $(B)/libunit.a $(B)/libluwak.a -Wl,--end-group $(LDLIBS) -lcmocka -lhttp_parser
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libluwak.a
 	@mkdir -p $(@D)
@@ -96,7 +99,7 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libluwak.a
 
 run: packages ## install what is missing, build, serve in simulated mode
 	@$(MAKE) --no-print-directory VARIANT=release all
-	@printf '\n  Open   http://%s/\n  Try    curl -i http://%s/healthz\n         curl -i -u sk_test_demo: http://%s/v1/channels\n         build/luwak new channel acme_va, then edit channels/acme_va.lua while this runs\n  End    Ctrl-C\n\n' $(LISTEN) $(LISTEN) $(LISTEN)
+	@printf '\n  Open   http://%s/\n  Try    curl -i http://%s/healthz\n         curl http://%s/metrics\n         build/luwak new channel acme_va, then edit channels/acme_va.lua while this runs\n  End    Ctrl-C\n\n' $(LISTEN) $(LISTEN) $(LISTEN)
 	@exec build/luwak serve --simulated --listen $(LISTEN) --data $(DATA)
 
 packages:

@@ -9,6 +9,8 @@
 #include "script/context.h"
 #include "script/runtime.h"
 
+#include <pthread.h>
+
 struct worker_routes; /* the routers of one script set */
 
 struct worker {
@@ -16,7 +18,7 @@ struct worker {
     int index;
     struct loop *loop;
     bool own_loop;
-    uv_thread_t thread;
+    pthread_t thread;
     bool running;
     struct runtime *runtime;
     struct transport *transport; /* what scripts call through */

@@ -18,22 +18,20 @@
 static const char CTX_KEY = 0;
 
 extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math,
-    bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide;
-
-extern const struct bind_module bind_json, bind_cjson, bind_money, bind_time, bind_form, bind_csv,
-    bind_xml, bind_crypto, bind_store, bind_ctx, bind_ctx_store, bind_request, bind_http,
-    bind_ctx_http;
+    bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json,
+    bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
+    bind_ctx, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_jobs, bind_request;
 
 const struct bind_module *const BIND_MODULES[] = {
-    &bind_base,    &bind_base_string, &bind_base_table, &bind_base_math, &bind_base_utf8,
-    &bind_base_io, &bind_log,         &bind_engine,     &bind_decide,    &bind_json,
-    &bind_cjson,   &bind_money,       &bind_time,       &bind_form,      &bind_csv,
-    &bind_xml,     &bind_crypto,
-#if __has_include("script/bind_http.h") /* these reach the network and the store */
-    &bind_http,    &bind_ctx_http,    &bind_store,      &bind_ctx,       &bind_ctx_store,
-    &bind_request,
-#endif
-    NULL,
+    &bind_base,      &bind_base_string, &bind_base_table,
+    &bind_base_math, &bind_base_utf8,   &bind_base_io,
+    &bind_log,       &bind_engine,      &bind_decide,
+    &bind_problem,   &bind_json,        &bind_cjson,
+    &bind_money,     &bind_time,        &bind_form,
+    &bind_csv,       &bind_xml,         &bind_crypto,
+    &bind_http,      &bind_ctx,         &bind_ctx_http,
+    &bind_ctx_store, &bind_store,       &bind_core,
+    &bind_jobs,      &bind_request,     NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */
@@ -69,10 +67,15 @@ static void push_std(lua_State *L, const char *module, const char *name) {
     lua_pop(L, 1);
 }
 
+/* "= number", or "value: null": no function but what it makes. */
+static bool is_constant(const char *sig) {
+    return sig[0] == '=' || (strncmp(sig, "value: ", 7) == 0 && strstr(sig, "->") == NULL);
+}
+
 static void add_function(lua_State *L, const struct bind_module *m, const struct bind_fn *f) {
     if (f->fn == NULL) {
         push_std(L, m->name, f->name);
-    } else if (f->sig[0] == '=') {
+    } else if (is_constant(f->sig)) {
         lua_pushcfunction(L, f->fn);
         lua_call(L, 0, 1);
     } else if (strcmp(m->name, "string") == 0) { /* ours may end in Lua's */

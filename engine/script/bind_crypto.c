@@ -363,13 +363,12 @@ static const struct bind_fn FNS[] = {
      "Constant-time comparison; nil equals nothing."},
     {"rsa_sign", crypto_l_rsa_sign, KINDS_IO,
      "key: " BYTES ", data: " BYTES ", options?: {digest?: string, scheme?: string, salt?: "
-                                    "integer, encoding?: string, password?: " BYTES
-     "} -> string?, string?, string?",
+     "integer, encoding?: string, password?: " BYTES "} -> string?, string?, string?",
      "RSA signature with a PEM private key; SHA-256, PKCS#1 v1.5 (or scheme = \"pss\"), base64. "
      "Waits."},
     {"rsa_verify", crypto_l_rsa_verify, KINDS_IO,
      "key: " BYTES ", data: " BYTES ", signature: string?, options?: {digest?: string, scheme?: "
-                                    "string, salt?: integer, encoding?: "
+     "string, salt?: integer, encoding?: "
      "string} -> boolean?, string?, string?",
      "Checks an RSA signature with a PEM public key or certificate; nil and why if the key is no "
      "good."},

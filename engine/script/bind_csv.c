@@ -139,6 +139,7 @@ static int start(lua_State *L, bool file, const char *who) {
     } else {
         struct str text;
         text.p = lua_tolstring(L, 1, &text.n);
+        co_charge(L, text.n < CSV_ROW_MAX ? text.n : CSV_ROW_MAX); /* a row is C memory */
         lua_pushvalue(L, 1);
         lua_setiuservalue(L, -2, 1); /* keeps the text as long as the reader */
         csv_push(&r->csv, text);

@@ -4,6 +4,7 @@
 
 #include "base/sort.h"
 #include "script/bind.h"
+#include "script/bind_form.h"
 #include "script/co.h"
 #include "script/lua_out.h"
 
@@ -39,8 +40,8 @@ static int push_encoded(lua_State *L, struct str raw, bool plus) {
     return 1;
 }
 
-static int l_decode(lua_State *L) {
-    struct form_iter it = form_iter(check_str(L, 1));
+int form_table_push(lua_State *L, struct str text) {
+    struct form_iter it = form_iter(text);
     struct form_pair pair;
     int got;
     lua_newtable(L);
@@ -56,6 +57,10 @@ static int l_decode(lua_State *L) {
     }
     if (got < 0) return bind_fail(L, got, "form: more than %d names", FORM_PAIRS_MAX);
     return 1;
+}
+
+static int l_decode(lua_State *L) {
+    return form_table_push(L, check_str(L, 1));
 }
 
 static int l_pairs(lua_State *L) {
@@ -180,7 +185,7 @@ static const struct bind_fn FNS[] = {
      "name -> value of a query or form body; a name that comes twice is refused"},
     {"pairs", l_pairs, KINDS_ALL, "text: string -> table, string?, string?",
      "list of {name, value}, in order, with names that come twice"},
-    {"encode", l_encode, KINDS_ALL, "values: table -> string",
+    {"encode", l_encode, KINDS_ALL, "fields: table -> string",
      "from name -> value (sorted by name) or a list of {name, value} (as it stands)"},
     {"escape", l_escape, KINDS_ALL, "text: string -> string",
      "percent encoding for a part of a path or query: all but letters, digits, - . _ ~"},

@@ -179,6 +179,13 @@ static struct str check_text(lua_State *L, int index) {
     return s;
 }
 
+int json_decode_push(lua_State *L, struct str text) {
+    struct json_limits limits = {0};
+    struct why why = {0};
+    int err = decode(L, text, &limits, &why);
+    return err == 0 ? 1 : bind_fail(L, err, "%s", why.text);
+}
+
 static int l_decode(lua_State *L) {
     struct str text = check_text(L, 1);
     struct json_limits limits;
@@ -244,7 +251,7 @@ static int l_null(lua_State *L) {
 static const struct bind_fn JSON_FNS[] = {
     {"decode", l_decode, KINDS_ALL, "text: string, options?: table -> any, string?, string?",
      "reads JSON, strictly; options: lenient (a provider's broken JSON), depth, size"},
-    {"encode", l_encode, KINDS_ALL, "value: any, options?: table -> string",
+    {"encode", l_encode, KINDS_ALL, "data: any, options?: table -> string",
      "writes JSON, keys sorted; an empty table is {}, json.array{} is []; refuses secrets"},
     {"array", l_array, KINDS_ALL, "t?: table -> table", "marks a table as an array"},
     {"object", l_object, KINDS_ALL, "t?: table -> table", "marks a table as an object"},
@@ -289,7 +296,7 @@ static int cjson_empty_array(lua_State *L) {
 
 static const struct bind_fn CJSON_FNS[] = {
     {"decode", cjson_decode, KINDS_CAGED, "text: string -> any", "json.decode that raises"},
-    {"encode", cjson_encode, KINDS_CAGED, "value: any -> string", "json.encode"},
+    {"encode", cjson_encode, KINDS_CAGED, "data: any -> string", "json.encode"},
     {"null", l_null, KINDS_CAGED, "value: null", "JSON's null"},
     {"empty_array", cjson_empty_array, KINDS_CAGED, "value: empty_array", "encoded as []"},
     {0},

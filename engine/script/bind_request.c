@@ -8,7 +8,8 @@
 #include "script/bind_request.h"
 
 #include "base/buf.h"
-#include "script/bind_codec.h"
+#include "script/bind_form.h"
+#include "script/bind_json.h"
 #include "script/context.h"
 
 #define REQUEST_TYPE "request"
@@ -109,11 +110,11 @@ static int l_json(lua_State *L) {
 }
 
 static int l_form(lua_State *L) {
-    return form_decode_push(L, context_for(L, 1)->exchange->body);
+    return form_table_push(L, context_for(L, 1)->exchange->body);
 }
 
 static int l_args(lua_State *L) {
-    return form_decode_push(L, context_for(L, 1)->exchange->query);
+    return form_table_push(L, context_for(L, 1)->exchange->query);
 }
 
 static const struct bind_fn METHODS[] = {

@@ -1,6 +1,7 @@
 /* time: instants are integers, milliseconds UTC. Pure but for time.now, which reads the engine's
  * clock and is not there in rules. A zone is a name (WIB, UTC) or an offset ("+07:00"); WIB is
  * meant when none is given, as the books and most providers do. */
+#include "base/schedule.h"
 #include "base/timefmt.h"
 
 #include "base/ensure.h"
@@ -111,7 +112,7 @@ static int l_weekday(lua_State *L) {
 
 static int l_duration(lua_State *L) {
     int64_t ms;
-    int err = duration_parse(check_str(L, 1), &ms);
+    int err = duration_parse(check_str(L, 1), &ms, NULL);
     if (err != 0)
         return bind_fail(L, err, "time.duration: something like \"24h\" or \"15m\" expected");
     lua_pushinteger(L, ms);

@@ -6,7 +6,6 @@
  * wrong changes nothing. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "script/bind_codec.h"
 #include "script/dispatch.h"
 #include "script/dispatch_private.h"
 #include "script/operation_text.h"
@@ -102,7 +101,7 @@ static void finished(const struct call_result *result, void *data) {
         else write_move(run);
         return;
     }
-    bool sent = run->context.http.effect_used;
+    bool sent = run->context.http.effect_sent;
     log_error("operation_undecided", L_STR("operation", run->row.id), L_TEXT("function", run->entry[0]),
               L_TEXT("script", run->version->path), L_BOOL("sent", sent),
               L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
@@ -154,6 +153,7 @@ int dispatch_operation(const struct operation_call *call, operation_done_cb done
     run->done = done;
     run->data = data;
     call_context_init(&run->context, call->services, call->version, run->row.account);
+    run->context.http.effect_ok = !run->asking;
     struct call c = {.version = call->version,
                      .entry = run->entry,
                      .data = run,

@@ -235,7 +235,7 @@ static void read_list(struct manifest_reader *r, const struct manifest_field *f,
     }
 }
 
-/* A function, or what `none "why"` returns: a table with the reason in `none`. */
+/* A function, or what `none "why"` returns: a table of that tag. */
 static void read_function(struct manifest_reader *r, const struct manifest_field *f,
                           const char *field, int index) {
     lua_State *L = r->L;
@@ -244,8 +244,9 @@ static void read_function(struct manifest_reader *r, const struct manifest_field
         texts_add(r->m, &r->m->functions, f->name);
         return;
     }
-    if (f->type == FIELD_FUNCTION_OR_NONE && lua_istable(L, index)) {
-        lua_pushliteral(L, "none");
+    const char *tag = script_tag(L, index);
+    if (f->type == FIELD_FUNCTION_OR_NONE && tag != NULL && strcmp(tag, "none") == 0) {
+        lua_pushliteral(L, "why");
         lua_rawget(L, index);
         bool has = text_at(L, -1, &reason);
         struct manifest_pairs *none = &r->m->none;
@@ -463,7 +464,10 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
     if (err == 0 && r.m->nomem) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
     if (err != 0 && r.problems == 0 && why->code == 0) {
         *why = load_why;
-        if (why->code == 0) why_set(why, err, "%s: %s", v->path, err_text(err));
+        if (why->code == 0) why_set(why, err, "%s", err_text(err));
+        char *traceback = strchr(why->text, '\n'); /* for the log; one line here */
+        if (traceback != NULL) *traceback = '\0';
+        if (strstr(why->text, ".lua:") == NULL) why_prefix(why, "%s: ", v->path);
         if (problem != NULL) problem(data, 0, why->text);
     }
     if (err == 0 && r.problems == 0) return 0;

@@ -1,7 +1,7 @@
 #include "script/operation_text.h"
 
 #include "base/json.h"
-#include "script/bind_codec.h"
+#include "script/bind_json.h"
 
 #include <lauxlib.h>
 
@@ -55,7 +55,10 @@ void operation_doc_write(lua_State *L, const struct operation_row *row, int inde
         lua_setfield(L, doc + 1, "code");
     }
     lua_setfield(L, doc, "result");
-    json_encode_buf(L, doc, out);
+    json_encode(L, doc, JSON_DEPTH, JSON_OUT_MAX, "decision");
+    struct str text;
+    text.p = lua_tolstring(L, -1, &text.n);
+    buf_addstr(out, text);
     lua_settop(L, doc - 1);
 }
 

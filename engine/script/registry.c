@@ -232,8 +232,8 @@ void registry_gone(struct registry *r, struct entry *e) {
 
 /* ---- building ---- */
 
-static int check_routes(struct registry *r, struct entry *e, const struct version *v,
-                        struct why *why) {
+int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
+                          struct why *why) {
     const struct manifest_routes *mine = &v->manifest->routes;
     for (size_t i = 0; i < mine->count; i++) {
         for (size_t k = 0; k < i; k++)
@@ -274,7 +274,7 @@ static int build_checked(struct registry *r, struct entry *e, struct version **o
     e->clash = false;
     if (!known) {
         err = manifest_load(v, NULL, NULL, why);
-        if (err == 0) err = check_routes(r, e, v, why);
+        if (err == 0) err = registry_check_routes(r, e, v, why);
         if (err == 0 && r->options.plays != NULL) err = r->options.plays(r->options.data, v, why);
     }
     if (err != 0) {

@@ -85,7 +85,8 @@ int registry_diff(struct registry *r, const char *path, const char *from, const 
  * not staged again: it was live once. */
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
                       struct why *why);
-/* What waits for this path goes live; `done` once it is kept and published. */
+/* What waits for this path goes live; `done` once it is kept and published (code 0), or at once
+ * where that cannot be. */
 void registry_deploy(struct registry *r, const char *path,
                      void (*done)(void *data, const struct why *why), void *data);
 /* The last error of a path, or NULL. */

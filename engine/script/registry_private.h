@@ -74,6 +74,9 @@ void registry_mark(struct registry *r, struct entry *e); /* to be built, one per
 void registry_publish(struct registry *r);
 void registry_gone(struct registry *r, struct entry *e);
 void registry_save(struct registry *r, struct entry *e, struct version *v, const char *state);
+/* E_EXISTS: a route of it belongs to another script, which is named. */
+int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
+                          struct why *why);
 void registry_build(struct registry *r, struct entry *e);
 
 void registry_scan(struct registry *r, bool first);

@@ -1,6 +1,6 @@
 #include "script/reply.h"
 
-#include "script/bind_codec.h"
+#include "script/bind_json.h"
 #include "script/runtime.h"
 
 #include <lauxlib.h>
@@ -53,6 +53,13 @@ static void take_headers(lua_State *L, int index, struct reply *out, bool *has_t
     }
 }
 
+static void add_top(lua_State *L, struct buf *out) {
+    struct str s;
+    s.p = lua_tolstring(L, -1, &s.n);
+    buf_addstr(out, s);
+    lua_pop(L, 1);
+}
+
 static void add_type(struct reply *out, struct str type) {
     if (out->header_count < REPLY_HEADERS_MAX)
         out->headers[out->header_count++] = (struct http_header){STR("Content-Type"), type};
@@ -93,7 +100,8 @@ void reply_take(lua_State *L, int n, struct reply *out) {
         break;
     }
     case LUA_TTABLE:
-        json_encode_buf(L, body, &out->body);
+        json_encode(L, body, JSON_DEPTH, JSON_OUT_MAX, "reply");
+        add_top(L, &out->body);
         if (!has_type) add_type(out, STR("application/json"));
         break;
     default: luaL_error(L, "reply: the body is a text or a table, got %s", luaL_typename(L, body));

@@ -1,0 +1,213 @@
+/* registry_admin: what an operator asks of the registry: list, history, diff, rollback, deploy, and
+ * versions by id for payments. Texts for the command line; one line says what is wrong. */
+#include "base/diff.h"
+#include "base/mem.h"
+#include "base/schedule.h"
+#include "script/registry_private.h"
+
+#include <stdio.h>
+
+const char *registry_error(const struct registry *r, const char *path) {
+    const struct entry *e = registry_entry(r, path);
+    return e == NULL ? NULL : e->error;
+}
+
+static const char *state_of(const struct entry *e) {
+    if (e->deleted) return "deleted";
+    if (e->error != NULL) return "broken";
+    if (e->staged != NULL) return "staged";
+    return e->live != NULL ? "live" : "-";
+}
+
+void registry_list(struct registry *r, struct buf *out) {
+    for (size_t i = 0; i < r->count; i++) {
+        const struct entry *e = r->entries[i];
+        if (e->kind == KIND_LIB && e->error == NULL) continue;
+        buf_addf(out, "%-8s %-12.12s %s\n", state_of(e), e->live == NULL ? "-" : e->live->id,
+                 e->path);
+        if (e->error != NULL) buf_addf(out, "         %s\n", e->error);
+        if (e->staged != NULL)
+            buf_addf(out, "         %.12s waits: luwak deploy %s\n", e->staged->id, e->path);
+    }
+}
+
+static int no_script(struct why *why, const char *path) {
+    return why_set(why, E_NOTFOUND, "%s: there is no such script; `luwak scripts list` shows them",
+                   path);
+}
+
+/* ---- history ---- */
+
+static void add_row(void *data, const struct registry_row *row) {
+    struct buf *out = data;
+    int64_t t = (row->at + WIB_OFFSET_MS) / 1000, day = t / 86400, s = t % 86400;
+    /* days to year, month, day: Howard Hinnant's civil_from_days, for days after 1970 */
+    int64_t z = day + 719468, era = z / 146097, doe = z - era * 146097;
+    int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+    int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
+    int64_t month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
+    buf_addf(out, "%04d-%02d-%02d %02d:%02d:%02d  %-8.*s %.*s\n", (int)year, (int)month,
+             (int)(doy - (153 * mp + 2) / 5 + 1), (int)(s / 3600), (int)(s / 60 % 60),
+             (int)(s % 60), STR_FMT(row->state), (int)(row->version.n > 12 ? 12 : row->version.n),
+             row->version.p);
+}
+
+int registry_history(struct registry *r, const char *path, struct buf *out, struct why *why) {
+    struct registry_store *s = r->options.store;
+    if (s == NULL) return why_set(why, E_STATE, "versions are kept by a server; this is none");
+    size_t before = out->len;
+    int err = s->history(s, path, 100, add_row, out);
+    if (err != 0) return why_set(why, err, "%s: the store cannot be read: %s", path, err_text(err));
+    return out->len == before ? no_script(why, path) : out->err;
+}
+
+/* ---- versions out of the store ---- */
+
+struct wanted {
+    const char *skip; /* version id that does not count, or NULL */
+    const char *id;   /* its beginning, or NULL: any */
+    char *version, *parts;
+    bool several; /* the beginning fits more than one */
+    bool nomem;
+};
+
+static void take_row(void *data, const struct registry_row *row) {
+    struct wanted *w = data;
+    if (!str_eq(row->state, STR("live")) && w->id == NULL) return;
+    if (w->skip != NULL && str_eq(row->version, str_of(w->skip))) return;
+    if (w->id != NULL && !str_starts(row->version, str_of(w->id))) return;
+    if (w->version != NULL) {
+        w->several = w->several || (w->id != NULL && !str_eq(row->version, str_of(w->version)));
+        return;
+    }
+    w->version = mem_dup(row->version.p, row->version.n);
+    w->parts = mem_dup(row->parts.p, row->parts.n);
+    w->nomem = w->version == NULL || w->parts == NULL;
+}
+
+static int kept_version(struct registry *r, const char *path, const char *id, const char *skip,
+                        struct version **out, struct why *why) {
+    struct registry_store *s = r->options.store;
+    struct wanted w = {.skip = skip, .id = id};
+    if (s == NULL) return why_set(why, E_STATE, "versions are kept by a server; this is none");
+    int err = id != NULL && strlen(id) == 64 ? s->version(s, path, id, take_row, &w)
+                                             : s->history(s, path, 1000, take_row, &w);
+    if (err == 0 && w.nomem) err = E_NOMEM;
+    if (err != 0 && err != E_NOTFOUND) {
+        why_set(why, err, "%s: the store cannot be read: %s", path, err_text(err));
+    } else if (w.version == NULL) {
+        err = why_set(why, E_NOTFOUND, "%s: there is no %s version%s%s", path,
+                      id == NULL ? "earlier" : "such", id == NULL ? "" : " ", id == NULL ? "" : id);
+    } else if (w.several) {
+        err =
+            why_set(why, E_USAGE, "%s: %s begins more than one version; give more of it", path, id);
+    } else {
+        struct registry_row row = {str_of(path), str_of(w.version), STR("live"), str_of(w.parts),
+                                   0};
+        err = registry_build_kept(s, &row, r->options.modules, out, why);
+    }
+    mem_free(w.version);
+    mem_free(w.parts);
+    return err;
+}
+
+int registry_version(struct registry *r, const char *path, const char *id, struct version **out,
+                     struct why *why) {
+    const struct entry *e = registry_entry(r, path);
+    if (e != NULL && e->live != NULL && strcmp(e->live->id, id) == 0)
+        *out = version_keep(e->live);
+    else if (e != NULL && e->staged != NULL && strcmp(e->staged->id, id) == 0)
+        *out = version_keep(e->staged);
+    else
+        return kept_version(r, path, id, NULL, out, why);
+    return 0;
+}
+
+/* ---- diff and rollback ---- */
+
+/* One side: a version's own text, what serves, or the file. Appends to text; names it. */
+static int side(struct registry *r, const char *path, const char *id, bool file, struct buf *text,
+                char *label, size_t size, struct why *why) {
+    const struct entry *e = registry_entry(r, path);
+    struct version *v = NULL;
+    int err = 0;
+    if (id == NULL && file) {
+        snprintf(label, size, "%s (file)", path);
+        return source_read(r->root, path, text, why);
+    }
+    if (id == NULL && (e == NULL || e->live == NULL))
+        return e == NULL ? no_script(why, path)
+                         : why_set(why, E_STATE, "%s: no version of it serves yet", path);
+    if (id == NULL)
+        v = version_keep(e->live);
+    else
+        err = kept_version(r, path, id, NULL, &v, why);
+    if (err != 0) return err;
+    snprintf(label, size, "%s (%.12s)", path, v->id);
+    buf_addstr(text, v->parts[0].text);
+    version_drop(v);
+    return text->err;
+}
+
+int registry_diff(struct registry *r, const char *path, const char *from, const char *to,
+                  struct buf *out, struct why *why) {
+    struct buf a = {0}, b = {0};
+    char name_a[SCRIPT_PATH_MAX + 32], name_b[SCRIPT_PATH_MAX + 32];
+    int err = side(r, path, from, false, &a, name_a, sizeof name_a, why);
+    if (err == 0) err = side(r, path, to, true, &b, name_b, sizeof name_b, why);
+    if (err == 0 && diff_write(buf_str(&a), buf_str(&b), name_a, name_b, out) != 0)
+        err = why_set(why, E_NOMEM, "out of memory");
+    buf_free(&a);
+    buf_free(&b);
+    return err;
+}
+
+/* Modules are shared, so only the script itself goes back; those that differ now are named. */
+int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
+                      struct why *why) {
+    struct entry *e = registry_entry(r, path);
+    struct version *old = NULL;
+    enum script_kind kind;
+    char name[SCRIPT_PATH_MAX];
+    if (e == NULL) { /* its file was deleted before this start */
+        if (!source_kind(path, &kind, name)) return no_script(why, path);
+        if (registry_entry_add(r, path, kind, name, &e) != 0)
+            return why_set(why, E_NOMEM, "out of memory");
+    }
+    const char *skip = e->live != NULL && !e->deleted ? e->live->id : NULL;
+    int err = kept_version(r, path, id, skip, &old, why);
+    if (err != 0) return err;
+    memcpy(e->approved, old->parts[0].hash, sizeof e->approved);
+    err = source_write(r->root, path, old->parts[0].text, why);
+    if (err == 0) {
+        buf_addf(out, "%s: the text of %.12s is back in the folder\n", path, old->id);
+        for (size_t i = 1; i < old->part_count; i++) {
+            const struct entry *module = registry_entry(r, old->parts[i].path);
+            if (module == NULL || strcmp(module->settled, old->parts[i].hash) != 0)
+                buf_addf(out, "%s: is not what it was then\n", old->parts[i].path);
+        }
+        err = out->err;
+    }
+    version_drop(old);
+    return err;
+}
+
+void registry_deploy(struct registry *r, const char *path,
+                     void (*done)(void *data, const struct why *why), void *data) {
+    struct entry *e = registry_entry(r, path);
+    struct why why = {0};
+    if (e == NULL) {
+        no_script(&why, path);
+    } else if (e->error != NULL) {
+        why_set(&why, E_SCRIPT, "not deployed: %s", e->error);
+    } else if (e->saving != NULL || e->dirty) {
+        why_set(&why, E_BUSY, "%s: a save of it is being taken in; try again", path);
+    } else if (e->staged == NULL) {
+        why_set(&why, E_STATE, "%s: nothing waits to be deployed", path);
+    } else if (registry_check_routes(r, e, e->staged, &why) == 0) {
+        e->deploy = (struct deploying){done, data};
+        registry_save(r, e, version_keep(e->staged), "live");
+        return;
+    }
+    done(data, &why);
+}

@@ -1,0 +1,527 @@
+/* Hot load: every way of saving a file, real files in a folder of the test's own, virtual time. */
+#include "base/diff.h"
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "registry_fake.h"
+#include "sys/log.h"
+#include "unit.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct fixture {
+    struct clock clock;
+    struct loop *loop;
+    struct registry *r;
+    struct registry_options options;
+    struct fake_store store;
+    struct registry_listener listener;
+    struct script_set *set; /* as a worker has it */
+    char root[512];
+    int broken; /* reports so far */
+    char said[WHY_MAX];
+    int started;
+    int64_t live_before;
+} f;
+
+static void quiet(void *data, struct str line) {
+    (void)data, (void)line;
+}
+static void on_broken(void *data, const char *path, const char *text) {
+    (void)data, (void)path;
+    f.broken++;
+    snprintf(f.said, sizeof f.said, "%s", text);
+}
+static void on_changed(struct registry_listener *self, struct script_set *set) {
+    (void)self;
+    script_set_drop(f.set);
+    f.set = set;
+}
+static void on_started(void *data, int err) {
+    (void)data;
+    CHECK_OK(err);
+    f.started++;
+}
+
+static void put(const char *path, const char *text) {
+    char full[1024];
+    snprintf(full, sizeof full, "%s/%s", f.root, path);
+    FILE *file = fopen(full, "w");
+    fputs(text, file);
+    fclose(file);
+}
+static void put_by_rename(const char *path, const char *text) {
+    char temp[600], from[1200], to[1200];
+    snprintf(temp, sizeof temp, "%s.tmp~", path);
+    put(temp, text);
+    snprintf(from, sizeof from, "%s/%s", f.root, temp);
+    snprintf(to, sizeof to, "%s/%s", f.root, path);
+    CHECK_INT(rename(from, to), 0);
+}
+static void make(const char *folder) {
+    char full[1024];
+    snprintf(full, sizeof full, "%s/%s", f.root, folder);
+    CHECK_INT(mkdir(full, 0755), 0);
+}
+static void gone(const char *path) {
+    char full[1024];
+    snprintf(full, sizeof full, "%s/%s", f.root, path);
+    CHECK_INT(unlink(full), 0);
+}
+
+/* A route script whose route names its version. */
+static const char *api(const char *word) {
+    static char text[512];
+    snprintf(text, sizeof text,
+             "return { api = 1, title = '%s', routes = { ['GET /v1/%s'] = { auth = 'none', run = "
+             "function(req) end } } }",
+             word, word);
+    return text;
+}
+static const char *title(const char *name) {
+    const struct script_entry *e =
+        f.set == NULL ? NULL : script_set_find(f.set, KIND_API, str_of(name));
+    return e == NULL ? "-" : e->deleted ? "deleted" : e->version->manifest->title;
+}
+
+static void begin(enum scripts_mode mode, bool with_store) {
+    f.options = (struct registry_options){.loop = f.loop,
+                                          .root = f.root,
+                                          .modules = BIND_MODULES,
+                                          .mode = mode,
+                                          .store = with_store ? &f.store.api : NULL,
+                                          .broken = on_broken};
+    f.listener = (struct registry_listener){.loop = f.loop, .changed = on_changed};
+    CHECK_OK(registry_new(&f.r, &f.options, NULL));
+    registry_listen(f.r, &f.listener);
+    f.started = 0;
+    registry_start(f.r, on_started, NULL);
+    loop_sim_drain(f.loop);
+    CHECK_INT(f.started, 1);
+}
+static void end(void) {
+    loop_sim_drain(f.loop);
+    CHECK(registry_idle(f.r));
+    registry_unlisten(f.r, &f.listener);
+    registry_delete(f.r);
+    script_set_drop(f.set);
+    f.r = NULL, f.set = NULL;
+}
+
+static int setup(void **state) {
+    (void)state;
+    static int n;
+    memset(&f, 0, sizeof f);
+    log_capture(quiet, NULL);
+    snprintf(f.root, sizeof f.root, "%s/root-%d", unit_tmpdir(), n++);
+    mkdir(f.root, 0755);
+    static const char *const folders[] = {"channels",    "rules",       "scripts",
+                                          "scripts/api", "scripts/lib", "scripts/jobs"};
+    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
+        make(folders[i]);
+    f.live_before = mem_live();
+    clock_virtual(&f.clock, 0);
+    CHECK_OK(loop_sim_new(&f.loop, &f.clock, NULL));
+    fake_store_init(&f.store, f.loop);
+    return 0;
+}
+static int teardown(void **state) {
+    (void)state;
+    if (f.r != NULL) end();
+    loop_delete(f.loop);
+    fake_store_free(&f.store);
+    CHECK_INT(mem_live(), f.live_before);
+    return 0;
+}
+#define SECOND() loop_sim_run_for(f.loop, 1000)
+
+static void a_folder_is_loaded_at_start(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    put("scripts/lib/m.lua", "return 1");
+    put("channels/.hidden.lua", "rubbish(");
+    put("channels/x.lua.bak", "rubbish(");
+    begin(SCRIPTS_AUTO, false);
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_INT(f.set->count, 1);
+    CHECK_INT(f.set->route_count, 1);
+    CHECK_STR(str_of(f.set->routes[0].route->path), "/v1/one");
+    CHECK_INT(f.broken, 0);
+}
+
+static void saved_in_place(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    put("scripts/api/a.lua", api("two")); /* same size, and within a tick of the file's clock */
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    put("scripts/api/b.lua", api("new"));
+    SECOND();
+    CHECK_STR(str_of(title("b")), "new");
+    CHECK_INT(f.broken, 0);
+}
+
+static void saved_in_place_with_the_same_times(void **state) {
+    (void)state;
+    char full[1024];
+    struct timespec times[2] = {{1000000, 0}, {1000000, 0}};
+    snprintf(full, sizeof full, "%s/scripts/api/a.lua", f.root);
+    put("scripts/api/a.lua", api("one"));
+    utimensat(AT_FDCWD, full, times, 0);
+    begin(SCRIPTS_AUTO, false);
+    SECOND();
+    put("scripts/api/a.lua", api("two"));
+    utimensat(AT_FDCWD, full, times, 0);
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+}
+
+static void saved_by_rename(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    put_by_rename("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_INT(f.broken, 0);
+}
+
+static void saved_by_symlink_swap(void **state) {
+    (void)state;
+    char link_path[1024], next[1024], file[1024];
+    make("scripts/api/..one");
+    make("scripts/api/..two");
+    put("scripts/api/..one/a.lua", api("one"));
+    put("scripts/api/..two/a.lua", api("two"));
+    snprintf(link_path, sizeof link_path, "%s/scripts/api/..data", f.root);
+    snprintf(next, sizeof next, "%s/scripts/api/..data_tmp", f.root);
+    snprintf(file, sizeof file, "%s/scripts/api/a.lua", f.root);
+    CHECK_INT(symlink("..one", link_path), 0);
+    CHECK_INT(symlink("..data/a.lua", file), 0);
+    begin(SCRIPTS_AUTO, false);
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_INT(f.set->count, 1);
+    CHECK_INT(symlink("..two", next), 0);
+    CHECK_INT(rename(next, link_path), 0);
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+}
+
+static void a_half_written_file_never_serves(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    char half[512];
+    snprintf(half, sizeof half, "%.40s", api("two"));
+    put("scripts/api/a.lua", half); /* a save that takes less than two looks is not even seen */
+    loop_sim_run_for(f.loop, 300);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_INT(f.broken, 0);
+    put("scripts/api/a.lua", ""); /* truncated, and left so for long */
+    SECOND();
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_INT(f.broken, 1);
+    put("scripts/api/a.lua", api("three"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "three");
+    CHECK(registry_error(f.r, "scripts/api/a.lua") == NULL);
+}
+
+static void a_broken_version_is_reported_once_and_the_old_serves(void **state) {
+    (void)state;
+    static const char *const wrong[][2] = {
+        {"return {\n  api = = 1 }", "scripts/api/a.lua:2: unexpected symbol"},
+        {"return {\n\n  api = 1, rutes = {} }", "scripts/api/a.lua:1: routes: is missing"},
+        {"\nerror 'no'", "scripts/api/a.lua:2: no"},
+        {"local x = require 'none'", "scripts/api/a.lua:1: there is no module \"none\""},
+        {"while true do end", "scripts/api/a.lua"}};
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++) {
+        put("scripts/api/a.lua", wrong[i][0]);
+        loop_sim_run_for(f.loop, 12000); /* with the looks at everything */
+        CHECK_INT(f.broken, (int)i + 1);
+        if (!str_starts(str_of(f.said), str_of(wrong[i][1]))) fail_msg("%s", f.said);
+        CHECK_STR(str_of(title("a")), "one");
+    }
+    put("scripts/api/a.lua", api("one")); /* back to what serves */
+    SECOND();
+    CHECK(registry_error(f.r, "scripts/api/a.lua") == NULL);
+    CHECK_STR(str_of(title("a")), "one");
+}
+
+static void a_deleted_script_is_marked_and_comes_back(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, true);
+    gone("scripts/api/a.lua"); /* removed and written again, as some editors do */
+    loop_sim_run_for(f.loop, 250);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    gone("scripts/api/a.lua");
+    SECOND();
+    CHECK_STR(str_of(title("a")), "deleted");
+    CHECK_INT(f.set->route_count, 0);
+    CHECK_STR(str_of(f.store.rows[f.store.count - 1].state), "deleted");
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+}
+
+static void a_module_reloads_who_requires_it(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = 'one' }");
+    put("scripts/lib/n.lua", "return require 'm'");
+    put("scripts/api/a.lua",
+        "local m = require 'n'\nreturn { api = 1, title = m.word, routes = {} }");
+    put("scripts/api/b.lua", api("other"));
+    begin(SCRIPTS_AUTO, false);
+    CHECK_STR(str_of(title("a")), "one");
+    const struct version *b = script_set_find(f.set, KIND_API, STR("b"))->version;
+    put("scripts/lib/m.lua", "return { word = 'two' }");
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK(script_set_find(f.set, KIND_API, STR("b"))->version == b);
+    put("scripts/lib/m.lua", "return {");
+    SECOND();
+    CHECK_INT(f.broken, 1);
+    CHECK(str_starts(str_of(f.said), STR("scripts/lib/m.lua:1:")));
+    CHECK_STR(str_of(title("a")), "two");
+    gone("scripts/lib/m.lua");
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK(str_search(str_of(f.said), STR("there is no module \"m\"")) >= 0);
+    put("scripts/lib/m.lua", "return { word = 'three' }");
+    SECOND();
+    CHECK_STR(str_of(title("a")), "three");
+}
+
+static void a_clash_of_routes_names_both(void **state) {
+    (void)state;
+    static const char *const text =
+        "return { api = 1, title = '%s', routes = { ['GET /v1/x/%s'] = { auth = 'none', run = "
+        "function() end } } }";
+    char a[512], b[512];
+    snprintf(a, sizeof a, text, "A", ":id");
+    snprintf(b, sizeof b, text, "B", ":name");
+    put("scripts/api/a.lua", a);
+    begin(SCRIPTS_AUTO, false);
+    put("scripts/api/b.lua", b);
+    SECOND();
+    CHECK_STR(str_of(title("b")), "-");
+    CHECK(str_starts(str_of(f.said), STR("scripts/api/b.lua: \"GET /v1/x/:name\" is a route of "
+                                         "scripts/api/a.lua already")));
+    gone("scripts/api/a.lua"); /* the route is free: nobody has to save b again */
+    SECOND();
+    CHECK_STR(str_of(title("b")), "B");
+}
+
+static void what_cannot_be_kept_is_not_published(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(title("a")), "one");
+    f.store.fail = E_FULL;
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    SECOND();
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_INT(f.broken, 1);
+    CHECK(str_search(str_of(f.said), STR("no space left")) >= 0);
+    f.store.fail = 0; /* space returns */
+    SECOND();
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+}
+
+static const struct why *deployed;
+static struct why deploy_why;
+static void on_deployed(void *data, const struct why *why) {
+    (void)data;
+    deploy_why = *why;
+    deployed = &deploy_why;
+}
+static int deploy(const char *path) {
+    deployed = NULL;
+    registry_deploy(f.r, path, on_deployed, NULL);
+    loop_sim_drain(f.loop);
+    CHECK(deployed != NULL);
+    return deployed->code;
+}
+
+static void staged_files_wait_for_deploy(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_STAGED, true);
+    CHECK_STR(str_of(title("a")), "one"); /* an empty store: the folder is the beginning */
+    put("scripts/api/a.lua", api("two"));
+    put("scripts/api/b.lua", api("new"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_STR(str_of(title("b")), "-");
+    end();
+    begin(SCRIPTS_STAGED, true); /* a restart changes nothing */
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_STR(str_of(title("b")), "-");
+    CHECK_ERR(deploy("scripts/api/none.lua"), E_NOTFOUND);
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_ERR(deploy("scripts/api/a.lua"), E_STATE);
+    put("scripts/api/b.lua", "return {");
+    SECOND();
+    CHECK_ERR(deploy("scripts/api/b.lua"), E_SCRIPT);
+}
+
+static void history_diff_and_rollback(void **state) {
+    (void)state;
+    struct buf out = {0};
+    struct why why = {0};
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_STAGED, true);
+    char one[VERSION_ID_SIZE];
+    memcpy(one, script_set_find(f.set, KIND_API, STR("a"))->version->id, sizeof one);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_OK(registry_diff(f.r, "scripts/api/a.lua", NULL, NULL, &out, &why));
+    CHECK(str_search(buf_str(&out), STR("-return { api = 1, title = 'one'")) > 0);
+    CHECK(str_search(buf_str(&out), STR("+return { api = 1, title = 'two'")) > 0);
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    buf_clear(&out);
+    CHECK_OK(registry_history(f.r, "scripts/api/a.lua", &out, &why));
+    CHECK(str_starts(buf_str(&out), STR("2026-03-10 12:34:58  live ")));
+    CHECK_ERR(registry_history(f.r, "scripts/api/none.lua", &out, &why), E_NOTFOUND);
+    buf_clear(&out);
+    CHECK_OK(registry_rollback(f.r, "scripts/api/a.lua", NULL, &out, &why));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "one"); /* without a deploy: it was live before */
+    CHECK_STR(str_of(script_set_find(f.set, KIND_API, STR("a"))->version->id), one);
+    char prefix[16];
+    snprintf(prefix, sizeof prefix, "%.12s", f.store.rows[1].version);
+    CHECK_OK(registry_rollback(f.r, "scripts/api/a.lua", prefix, &out, &why));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_ERR(registry_rollback(f.r, "scripts/api/a.lua", "ffff", &out, &why), E_NOTFOUND);
+    buf_clear(&out);
+    registry_list(f.r, &out);
+    CHECK(str_starts(buf_str(&out), STR("live ")));
+    buf_free(&out);
+}
+
+static void a_version_comes_back_out_of_the_store(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = 'one' }");
+    put("scripts/api/a.lua",
+        "local m = require 'm'\nreturn { api = 1, title = m.word, routes = {} }");
+    begin(SCRIPTS_AUTO, true);
+    char one[VERSION_ID_SIZE];
+    memcpy(one, script_set_find(f.set, KIND_API, STR("a"))->version->id, sizeof one);
+    put("scripts/lib/m.lua", "return { word = 'two' }");
+    SECOND();
+    struct version *v = NULL;
+    CHECK_OK(registry_version(f.r, "scripts/api/a.lua", one, &v, NULL));
+    CHECK_STR(str_of(v->id), one);
+    CHECK_STR(str_of(v->manifest->title), "one");
+    version_drop(v);
+    end();
+    gone("scripts/api/a.lua"); /* while it is down */
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(title("a")), "deleted");
+    CHECK_OK(registry_version(f.r, "scripts/api/a.lua", one, &v, NULL));
+    version_drop(v);
+    f.store.texts[0].text[0] ^= 1; /* a damaged text never runs */
+    struct why why = {0};
+    CHECK(registry_version(f.r, "scripts/api/a.lua", one, &v, &why) != 0);
+}
+
+static void a_file_broken_at_start_is_served_from_the_store(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, true);
+    end();
+    put("scripts/api/a.lua", "return {");
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_INT(f.broken, 1);
+}
+
+static size_t resident(void) {
+    long pages = 0, all = 0;
+    FILE *file = fopen("/proc/self/statm", "r");
+    if (fscanf(file, "%ld %ld", &all, &pages) != 2) pages = 0;
+    fclose(file);
+    return (size_t)pages * 4096;
+}
+
+/* LUWAK_RELOADS=10000 for the whole of it. */
+static void many_reloads_leave_memory_flat(void **state) {
+    (void)state;
+    const char *n = getenv("LUWAK_RELOADS");
+    int reloads = n == NULL ? 300 : atoi(n);
+    put("scripts/lib/m.lua", "return { word = 'x' }");
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    int64_t blocks = 0;
+    size_t bytes = 0;
+    for (int i = 0; i < reloads; i++) {
+        char text[600];
+        snprintf(text, sizeof text, "local m = require 'm' -- %d\n%s", i,
+                 api(i % 2 ? "odd" : "even"));
+        put_by_rename("scripts/api/a.lua", text);
+        loop_sim_run_for(f.loop, 750);
+        CHECK_STR(str_of(title("a")), i % 2 ? "odd" : "even");
+        if (i == reloads / 10) blocks = mem_live(), bytes = resident();
+    }
+    if (mem_live() > blocks + 16)
+        fail_msg("%lld blocks, %lld before", (long long)mem_live(), (long long)blocks);
+    if (n != NULL)
+        printf("%d reloads: %zu kB before, %zu kB after\n", reloads, bytes / 1024,
+               resident() / 1024);
+#ifndef __SANITIZE_ADDRESS__
+    CHECK(resident() < bytes + 2 * 1024 * 1024);
+#endif
+}
+
+static void diffs_are_what_diff_says(void **state) {
+    (void)state;
+    struct buf out = {0};
+    CHECK_OK(diff_write(STR("a\nb\nc\n"), STR("a\nb\nc\n"), "x", "y", &out));
+    CHECK_STR(buf_str(&out), "");
+    CHECK_OK(diff_write(STR("1\n2\n3\n4\n5\n6\n7\n8\n9\n"), STR("1\n2\n3\n4\nfive\n6\n7\n8\n9\n"),
+                        "x", "y", &out));
+    CHECK_STR(buf_str(&out), "--- x\n+++ y\n@@ -2,7 +2,7 @@\n 2\n 3\n 4\n-5\n+five\n 6\n 7\n 8\n");
+    buf_clear(&out);
+    CHECK_OK(diff_write(STR(""), STR("a\nb"), "x", "y", &out));
+    CHECK_STR(buf_str(&out),
+              "--- x\n+++ y\n@@ -0,0 +1,2 @@\n+a\n+b\n\\ No newline at end of file\n");
+    buf_free(&out);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+static const struct CMUnitTest TESTS[] = {
+    T(a_folder_is_loaded_at_start),
+    T(saved_in_place),
+    T(saved_in_place_with_the_same_times),
+    T(saved_by_rename),
+    T(saved_by_symlink_swap),
+    T(a_half_written_file_never_serves),
+    T(a_broken_version_is_reported_once_and_the_old_serves),
+    T(a_deleted_script_is_marked_and_comes_back),
+    T(a_module_reloads_who_requires_it),
+    T(a_clash_of_routes_names_both),
+    T(what_cannot_be_kept_is_not_published),
+    T(staged_files_wait_for_deploy),
+    T(history_diff_and_rollback),
+    T(a_version_comes_back_out_of_the_store),
+    T(a_file_broken_at_start_is_served_from_the_store),
+    T(many_reloads_leave_memory_flat),
+    cmocka_unit_test(diffs_are_what_diff_says),
+};
+UNIT_MAIN("registry", TESTS)

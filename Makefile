@@ -7,9 +7,25 @@
 #   cov      check + gcov                            fuzz   clang + libFuzzer
 VARIANT ?= release
 B       := build/$(VARIANT)
+VERSION := 0.1.0
+
+# What has to be installed, for which purpose (Debian's names). Node comes from elsewhere on some
+# machines, where Debian's would conflict: it is only asked for when there is none.
+PACKAGES      := gcc libc6-dev pkg-config liblua5.4-dev libuv1-dev libcurl4-openssl-dev libssl-dev \
+                 libsqlite3-dev zlib1g-dev libexpat1-dev lua-cjson ca-certificates
+TEST_PACKAGES := libcmocka-dev libhttp-parser-dev openssl procps mandoc systemd clang-format \
+                 cppcheck lua-check shellcheck
+FUZZ_PACKAGES := clang libclang-rt-14-dev
+NODE_PACKAGES := nodejs npm
+
+LISTEN       ?= 127.0.0.1:8080
+DATA         ?= ./data
+PREFIX       ?= /usr/local
+FUZZ_SECONDS ?= 60
+JOBS         ?= 2
 
 PKGS    := lua5.4 libuv libcurl openssl sqlite3 zlib expat
-CFLAGS  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-missing-braces -Wno-missing-field-initializers -Wshadow=local -g -Iengine $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
+CFLAGS  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-missing-braces -Wno-missing-field-initializers -Wshadow=local -g -Iengine -DLUWAK_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm -ldl
 CC_release := gcc
 FLAGS_release := -O2 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
@@ -32,14 +48,26 @@ UNITS   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
-.PHONY: all units
-all: build/luwak
+# Short lines by default, whole commands with V=1.
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-4s %s\n'
+endif
+
+.PHONY: all release units run test lint asan tsan cov fuzz faults bench install clean help \
+        packages test-packages fuzz-packages node-packages node-modules
+all: $(if $(filter release,$(VARIANT)),build/luwak,$(B)/luwak) ## build build/luwak
+release: all
 
 build/luwak: $(B)/luwak
 	@ln -sf $(VARIANT)/luwak build/luwak
 
 $(B)/luwak: $(B)/engine/main.o $(B)/libluwak.a
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS)
 
 $(B)/libluwak.a: $(OBJECTS)
 	@rm -f $@
@@ -47,17 +75,107 @@ $(B)/libluwak.a: $(OBJECTS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(say) CC $<
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Unit suites: each tests/unit/test_x.c is a program; other .c files there are linked into all.
+$(B)/engine/cli_new.o: $(wildcard engine/templates/*)
+
+# Unit suites: each tests/unit/test_x.c is a program; of the other .c files there it links what it uses.
 units: $(UNITS:%=$(B)/tests/%)
-$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(HELPERS:%.c=$(B)/%.o) $(B)/libluwak.a
+$(B)/libunit.a: $(HELPERS:%.c=$(B)/%.o)
+	@rm -f $@
+	@ar rcs $@ $^
+$(B)/tests/test_%: $(B)/tests/unit/test_%.o $(B)/libunit.a $(B)/libluwak.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -o $@ $^ $(LDLIBS) -lcmocka -lhttp_parser
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $< -Wl,--start-group $(B)/libunit.a $(B)/libluwak.a -Wl,--end-group $(LDLIBS) -lcmocka -lhttp_parser
 
 $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libluwak.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lhttp_parser
+	$(say) LD $@
+	$(Q)$(CC) $(CFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS) -lhttp_parser
+
+# ---- run ----
+
+run: packages ## install what is missing, build, serve in simulated mode
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@printf '\n  Open   http://%s/\n  Try    curl -i http://%s/healthz\n         curl http://%s/metrics\n         build/luwak new channel acme_va, then edit channels/acme_va.lua while this runs\n  End    Ctrl-C\n\n' $(LISTEN) $(LISTEN) $(LISTEN)
+	@exec build/luwak serve --simulated --listen $(LISTEN) --data $(DATA)
+
+packages:
+	@tests/packages $(PACKAGES)
+test-packages:
+	@tests/packages $(PACKAGES) $(TEST_PACKAGES)
+fuzz-packages:
+	@tests/packages $(PACKAGES) $(TEST_PACKAGES) $(FUZZ_PACKAGES)
+node-packages:
+	@command -v node >/dev/null && command -v npm >/dev/null || tests/packages $(NODE_PACKAGES)
+
+node-modules: node-packages tests/e2e/node_modules/.ready
+	@mkdir -p build && ln -sfn ../tests/e2e/node_modules build/node_modules
+tests/e2e/node_modules/.ready: tests/e2e/package-lock.json
+	$(say) NPM tests/e2e
+	$(Q)cd tests/e2e && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# ---- test ----
+
+test: test-packages node-modules ## install what tests need, build, run every suite
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
+	@JOBS=$(JOBS) tests/run build/check
+
+.PHONY: suites
+suites: $(B)/luwak units
+
+asan: test-packages node-modules ## every suite with AddressSanitizer and UBSan
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan suites
+	@JOBS=$(JOBS) tests/run build/asan
+tsan: test-packages node-modules ## every suite with ThreadSanitizer
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan suites
+	@JOBS=$(JOBS) tests/run build/tsan
+
+cov: test-packages node-modules ## line coverage of every suite
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=cov suites
+	@find build/cov -name '*.gcda' -delete
+	@JOBS=$(JOBS) tests/run build/cov
+	@tests/coverage build/cov
+
+lint: test-packages ## format, static checks, layers, man page
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check build/check/luwak
+	@tests/lint build/check
+
+fuzz: fuzz-packages ## each fuzzer for FUZZ_SECONDS (60) from its corpus
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz $(FUZZERS:%=build/fuzz/tests/%)
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run_fuzz build/fuzz/tests $(FUZZERS)
+
+faults: test-packages node-modules ## the long fault campaigns (10,000 rounds)
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
+	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash store simulation
+
+bench: packages node-packages ## speed, as ratios, with the machine named
+	@$(MAKE) --no-print-directory VARIANT=release all
+	@if [ -x tests/bench/run ]; then tests/bench/run build/luwak; else echo "tests/bench/run: not in this tree"; exit 1; fi
+
+# ---- install ----
+
+install: all ## PREFIX= DESTDIR=: binary, scripts, man page, completion, systemd units
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/luwak $(DESTDIR)$(PREFIX)/share/man/man1 \
+	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
+	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	install -m 755 $(B)/luwak $(DESTDIR)$(PREFIX)/bin/luwak
+	for d in channels rules scripts; do [ ! -d $$d ] || cp -R --no-preserve=ownership $$d $(DESTDIR)$(PREFIX)/share/luwak/; done
+	$(B)/luwak man >$(DESTDIR)$(PREFIX)/share/man/man1/luwak.1
+	$(B)/luwak completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/luwak
+	$(B)/luwak completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luwak
+	$(B)/luwak completion fish >$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/luwak.fish
+	for u in service socket; do sed 's|@PREFIX@|$(PREFIX)|g' engine/systemd/luwak.$$u.in >$(DESTDIR)$(PREFIX)/lib/systemd/system/luwak.$$u; done
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1|\2/p' Makefile | while IFS='|' read -r a b; do printf '%-16s %s\n' "$$a" "$$b"; done
+	@echo "  VARIANT=release|check|asan|tsan|cov|fuzz, V=1 shows whole commands"
 
 .SECONDARY:
 -include $(shell find $(B) -name '*.d' 2>/dev/null)

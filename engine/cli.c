@@ -102,13 +102,14 @@ static size_t columns(void) {
 }
 
 static const struct cli_command *find_command(const char *name, struct why *why) {
-    struct nearest near = {.word = str_of(name)};
+    struct nearest near;
+    nearest_init(&near, str_of(name));
     for (const struct cli_command *c = CLI_COMMANDS; c->name != NULL; c++) {
         if (strcmp(c->name, name) == 0) return c;
-        if (!c->hidden) nearest_offer(&near, c->name);
+        if (!c->hidden) nearest_try(&near, str_of(c->name));
     }
-    if (near.best != NULL) {
-        why_set(why, E_USAGE, "no command %s; did you mean %s?", name, near.best);
+    if (near.best.n != 0) {
+        why_set(why, E_USAGE, "no command %s; did you mean %.*s?", name, STR_FMT(near.best));
     } else {
         why_set(why, E_USAGE, "no command %s; `luwak --help` lists them", name);
     }

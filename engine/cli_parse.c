@@ -26,14 +26,15 @@ static bool is_choice(const char *choices, struct str word) {
 }
 
 static int unknown_option(const struct cli_args *a, struct str name, struct why *why) {
-    struct nearest near = {.word = name};
+    struct nearest near;
+    nearest_init(&near, name);
     for (const struct cli_option *o = a->command->options; o->name != NULL; o++)
-        nearest_offer(&near, o->name);
+        nearest_try(&near, str_of(o->name));
     for (const struct cli_option *o = CLI_COMMON; o->name != NULL; o++)
-        nearest_offer(&near, o->name);
-    if (near.best != NULL)
-        return why_set(why, E_USAGE, "no option --%.*s; did you mean --%s?", STR_FMT(name),
-                       near.best);
+        nearest_try(&near, str_of(o->name));
+    if (near.best.n != 0)
+        return why_set(why, E_USAGE, "no option --%.*s; did you mean --%.*s?", STR_FMT(name),
+                       STR_FMT(near.best));
     return why_set(why, E_USAGE, "no option --%.*s; `luwak %s --help` lists them", STR_FMT(name),
                    a->command->name);
 }
@@ -92,15 +93,18 @@ static int check_args(const struct cli_args *a, struct why *why) {
                            a->command->name);
         if (at < a->count && spec->choices != NULL &&
             !is_choice(spec->choices, str_of(a->args[at]))) {
-            struct nearest near = {.word = str_of(a->args[at])};
+            struct nearest near;
+            nearest_init(&near, str_of(a->args[at]));
             char words[160];
             snprintf(words, sizeof words, "%s", spec->choices);
-            for (char *w = strtok(words, "|"); w != NULL; w = strtok(NULL, "|"))
-                nearest_offer(&near, w);
-            return why_set(why, E_USAGE, "no %s %s; %s%s%s", spec->name, a->args[at],
-                           near.best == NULL ? "one of " : "did you mean ",
-                           near.best == NULL ? spec->choices : near.best,
-                           near.best == NULL ? "" : "?");
+            char *rest = NULL;
+            for (char *w = strtok_r(words, "|", &rest); w != NULL; w = strtok_r(NULL, "|", &rest))
+                nearest_try(&near, str_of(w));
+            if (near.best.n == 0)
+                return why_set(why, E_USAGE, "no %s %s; one of %s", spec->name, a->args[at],
+                               spec->choices);
+            return why_set(why, E_USAGE, "no %s %s; did you mean %.*s?", spec->name, a->args[at],
+                           STR_FMT(near.best));
         }
         if (spec->count == ARG_MANY || spec->count == ARG_ANY) return 0;
         at += at < a->count;

@@ -90,6 +90,12 @@ static bool find_from(struct str s, size_t at, size_t *from, size_t *to) {
         if (!is_digit(s.p[i]) || (i > 0 && is_digit(s.p[i - 1]))) continue;
         size_t end = end_of_number(s, i);
         if (end == 0) continue;
+        /* Numbers that begin inside this one and end behind it are hidden with it. */
+        for (size_t inner = i + 1; inner < end; inner++) {
+            if (!is_digit(s.p[inner]) || is_digit(s.p[inner - 1])) continue;
+            size_t inner_end = end_of_number(s, inner);
+            if (inner_end > end) end = inner_end;
+        }
         *from = i;
         *to = end;
         return true;

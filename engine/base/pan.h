@@ -3,7 +3,8 @@
  *
  * A number is 13 to 19 digits, with at most one space or dash between two of them. It begins and
  * ends where a run of digits does, so that a card number is not seen inside a longer reference of
- * a bank; groups ("1234 4111 1111 1111 1111") are runs of their own. */
+ * a bank; groups ("1234 4111 1111 1111 1111") are runs of their own.
+ * Numbers that overlap are taken as one. */
 #ifndef LUWAK_BASE_PAN_H
 #define LUWAK_BASE_PAN_H
 

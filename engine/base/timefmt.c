@@ -370,34 +370,3 @@ int time_weekday(int64_t ms, int zone, int *out) {
     if (err == 0) *out = c.weekday;
     return err;
 }
-
-int duration_parse(struct str text, int64_t *out) {
-    static const struct {
-        struct str unit;
-        int64_t ms;
-    } UNITS[] = {{{"w", 1}, 7 * DAY_MS}, {{"d", 1}, DAY_MS}, {{"h", 1}, 3600000},
-                 {{"m", 1}, 60000},      {{"s", 1}, 1000},   {{"ms", 2}, 1}};
-    int64_t total = 0;
-    size_t at = 0, next = 0; /* units must get smaller */
-    if (text.n == 0) return E_SYNTAX;
-    while (at < text.n) {
-        size_t from = at;
-        while (at < text.n && text.p[at] >= '0' && text.p[at] <= '9')
-            at++;
-        int64_t count;
-        int err = str_to_i64(str_sub(text, from, at), &count);
-        if (err != 0) return err;
-        from = at;
-        while (at < text.n && text.p[at] >= 'a' && text.p[at] <= 'z')
-            at++;
-        struct str unit = str_sub(text, from, at);
-        while (next < ARRAY_LEN(UNITS) && !str_eq(unit, UNITS[next].unit))
-            next++;
-        if (next == ARRAY_LEN(UNITS)) return E_SYNTAX;
-        if (__builtin_mul_overflow(count, UNITS[next++].ms, &count) ||
-            __builtin_add_overflow(total, count, &total))
-            return E_OVERFLOW;
-    }
-    *out = total;
-    return 0;
-}

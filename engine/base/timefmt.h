@@ -6,11 +6,11 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/schedule.h" /* DAY_MS, durations */
 
 #define ZONE_NONE INT32_MIN /* time_parse: a text without a zone is refused */
 #define ZONE_UTC  0
 #define ZONE_WIB  (7 * 60) /* Asia/Jakarta: the day of the books */
-#define DAY_MS    ((int64_t)86400000)
 #define TIME_MIN  (-INT64_C(62135596800000)) /* 0001-01-01 */
 #define TIME_MAX  INT64_C(253402300799999)   /* 9999-12-31T23:59:59.999 */
 
@@ -50,8 +50,5 @@ int time_day(int64_t ms, int zone, char out[11]);
 int time_day_start(struct str day, int zone, int64_t *out);
 int time_day_add(struct str day, int64_t days, char out[11]);
 int time_weekday(int64_t ms, int zone, int *out); /* 0 Sunday */
-
-/* "250ms", "30s", "15m", "24h", "30d", "2w", and several, larger units first: "1h30m". */
-int duration_parse(struct str text, int64_t *ms);
 
 #endif

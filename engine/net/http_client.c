@@ -15,6 +15,8 @@
 
 #include <uv.h>
 
+#define DEADLINE_GRACE_MS 100
+
 struct socket_watch {
     uv_poll_t poll;
     struct http_client *client;
@@ -137,6 +139,7 @@ static void call_detach(struct client_call *call) {
 
 static void call_release_easy(struct client_call *call) {
     call_detach(call);
+    timer_stop(&call->deadline);
     if (call->easy != NULL) curl_easy_cleanup(call->easy);
     call->easy = NULL;
     curl_slist_free_all(call->headers);
@@ -235,6 +238,13 @@ void call_slow_check(struct timer *timer) {
     call_finish(call);
 }
 
+/* curl can lose a transfer: without memory to note a socket it watches nothing and sets no timer.
+ * The call ends all the same. */
+static void deadline_over(struct timer *timer) {
+    call_fail(CONTAINER_OF(timer, struct client_call, deadline), E_TIMEOUT, "timeout",
+              "no whole answer in time");
+}
+
 /* Puts the call into the multi for the URL it has now. */
 static void call_go(struct client_call *call) {
     int err = call_prepare(call);
@@ -243,6 +253,9 @@ static void call_go(struct client_call *call) {
         err = code == CURLM_OK ? 0 : code == CURLM_OUT_OF_MEMORY ? E_NOMEM : E_INTERNAL;
         call->attached = code == CURLM_OK;
     }
+    if (err == 0 && !timer_armed(&call->deadline)) /* one for all hops */
+        timer_start(call->client->options.loop, &call->deadline,
+                    (uint64_t)call->copy.out.total_ms + DEADLINE_GRACE_MS, deadline_over);
     if (err == E_NOMEM) call_fail(call, err, "memory", "out of memory");
     if (err == E_INTERNAL) call_fail(call, err, "internal", "curl refuses the request's options");
 }

@@ -86,6 +86,10 @@ static size_t take_header(char *data, size_t one, size_t n, void *user) {
         FAIL(call, E_BADREPLY, "bad_reply", "a header line of the answer is malformed");
         return 0;
     }
+    if (str_eq_nocase(name, STR("transfer-encoding")) && !str_eq_nocase(value, STR("chunked"))) {
+        FAIL(call, E_BADREPLY, "bad_reply", "a transfer coding that nobody asked for");
+        return 0;
+    }
     if (call->reply.count == REPLY_HEADERS_MAX) {
         FAIL(call, E_LIMIT, "too_large", "more than %d headers", REPLY_HEADERS_MAX);
         return 0;
@@ -97,7 +101,7 @@ static size_t take_header(char *data, size_t one, size_t n, void *user) {
     return whole;
 }
 
-/* Counts what really arrives: after curl has undone transfer codings, so a bomb counts unpacked. */
+/* Bytes as they came: no coding is asked for, and none is undone, so nothing can grow here. */
 static size_t take_body(char *data, size_t one, size_t n, void *user) {
     struct client_call *call = user;
     came_in(call, one * n);
@@ -286,7 +290,8 @@ static void fail_timeout(struct client_call *call) {
 
 static void explain(struct client_call *call, CURLcode code) {
     const char *text = call->curl_text[0] != '\0' ? call->curl_text : curl_easy_strerror(code);
-    if (call->denied && !call->reply.answer.sent) {
+    bool connecting = code == CURLE_COULDNT_CONNECT || code == CURLE_ABORTED_BY_CALLBACK;
+    if (call->denied && connecting) {
         FAIL(call, E_DENIED, "denied_address", "%s: %s", call->url.host, call->denied_text);
         return;
     }
@@ -314,7 +319,6 @@ static void explain(struct client_call *call, CURLcode code) {
     case CURLE_UNSUPPORTED_PROTOCOL: /* HTTP/0.9 */
     case CURLE_WEIRD_SERVER_REPLY:
     case CURLE_BAD_CONTENT_ENCODING:
-    case CURLE_WRITE_ERROR: /* ours set a name before; left: broken transfer codings */
     case CURLE_HTTP2: FAIL(call, E_BADREPLY, "bad_reply", "%s", text); break;
     case CURLE_RECV_ERROR:
         if (strstr(text, "chunked-encoding") != NULL) {

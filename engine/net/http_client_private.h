@@ -49,8 +49,9 @@ struct client_call {
     http_answer_cb done;
     void *data;
     struct timer deliver;
-    struct timer slow; /* armed while an answer is coming in */
-    uint64_t received; /* bytes of the answer, and how many at the last look */
+    struct timer deadline; /* ours, a little behind curl's */
+    struct timer slow;     /* armed while an answer is coming in */
+    uint64_t received;     /* bytes of the answer, and how many at the last look */
     uint64_t seen;
     uint64_t started_ns;
     size_t head_bytes;

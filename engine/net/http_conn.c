@@ -175,7 +175,7 @@ void conn_rearm(struct conn *c) {
         kind = DL_LINGER;
         from = server_now_ms(s);
     } else if (w != NULL && w->state == WORK_READING && w->len != w->start) {
-        kind = w->parser.phase == HTTP_HEAD ? DL_HEAD : DL_REQUEST;
+        kind = w->parser.phase == PARSE_HEAD ? DL_HEAD : DL_REQUEST;
         from = w->x.first_byte_ns / 1000000u;
     } else if (w != NULL && w->state != WORK_READING) {
         deadline_set(c, DL_NONE, 0); /* the handler has deadlines of its own */
@@ -306,7 +306,7 @@ void conn_send(struct conn *c, const uv_buf_t *bufs, unsigned count) {
 /* Makes room behind what was read. Nobody outside holds a view: the work is being read. */
 static bool make_room(struct work *w) {
     if (w->len < w->cap) return true;
-    size_t gap = w->parser.phase == HTTP_BODY ? w->raw - w->body_end : 0;
+    size_t gap = w->parser.phase == PARSE_BODY ? w->raw - w->body_end : 0;
     if (gap != 0) { /* chunk framing that was taken out */
         memmove(w->buf + w->body_end, w->buf + w->raw, w->len - w->raw);
         w->raw -= gap;
@@ -332,7 +332,7 @@ static bool make_room(struct work *w) {
 
 static void dispatch(struct conn *c, struct work *w) {
     struct http_server *s = c->server;
-    const struct http_parser *p = &w->parser;
+    const struct http_parse *p = &w->parser;
     struct http_exchange *x = &w->x;
     const char *head = w->buf + w->start;
     c->requests++;
@@ -372,23 +372,23 @@ static void dispatch(struct conn *c, struct work *w) {
 
 /* Parses what is there. True: a whole request was handed over, or the connection ended. */
 static bool advance(struct conn *c, struct work *w) {
-    struct http_parser *p = &w->parser;
+    struct http_parse *p = &w->parser;
     w->conn = c;
-    if (p->phase == HTTP_HEAD) {
+    if (p->phase == PARSE_HEAD) {
         if (p->at == 0) w->x.first_byte_ns = clock_mono_ns(loop_clock(c->server->loop));
         http_parse_head(p, w->buf + w->start, w->len - w->start);
         w->raw = w->body = w->body_end = w->start + p->at;
-        if (p->phase == HTTP_BODY && p->wants_continue && w->raw == w->len) reply_continue(c);
+        if (p->phase == PARSE_BODY && p->wants_continue && w->raw == w->len) reply_continue(c);
         if (c->state != CONN_OPEN) return true;
     }
-    if (p->phase == HTTP_BODY) {
+    if (p->phase == PARSE_BODY) {
         size_t made;
         w->raw += http_parse_body(p, w->buf + w->raw, w->len - w->raw, w->buf + w->body_end, &made);
         w->body_end += made;
     }
-    if (p->phase == HTTP_BAD)
+    if (p->phase == PARSE_BAD)
         reply_error(c, p->status, p->why);
-    else if (p->phase == HTTP_DONE)
+    else if (p->phase == PARSE_DONE)
         dispatch(c, w);
     else
         return false;

@@ -78,7 +78,7 @@ enum state {
 
 enum { SEEN_HOST = 1, SEEN_LENGTH = 2, SEEN_CODING = 4, SEEN_EXPECT = 8 };
 
-void http_parse_init(struct http_parser *p, const struct http_parse_limits *limits) {
+void http_parse_init(struct http_parse *p, const struct http_parse_limits *limits) {
     ENSURE(limits->head_max <= HTTP_HEAD_CAP);
     ENSURE(limits->fields_max <= HTTP_FIELDS_CAP);
     ENSURE(limits->target_max < limits->head_max);
@@ -86,8 +86,8 @@ void http_parse_init(struct http_parser *p, const struct http_parse_limits *limi
     http_parse_reset(p);
 }
 
-void http_parse_reset(struct http_parser *p) {
-    p->phase = HTTP_HEAD;
+void http_parse_reset(struct http_parse *p) {
+    p->phase = PARSE_HEAD;
     p->status = 0;
     p->why = NULL;
     p->at = 0;
@@ -99,8 +99,8 @@ void http_parse_reset(struct http_parser *p) {
     p->trailer_used = p->trailer_count = 0;
 }
 
-static void bad(struct http_parser *p, int status, const char *why) {
-    p->phase = HTTP_BAD;
+static void bad(struct http_parse *p, int status, const char *why) {
+    p->phase = PARSE_BAD;
     p->status = status;
     p->why = why;
 }
@@ -113,7 +113,7 @@ static bool is(const char *at, size_t n, struct str lower) {
 }
 
 /* A field that may stand only once. */
-static bool first(struct http_parser *p, uint8_t what) {
+static bool first(struct http_parse *p, uint8_t what) {
     bool again = (p->seen & what) != 0;
     p->seen |= what;
     return !again;
@@ -139,7 +139,7 @@ static bool host_valid(const char *v, size_t n) {
     return i == n;
 }
 
-static const char *take_length(struct http_parser *p, const char *v, size_t n) {
+static const char *take_length(struct http_parse *p, const char *v, size_t n) {
     if (!first(p, SEEN_LENGTH)) return "more than one Content-Length";
     uint64_t length = 0;
     for (size_t i = 0; i < n; i++) {
@@ -153,7 +153,7 @@ static const char *take_length(struct http_parser *p, const char *v, size_t n) {
 }
 
 /* Connection: a list of tokens; only two of them mean something to us. */
-static void take_connection(struct http_parser *p, const char *v, size_t n) {
+static void take_connection(struct http_parse *p, const char *v, size_t n) {
     struct str rest = {v, n}, one;
     while (rest.n != 0) {
         str_cut(rest, ',', &one, &rest);
@@ -168,7 +168,7 @@ static void take_connection(struct http_parser *p, const char *v, size_t n) {
 }
 
 /* The few fields that say how to go on. */
-static void field_done(struct http_parser *p, const char *head) {
+static void field_done(struct http_parse *p, const char *head) {
     const struct http_field *f = &p->fields[p->field_count++];
     const char *name = head + f->name, *v = head + f->value;
     size_t n = f->value_len;
@@ -207,7 +207,7 @@ static void field_done(struct http_parser *p, const char *head) {
 }
 
 /* The whole head is there: what kind of body follows? */
-static void head_done(struct http_parser *p) {
+static void head_done(struct http_parse *p) {
     if (p->minor_one && !(p->seen & SEEN_HOST)) {
         bad(p, 400, "Host is missing");
     } else if (p->chunked && p->has_length) {
@@ -217,18 +217,18 @@ static void head_done(struct http_parser *p) {
     } else if (p->has_length && p->length > p->limits.body_max) {
         bad(p, 413, "the body is too large");
     } else if (p->chunked || p->length != 0) {
-        p->phase = HTTP_BODY;
+        p->phase = PARSE_BODY;
         p->state = p->chunked ? S_SIZE : S_LENGTH;
         p->left = p->length;
         p->digits = 0;
         p->wants_continue = p->minor_one && (p->seen & SEEN_EXPECT) != 0;
     } else {
-        p->phase = HTTP_DONE;
+        p->phase = PARSE_DONE;
     }
 }
 
 /* "HTTP/1.1", one byte at a time so that every split fails at the same byte. */
-static bool version_byte(struct http_parser *p, uint8_t c) {
+static bool version_byte(struct http_parse *p, uint8_t c) {
     static const char PREFIX[] = "HTTP/d.d";
     uint8_t i = p->digits++;
     if (i == 5 || i == 7) {
@@ -246,7 +246,7 @@ static bool version_byte(struct http_parser *p, uint8_t c) {
     return false;
 }
 
-static void target_done(struct http_parser *p, const char *head, uint32_t end) {
+static void target_done(struct http_parse *p, const char *head, uint32_t end) {
     p->target = p->mark;
     p->target_len = (uint16_t)(end - p->mark);
     const char *q = memchr(head + p->target, '?', p->target_len);
@@ -255,8 +255,8 @@ static void target_done(struct http_parser *p, const char *head, uint32_t end) {
     p->digits = 0;
 }
 
-void http_parse_head(struct http_parser *p, char *head, size_t len) {
-    if (p->phase != HTTP_HEAD) return;
+void http_parse_head(struct http_parse *p, char *head, size_t len) {
+    if (p->phase != PARSE_HEAD) return;
     uint32_t end = len > p->limits.head_max ? p->limits.head_max : (uint32_t)len;
     uint32_t i = p->at;
     uint8_t c;
@@ -409,7 +409,7 @@ void http_parse_head(struct http_parser *p, char *head, size_t len) {
             i++;
             p->state = S_FIELD;
             field_done(p, head);
-            if (p->phase == HTTP_BAD) goto out;
+            if (p->phase == PARSE_BAD) goto out;
             break;
         default: /* S_END_LF; the body's states belong to another phase */
             if (c != '\n') goto bare_cr;
@@ -433,7 +433,7 @@ static int hex(uint8_t c) {
 }
 
 /* The chunk's size line is whole. */
-static void size_done(struct http_parser *p) {
+static void size_done(struct http_parse *p) {
     p->digits = 0;
     if (p->left == 0) {
         p->state = S_TRAILER;
@@ -445,7 +445,7 @@ static void size_done(struct http_parser *p) {
 }
 
 /* One byte of the lines around chunks. */
-static void framing_byte(struct http_parser *p, uint8_t c) {
+static void framing_byte(struct http_parse *p, uint8_t c) {
     switch ((enum state)p->state) {
     case S_SIZE: {
         int digit = hex(c);
@@ -496,14 +496,14 @@ static void framing_byte(struct http_parser *p, uint8_t c) {
     case S_SIZE_LF: size_done(p); return;
     case S_DATA_LF: p->state = S_SIZE; return;
     case S_TRAILER_LF: p->state = S_TRAILER; return;
-    default: p->phase = HTTP_DONE; return; /* S_LAST_LF */
+    default: p->phase = PARSE_DONE; return; /* S_LAST_LF */
     }
 }
 
-size_t http_parse_body(struct http_parser *p, const char *in, size_t n, char *out, size_t *made) {
+size_t http_parse_body(struct http_parse *p, const char *in, size_t n, char *out, size_t *made) {
     size_t i = 0;
     *made = 0;
-    while (i < n && p->phase == HTTP_BODY) {
+    while (i < n && p->phase == PARSE_BODY) {
         if (p->state == S_LENGTH || p->state == S_DATA) {
             size_t k = n - i < p->left ? n - i : (size_t)p->left;
             if (out != in + i) memmove(out, in + i, k);
@@ -516,7 +516,7 @@ size_t http_parse_body(struct http_parser *p, const char *in, size_t n, char *ou
             if (p->state == S_DATA)
                 p->state = S_DATA_CR;
             else
-                p->phase = HTTP_DONE;
+                p->phase = PARSE_DONE;
             continue;
         }
         if (p->state >= S_TRAILER && ++p->trailer_used > p->limits.head_max) {
@@ -524,7 +524,7 @@ size_t http_parse_body(struct http_parser *p, const char *in, size_t n, char *ou
             break;
         }
         framing_byte(p, (uint8_t)in[i]);
-        if (p->phase != HTTP_BAD) i++;
+        if (p->phase != PARSE_BAD) i++;
     }
     return i;
 }

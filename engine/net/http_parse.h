@@ -25,7 +25,7 @@
 #define HTTP_HEAD_CAP   65535 /* offsets have 16 bits */
 #define HTTP_METHOD_MAX 32
 
-enum http_phase { HTTP_HEAD, HTTP_BODY, HTTP_DONE, HTTP_BAD };
+enum http_parse_phase { PARSE_HEAD, PARSE_BODY, PARSE_DONE, PARSE_BAD };
 
 struct http_parse_limits {
     uint32_t head_max;   /* bytes of request line and fields; trailers have as much again -> 431 */
@@ -39,9 +39,9 @@ struct http_field {
     uint16_t value, value_len;
 };
 
-struct http_parser {
+struct http_parse {
     struct http_parse_limits limits;
-    enum http_phase phase;
+    enum http_parse_phase phase;
     int status;      /* BAD: 400, 413, 414, 417, 431 or 505 */
     const char *why; /* BAD: one line for a person; a constant */
 
@@ -70,18 +70,18 @@ struct http_parser {
     uint64_t left; /* of the body or the chunk */
 };
 
-void http_parse_init(struct http_parser *p, const struct http_parse_limits *limits);
+void http_parse_init(struct http_parse *p, const struct http_parse_limits *limits);
 
 /* The next request on the same connection; limits stay. */
-void http_parse_reset(struct http_parser *p);
+void http_parse_reset(struct http_parse *p);
 
 /* head[0..len) is all there is since the request began; bytes below p->at were taken before. Stops
  * behind the head (p->at) or at the first wrong byte. Phase HEAD means: more bytes are needed. */
-void http_parse_head(struct http_parser *p, char *head, size_t len);
+void http_parse_head(struct http_parse *p, char *head, size_t len);
 
 /* Takes body bytes while the phase is BODY: returns how many of in[0..n) belonged to this request.
  * The decoded ones are moved to out (which may be `in` or lie before it: decoding in place);
  * *made counts them. */
-size_t http_parse_body(struct http_parser *p, const char *in, size_t n, char *out, size_t *made);
+size_t http_parse_body(struct http_parse *p, const char *in, size_t n, char *out, size_t *made);
 
 #endif

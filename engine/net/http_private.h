@@ -49,7 +49,7 @@ struct work {
     int status;    /* of the stream */
     uint64_t sent; /* body bytes of the stream */
     const struct http_stream_hooks *hooks;
-    struct http_parser parser;
+    struct http_parse parser;
     struct http_header headers[HTTP_FIELDS_CAP];
     char *buf; /* `small` or heap: [start: head | body ... body_end | garbage | raw ... len) */
     size_t cap;

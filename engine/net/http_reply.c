@@ -220,7 +220,7 @@ void reply_error(struct conn *c, int status, const char *detail) {
     struct work *w = c->work;
     struct http_server *s = w->server;
     struct http_exchange *x = &w->x;
-    const struct http_parser *p = &w->parser;
+    const struct http_parse *p = &w->parser;
     const char *head = w->buf + w->start;
     memset(x, 0, sizeof *x);
     server_make_id(s, x->request_id);

@@ -27,7 +27,8 @@ static int l_print(lua_State *L) {
 }
 
 static const struct bind_fn base[] = {
-    {"assert", NULL, KINDS_ALL, "v: any, message?: any -> any...", "raises message when v is false"},
+    {"assert", NULL, KINDS_ALL, "v: any, message?: any -> any...",
+     "raises message when v is false"},
     {"error", NULL, KINDS_ALL, "message: any, level?: integer", "raises an error"},
     {"getmetatable", NULL, KINDS_ALL, "v: any -> table?", "the metatable, or what it shows"},
     {"ipairs", NULL, KINDS_ALL, "t: table -> function, table, integer", "walks 1, 2, 3 ..."},
@@ -55,7 +56,8 @@ static const struct bind_fn base[] = {
 };
 
 static const struct bind_fn strings[] = {
-    {"byte", NULL, KINDS_ALL, "s: string, i?: integer, j?: integer -> integer...", "codes of bytes"},
+    {"byte", NULL, KINDS_ALL, "s: string, i?: integer, j?: integer -> integer...",
+     "codes of bytes"},
     {"char", NULL, KINDS_ALL, "... -> string", "bytes of codes"},
     {"find", cage_find, KINDS_ALL,
      "s: string, pattern: string, from?: integer, plain?: boolean -> integer?, integer?, ...",
@@ -83,8 +85,8 @@ static const struct bind_fn strings[] = {
 };
 
 static const struct bind_fn tables[] = {
-    {"concat", cage_concat, KINDS_ALL,
-     "t: table, sep?: string, i?: integer, j?: integer -> string", "joins strings and numbers"},
+    {"concat", cage_concat, KINDS_ALL, "t: table, sep?: string, i?: integer, j?: integer -> string",
+     "joins strings and numbers"},
     {"insert", cage_insert, KINDS_ALL, "t: table, at?: integer, v: any", "puts v in, at the end"},
     {"move", cage_move, KINDS_ALL,
      "t: table, from: integer, last: integer, to: integer, target?: table -> table",
@@ -115,7 +117,8 @@ static int value_min(lua_State *L) {
     return 1;
 }
 
-#define ONE(name, doc) {name, NULL, KINDS_ALL, "x: number -> number", doc}
+#define ONE(name, doc) \
+    { name, NULL, KINDS_ALL, "x: number -> number", doc }
 static const struct bind_fn maths[] = {
     ONE("abs", "absolute value"),
     ONE("acos", "arc cosine"),
@@ -127,14 +130,14 @@ static const struct bind_fn maths[] = {
     ONE("exp", "e to the x"),
     {"floor", NULL, KINDS_ALL, "x: number -> integer", "the next integer down"},
     {"fmod", NULL, KINDS_ALL, "x: number, y: number -> number", "remainder, rounded to zero"},
-    {"huge", value_huge, KINDS_ALL, "value: number", "infinity"},
+    {"huge", value_huge, KINDS_ALL, "= number", "infinity"},
     {"log", NULL, KINDS_ALL, "x: number, base?: number -> number", "logarithm"},
     {"max", NULL, KINDS_ALL, "x: number, ... -> number", "the largest"},
-    {"maxinteger", value_max, KINDS_ALL, "value: integer", "the largest integer"},
+    {"maxinteger", value_max, KINDS_ALL, "= integer", "the largest integer"},
     {"min", NULL, KINDS_ALL, "x: number, ... -> number", "the smallest"},
-    {"mininteger", value_min, KINDS_ALL, "value: integer", "the smallest integer"},
+    {"mininteger", value_min, KINDS_ALL, "= integer", "the smallest integer"},
     {"modf", NULL, KINDS_ALL, "x: number -> number, number", "whole part and fraction"},
-    {"pi", value_pi, KINDS_ALL, "value: number", "3.14159..."},
+    {"pi", value_pi, KINDS_ALL, "= number", "3.14159..."},
     ONE("rad", "degrees to radians"),
     {"random", cage_random, KINDS_RANDOM, "low?: integer, high?: integer -> number",
      "a random number of the engine's generator; not for secrets: crypto.random"},
@@ -149,7 +152,7 @@ static const struct bind_fn maths[] = {
 
 static const struct bind_fn utf8s[] = {
     {"char", NULL, KINDS_ALL, "... -> string", "UTF-8 of code points"},
-    {"charpattern", NULL, KINDS_ALL, "value: string", "matches one UTF-8 sequence"},
+    {"charpattern", NULL, KINDS_ALL, "= string", "matches one UTF-8 sequence"},
     {"codepoint", NULL, KINDS_ALL, "s: string, i?: integer, j?: integer -> integer...",
      "code points"},
     {"codes", NULL, KINDS_ALL, "s: string -> function, string, integer", "walks code points"},
@@ -171,7 +174,8 @@ static const struct bind_fn files[] = {
 };
 
 const struct bind_module bind_base = {"", "the basic functions", base, NULL};
-const struct bind_module bind_base_string = {"string", "texts and patterns, bounded", strings, NULL};
+const struct bind_module bind_base_string = {"string", "texts and patterns, bounded", strings,
+                                             NULL};
 const struct bind_module bind_base_table = {"table", "lists, by raw length", tables, NULL};
 const struct bind_module bind_base_math = {"math", "mathematics", maths, NULL};
 const struct bind_module bind_base_utf8 = {"utf8", "UTF-8 texts", utf8s, NULL};

@@ -28,10 +28,11 @@ static struct str own_name(lua_State *L, int index) {
     size_t n;
     const char *name = luaL_checklstring(L, index, &n);
     luaL_argcheck(L, n >= 1 && n <= NAME_MAX_BYTES, index, "a name of 1 to 200 bytes");
+    lua_pushstring(L, c->scope == SCOPE_SIMULATOR ? "sandbox/" : "");
     lua_pushlstring(L, c->provider.p, c->provider.n);
     lua_pushliteral(L, ":");
     lua_pushlstring(L, name, n);
-    lua_concat(L, 3);
+    lua_concat(L, 4);
     struct str s;
     s.p = lua_tolstring(L, -1, &s.n);
     return s;

@@ -2,6 +2,7 @@
  * Plain tables with a locked metatable of ours, one per tag and state, so that a table a script
  * made by hand never passes for one. script_tag reads the tag without running script code. */
 #include "script/bind.h"
+#include "script/bind_secret.h"
 #include "script/runtime.h"
 
 #include <string.h>
@@ -13,7 +14,7 @@
 static const char TAG_KEY = 0;
 
 /* Gives the table on top the tag's metatable. */
-static void set_tag(lua_State *L, const char *tag) {
+void script_set_tag(lua_State *L, const char *tag) {
     const char *key = lua_pushfstring(L, "luwak.tag.%s", tag);
     if (luaL_newmetatable(L, key)) {
         lua_pushboolean(L, 0);
@@ -43,7 +44,7 @@ static int decide(lua_State *L, const char *tag) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (lua_getmetatable(L, 1)) return luaL_error(L, "%s: a plain table is wanted", tag);
-    set_tag(L, tag);
+    script_set_tag(L, tag);
     return 1;
 }
 
@@ -66,12 +67,12 @@ static int with_text(lua_State *L, const char *tag, const char *field) {
     lua_createtable(L, 0, 1);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, field);
-    set_tag(L, tag);
+    script_set_tag(L, tag);
     return 1;
 }
 
 static int l_none(lua_State *L) {
-    return with_text(L, "none", "why");
+    return with_text(L, "none", "none");
 }
 static int l_deny(lua_State *L) {
     return with_text(L, "deny", "why");
@@ -80,12 +81,13 @@ static int l_secret(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     luaL_argcheck(L, n > 0 && name[n] == '\0', 1, "a configuration key (A-Z, 0-9, _)");
-    return with_text(L, "secret_name", "name");
+    secret_push(L, STR(""), name); /* the value comes with the call: ctx.config */
+    return 1;
 }
 
 static int value_allow(lua_State *L) {
     lua_newtable(L);
-    set_tag(L, "allow");
+    script_set_tag(L, "allow");
     return 1;
 }
 
@@ -100,7 +102,7 @@ static int l_reply(lua_State *L) {
     lua_setfield(L, -2, "body");
     lua_pushvalue(L, 3);
     lua_setfield(L, -2, "headers");
-    set_tag(L, "reply");
+    script_set_tag(L, "reply");
     return 1;
 }
 
@@ -122,10 +124,10 @@ static const struct bind_fn functions[] = {
      "in place of a function: the provider has no such thing"},
     {"reply", l_reply, KINDS_REPLY, "status: integer, body?: any, headers?: table -> reply",
      "the answer to a request"},
-    {"secret", l_secret, KINDS_SECRET, "name: string -> secret_name",
+    {"secret", l_secret, KINDS_SECRET, "name: string -> secret",
      "in config: a key whose value stays hidden"},
     {"deny", l_deny, KIND_RULE | KIND_TEST, "why: string -> deny", "a risk rule's no"},
-    {"allow", value_allow, KIND_RULE | KIND_TEST, "value: allow", "a risk rule's yes"},
+    {"allow", value_allow, KIND_RULE | KIND_TEST, "= allow", "a risk rule's yes"},
     {0},
 };
 

@@ -1,6 +1,8 @@
 /* cage: the base functions that scripts get instead of Lua's. See cage.h.
  *
- * pcall passes our budget error on, and takes a memory error for one: both end the call. There is
+ * pcall passes our budget error on, and takes a memory error for one: both end the call. It nests
+ * PCALL_DEPTH deep at most: Lua walks the whole stack whenever a pcall catches something, so a
+ * chain of fifty thousand would unwind for seconds with no instruction run. There is
  * no xpcall (its handler would run inside the hook's error, hooks off), no load, no coroutine.
  * setmetatable refuses the fields that run code behind the budget's back (__gc) or make the
  * collector slow (__mode). tostring shows no addresses: they differ from run to run. */
@@ -14,9 +16,12 @@
 
 /* ---- pcall ---- */
 
+#define PCALL_DEPTH 150
+
 static int pcall_done(lua_State *L, int status, lua_KContext context) {
     (void)context;
     struct co *co = co_of(L);
+    if (co != NULL) co->pcalls--;
     if (co != NULL && co->kill != KILL_NONE) budget_raise(L);
     if (status == LUA_OK || status == LUA_YIELD) return lua_gettop(L);
     if (status == LUA_ERRMEM && co != NULL) {
@@ -30,8 +35,11 @@ static int pcall_done(lua_State *L, int status, lua_KContext context) {
 
 int cage_pcall(lua_State *L) {
     luaL_checkany(L, 1);
+    struct co *co = co_of(L);
+    if (co != NULL && co->pcalls >= PCALL_DEPTH) return luaL_error(L, "pcall: nested too deeply");
     lua_pushboolean(L, 1);
     lua_insert(L, 1);
+    if (co != NULL) co->pcalls++;
     int status = lua_pcallk(L, lua_gettop(L) - 2, LUA_MULTRET, 0, 0, pcall_done);
     return pcall_done(L, status, 0);
 }

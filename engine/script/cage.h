@@ -19,6 +19,9 @@ bool cage_builtin(lua_State *L, const char *name, enum script_kind kind);
 
 /* Tells the budget that C work of n small steps was done: the hook looks soon when it was much. */
 void cage_spent(lua_State *L, size_t n);
+/* Inside long C work: raises when the budget is used up; true: the slice is, and the function
+ * should return lua_yieldk(L, 0, ...) with a continuation that goes on. */
+bool co_pause_due(lua_State *L);
 /* Raises when the call is already condemned. */
 void cage_enter(lua_State *L);
 

@@ -28,8 +28,14 @@ struct match {
     } capture[CAPTURES];
 };
 
+static void tell(struct match *m) {
+    cage_spent(m->L, (size_t)(CAGE_STEPS_MAX - m->steps) / 4);
+}
+
 static void step(struct match *m) {
-    if (--m->steps < 0) luaL_error(m->L, "pattern takes too many steps on this text");
+    if (--m->steps >= 0) return;
+    tell(m);
+    luaL_error(m->L, "pattern takes too many steps on this text");
 }
 
 /* The end of the single-character item at p: 'a', '.', '%a', '[set]'. */
@@ -106,8 +112,7 @@ static bool item_matches(struct match *m, const char *s, const char *p, const ch
 static const char *match_here(struct match *m, const char *s, const char *p);
 
 static const char *balanced(struct match *m, const char *s, const char *p) {
-    if (m->pattern_end - p < 2)
-        luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
+    if (m->pattern_end - p < 2) luaL_error(m->L, "malformed pattern (missing arguments to '%%b')");
     if (s >= m->text_end || *s != p[0]) return NULL;
     int depth = 1;
     for (s++; s < m->text_end; s++) {
@@ -189,7 +194,8 @@ static bool special(struct match *m, const char **s, const char **p) {
     }
     if (q[1] == 'f') {
         q += 2;
-        if (q >= m->pattern_end || *q != '[') luaL_error(m->L, "missing '[' after '%%f' in pattern");
+        if (q >= m->pattern_end || *q != '[')
+            luaL_error(m->L, "missing '[' after '%%f' in pattern");
         const char *end = item_end(m, q);
         if (!at_frontier(m, *s, q, end)) *s = NULL;
         *p = end;
@@ -288,10 +294,6 @@ static struct str checked(lua_State *L, int index, size_t max) {
     return s;
 }
 
-static void tell(struct match *m) {
-    cage_spent(m->L, (size_t)(CAGE_STEPS_MAX - m->steps) / 4);
-}
-
 /* ---- find and match ---- */
 
 static size_t start_of(lua_State *L, int index, size_t n) {
@@ -303,9 +305,8 @@ static size_t start_of(lua_State *L, int index, size_t n) {
 
 static int find_plain(lua_State *L, struct str text, struct str needle, size_t from) {
     cage_spent(L, text.n / 8);
-    const char *at = needle.n == 0
-                         ? text.p + from
-                         : memmem(text.p + from, text.n - from, needle.p, needle.n);
+    const char *at =
+        needle.n == 0 ? text.p + from : memmem(text.p + from, text.n - from, needle.p, needle.n);
     if (at == NULL) {
         lua_pushnil(L);
         return 1;

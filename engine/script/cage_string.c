@@ -34,13 +34,13 @@ int cage_rep(lua_State *L) {
     cage_spent(L, total / 64);
     luaL_Buffer b;
     char *out = luaL_buffinitsize(L, &b, total);
-    for (lua_Integer i = 0; i < times; i++) {
-        if (i != 0 && sep_length != 0) {
-            memcpy(out, sep, sep_length);
-            out += sep_length;
-        }
-        memcpy(out, s, n);
-        out += n;
+    size_t unit = n + sep_length, done = unit < total ? unit : total;
+    memcpy(out, s, n);
+    memcpy(out + n, sep, done - n);
+    while (done < total) { /* what is there once more: few copies, long ones */
+        size_t more = done < total - done ? done : total - done;
+        memcpy(out + done, out, more);
+        done += more;
     }
     luaL_pushresultsize(&b, total);
     return 1;

@@ -18,6 +18,13 @@ static lua_Integer table_length(lua_State *L, int index) {
     return (lua_Integer)lua_rawlen(L, index);
 }
 
+/* `last - first` elements and one more: the sum itself may not fit. */
+static void check_span(lua_State *L, lua_Integer first, lua_Integer last) {
+    if ((lua_Unsigned)last - (lua_Unsigned)first >= CAGE_ITEMS_MAX)
+        luaL_error(L, "too many elements (at most %d)", CAGE_ITEMS_MAX);
+    cage_spent(L, (size_t)(last - first));
+}
+
 static void check_count(lua_State *L, lua_Unsigned count) {
     if (count > CAGE_ITEMS_MAX) luaL_error(L, "too many elements (at most %d)", CAGE_ITEMS_MAX);
     cage_spent(L, (size_t)count);
@@ -34,14 +41,15 @@ int cage_concat(lua_State *L) {
         lua_pushliteral(L, "");
         return 1;
     }
-    check_count(L, (lua_Unsigned)last - (lua_Unsigned)i + 1);
+    check_span(L, i, last);
     size_t total = 0;
     luaL_Buffer b;
     luaL_buffinit(L, &b);
     for (;; i++) {
         int type = lua_rawgeti(L, 1, i);
         if (type != LUA_TSTRING && type != LUA_TNUMBER)
-            return luaL_error(L, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
+            return luaL_error(L, "invalid value (at index %I) in table for 'concat'",
+                              (LUAI_UACINT)i);
         total += (type == LUA_TSTRING ? lua_rawlen(L, -1) : 32) + sep_length;
         if (total > CAGE_RESULT_MAX + sep_length) return luaL_error(L, "result is too long");
         luaL_addvalue(&b);
@@ -129,10 +137,27 @@ int cage_unpack(lua_State *L) {
 }
 
 /* ---- sort: merges between two tables of ours, so a lying comparator or an error half way neither
- * runs wild nor leaves the script's table with lost elements. Stable. ---- */
+ * runs wild nor leaves the script's table with lost elements. Stable. Between two comparisons it
+ * can pause: where it stands is kept in a userdata, on the stack at SORT_AT. ---- */
+
+enum { SORT_A = 3, SORT_B = 4, SORT_AT = 5, SORT_TEXT_MAX = 64 << 10 };
+
+struct sort {
+    lua_Integer n;
+    lua_Integer width;     /* of the sorted runs in `from` */
+    lua_Integer mid, high; /* this merge: [.., mid) with [mid, high) */
+    lua_Integer a, b, k;   /* next of the first run, of the second, place in `to` */
+    int from, to;          /* stack places */
+    bool with_function;
+};
 
 static bool less(lua_State *L, bool with_function) {
-    if (!with_function) return lua_compare(L, -2, -1, LUA_OPLT);
+    if (!with_function) {
+        if (lua_type(L, -1) == LUA_TSTRING &&
+            (lua_rawlen(L, -1) > SORT_TEXT_MAX || lua_rawlen(L, -2) > SORT_TEXT_MAX))
+            luaL_error(L, "texts over %d bytes cannot be sorted", SORT_TEXT_MAX);
+        return lua_compare(L, -2, -1, LUA_OPLT);
+    }
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -3);
     lua_pushvalue(L, -3);
@@ -142,20 +167,50 @@ static bool less(lua_State *L, bool with_function) {
     return answer;
 }
 
-static void merge(lua_State *L, int from, int to, lua_Integer low, lua_Integer mid,
-                  lua_Integer high, bool with_function) {
-    lua_Integer a = low, b = mid;
-    for (lua_Integer k = low; k < high; k++) {
-        bool second = a >= mid;
-        if (a < mid && b < high) {
-            lua_rawgeti(L, from, b);
-            lua_rawgeti(L, from, a);
-            second = less(L, with_function);
-            lua_pop(L, 2);
-        }
-        lua_rawgeti(L, from, second ? b++ : a++);
-        lua_rawseti(L, to, k);
+static lua_Integer least(lua_Integer a, lua_Integer b) {
+    return a < b ? a : b;
+}
+
+/* Begins the merge of the two runs from k on; at the end of the list, the next pass. */
+static void next_merge(struct sort *s) {
+    if (s->k > s->n) {
+        s->k = 1;
+        s->width *= 2;
+        s->from = SORT_A + SORT_B - s->from;
+        s->to = SORT_A + SORT_B - s->to;
     }
+    s->a = s->k;
+    s->mid = s->b = least(s->k + s->width, s->n + 1);
+    s->high = least(s->k + 2 * s->width, s->n + 1);
+}
+
+static void merge_one(lua_State *L, struct sort *s) {
+    bool second = s->a >= s->mid;
+    if (s->a < s->mid && s->b < s->high) {
+        lua_rawgeti(L, s->from, s->b);
+        lua_rawgeti(L, s->from, s->a);
+        second = less(L, s->with_function);
+        lua_pop(L, 2);
+    }
+    lua_rawgeti(L, s->from, second ? s->b++ : s->a++);
+    lua_rawseti(L, s->to, s->k++);
+}
+
+static int sort_on(lua_State *L, int status, lua_KContext context) {
+    (void)status, (void)context;
+    struct sort *s = lua_touserdata(L, SORT_AT);
+    lua_settop(L, SORT_AT);
+    int steps = 0;
+    while (s->width < s->n) {
+        merge_one(L, s);
+        if (s->k == s->high) next_merge(s);
+        if (++steps % 64 == 0 && co_pause_due(L)) return lua_yieldk(L, 0, 0, sort_on);
+    }
+    for (lua_Integer i = 1; i <= s->n; i++) {
+        lua_rawgeti(L, s->from, i);
+        lua_rawseti(L, 1, i);
+    }
+    return 0;
 }
 
 int cage_sort(lua_State *L) {
@@ -170,22 +225,11 @@ int cage_sort(lua_State *L) {
     lua_createtable(L, (int)n, 0);
     for (lua_Integer i = 1; i <= n; i++) {
         lua_rawgeti(L, 1, i);
-        lua_rawseti(L, 3, i);
+        lua_rawseti(L, SORT_A, i);
     }
-    int from = 3, to = 4;
-    for (lua_Integer width = 1; width < n; width *= 2) {
-        co_check(L);
-        for (lua_Integer low = 1; low <= n; low += 2 * width) {
-            lua_Integer mid = low + width > n + 1 ? n + 1 : low + width;
-            lua_Integer high = low + 2 * width > n + 1 ? n + 1 : low + 2 * width;
-            merge(L, from, to, low, mid, high, with_function);
-        }
-        from = 7 - from;
-        to = 7 - to;
-    }
-    for (lua_Integer i = 1; i <= n; i++) {
-        lua_rawgeti(L, from, i);
-        lua_rawseti(L, 1, i);
-    }
-    return 0;
+    struct sort *s = lua_newuserdatauv(L, sizeof *s, 0);
+    *s = (struct sort){
+        .n = n, .width = 1, .k = 1, .from = SORT_A, .to = SORT_B, .with_function = with_function};
+    next_merge(s);
+    return sort_on(L, LUA_OK, 0);
 }

@@ -13,6 +13,7 @@
 struct lua_State;
 struct jobs;
 struct token_cache;
+struct config;
 
 /* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
@@ -23,6 +24,8 @@ struct script_services {
     struct rng *rng;
     struct transport *transport;
     struct worker *worker;
+    const struct config *config;
+    struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
 };
@@ -32,15 +35,22 @@ struct param {
     struct str value; /* decoded */
 };
 
+#define CONTEXT_HOSTS_MAX 8
+
+enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
+
 struct call_context {
     const struct script_services *services;
-    struct str
-        provider; /* whose durable state, configuration and hosts; empty for trusted scripts */
-    struct str account; /* provider account: "demo/shared" */
+    const struct version *version;
+    const char *hosts[CONTEXT_HOSTS_MAX + 1]; /* that it may call; NULL-ended */
+    size_t host_count;
+    enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
+    struct str provider;      /* whose state, configuration and hosts; empty: a trusted script */
+    struct str account;       /* provider account: "demo/shared" */
     struct http_caps http;
-    uint64_t serial;     /* of the call: what a kept request is known by */
+    uint64_t serial;                /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */
-    struct str path;     /* as the script sees it: a simulator's without its prefix */
+    struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
     bool unverified; /* ctx.verify said no: the answer is 401 and nothing changes */

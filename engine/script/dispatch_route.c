@@ -25,10 +25,10 @@ struct route_run {
     struct version *version;
     const char *entry[4];
     struct reply reply;
-    struct param params[]; /* copied: the router's memory is the exchange's, which stays */
+    bool caged;
+    struct param params[]; /* and their bytes behind them */
 };
 
- 
 static _Atomic uint64_t serials;
 
 uint64_t dispatch_serial(void) {
@@ -43,11 +43,11 @@ void dispatch_count(const struct version *v, const struct call_result *result) {
 
 static int push(lua_State *L, void *data) {
     struct route_run *run = data;
-    if (run->context.provider.n == 0) {
+    if (!run->caged) {
         request_push(L, &run->context);
         return 1;
     }
-    script_push_ctx(L); /* simulators and channels are given their context first */
+    script_push_ctx(L); /* caged scripts are given their context first */
     request_push(L, &run->context);
     return 2;
 }
@@ -92,28 +92,38 @@ static void finished(const struct call_result *result, void *data) {
     mem_free(run);
 }
 
+/* The router and its match go with the next script set, or with the caller: everything is copied.
+ */
+static void keep_params(struct route_run *run, const struct route_call *route) {
+    char *at = (char *)&run->params[route->param_count];
+    for (size_t i = 0; i < route->param_count; i++) {
+        const struct param *p = &route->params[i];
+        run->params[i] = (struct param){{at, p->name.n}, {at + p->name.n, p->value.n}};
+        memcpy(at, p->name.p, p->name.n);
+        memcpy(at + p->name.n, p->value.p, p->value.n);
+        at += p->name.n + p->value.n;
+    }
+}
+
 void dispatch_route(const struct route_call *route, struct http_exchange *x) {
-    struct route_run *run =
-        mem_zalloc(sizeof *run + route->param_count * sizeof(struct param));
+    size_t bytes = 0;
+    for (size_t i = 0; i < route->param_count; i++)
+        bytes += sizeof(struct param) + route->params[i].name.n + route->params[i].value.n;
+    struct route_run *run = mem_zalloc(sizeof *run + bytes);
     if (run == NULL) {
         answer_problem(x, PROBLEM_UNAVAILABLE, "out of memory");
         return;
     }
     run->exchange = x;
     run->version = version_keep(route->version);
-    for (size_t i = 0; i < route->param_count; i++)
-        run->params[i] = route->params[i];
-    run->context = (struct call_context){.services = route->services,
-                                         .provider = route->provider,
-                                         .account = route->provider,
-                                         .serial = dispatch_serial(),
-                                         .exchange = x,
-                                         .path = route->path,
-                                         .params = run->params,
-                                         .param_count = route->param_count};
-    run->context.http.transport = route->services->transport;
-    run->context.http.hosts = route->hosts;
-    run->context.http.private_ok = route->services->simulated;
+    run->caged = route->caged;
+    keep_params(run, route);
+    struct call_context *c = &run->context;
+    call_context_init(c, route->services, route->version, STR(""));
+    c->exchange = x;
+    c->path = route->path;
+    c->params = run->params;
+    c->param_count = route->param_count;
     run->entry[0] = "routes";
     run->entry[1] = route->key;
     run->entry[2] = route->has_run ? "run" : NULL;

@@ -1,6 +1,6 @@
 #include "script/reply.h"
 
-#include "script/bind_codec.h"
+#include "script/bind_json.h"
 #include "script/runtime.h"
 
 #include <lauxlib.h>
@@ -9,7 +9,8 @@ static bool is_token(struct str s) {
     if (s.n == 0) return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
         if (!ok) return false;
     }
     return true;
@@ -34,9 +35,11 @@ static void take_headers(lua_State *L, int index, struct reply *out, bool *has_t
         } else {
             luaL_error(L, "reply: header %s: a text is expected", name.n == 0 ? "?" : name.p);
         }
-        if (!is_token(name)) luaL_error(L, "reply: \"%s\" is no header name", name.n == 0 ? "" : name.p);
+        if (!is_token(name))
+            luaL_error(L, "reply: \"%s\" is no header name", name.n == 0 ? "" : name.p);
         if (!is_value(value)) luaL_error(L, "reply: header %s holds control characters", name.p);
-        if (out->header_count == REPLY_HEADERS_MAX) luaL_error(L, "reply: more than %d headers", REPLY_HEADERS_MAX);
+        if (out->header_count == REPLY_HEADERS_MAX)
+            luaL_error(L, "reply: more than %d headers", REPLY_HEADERS_MAX);
         sizes[out->header_count][0] = name.n;
         sizes[out->header_count++][1] = value.n;
         buf_addstr(&out->names, name);
@@ -51,6 +54,13 @@ static void take_headers(lua_State *L, int index, struct reply *out, bool *has_t
         out->headers[i].value = (struct str){at + sizes[i][0], sizes[i][1]};
         at += sizes[i][0] + sizes[i][1];
     }
+}
+
+static void add_top(lua_State *L, struct buf *out) {
+    struct str s;
+    s.p = lua_tolstring(L, -1, &s.n);
+    buf_addstr(out, s);
+    lua_pop(L, 1);
 }
 
 static void add_type(struct reply *out, struct str type) {
@@ -78,7 +88,8 @@ void reply_take(lua_State *L, int n, struct reply *out) {
     while (n < 3)
         lua_pushnil(L), n++;
     int status = first, body = first + 1, headers = first + 2;
-    if (!lua_isinteger(L, status) || lua_tointeger(L, status) < 200 || lua_tointeger(L, status) > 599)
+    if (!lua_isinteger(L, status) || lua_tointeger(L, status) < 200 ||
+        lua_tointeger(L, status) > 599)
         luaL_error(L, "reply: the status is an integer from 200 to 599");
     out->status = (int)lua_tointeger(L, status);
     bool has_type = false;
@@ -93,7 +104,8 @@ void reply_take(lua_State *L, int n, struct reply *out) {
         break;
     }
     case LUA_TTABLE:
-        json_encode_buf(L, body, &out->body);
+        json_encode(L, body, JSON_DEPTH, JSON_OUT_MAX, "reply");
+        add_top(L, &out->body);
         if (!has_type) add_type(out, STR("application/json"));
         break;
     default: luaL_error(L, "reply: the body is a text or a table, got %s", luaL_typename(L, body));

@@ -8,6 +8,7 @@
 #include "script/co.h"
 #include "script/version.h"
 
+struct pool;
 struct engine; /* what bindings reach through runtime_engine(): store, transport, secrets ... */
 
 struct runtime_limits {
@@ -21,6 +22,7 @@ struct runtime_options {
     struct loop *loop;
     struct engine *engine;
     struct rng *rng;
+    struct pool *pool; /* for blocking work of bindings; NULL: it is done at once, on the loop */
     struct runtime_limits limits; /* zero: the defaults above */
     void (*close_state)(
         lua_State *state); /* how to close off the loop; NULL: at once (simulation) */
@@ -30,6 +32,8 @@ int runtime_new(struct runtime **out, const struct runtime_options *options);
 void runtime_delete(struct runtime *rt); /* cancels what runs, as unknown outcomes */
 struct engine *runtime_engine(struct runtime *rt);
 struct loop *runtime_loop(struct runtime *rt);
+struct rng *runtime_rng(struct runtime *rt);
+struct pool *runtime_pool(struct runtime *rt);
 
 enum call_outcome {
     CALL_RETURNED,  /* take() has seen the results */
@@ -76,10 +80,11 @@ void script_close_state(lua_State *state);
 /* Pushes the state's `ctx` table (the bindings of modules "ctx" and "ctx.x"): for call.push. */
 void script_push_ctx(lua_State *L);
 
-/* The tag of a value made by pending{}, reply(), secret "X", none, deny, allow ...: "pending",
- * "reply", "secret_name", "none", "deny", "allow"; NULL for anything else. Raw: never runs script
+/* The tag of a value made by pending{}, reply(), none, deny, allow ...: "pending", "reply",
+ * "none", "deny", "allow"; NULL for anything else. Raw: never runs script
  * code. */
 const char *script_tag(lua_State *L, int index);
+void script_set_tag(lua_State *L, const char *tag); /* tags the table on top */
 
 void runtime_retire(struct runtime *rt,
                     const struct version *v); /* no new calls; close when idle */

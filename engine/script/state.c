@@ -86,8 +86,8 @@ static void *state_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
         return NULL;
     }
     bool string = ptr == NULL && osize == LUA_TSTRING;
-    if (nsize > old && (!may_take(st, nsize - old) ||
-                        (string && nsize > st->max_string && st->running != NULL))) {
+    if (nsize > old &&
+        (!may_take(st, nsize - old) || (string && nsize > st->max_string && st->running != NULL))) {
         note_spent(st, 256u << 10);
         return NULL;
     }
@@ -275,6 +275,7 @@ static int required(lua_State *L, int status, lua_KContext context) {
 int state_require(lua_State *L) {
     size_t length;
     const char *name = luaL_checklstring(L, 1, &length);
+    luaL_argcheck(L, length <= 100, 1, "module name is too long: not found");
     struct state *st = state_of(L);
     lua_settop(L, 1);
     lua_rawgetp(L, LUA_REGISTRYINDEX, &LOADED_KEY);

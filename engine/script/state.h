@@ -9,9 +9,9 @@
 
 #include <lua.h>
 
-#define STATE_IDLE_MAX     16              /* coroutines kept for reuse */
-#define STATE_CLASSES      24              /* blocks by power of two, from STATE_BIG up */
-#define STATE_BIG          (16u << 10)     /* blocks from here on make the hook fire more often */
+#define STATE_IDLE_MAX     16                /* coroutines kept for reuse */
+#define STATE_CLASSES      24                /* blocks by power of two, from STATE_BIG up */
+#define STATE_BIG          (16u << 10)       /* blocks from here on make the hook fire more often */
 #define STATE_STRING_MAX   ((1u << 20) + 64) /* one string of a caged script, with its header */
 #define STATE_BYTES        (16u << 20)
 #define STATE_CALL_BYTES   (8u << 20)
@@ -38,12 +38,12 @@ struct state {
     struct co *boot;    /* runs the main chunk */
     char *trouble;      /* why it is broken */
 
-    size_t bytes;        /* Lua's blocks */
-    size_t max_bytes;    /* cap of the state */
-    size_t call_bytes;   /* cap of one call */
-    size_t max_string;   /* cap of one string; SIZE_MAX: none */
-    size_t spent;        /* big allocations since the hook last looked */
-    struct co *running;  /* who is charged; NULL: the engine */
+    size_t bytes;                /* Lua's blocks */
+    size_t max_bytes;            /* cap of the state */
+    size_t call_bytes;           /* cap of one call */
+    size_t max_string;           /* cap of one string; SIZE_MAX: none */
+    size_t spent;                /* big allocations since the hook last looked */
+    struct co *running;          /* who is charged; NULL: the engine */
     uint32_t big[STATE_CLASSES]; /* live blocks by size */
     int classes;                 /* highest class with a block, plus one */
 

@@ -40,7 +40,7 @@ struct commit *commit_push(lua_State *L) {
 }
 
 /* Whoever submits it owns it: the userdata must not free it as well. */
-static void commit_release(lua_State *L, const struct commit *commit) {
+void commit_release(lua_State *L, const struct commit *commit) {
     for (int i = lua_gettop(L); i > 0; i--) {
         struct commit **held = luaL_testudata(L, i, COMMIT_TYPE);
         if (held != NULL && *held == commit) *held = NULL;
@@ -112,7 +112,7 @@ static void queried(int err, const struct why *why, struct rows *rows, void *dat
     a->err = err;
     a->failed_op = -1;
     a->rows = rows;
-    if (err != 0 && why != NULL) snprintf(a->detail, sizeof a->detail, "%s", why->text);
+    if (err != 0 && why != NULL) snprintf(a->detail, sizeof a->detail, "%.255s", why->text);
     wake(a);
 }
 

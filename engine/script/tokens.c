@@ -182,7 +182,7 @@ static int wait_gc(lua_State *L) {
     return 0;
 }
 
-static struct token_wait *wait_push(lua_State *L, struct token_cache *t) {
+static struct token_wait *waiter_push(lua_State *L, struct token_cache *t) {
     struct token_wait *tw = lua_newuserdatauv(L, sizeof *tw, 0);
     *tw = (struct token_wait){.wait.cancel = wait_cancel, .cache = t};
     if (luaL_newmetatable(L, WAIT_TYPE)) {
@@ -213,6 +213,7 @@ static int waited(lua_State *L, struct co_wait *wait) {
 }
 
 static int store_failed_but_usable(lua_State *L, const struct store_answer *a) {
+    (void)L;
     if (a->err != 0) log_warn("token_not_stored", L_TEXT("error", err_text(a->err)));
     return 1; /* the token, pushed below the wait */
 }
@@ -246,8 +247,7 @@ static int fetched(lua_State *L, int status, lua_KContext k) {
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf sealed = {0};
     char *copy = mem_dup(value.p, value.n);
-    int err =
-        copy == NULL ? E_NOMEM : seal(g->cache->ring, "token", name, value, s->rng, &sealed);
+    int err = copy == NULL ? E_NOMEM : seal(g->cache->ring, "token", name, value, s->rng, &sealed);
     if (err == 0)
         commit_add(
             c, OP_TOKEN_PUT,
@@ -279,9 +279,8 @@ static int loaded(lua_State *L, const struct store_answer *a) {
     struct str name;
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf plain = {0};
-    bool usable =
-        expires_at > clock_now_ms(context_of(L)->services->clock) &&
-        seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
+    bool usable = expires_at > clock_now_ms(context_of(L)->services->clock) &&
+                  seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
     if (value == NULL) return fetch(L);
@@ -298,7 +297,7 @@ static int look(lua_State *L) {
     struct guard *g = lua_touserdata(L, 4);
     struct token_cache *t = g->cache;
     const char *name = lua_tostring(L, 3);
-    struct token_wait *tw = wait_push(L);
+    struct token_wait *tw = waiter_push(L, t);
     char value[VALUE_MAX];
     size_t n = 0;
     int64_t now = clock_now_ms(context_of(L)->services->clock);

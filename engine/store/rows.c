@@ -5,7 +5,10 @@
 #include "base/mem.h"
 #include "store/store_private.h"
 
+#include <stdatomic.h>
+
 struct rows {
+    _Atomic int owners;
     size_t count;
     size_t columns;
     const char **names;
@@ -51,6 +54,7 @@ int rows_build_done(struct rows_builder *b, struct rows **out) {
     }
     struct rows *rows = (struct rows *)block;
     rows->columns = b->columns;
+    atomic_init(&rows->owners, 1);
     rows->count = b->columns == 0 ? 0 : b->count / b->columns;
     rows->names = (const char **)(block + sizeof *rows);
     rows->cells = (struct val *)(block + head);
@@ -101,7 +105,13 @@ bool rows_null(const struct rows *rows, size_t row, size_t column) {
     return rows_at(rows, row, column).type == VAL_NULL;
 }
 void rows_free(struct rows *rows) {
-    mem_free(rows);
+    if (rows != NULL && atomic_fetch_sub(&rows->owners, 1) == 1) mem_free(rows);
+}
+
+struct rows *rows_keep(const struct rows *rows) {
+    struct rows *kept = (struct rows *)rows; /* immutable but for its owners */
+    atomic_fetch_add(&kept->owners, 1);
+    return kept;
 }
 
 /* ---- for the socket: u32 columns, names, u32 rows, values ---- */

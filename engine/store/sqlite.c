@@ -103,9 +103,13 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
     sqlite3_stmt *stmt = NULL;
     if (rc == SQLITE_OK && (!was_clean || size < QUICK_CHECK_BYTES)) {
         rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
-        if (rc == SQLITE_OK) rc = sqlite3_step(stmt) == SQLITE_ROW ? SQLITE_OK : SQLITE_CORRUPT;
+        if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
+        if (found != NULL && strstr(found, "error code=7") != NULL) { /* it ran out of memory */
+            found = NULL;
+            rc = SQLITE_NOMEM;
+        }
     }
     int err = 0;
     if (found != NULL || sqlite_err(rc) == E_CORRUPT)
@@ -163,7 +167,7 @@ static int point_conn(struct sqlite_store *s, struct conn **out) {
     if (*out == NULL && err == 0) {
         struct point_conn *p = mem_zalloc(sizeof *p);
         err = p == NULL ? E_NOMEM
-                        : conn_open(&p->conn, s->file, s->vfs, DB_READER, s->base.clock, NULL);
+                        : db_conn_open(&p->conn, s->file, s->vfs, DB_READER, s->base.clock, NULL);
         if (err == 0) {
             p->thread = self;
             s->points[s->point_count++] = p;
@@ -190,7 +194,8 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     return err != 0 ? err : conn_point(conn, false, query, values, count, out);
 }
 
-static int drv_check_query(struct store *store, const char *sql, struct why *why) {
+static int drv_add_query(struct store *store, const char *name, const char *sql, struct why *why) {
+    (void)name;
     struct sqlite_store *s = sqlite_of(store);
     pthread_mutex_lock(&s->writer.db_lock);
     conn_restrict(&s->writer.conn, true);
@@ -213,7 +218,7 @@ static void stop(struct store *store, bool crash) {
     struct sqlite_store *s = sqlite_of(store);
     readers_stop(s->readers, !crash);
     for (size_t i = 0; i < s->point_count; i++) {
-        conn_close(&s->points[i]->conn);
+        db_conn_close(&s->points[i]->conn);
         mem_free(s->points[i]);
     }
     writer_stop(&s->writer, crash);
@@ -233,7 +238,7 @@ static const struct store_driver SQLITE = {
     .submit = drv_submit,
     .read = drv_read,
     .get = drv_get,
-    .check_query = drv_check_query,
+    .add_query = drv_add_query,
     .migrate = sqlite_migrate,
     .backup = sqlite_backup,
     .verify = sqlite_verify,
@@ -273,7 +278,7 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
         s->writer.reserve = o->reserve == 0 ? RESERVE_DEFAULT : (int64_t)o->reserve;
     }
     int err =
-        conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
+        db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
     if (err == 0 && s->file != NULL && !o->unchecked)
         err = check_file(s, was_clean, st.st_size, why);
     if (err == 0 && s->file != NULL && !bare) err = dir_sync(s->file);
@@ -296,7 +301,7 @@ int store_open(struct store **out, const struct store_options *options, struct w
     s->writer.queue_max = options->queue_max;
     int err = open_files(s, options, why);
     if (err != 0) {
-        conn_close(&s->writer.conn);
+        db_conn_close(&s->writer.conn);
         mem_free(s->writer.reserve_path);
         free_all(s);
         return err;

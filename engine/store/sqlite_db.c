@@ -185,7 +185,8 @@ struct setting {
 
 static const struct setting PRAGMAS[] = {
     {"foreign_keys", 1, ALL_ROLES},
-    {"synchronous", 2, ALL_ROLES}, /* FULL */
+    {"recursive_triggers", 1, ALL_ROLES}, /* REPLACE meets the triggers that refuse deletes */
+    {"synchronous", 2, ALL_ROLES},        /* FULL */
     {"mmap_size", 0, ALL_ROLES},
     {"cell_size_check", 1, ALL_ROLES},
     {"temp_store", 2, ALL_ROLES}, /* memory */
@@ -275,7 +276,7 @@ static int configure(struct conn *conn, bool memory, const char **what) {
     return rc;
 }
 
-int conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
+int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
               const struct clock *clock, struct why *why) {
     store_setup();
     *conn = (struct conn){.role = role, .clock = clock, .steps_left = -1};
@@ -300,11 +301,11 @@ int conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role
     else
         why_set(why, err, "%s: %s (%s)", memory ? "memory" : file,
                 conn->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(conn->db), what);
-    conn_close(conn);
+    db_conn_close(conn);
     return err;
 }
 
-void conn_close(struct conn *conn) {
+void db_conn_close(struct conn *conn) {
     if (conn->prepared != NULL)
         for (size_t i = 0; i < QUERIES_MAX; i++)
             sqlite3_finalize(conn->prepared[i]);

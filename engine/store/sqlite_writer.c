@@ -54,6 +54,7 @@ static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *
     *rc = sqlite_exec(db, "SAVEPOINT c");
     if (*rc != SQLITE_OK) return false;
     int err = op_run_all(w->runner, c, events, rc);
+    if (err == E_NOMEM && *rc == SQLITE_OK) *rc = SQLITE_NOMEM; /* ours, not SQLite's */
     if (err == 0) {
         *rc = sqlite_exec(db, "RELEASE c");
         return *rc == SQLITE_OK;
@@ -221,7 +222,9 @@ static void checkpoint(struct writer *w, int mode) {
     if (w->wal_pages == 0 || w->broken || FAULT("store.checkpoint")) return;
     int log = 0, done = 0;
     int rc = sqlite3_wal_checkpoint_v2(w->conn.db, NULL, mode, &log, &done);
+    pthread_mutex_lock(&w->lock);
     w->stats.checkpoints++;
+    pthread_mutex_unlock(&w->lock);
     if (rc == SQLITE_OK && log == done) w->wal_pages = 0; /* the next write starts the WAL over */
     if (sqlite_is_fatal(rc)) broken(w, rc, "checkpoint failed");
     if (sqlite_err(rc) == E_FULL) set_full(w, true);
@@ -357,15 +360,17 @@ static void *writer_main(void *data) {
     return NULL;
 }
 
+static void retry_inline(struct timer *timer);
+
 static void turn_inline(struct task *task) {
     struct writer *w = CONTAINER_OF(task, struct writer, turn);
     pthread_mutex_lock(&w->lock);
     w->turn_posted = false;
     turn(w);
+    if (w->held && !timer_armed(&w->retry))
+        timer_start(w->loop, &w->retry, FULL_RETRY_MS + 1, retry_inline);
     pthread_mutex_unlock(&w->lock);
 }
-
-static void retry_inline(struct timer *timer);
 
 static void wake(struct writer *w) { /* under lock */
     if (w->loop == NULL) {
@@ -375,8 +380,6 @@ static void wake(struct writer *w) { /* under lock */
     if (w->turn_posted) return;
     w->turn_posted = true;
     loop_post(w->loop, &w->turn);
-    if (!timer_armed(&w->retry) && w->full)
-        timer_start(w->loop, &w->retry, FULL_RETRY_MS + 1, retry_inline);
 }
 
 static void retry_inline(struct timer *timer) {
@@ -493,7 +496,7 @@ void writer_stop(struct writer *w, bool crash) {
     op_runner_delete(w->runner);
     if (crash || w->broken)
         sqlite3_db_config(w->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    conn_close(&w->conn);
+    db_conn_close(&w->conn);
     pthread_mutex_destroy(&w->db_lock);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);

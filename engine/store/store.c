@@ -128,9 +128,16 @@ static void read_start(struct store *store, struct read *r, struct loop *loop, r
         store->driver->read(store, r);
 }
 
+static const struct query *find(struct store *store, const char *name) {
+    const struct query *query = queries_find(&store->queries, name);
+    if (query != NULL || !store->driver->names_elsewhere) return query;
+    (void)queries_add(&store->queries, name, "", NULL);
+    return queries_find(&store->queries, name);
+}
+
 void store_query(struct store *store, const char *name, const struct val *values, size_t count,
                  struct loop *loop, rows_done_cb done, void *data) {
-    const struct query *query = queries_find(&store->queries, name);
+    const struct query *query = find(store, name);
     struct read *r = read_new(store, query == NULL ? name : NULL, values, count);
     if (query == NULL && r->err == 0) {
         r->err = why_set(&r->why, E_NOTFOUND, "no query is named %s", name);
@@ -146,18 +153,16 @@ void store_select(struct store *store, const char *sql, const struct val *values
 
 int store_get(struct store *store, const char *name, const struct val *values, size_t count,
               struct rows **out) {
-    const struct query *query = queries_find(&store->queries, name);
+    const struct query *query = find(store, name);
     if (query == NULL) return E_NOTFOUND;
     return store->driver->get(store, query, values, count, out);
 }
 
 int store_add_query(struct store *store, const char *name, const char *sql, struct why *why) {
-    if (store->driver->check_query != NULL) {
-        int err = store->driver->check_query(store, sql, why);
-        if (err != 0) {
-            why_prefix(why, "query %s: ", name);
-            return err;
-        }
+    int err = store->driver->add_query(store, name, sql, why);
+    if (err != 0) {
+        why_prefix(why, "query %s: ", name);
+        return err;
     }
     return queries_add(&store->queries, name, sql, why);
 }

@@ -91,6 +91,7 @@ int64_t rows_int(const struct rows *rows, size_t row, size_t column);     /* 0 f
 struct str rows_text(const struct rows *rows, size_t row, size_t column); /* empty for NULL */
 bool rows_null(const struct rows *rows, size_t row, size_t column);
 void rows_free(struct rows *rows);
+struct rows *rows_keep(const struct rows *rows); /* one more owner; each frees it */
 
 typedef void (*rows_done_cb)(int err, const struct why *why, struct rows *rows, void *data);
 

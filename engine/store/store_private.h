@@ -96,11 +96,12 @@ struct store_driver {
     void (*read)(struct store *store, struct read *read);
     int (*get)(struct store *store, const struct query *query, const struct val *values,
                size_t count, struct rows **out);
-    int (*check_query)(struct store *store, const char *sql, struct why *why); /* may be NULL */
+    int (*add_query)(struct store *store, const char *name, const char *sql, struct why *why);
     int (*migrate)(struct store *store, const char *folder, struct why *why);
     int (*backup)(struct store *store, const char *to, struct why *why);
     int (*verify)(struct store *store, const struct store_report *report);
     void (*listening)(struct store *store); /* the first listener came; may be NULL */
+    bool names_elsewhere; /* a query that we do not know may be known where the data is */
 };
 
 #define SPARE_READS 64

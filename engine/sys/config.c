@@ -122,6 +122,7 @@ static void load_environment(struct config *c, const char *const *environment) {
         struct var *v =
             find_any(c, name) != NULL ? NULL : add_var(c, name, value, FROM_ENVIRONMENT);
         if (v != NULL) v->live = live;
+        c->no_memory = c->no_memory || marked.err == E_NOMEM;
         buf_free(&marked);
     }
 }
@@ -182,6 +183,7 @@ static void load_credentials(struct config *c, const char *folder) {
         } else if (other->value[0] != '\0' && !str_eq(str_of(other->value), value)) {
             say(c, &c->problems, "%s: the environment and the credential disagree: keep one", name);
         }
+        c->no_memory = c->no_memory || err == E_NOMEM;
         wipe_buf(&text);
     }
     closedir(dir);
@@ -213,7 +215,7 @@ static void load_file(struct config *c, const char *path, bool named) {
         goto out;
     }
     if (err == 0) err = dotenv_parse(buf_str(&text), path, &why, found_in_file, c);
-    if (err == E_NOMEM) c->no_memory = true;
+    if (err == E_NOMEM || text.err == E_NOMEM) c->no_memory = true;
     if (err != 0) {
         if (why.code == 0) why_set(&why, err, "%s: %s", path, err_text(err));
         say(c, &c->problems, "%s", why.text);
@@ -269,8 +271,10 @@ static bool expand_reference(struct config *c, struct var *v, struct str name, s
     const char *what = NULL;
     if (to == NULL) {
         what = "is not set";
-    } else if (to->state == VAR_VISITING || depth >= DEPTH_MAX) {
+    } else if (to->state == VAR_VISITING) {
         what = "leads back to itself";
+    } else if (depth >= DEPTH_MAX) {
+        what = "is nested too deeply";
     } else if (!expand(c, to, depth + 1)) {
         what = "cannot be expanded";
     }
@@ -303,7 +307,10 @@ static bool expand(struct config *c, struct var *v, int depth) {
             buf_addc(&out, *p);
         }
     }
-    if (out.err == E_LIMIT) {
+    if (out.err == E_NOMEM) {
+        c->no_memory = true;
+        good = false;
+    } else if (out.err == E_LIMIT) {
         say(c, &c->problems, "%.80s grows beyond 64 kB when expanded", v->name);
         good = false;
     }
@@ -338,7 +345,7 @@ static void alias_name(const char *gateway, const char *what, char out[96]) {
         return;
     }
     size_t n = 0;
-    for (; gateway[n] != '\0' && n < 40; n++)
+    for (; n < 40 && gateway[n] != '\0'; n++)
         out[n] = (char)toupper((unsigned char)gateway[n]);
     snprintf(out + n, 96 - n, "_%s", what);
 }

@@ -61,14 +61,17 @@ int crypto_scrypt(struct str password, struct str salt, unsigned log2_n, unsigne
                   uint8_t *out, size_t n);
 
 /* "$scrypt$ln=15,r=8,p=3$SALT$HASH": slow on purpose (some 0.2 s and 32 MB): off the loop. */
-#define PASSWORD_MAX      1024 /* bytes; longer ones are refused */
-#define PASSWORD_HASH_MAX 128
+#define PASSWORD_MAX       1024 /* bytes; longer ones are refused */
+#define PASSWORD_HASH_MAX  128
+#define PASSWORD_SALT_SIZE 16
 struct password_cost {
     unsigned log2_n, r, p;
 };
 extern const struct password_cost PASSWORD_COST; /* what new hashes get */
-int password_hash(struct str password, const struct password_cost *cost, struct rng *rng,
-                  char out[PASSWORD_HASH_MAX]);
+/* cost NULL: PASSWORD_COST. The salt comes from the caller's generator, which other threads may not
+ * touch. */
+int password_hash(struct str password, const struct password_cost *cost,
+                  const uint8_t salt[PASSWORD_SALT_SIZE], char out[PASSWORD_HASH_MAX]);
 /* 0; E_DENIED: another password; E_SYNTAX: not a hash of ours. `stale` (or NULL): hash it anew. */
 int password_verify(struct str password, struct str encoded, bool *stale);
 bool password_stale(struct str encoded); /* weaker than PASSWORD_COST, or not ours */

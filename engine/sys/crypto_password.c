@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define SALT_SIZE 16
+#define SALT_SIZE PASSWORD_SALT_SIZE
 #define HASH_SIZE 32
 
 /* 32 MB, and as much work as the often advised N = 2^17, p = 1 at a quarter of its memory. */
@@ -47,18 +47,17 @@ static void add_unpadded(struct buf *b, const uint8_t *data, size_t n) {
         b->len--;
 }
 
-int password_hash(struct str password, const struct password_cost *cost, struct rng *rng,
-                  char out[PASSWORD_HASH_MAX]) {
+int password_hash(struct str password, const struct password_cost *cost,
+                  const uint8_t salt[PASSWORD_SALT_SIZE], char out[PASSWORD_HASH_MAX]) {
     if (cost == NULL) cost = &PASSWORD_COST;
     if (password.n == 0 || password.n > PASSWORD_MAX) return E_LIMIT;
-    uint8_t salt[SALT_SIZE], hash[HASH_SIZE];
-    rng_fill(rng, salt, sizeof salt);
-    int err = crypto_scrypt(password, (struct str){(char *)salt, sizeof salt}, cost->log2_n,
+    uint8_t hash[HASH_SIZE];
+    int err = crypto_scrypt(password, (struct str){(const char *)salt, SALT_SIZE}, cost->log2_n,
                             cost->r, cost->p, hash, sizeof hash);
     if (err != 0) return err;
     struct buf b = {.max = PASSWORD_HASH_MAX - 1};
     buf_addf(&b, "$scrypt$ln=%u,r=%u,p=%u$", cost->log2_n, cost->r, cost->p);
-    add_unpadded(&b, salt, sizeof salt);
+    add_unpadded(&b, salt, SALT_SIZE);
     buf_addc(&b, '$');
     add_unpadded(&b, hash, sizeof hash);
     if ((err = b.err) == 0) {

@@ -1,71 +1,11 @@
 #include "sys/redact.h"
 
 #include "base/ensure.h"
+#include "base/pan.h"
 #include "base/str.h"
 
 #include <string.h>
 #include <strings.h>
-
-/* ---- card numbers ---- */
-
-#define PAN_MIN 13
-#define PAN_MAX 19
-
-static bool is_digit(char c) {
-    return c >= '0' && c <= '9';
-}
-
-/* Issuer ranges: Visa 4, Mastercard 51-55 and 2221-2720, Amex 34 37, Diners 30 36 38 39, JCB 35,
- * Maestro 50 56-58 6x, Discover and UnionPay 6x, GPN 1946. */
-static bool is_issued(const int *d, size_t n) {
-    int two = d[0] * 10 + d[1], four = two * 100 + d[2] * 10 + d[3];
-    switch (d[0]) {
-    case 4: return n == 13 || n >= 16;
-    case 5: return n == 16;
-    case 6: return n >= 16;
-    case 2: return n == 16 && four >= 2221 && four <= 2720;
-    case 1: return n == 16 && four == 1946;
-    case 3:
-        if (two == 34 || two == 37) return n == 15;
-        if (two == 35) return n >= 16;
-        return (two == 30 || two == 36 || two >= 38) && n >= 14;
-    default: return false;
-    }
-}
-
-static bool luhn_holds(const int *d, size_t n) {
-    int sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        int v = d[n - 1 - i];
-        if (i % 2 == 1 && (v *= 2) > 9) v -= 9;
-        sum += v;
-    }
-    return sum % 10 == 0;
-}
-
-/* A run of digits, single spaces or hyphens between them; masked when it is a card number. Returns
- * where the run ends. */
-static size_t mask_run(char *text, size_t n, size_t from, size_t *found) {
-    size_t at[PAN_MAX + 1], count = 0, i = from;
-    int digit[PAN_MAX + 1];
-    while (i < n) {
-        if (is_digit(text[i])) {
-            if (count <= PAN_MAX) at[count] = i, digit[count] = text[i] - '0';
-            count++;
-            i++;
-        } else if ((text[i] == ' ' || text[i] == '-') && i + 1 < n && is_digit(text[i + 1])) {
-            i++;
-        } else {
-            break;
-        }
-    }
-    if (count < PAN_MIN || count > PAN_MAX || !is_issued(digit, count) || !luhn_holds(digit, count))
-        return i;
-    for (size_t k = 6; k < count - 4; k++)
-        text[at[k]] = '*';
-    ++*found;
-    return i;
-}
 
 /* ---- tokens ---- */
 
@@ -80,7 +20,7 @@ static const struct {
 };
 
 static bool is_token_char(char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
            (c != '\0' && strchr("-_.~+/=", c) != NULL);
 }
 
@@ -118,12 +58,10 @@ static size_t mask_pem(char *text, size_t n, size_t from, size_t *found) {
 }
 
 size_t redact(char *text, size_t n) {
-    size_t found = 0;
+    size_t found = pan_mask(text, n);
     for (size_t i = 0; i < n;) {
         size_t next = i;
-        if (is_digit(text[i])) {
-            next = mask_run(text, n, i, &found);
-        } else if (text[i] == '-') {
+        if (text[i] == '-') {
             next = mask_pem(text, n, i, &found);
         } else if (strchr("swBbMxe", text[i]) != NULL) {
             next = mask_token(text, n, i, &found);

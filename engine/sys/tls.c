@@ -51,6 +51,11 @@ static X509 *next_cert(BIO *bio) {
     return PEM_read_bio_X509(bio, NULL, NULL, NULL);
 }
 
+/* The reader ends with "no start line"; anything else is a damaged block. */
+static bool ended_well(void) {
+    return ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE;
+}
+
 /* Leaf first, then its chain. */
 static int use_chain(SSL_CTX *ctx, const char *path, struct str pem, struct why *why) {
     BIO *bio = BIO_new_mem_buf(pem.p, (int)pem.n);
@@ -69,8 +74,7 @@ static int use_chain(SSL_CTX *ctx, const char *path, struct str pem, struct why 
         X509_free(cert);
         err = file_fail(why, E_CONFIG, path, "a certificate of the chain cannot be used");
     }
-    /* The reader ends with "no start line"; anything else is a damaged block. */
-    if (err == 0 && ERR_GET_REASON(ERR_peek_last_error()) != PEM_R_NO_START_LINE)
+    if (err == 0 && !ended_well())
         err = file_fail(why, E_CONFIG, path, "a certificate of the chain is damaged");
     ERR_clear_error();
     BIO_free(bio);
@@ -114,6 +118,8 @@ static int use_ca(SSL_CTX *ctx, const char *path, struct str pem, struct why *wh
         count++;
     }
     if (err == 0 && count == 0) err = file_fail(why, E_CONFIG, path, "no certificate in it");
+    if (err == 0 && !ended_well())
+        err = file_fail(why, E_CONFIG, path, "a CA certificate is damaged");
     BIO_free(bio);
     ERR_clear_error();
     return err;
@@ -132,6 +138,8 @@ static int use_crl(SSL_CTX *ctx, const char *path, struct str pem, struct why *w
         count++;
     }
     if (err == 0 && count == 0) err = file_fail(why, E_CONFIG, path, "no revocation list in it");
+    if (err == 0 && !ended_well())
+        err = file_fail(why, E_CONFIG, path, "a revocation list is damaged");
     if (err == 0) X509_STORE_set_flags(store, X509_V_FLAG_CRL_CHECK);
     BIO_free(bio);
     ERR_clear_error();

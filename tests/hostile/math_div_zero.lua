@@ -1,4 +1,4 @@
--- expect: error n//0
+-- expect: error zero
 return { run = function()
   return 1 // 0
 end }

@@ -1,4 +1,4 @@
--- expect: budget
+-- expect: budget|memory
 return { run = function()
   local function again()
     while true do pcall(again) end

@@ -1,4 +1,4 @@
--- expect: error
+-- expect: error|budget|memory
 return { run = function()
   local t = {}
   for i = 1, 7000 do t[i] = i end

@@ -1,6 +1,7 @@
 #include "script_fixture.h"
 
 #include "base/mem.h"
+#include "script/state.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -86,14 +87,22 @@ void fixture_stop(struct fixture *f) {
 
 static int push(lua_State *L, void *data) {
     struct outcome *o = data;
-    if (o->argument == NULL) return 0;
-    lua_pushstring(L, o->argument);
-    return 1;
+    int n = 0;
+    if (o->argument != NULL) {
+        lua_pushstring(L, o->argument);
+        n++;
+    }
+    if (o->function != NULL) {
+        lua_pushcfunction(L, o->function);
+        n++;
+    }
+    return n;
 }
 
 static int take(lua_State *L, int n, void *data) {
     struct outcome *o = data;
     o->results = n;
+    o->main = state_of(L)->L;
     const char *text = "nil";
     int type = n == 0 ? LUA_TNIL : lua_type(L, 1);
     if (type == LUA_TSTRING || type == LUA_TNUMBER)

@@ -1,4 +1,5 @@
-/* Versions made by hand, a runtime on the simulated loop, and calls that leave what came of them. */
+/* Versions made by hand, a runtime on the simulated loop, and calls that leave what came of them.
+ */
 #ifndef LUWAK_TESTS_SCRIPT_FIXTURE_H
 #define LUWAK_TESTS_SCRIPT_FIXTURE_H
 
@@ -32,7 +33,9 @@ struct outcome {
     int results;
     uint64_t cpu_ns;
     size_t peak_bytes;
-    const char *argument; /* pushed when not NULL */
+    const char *argument;   /* pushed when not NULL */
+    lua_CFunction function; /* likewise: how a test gives a script a binding of its own */
+    lua_State *main;        /* the state's main thread, seen by take */
     struct ticket ticket;
 };
 /* Starts a call of the function at `name` in the script's table; o must outlive it. */

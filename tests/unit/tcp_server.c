@@ -142,6 +142,11 @@ static void *conn_main(void *arg) {
     }
     if (ready) server->serve(conn);
     if (conn->ssl != NULL && ready) SSL_shutdown(conn->ssl);
+    if (!ready) { /* the alert must not be lost to a reset: read what is still coming */
+        shutdown(conn->fd, SHUT_WR);
+        while (wait_for(conn, POLLIN, -1) && recv(conn->fd, conn->request, 1000, 0) > 0)
+            ;
+    }
     SSL_free(conn->ssl);
     pthread_mutex_lock(&server->lock);
     if (conn->fd >= 0) close(conn->fd);

@@ -17,11 +17,12 @@
 #include <stdlib.h>
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SLACK 12
+#define SLACK  12
+#define CPU_MS 400
 #else
-#define SLACK 1
+#define SLACK  1
+#define CPU_MS 100
 #endif
-#define CPU_MS       100
 #define LATE_NS      (50ull * 1000000 * SLACK)
 #define HELD_NS      (20ull * 1000000 * SLACK)
 #define MEMORY_BYTES ((16ull + 8) << 20)

@@ -519,8 +519,7 @@ static void names_a_slow_drip_but_lets_a_bank_think(void **state) {
     tcp_server_stop(s);
 }
 
-/* 1 MB of zeros in 1 kB, as content coding (passed on as bytes) and as transfer coding (which curl
- * undoes, and the cap counts what comes out). */
+/* 1 MB of zeros in 1 kB, as content coding (passed on as bytes) and as transfer coding. */
 
 static void serve_bomb(struct tcp_conn *conn) {
     (void)conn_read(conn);
@@ -552,8 +551,10 @@ static void compressed_bombs_do_not_go_off(void **state) {
     out.response_max = 65536;
     NAMED(fetch_out(&out), "");
     CHECK(last.body_size < 8192 && (unsigned char)last.body[0] == 0x1f);
+    tcp_server_stop(s);
+    s = tcp_server_start(serve_bomb, NULL, NULL);
     out.url = str_of(url_of(s, "/transfer"));
-    NAMED(fetch_out(&out), "too_large");
+    NAMED(fetch_out(&out), "bad_reply"); /* nobody asked for a transfer coding */
     tcp_server_stop(s);
 }
 
@@ -740,6 +741,7 @@ static void follows_redirects_only_when_asked_and_allowed(void **state) {
     CHECK(strstr(last.body, "GET /end?x HTTP/1.1") == last.body); /* as browsers do for 302 */
     CHECK(strstr(last.body, "Basic c2VjcmV0") != NULL);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/307", tcp_server_port(s));
+    out.url = str_of(url);
     NAMED(fetch_out(&out), "");
     CHECK(strstr(last.body, "POST /end?x HTTP/1.1") == last.body);
     CHECK(strstr(last.body, "\r\n\r\na=1") != NULL);
@@ -794,6 +796,11 @@ static struct tcp_server *tls_server(const struct test_cert *cert, const char *c
     return tcp_server_start(serve_echo, NULL, &tls);
 }
 
+static void serve_banner(struct tcp_conn *conn) {
+    conn_say(conn, "220 mail.test ESMTP\r\n");
+    conn_wait_gone(conn);
+}
+
 static const char *tls_get(const struct tcp_server *s, struct http_out *out) {
     static char url[64];
     snprintf(url, sizeof url, "https://bank.test:%d/", tcp_server_port(s));
@@ -828,7 +835,7 @@ static void verifies_certificates(void **state) {
     NAMED(tls_get(s, &out), "tls");
     CHECK(!last.sent);
     tcp_server_stop(s);
-    s = tcp_server_start(serve_garbage, NULL, NULL); /* no TLS at all */
+    s = tcp_server_start(serve_banner, NULL, NULL); /* no TLS at all */
     NAMED(tls_get(s, &out), "tls");
     CHECK(!last.sent);
     tcp_server_stop(s);
@@ -1034,6 +1041,7 @@ static void survives_failing_memory(void **state) {
         out.headers = &h;
         out.header_count = 1;
         out.body = STR("x");
+        out.total_ms = 100;
         forget(&last);
         mem_fail_at(n, 0);
         int err = client->start(client, &out, keep, &last, NULL);
@@ -1046,11 +1054,9 @@ static void survives_failing_memory(void **state) {
         }
         CHECK(last.done);
         answered++;
-        if (!failed) {
-            NAMED(last.name, "");
-            break;
-        }
+        if (!failed) break;
     }
+    NAMED(get(s), "");
     CHECK(answered > 20);
     tcp_server_stop(s);
 }

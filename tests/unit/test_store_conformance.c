@@ -1,8 +1,16 @@
 /* The conformance suite on each driver and shape. */
-#include "base/mem.h"
+#include "base/ensure.h"
+#include "store/control.h"
 #include "store_conformance.h"
 
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 static void with_threads(const char *path, const char *name) {
     struct clock clock;
@@ -61,10 +69,189 @@ static void memory_inline(void **state) {
     simulated(NULL);
 }
 
+/* ---- remote: a server on a thread of its own, a client here ---- */
+
+struct server {
+    char dir[300], path[320];
+    struct clock clock;
+    struct loop *loop;
+    struct store *store;
+    struct control *control;
+    struct task stop;
+    pthread_t thread;
+    sem_t ready;
+};
+
+static void control_gone(void *data) {
+    loop_stop(((struct server *)data)->loop);
+}
+
+static void server_stops(struct task *task) {
+    struct server *s = CONTAINER_OF(task, struct server, stop);
+    control_stop(s->control, control_gone, s);
+}
+
+static void echo(struct control_call *call, void *data) {
+    (void)data;
+    for (size_t i = 0; i < call->count; i++)
+        control_line(call, true, call->args[i]);
+    control_finish(call, strcmp(call->name, "echo") == 0 ? 0 : E_USAGE, "no such command");
+}
+
+static void *serve(void *data) {
+    struct server *s = data;
+    struct why why = {0};
+    CHECK_OK(loop_uv_new(&s->loop, &s->clock));
+    struct store_options o = {.path = s->dir, .clock = &s->clock};
+    CHECK_OK(store_open(&s->store, &o, &why));
+    CHECK_OK(store_migrate(s->store, NULL, &why));
+    struct control_options c = {
+        .path = s->path, .version = "1", .loop = s->loop, .store = s->store, .command = echo};
+    CHECK_OK(control_start(&s->control, &c, &why));
+    sem_post(&s->ready);
+    loop_uv_run(s->loop);
+    store_close(s->store);
+    loop_delete(s->loop);
+    return NULL;
+}
+
+static void server_start(struct server *s, const char *name) {
+    memset(s, 0, sizeof *s);
+    clock_real(&s->clock);
+    snprintf(s->dir, sizeof s->dir, "%s/%s", unit_tmpdir(), name);
+    snprintf(s->path, sizeof s->path, "%s/control.sock", s->dir);
+    sem_init(&s->ready, 0, 0);
+    CHECK(pthread_create(&s->thread, NULL, serve, s) == 0);
+    sem_wait(&s->ready);
+}
+
+static void server_end(struct server *s) {
+    s->stop.run = server_stops;
+    loop_post(s->loop, &s->stop);
+    pthread_join(s->thread, NULL);
+    sem_destroy(&s->ready);
+}
+
+static void remote(void **state) {
+    (void)state;
+    struct server s;
+    struct clock clock;
+    clock_real(&clock);
+    server_start(&s, "remote");
+    struct stat st;
+    CHECK(stat(s.path, &st) == 0);
+    CHECK_INT(st.st_mode & 0777, 0600);
+    struct store_fixture f = {.clock = &clock, .pump = pump_uv, .listens = true};
+    CHECK_OK(loop_uv_new(&f.loop, &clock));
+    struct why why = {0};
+    CHECK_OK(store_connect(&f.store, s.path, f.loop, &why));
+    store_conformance(&f);
+    store_close(f.store);
+    loop_delete(f.loop);
+    server_end(&s);
+    CHECK(stat(s.path, &st) != 0);
+}
+
+struct lines {
+    int good, bad;
+    char last[200];
+};
+
+static void line_came(void *data, bool good, const char *text) {
+    struct lines *l = data;
+    *(good ? &l->good : &l->bad) += 1;
+    snprintf(l->last, sizeof l->last, "%s", text);
+}
+
+static void remote_care(void **state) {
+    (void)state;
+    struct server s;
+    struct clock clock;
+    clock_real(&clock);
+    server_start(&s, "care");
+    struct store_fixture f = {.clock = &clock, .pump = pump_uv};
+    CHECK_OK(loop_uv_new(&f.loop, &clock));
+    struct why why = {0};
+    CHECK_OK(store_connect(&f.store, s.path, f.loop, &why));
+    struct lines l = {0};
+    const struct store_report report = {line_came, &l};
+    CHECK_OK(store_verify(f.store, &report));
+    CHECK(l.good > 5);
+    CHECK_INT(l.bad, 0);
+    char to[400];
+    snprintf(to, sizeof to, "%s/copy.db", unit_tmpdir());
+    CHECK_OK(store_backup(f.store, to, &why));
+    struct stat st;
+    CHECK(stat(to, &st) == 0);
+    CHECK_ERR(store_migrate(f.store, NULL, &why), E_STATE);
+    CHECK(strstr(why.text, "server") != NULL);
+    memset(&l, 0, sizeof l);
+    CHECK_OK(control_command(s.path, "echo", (const char *[]){"a", "b"}, 2, &report, &why));
+    CHECK_INT(l.good, 2);
+    CHECK(strcmp(l.last, "b") == 0);
+    CHECK_ERR(control_command(s.path, "what", NULL, 0, &report, &why), E_USAGE);
+    /* a second owner is told who has it */
+    struct store *second;
+    struct store_options o = {.path = s.dir, .clock = &clock};
+    CHECK_ERR(store_open(&second, &o, &why), E_BUSY);
+    char pid[20];
+    snprintf(pid, sizeof pid, "process %d:", (int)getpid());
+    CHECK(strstr(why.text, pid) != NULL);
+    /* a server that goes away leaves its client with answers */
+    server_end(&s);
+    struct answer a;
+    submit(&f, one_op(OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))), LANE_NEW, &a);
+    f.pump(&f, &a.done);
+    CHECK_ERR(a.err, E_CLOSED);
+    CHECK_ERR(store_verify(f.store, &report), E_CLOSED);
+    store_close(f.store);
+    CHECK_ERR(store_connect(&f.store, s.path, f.loop, &why), E_CONNECT);
+    loop_delete(f.loop);
+}
+
+static void strangers_frames_end_the_connection(void **state) {
+    (void)state;
+    struct server s;
+    signal(SIGPIPE, SIG_IGN); /* as the engine does at its start */
+    server_start(&s, "strangers");
+    static const unsigned char BAD[][16] = {
+        {0xff, 0xff, 0xff, 0x7f, 1}, /* too long */
+        {1, 0, 0, 0, 1},             /* too short */
+    };
+    for (size_t i = 0; i < 2; i++) {
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        struct sockaddr_un to = {.sun_family = AF_UNIX};
+        memcpy(to.sun_path, s.path, strlen(s.path));
+        CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+        CHECK(write(fd, BAD[i], 16) == 16);
+        char c;
+        CHECK(read(fd, &c, 1) <= 0);
+        close(fd);
+    }
+    /* well framed, wrong inside: answered with an error */
+    struct clock clock;
+    clock_real(&clock);
+    for (unsigned kind = 0; kind < 14; kind++) {
+        unsigned char bad[12] = {8, 0, 0, 0, (unsigned char)kind, 7, 0, 0, 0, 0xff, 0xff, 0xff};
+        unsigned char head[4];
+        int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        struct sockaddr_un to = {.sun_family = AF_UNIX};
+        memcpy(to.sun_path, s.path, strlen(s.path));
+        CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+        CHECK(write(fd, bad, 12) == 12);
+        CHECK(read(fd, head, 4) == 4);
+        close(fd);
+    }
+    server_end(&s);
+}
+
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(file_with_threads),
     cmocka_unit_test(memory_with_threads),
     cmocka_unit_test(file_inline),
     cmocka_unit_test(memory_inline),
+    cmocka_unit_test(remote),
+    cmocka_unit_test(remote_care),
+    cmocka_unit_test(strangers_frames_end_the_connection),
 };
 UNIT_MAIN("store_conformance", TESTS)

@@ -1,0 +1,55 @@
+/* luwak serve */
+#include "base/mem.h"
+#include "cli.h"
+#include "engine.h"
+#include "net/http_client.h"
+#include "sys/crypto.h"
+#include "sys/log.h"
+
+#include <signal.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* What every command needs that runs the engine; once per process, before the first thread. */
+int cmd_setup(const struct cli_args *args, const struct config *config) {
+    signal(SIGPIPE, SIG_IGN);
+    log_setup((enum log_level)config_number(config, SET_LUWAK_LOG_LEVEL),
+              (enum log_format)config_number(config, SET_LUWAK_LOG), STDERR_FILENO);
+    if (config_env(config) == ENV_PRODUCTION)
+        prctl(PR_SET_DUMPABLE, 0); /* keys stay out of cores */
+    if (crypto_setup() != 0 || http_client_setup() != 0)
+        return cli_fail(args, CLI_PROBLEMS, "OpenSSL or libcurl cannot be started");
+    store_setup();
+    return 0;
+}
+
+static int open_tls(const struct config *config, struct tls_server **tls, struct why *why) {
+    struct tls_server_options o = {.cert_file = config_text(config, SET_LUWAK_TLS_CERT),
+                                   .key_file = config_text(config, SET_LUWAK_TLS_KEY),
+                                   .ca_file = config_text(config, SET_LUWAK_TLS_CLIENT_CA)};
+    o.require_peer = o.ca_file != NULL;
+    if (o.cert_file == NULL && o.key_file == NULL) return 0;
+    if (o.cert_file == NULL || o.key_file == NULL)
+        return why_set(why, E_CONFIG, "LUWAK_TLS_CERT and LUWAK_TLS_KEY go together");
+    return tls_server_new(tls, &o, why);
+}
+
+int cmd_serve(const struct cli_args *args) {
+    struct config *config = NULL;
+    int code = cli_config(args, true, &config);
+    if (code == 0) code = cmd_setup(args, config);
+    if (code != 0) {
+        config_free(config);
+        return code;
+    }
+    struct why why = {0};
+    struct engine *engine = NULL;
+    struct engine_options o = {.config = config, .mode = ENGINE_SERVE};
+    int err = engine_new(&engine, &o, &why);
+    if (err == 0) err = open_tls(config, &engine->tls, &why);
+    if (err == 0) err = engine_serve(engine, &why);
+    if (err != 0) code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
+    engine_delete(engine);
+    config_free(config);
+    return code;
+}

@@ -1,0 +1,272 @@
+/* See engine.h. Parts are made in the order of the struct and given back in the opposite one. */
+#include "engine.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+#include "script/tokens.h"
+#include "sys/crypto.h"
+#include "sys/log.h"
+#include "worker.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+enum { POOL_THREADS = 2, POOL_QUEUE = 1024, READERS = 2 };
+
+/* ---- where the scripts are ---- */
+
+static bool holds_scripts(const char *dir) {
+    char path[1100];
+    snprintf(path, sizeof path, "%s/scripts/api", dir);
+    return access(path, R_OK) == 0;
+}
+
+/* The named folder; else the working directory; else beside or above the binary; else installed. */
+static int find_root(struct engine *e, const char *named, struct why *why) {
+    if (named != NULL) {
+        if (access(named, R_OK | X_OK) != 0)
+            return why_set(why, E_CONFIG, "the root %s cannot be read", named);
+        snprintf(e->root, sizeof e->root, "%s", named);
+        return 0;
+    }
+    char self[900];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    snprintf(e->root, sizeof e->root, ".");
+    if (holds_scripts(e->root)) return 0;
+    for (char *slash = strrchr(self, '/'); slash != NULL; slash = strrchr(self, '/')) {
+        *slash = '\0';
+        snprintf(e->root, sizeof e->root, "%s", self);
+        if (holds_scripts(e->root)) return 0;
+        snprintf(e->root, sizeof e->root, "%s/share/luwak", self);
+        if (holds_scripts(e->root)) return 0;
+    }
+    return why_set(why, E_CONFIG,
+                   "no folder with channels/, rules/ and scripts/ here; name it with --root DIR");
+}
+
+/* ---- keys ---- */
+
+static int open_ring(struct engine *e, struct why *why) {
+    const char *key = config_text(e->config, SET_LUWAK_DATA_KEY);
+    /* Simulated data is worth nothing: a key that everybody can read here keeps it readable. */
+    if (key == NULL) key = "73696d756c6174656420646174612c2076616c75656c657373206b6579202121";
+    return seal_ring_new(&e->ring, str_of(key), why);
+}
+
+/* ---- the environment stamp and the stored clock ---- */
+
+static const char *const ENV_NAMES[] = {"simulated", "sandbox", "staging", "production"};
+
+static int read_meta(struct engine *e, const char *key, char *out, size_t size) {
+    struct rows *rows = NULL;
+    int err = store_get(e->store, "meta_get", VALS(V_TEXT(key)), &rows);
+    if (err != 0) return err;
+    bool there = rows_count(rows) != 0;
+    if (there) snprintf(out, size, "%.*s", STR_FMT(rows_text(rows, 0, 0)));
+    rows_free(rows);
+    return there ? 0 : E_NOTFOUND;
+}
+
+struct stamp {
+    struct engine *e;
+    int err;
+};
+
+static void stamped(const struct commit_result *result, void *data) {
+    struct stamp *s = data;
+    s->err = result->err;
+    if (loop_uv_handle(s->e->loop) != NULL) loop_stop(s->e->loop);
+}
+
+/* Writes a fact before anything else runs: the loop turns until it is on disk. */
+static int write_meta(struct engine *e, const char *key, const char *value) {
+    struct commit *c;
+    if (commit_new(&c) != 0) return E_NOMEM;
+    commit_add(c, OP_META_SET, VALS(V_TEXT(key), V_TEXT(value)));
+    struct stamp s = {e, 1};
+    store_submit(e->store, c, LANE_NEW, e->loop, stamped, &s);
+    while (s.err == 1) {
+        if (loop_uv_handle(e->loop) != NULL)
+            loop_uv_run(e->loop);
+        else if (!loop_sim_step(e->loop))
+            return E_INTERNAL;
+    }
+    return s.err;
+}
+
+static int check_stamp(struct engine *e, struct why *why) {
+    const char *env = ENV_NAMES[config_env(e->config)];
+    char have[32];
+    int err = read_meta(e, "environment", have, sizeof have);
+    if (err == E_NOTFOUND) {
+        err = write_meta(e, "environment", env);
+        return err == 0
+                   ? 0
+                   : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
+    }
+    if (err != 0) return why_set(why, err, "the data cannot be read: %s", err_text(err));
+    if (strcmp(have, env) != 0)
+        return why_set(why, E_CONFIG,
+                       "this data directory belongs to %s, not to %s; name another with --data DIR",
+                       have, env);
+    char offset[32];
+    int64_t ms;
+    if (e->simulated && read_meta(e, "clock_offset", offset, sizeof offset) == 0 &&
+        str_to_i64(str_of(offset), &ms) == 0)
+        atomic_store(&e->clock->offset_ms, ms);
+    return 0;
+}
+
+/* ---- making and giving back ---- */
+
+static int open_loop(struct engine *e, const struct engine_options *o) {
+    if (o->clock != NULL) {
+        e->clock = o->clock;
+        e->rng = o->rng;
+        return loop_sim_new(&e->loop, e->clock, NULL);
+    }
+    clock_real(&e->own_clock);
+    rng_system(&e->own_rng);
+    e->clock = &e->own_clock;
+    e->rng = &e->own_rng;
+    return loop_uv_new(&e->loop, e->clock);
+}
+
+static int open_store(struct engine *e, const struct engine_options *o, struct why *why) {
+    if (o->store != NULL) {
+        e->store = o->store;
+        return 0;
+    }
+    bool test = e->mode == ENGINE_TEST;
+    struct store_options so = {.path = test ? NULL : config_text(e->config, SET_LUWAK_DATA),
+                               .clock = e->clock,
+                               .inline_on = test ? e->loop : NULL,
+                               .readers = READERS};
+    int err = store_open(&e->store, &so, why);
+    if (err != 0) return err;
+    e->own_store = true;
+    char folder[1100];
+    snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
+    err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
+    return err != 0 ? err : check_stamp(e, why);
+}
+
+static void script_broken(void *data, const char *path, const char *text) {
+    (void)data;
+    log_error("script_broken", L_TEXT("script", path), L_TEXT("error", text));
+}
+
+static int open_registry(struct engine *e, struct why *why) {
+    int err = registry_store_new(&e->registry_store, e->store, e->loop);
+    if (err != 0) return why_set(why, err, "%s", err_text(err));
+    struct registry_options ro = {.loop = e->loop,
+                                  .root = e->root,
+                                  .modules = BIND_MODULES,
+                                  .mode = config_staged(e->config) ? SCRIPTS_STAGED : SCRIPTS_AUTO,
+                                  .store = e->mode == ENGINE_TOOL ? NULL : e->registry_store,
+                                  .broken = script_broken,
+                                  .data = e};
+    return registry_new(&e->registry, &ro, why);
+}
+
+static int worker_wanted(const struct engine *e) {
+    if (e->mode != ENGINE_SERVE) return 1;
+    int64_t n = config_number(e->config, SET_LUWAK_WORKERS);
+    if (n > 0) return (int)n;
+    /* One core is left to the writer and the main thread, on machines that have several. */
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores <= 2 ? 1 : cores > 17 ? 16 : (int)cores - 1;
+}
+
+static int open_workers(struct engine *e, struct why *why) {
+    int wanted = worker_wanted(e);
+    e->workers = mem_array((size_t)wanted, sizeof *e->workers);
+    if (e->workers == NULL) return why_set(why, E_NOMEM, "out of memory");
+    for (int i = 0; i < wanted; i++) {
+        int err = worker_new(&e->workers[i], e, i, e->mode == ENGINE_SERVE ? NULL : e->loop, why);
+        if (err != 0) return err;
+        e->worker_count++;
+    }
+    return 0;
+}
+
+int engine_new(struct engine **out, const struct engine_options *o, struct why *why) {
+    struct engine *e = mem_zalloc(sizeof *e);
+    if (e == NULL) return why_set(why, E_NOMEM, "out of memory");
+    e->config = o->config;
+    e->mode = o->mode;
+    e->simulated = config_env(o->config) == ENV_SIMULATED;
+    int err = open_loop(e, o);
+    if (err != 0) {
+        mem_free(e);
+        return why_set(why, err, "%s", err_text(err));
+    }
+    if ((err = find_root(e, o->root != NULL ? o->root : config_text(o->config, SET_LUWAK_ROOT),
+                         why)) != 0)
+        goto fail;
+    if ((err = open_store(e, o, why)) != 0) goto fail;
+    if ((err = open_ring(e, why)) != 0) goto fail;
+    if ((err = tokens_new(&e->tokens, e->ring)) != 0) goto nomem;
+    if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0)
+        goto nomem;
+    if ((err = open_registry(e, why)) != 0) goto fail;
+    if ((err = engine_jobs_open(e)) != 0) goto nomem;
+    if ((err = open_workers(e, why)) != 0) goto fail;
+    *out = e;
+    return 0;
+nomem:
+    why_set(why, err, "%s", err_text(err));
+fail:
+    engine_delete(e);
+    return err;
+}
+
+void engine_delete(struct engine *e) {
+    if (e == NULL) return;
+    for (int i = 0; i < e->worker_count; i++)
+        worker_delete(e->workers[i]);
+    mem_free(e->workers);
+    cron_delete(e->cron);
+    jobs_delete(e->jobs);
+    if (e->registry != NULL) registry_delete(e->registry);
+    if (e->registry_store != NULL) registry_store_delete(e->registry_store);
+    if (e->pool != NULL) pool_delete(e->pool);
+    tokens_delete(e->tokens);
+    if (e->own_store && e->store != NULL) store_close(e->store);
+    if (e->ring != NULL) seal_ring_delete(e->ring);
+    if (e->tls != NULL) tls_server_delete(e->tls);
+    loop_delete(e->loop);
+    mem_free(e);
+}
+
+/* ---- start ---- */
+
+struct starting {
+    struct engine *e;
+    void (*ready)(struct engine *e, int err, void *data);
+    void *data;
+};
+
+static void scripts_loaded(void *data, int err) {
+    struct starting *s = data;
+    struct engine *e = s->e;
+    void (*ready)(struct engine *, int, void *) = s->ready;
+    void *ready_data = s->data;
+    mem_free(s);
+    if (err == 0 && e->mode != ENGINE_TOOL) jobs_start(e->jobs);
+    e->ready = err == 0;
+    ready(e, err, ready_data);
+}
+
+void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data),
+                  void *data) {
+    struct starting *s = mem_alloc(sizeof *s);
+    if (s == NULL) {
+        ready(e, E_NOMEM, data);
+        return;
+    }
+    *s = (struct starting){e, ready, data};
+    registry_start(e->registry, scripts_loaded, s);
+}

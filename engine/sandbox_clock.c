@@ -1,0 +1,156 @@
+/* The request comes in on a worker; the queue and the schedules live on the main loop. One advance
+ * runs at a time, as a walk there:
+ *
+ *   step: the next due time not after the goal -> store the offset -> set it -> poke -> wait until
+ * the queue is idle -> step ... -> at the goal: answer
+ *
+ * The offset is stored before it counts, so business time never goes back over a restart. */
+#include "sandbox_clock.h"
+
+#include "admin.h"
+#include "base/ensure.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/schedule.h"
+#include "base/timefmt.h"
+#include "worker.h"
+
+#include <stdio.h>
+
+enum { IDLE_LOOK_MS = 5 };
+
+struct walk {
+    struct engine *engine;
+    struct loop *home; /* the worker's */
+    struct http_exchange *exchange;
+    struct task task;
+    struct timer timer;
+    int64_t goal; /* business time */
+    int64_t offset;
+    int err;
+};
+
+static void answer(struct task *task) {
+    struct walk *k = CONTAINER_OF(task, struct walk, task);
+    struct http_exchange *x = k->exchange;
+    if (k->err != 0) {
+        admin_problem(x, PROBLEM_UNAVAILABLE, str_of(err_text(k->err)), NULL);
+    } else {
+        struct buf body = {0};
+        buf_adds(&body, "{\"now\":\"");
+        time_format(clock_now_ms(k->engine->clock), STR("rfc3339"), ZONE_WIB, &body);
+        buf_adds(&body, "\"}\n");
+        const struct http_header type = {STR("Content-Type"), STR("application/json")};
+        http_reply(x, 200, &type, 1, buf_str(&body));
+        buf_free(&body);
+    }
+    mem_free(k);
+}
+
+static void finish(struct walk *k, int err) {
+    k->err = err;
+    k->engine->clock_walk = NULL;
+    k->task.run = answer;
+    loop_post(k->home, &k->task);
+}
+
+static void step(struct walk *k);
+
+static void idle_look(struct timer *timer) {
+    struct walk *k = CONTAINER_OF(timer, struct walk, timer);
+    struct engine *e = k->engine;
+    if (e->stopping)
+        finish(k, E_CLOSED);
+    else if (!jobs_idle(e->jobs) || !cron_idle(e->cron))
+        timer_start(e->loop, &k->timer, IDLE_LOOK_MS, idle_look);
+    else
+        step(k);
+}
+
+static void stored(const struct commit_result *result, void *data) {
+    struct walk *k = data;
+    struct engine *e = k->engine;
+    if (result->err != 0) {
+        finish(k, result->err);
+        return;
+    }
+    atomic_store(&e->clock->offset_ms, k->offset);
+    jobs_poke(e->jobs);
+    cron_poke(e->cron);
+    timer_start(e->loop, &k->timer, 0, idle_look);
+}
+
+static void step(struct walk *k) {
+    struct engine *e = k->engine;
+    int64_t now = clock_now_ms(e->clock), next = jobs_next_due(e->jobs);
+    int64_t cron = cron_next_due(e->cron);
+    if (cron < next) next = cron;
+    if (next > k->goal) next = k->goal;
+    if (now >= k->goal) {
+        finish(k, 0);
+        return;
+    }
+    if (next < now) next = now; /* due already; the queue just has not taken it */
+    struct commit *c;
+    if (commit_new(&c) != 0) {
+        finish(k, E_NOMEM);
+        return;
+    }
+    k->offset = atomic_load(&e->clock->offset_ms) + (next - now);
+    char text[32];
+    snprintf(text, sizeof text, "%lld", (long long)k->offset);
+    commit_add(c, OP_META_SET, VALS(V_TEXT("clock_offset"), V_TEXT(text)));
+    store_submit(e->store, c, LANE_RESULT, e->loop, stored, k);
+}
+
+static void begin(struct task *task) {
+    struct walk *k = CONTAINER_OF(task, struct walk, task);
+    if (k->engine->clock_walk != NULL || k->engine->stopping) {
+        finish(k, E_BUSY);
+        return;
+    }
+    k->engine->clock_walk = k;
+    timer_start(k->engine->loop, &k->timer, 0, idle_look);
+}
+
+/* The goal out of the body; E_SYNTAX with the field named. */
+static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct why *why) {
+    struct json_doc doc;
+    int err = json_parse(&doc, x->body, NULL, why);
+    if (err != 0) return err;
+    struct str text;
+    int64_t ms;
+    if (json_get_str(doc.root, "advance", &text) == 0) {
+        err = duration_parse(text, &ms, why);
+        if (err == 0) *goal = now + ms;
+    } else if (json_get_str(doc.root, "set", &text) == 0) {
+        err = time_parse(text, STR("rfc3339"), ZONE_UTC, goal, NULL);
+        if (err != 0)
+            why_set(why, err, "set: not a time of RFC 3339");
+        else if (*goal < now)
+            err = why_set(why, E_RANGE, "set: the clock does not go back");
+    } else {
+        err = why_set(why, E_SYNTAX, "advance or set is missing");
+    }
+    json_doc_free(&doc);
+    return err;
+}
+
+void sandbox_clock(struct worker *w, struct http_exchange *x) {
+    struct engine *e = w->engine;
+    struct why why = {0};
+    int64_t goal = 0;
+    int err = read_goal(x, clock_now_ms(e->clock), &goal, &why);
+    struct walk *k = err == 0 ? mem_zalloc(sizeof *k) : NULL;
+    if (err != 0) {
+        admin_problem(x, PROBLEM_INVALID_REQUEST, str_of(why.text), NULL);
+        return;
+    }
+    if (k == NULL) {
+        admin_problem(x, PROBLEM_UNAVAILABLE, STR("out of memory"), NULL);
+        return;
+    }
+    *k =
+        (struct walk){.engine = e, .home = w->loop, .exchange = x, .goal = goal, .task.run = begin};
+    loop_post(e->loop, &k->task);
+}

@@ -1,0 +1,218 @@
+/* See worker.h. Made and given back on the main thread, before its thread starts and after it
+ * ended. */
+#include "worker.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "net/http_client.h"
+#include "sys/log.h"
+#include "sys/metrics.h"
+
+#include <stdio.h>
+
+static struct metric http_requests = {.name = "luwak_http_requests_total",
+                                      .help = "Requests answered, by status",
+                                      .type = METRIC_COUNTER,
+                                      .labels = {"status"}};
+static struct metric out_requests = {.name = "luwak_out_requests_total",
+                                     .help = "Requests to providers, by how they ended",
+                                     .type = METRIC_COUNTER,
+                                     .labels = {"label", "outcome"}};
+
+/* ---- what scripts call through ---- */
+
+static void reported(const struct http_report *r, void *data) {
+    (void)data;
+    char label[64];
+    snprintf(label, sizeof label, "%.*s", STR_FMT(r->label));
+    metric_add(&out_requests, 1, LABELS(label, r->name[0] == '\0' ? "answered" : r->name));
+    if (r->name[0] != '\0')
+        log_warn("request_out_failed", L_STR("label", r->label), L_STR("method", r->method),
+                 L_STR("origin", r->origin), L_TEXT("outcome", r->name), L_TEXT("error", r->text),
+                 L_BOOL("sent", r->sent), L_BOOL("effect", r->effect),
+                 L_INT("us", (int64_t)r->took_us));
+    else
+        log_debug("request_out", L_STR("label", r->label), L_STR("method", r->method),
+                  L_STR("origin", r->origin), L_INT("status", r->status),
+                  L_INT("us", (int64_t)r->took_us));
+}
+
+static int open_transport(struct worker *w) {
+    if (loop_uv_handle(w->loop) == NULL) return 0; /* a test gives its own */
+    struct http_client_options o = {.loop = w->loop,
+                                    .ca_file = config_text(w->engine->config, SET_LUWAK_CA_FILE),
+                                    .report = reported};
+    return http_client_new(&w->transport, &o);
+}
+
+/* ---- scripts ---- */
+
+static void close_state_run(struct pool_job *job) {
+    lua_State *state = *(lua_State **)(job + 1);
+    script_close_state(state);
+    mem_free(job);
+}
+
+static struct pool *closing_pool; /* one engine per process closes off its loops */
+
+static void close_state(lua_State *state) {
+    struct pool_job *job = mem_zalloc(sizeof *job + sizeof state);
+    if (job != NULL) {
+        *(lua_State **)(job + 1) = state;
+        if (pool_submit(closing_pool, NULL, job, close_state_run, NULL) == 0) return;
+        mem_free(job);
+    }
+    script_close_state(state); /* on the loop, rather than never */
+}
+
+static void set_changed(struct registry_listener *self, struct script_set *set) {
+    struct worker *w = CONTAINER_OF(self, struct worker, listener);
+    struct worker_routes *routes = NULL;
+    struct why why = {0};
+    int err = worker_routes_new(&routes, set, w->engine->simulated, &why);
+    if (err != 0) { /* the old routes go on serving their versions */
+        log_error("routes_refused", L_TEXT("error", why.text));
+        script_set_drop(set);
+        return;
+    }
+    struct script_set *old = w->set;
+    struct worker_routes *old_routes = w->routes;
+    w->set = set;
+    w->routes = routes;
+    if (old == NULL) return;
+    for (size_t i = 0; i < old->count; i++) {
+        const struct version *v = old->entries[i].version;
+        const struct script_entry *now = NULL;
+        for (size_t k = 0; k < set->count && now == NULL; k++)
+            if (set->entries[k].version->serial == v->serial) now = &set->entries[k];
+        if (now == NULL) runtime_retire(w->runtime, v);
+    }
+    worker_routes_delete(old_routes);
+    script_set_drop(old);
+}
+
+struct version *worker_script(const struct worker *w, enum script_kind kind, struct str name) {
+    const struct script_entry *entry = w->set == NULL ? NULL : script_set_find(w->set, kind, name);
+    return entry == NULL || entry->deleted ? NULL : entry->version;
+}
+
+static struct version *find_channel(const struct worker *w, struct str name) {
+    return worker_script(w, KIND_CHANNEL, name);
+}
+
+/* ---- making ---- */
+
+int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
+               struct why *why) {
+    struct worker *w = mem_zalloc(sizeof *w);
+    if (w == NULL) return why_set(why, E_NOMEM, "out of memory");
+    w->engine = engine;
+    w->index = index;
+    w->loop = loop;
+    int err = 0;
+    if (loop == NULL) {
+        if ((err = loop_uv_new(&w->loop, engine->clock)) != 0) goto fail;
+        w->own_loop = true;
+    }
+    closing_pool = engine->pool;
+    struct runtime_options ro = {.loop = w->loop,
+                                 .engine = engine,
+                                 .rng = engine->rng,
+                                 .pool = engine->pool,
+                                 .close_state = engine->mode == ENGINE_SERVE ? close_state : NULL};
+    if ((err = runtime_new(&w->runtime, &ro)) != 0) goto fail;
+    if ((err = open_transport(w)) != 0) goto fail;
+    static const char *const ENVS[] = {"simulated", "sandbox", "staging", "production"};
+    w->services = (struct script_services){.store = engine->store,
+                                           .jobs = engine->jobs,
+                                           .tokens = engine->tokens,
+                                           .clock = engine->clock,
+                                           .rng = engine->rng,
+                                           .transport = w->transport,
+                                           .config = engine->config,
+                                           .worker = w,
+                                           .find_channel = find_channel,
+                                           .simulated = engine->simulated,
+                                           .environment = ENVS[config_env(engine->config)]};
+    w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};
+    registry_listen(engine->registry, &w->listener);
+    *out = w;
+    return 0;
+fail:
+    worker_delete(w);
+    return why_set(why, err, "worker: %s", err_text(err));
+}
+
+static void answered(const struct http_exchange *x, int status, uint64_t bytes, void *data) {
+    (void)data, (void)bytes;
+    char text[8];
+    snprintf(text, sizeof text, "%d", status);
+    metric_add(&http_requests, 1, LABELS(text));
+    log_debug("request", L_TEXT("request", x->request_id), L_STR("method", x->method),
+              L_STR("path", x->path), L_INT("status", status));
+}
+
+int worker_listen(struct worker *w, const char *address, struct why *why) {
+    const struct config *config = w->engine->config;
+    size_t connections = (size_t)config_number(config, SET_LUWAK_MAX_CONNECTIONS);
+    struct http_server_options o = {
+        .loop = w->loop,
+        .rng = w->engine->rng,
+        .limits = {.body_max = (size_t)config_number(config, SET_LUWAK_MAX_BODY),
+                   .connections_max = connections / (size_t)w->engine->worker_count + 1},
+        .tls = w->engine->tls,
+        .handle = worker_handle,
+        .answered = answered,
+        .data = w};
+    int err = http_server_new(&w->server, &o);
+    if (err != 0) return why_set(why, err, "%s", err_text(err));
+    return http_server_listen(w->server, address, w->engine->worker_count > 1, why);
+}
+
+static void *thread_main(void *data) {
+    struct worker *w = data;
+    loop_uv_run(w->loop);
+    return NULL;
+}
+
+int worker_run(struct worker *w) {
+    if (pthread_create(&w->thread, NULL, thread_main, w) != 0) return E_NOMEM;
+    w->running = true;
+    return 0;
+}
+
+/* ---- the ordered end ---- */
+
+static void server_drained(void *data) {
+    struct worker *w = data;
+    if (w->own_loop) loop_stop(w->loop);
+    w->drained(w);
+}
+
+static void stop_runs(struct task *task) {
+    struct worker *w = CONTAINER_OF(task, struct worker, stop_task);
+    uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
+    if (w->server != NULL)
+        http_server_stop(w->server, bound, server_drained, w);
+    else
+        server_drained(w);
+}
+
+void worker_stop(struct worker *w, void (*drained)(struct worker *w)) {
+    w->drained = drained;
+    w->stop_task.run = stop_runs;
+    loop_post(w->loop, &w->stop_task);
+}
+
+void worker_delete(struct worker *w) {
+    if (w == NULL) return;
+    if (w->running) pthread_join(w->thread, NULL);
+    if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
+    if (w->server != NULL) http_server_delete(w->server);
+    if (w->runtime != NULL) runtime_delete(w->runtime);
+    if (w->transport != NULL) w->transport->destroy(w->transport);
+    if (w->routes != NULL) worker_routes_delete(w->routes);
+    if (w->set != NULL) script_set_drop(w->set);
+    if (w->own_loop) loop_delete(w->loop);
+    mem_free(w);
+}

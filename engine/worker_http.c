@@ -1,0 +1,175 @@
+/* Requests in: which script, or which of the engine's own pages, answers. One router per script
+ * set; simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
+#include "admin.h"
+#include "base/mem.h"
+#include "net/problem.h"
+#include "script/dispatch.h"
+#include "sys/log.h"
+#include "worker.h"
+
+struct simulator {
+    const struct version *version;
+    struct router *router;
+};
+
+struct worker_routes {
+    struct router *router;
+    struct route_target *targets; /* of `router`, one per route of the set */
+    struct simulator *simulators;
+    size_t simulator_count;
+};
+
+struct route_target {
+    struct version *version;
+    const struct manifest_route *route;
+};
+
+/* ---- building ---- */
+
+static int simulator_new(struct simulator *s, const struct version *v, struct why *why) {
+    const struct manifest *m = v->manifest;
+    struct route *routes = mem_array(m->routes.count + 1, sizeof *routes);
+    if (routes == NULL) return E_NOMEM;
+    for (size_t i = 0; i < m->routes.count; i++)
+        routes[i] = (struct route){.method = str_of(m->routes.at[i].method),
+                                   .pattern = str_of(m->routes.at[i].path),
+                                   .target = &m->routes.at[i]};
+    s->version = v;
+    int err = router_new(&s->router, routes, m->routes.count, why);
+    mem_free(routes);
+    return err;
+}
+
+static int add_simulators(struct worker_routes *r, const struct script_set *set, struct why *why) {
+    r->simulators = mem_array(set->count + 1, sizeof *r->simulators);
+    if (r->simulators == NULL) return E_NOMEM;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct script_entry *e = &set->entries[i];
+        if (e->version->kind != KIND_SANDBOX || e->deleted) continue;
+        int err = simulator_new(&r->simulators[r->simulator_count], e->version, why);
+        if (err != 0) return err;
+        r->simulator_count++;
+    }
+    return 0;
+}
+
+int worker_routes_new(struct worker_routes **out, const struct script_set *set, bool simulated,
+                      struct why *why) {
+    struct worker_routes *r = mem_zalloc(sizeof *r);
+    struct route *routes = mem_array(set->route_count + 1, sizeof *routes);
+    int err = E_NOMEM;
+    if (r == NULL || routes == NULL) goto out;
+    r->targets = mem_array(set->route_count + 1, sizeof *r->targets);
+    if (r->targets == NULL) goto out;
+    for (size_t i = 0; i < set->route_count; i++) {
+        const struct script_route *route = &set->routes[i];
+        r->targets[i] = (struct route_target){(struct version *)route->version, route->route};
+        routes[i] = (struct route){.method = str_of(route->route->method),
+                                   .pattern = str_of(route->route->path),
+                                   .target = &r->targets[i]};
+    }
+    if ((err = router_new(&r->router, routes, set->route_count, why)) != 0) goto out;
+    if (simulated && (err = add_simulators(r, set, why)) != 0) goto out;
+    *out = r;
+    r = NULL;
+out:
+    mem_free(routes);
+    worker_routes_delete(r);
+    return err;
+}
+
+void worker_routes_delete(struct worker_routes *r) {
+    if (r == NULL) return;
+    for (size_t i = 0; i < r->simulator_count; i++)
+        router_delete(r->simulators[i].router);
+    mem_free(r->simulators);
+    if (r->router != NULL) router_delete(r->router);
+    mem_free(r->targets);
+    mem_free(r);
+}
+
+/* ---- answering ---- */
+
+void admin_problem(struct http_exchange *x, enum problem_code code, struct str detail,
+                   const struct http_header *more) {
+    struct buf body = {0};
+    problem_write(&body, &(struct problem){
+                             .code = code, .detail = detail, .request_id = str_of(x->request_id)});
+    struct http_header headers[2] = {{STR("Content-Type"), STR("application/problem+json")}};
+    if (more != NULL) headers[1] = *more;
+    http_reply(x, problem_status(code), headers, more == NULL ? 1 : 2, buf_str(&body));
+    buf_free(&body);
+}
+
+static void no_route(struct http_exchange *x, enum route_verdict verdict, const char *allow) {
+    struct http_header header = {STR("Allow"), str_of(allow)};
+    switch (verdict) {
+    case ROUTE_OPTIONS: http_reply(x, 204, &header, 1, STR("")); break;
+    case ROUTE_NO_METHOD:
+        admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("this path does not take that method"),
+                      &header);
+        break;
+    case ROUTE_BAD:
+        admin_problem(x, PROBLEM_INVALID_REQUEST, STR("the path is malformed"), NULL);
+        break;
+    default: admin_problem(x, PROBLEM_NOT_FOUND, STR("there is nothing at this path"), NULL);
+    }
+}
+
+static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
+                       const struct manifest_route *route, const struct route_match *match,
+                       struct str path) {
+    struct param params[ROUTE_PARAMS_MAX];
+    for (size_t i = 0; i < match->param_count; i++)
+        params[i] = (struct param){match->params[i].name, match->params[i].value};
+    bool caged = (version->kind & KINDS_CAGED) != 0;
+    dispatch_route(&(struct route_call){.runtime = w->runtime,
+                                        .services = &w->services,
+                                        .version = version,
+                                        .key = route->key,
+                                        .has_run = route->has_run,
+                                        .path = path,
+                                        .params = params,
+                                        .param_count = match->param_count,
+                                        .caged = caged,
+                                        .deadline_ms = (uint32_t)route->timeout_ms},
+                   x);
+}
+
+#define SANDBOX STR("/sandbox/")
+
+/* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
+static const struct simulator *find_simulator(const struct worker *w, struct str path,
+                                              struct str *rest) {
+    if (w->routes == NULL || !str_starts(path, SANDBOX)) return NULL;
+    struct str tail = str_sub(path, SANDBOX.n, path.n), name;
+    if (!str_cut(tail, '/', &name, rest)) return NULL;
+    *rest = (struct str){name.p + name.n, tail.n - name.n};
+    for (size_t i = 0; i < w->routes->simulator_count; i++) {
+        const struct simulator *s = &w->routes->simulators[i];
+        if (str_eq(str_of(s->version->name), name)) return s;
+    }
+    return NULL;
+}
+
+void worker_handle(struct http_exchange *x, void *data) {
+    struct worker *w = data;
+    if (admin_handle(w, x)) return;
+    if (w->routes == NULL) {
+        admin_problem(x, PROBLEM_UNAVAILABLE, STR("the scripts are being loaded"), NULL);
+        return;
+    }
+    struct str path = x->path;
+    const struct simulator *simulator = find_simulator(w, x->path, &path);
+    struct route_match match;
+    enum route_verdict verdict = router_find(
+        simulator != NULL ? simulator->router : w->routes->router, x->method, path, &match);
+    if (verdict != ROUTE_FOUND) {
+        no_route(x, verdict, match.allow);
+    } else if (simulator != NULL) {
+        call_route(w, x, (struct version *)simulator->version, match.target, &match, path);
+    } else {
+        const struct route_target *target = match.target;
+        call_route(w, x, target->version, target->route, &match, path);
+    }
+}

@@ -1,0 +1,180 @@
+/* Migrations: numbered, in order, each once, each whole or not at all, none changed afterwards. */
+#include "base/fault.h"
+#include "base/mem.h"
+#include "store_conformance.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static struct clock clock_;
+static struct store_fixture f;
+static char dir[300], folder[320];
+static struct why why;
+
+static void start(const char *name) {
+    clock_virtual(&clock_, 1000);
+    snprintf(dir, sizeof dir, "%s/%s", unit_tmpdir(), name);
+    snprintf(folder, sizeof folder, "%s/migrations", dir);
+    mkdir(dir, 0700);
+    mkdir(folder, 0700);
+    memset(&f, 0, sizeof f);
+    memset(&why, 0, sizeof why);
+    f.pump = pump_sim;
+    CHECK_OK(loop_sim_new(&f.loop, &clock_, NULL));
+    struct store_options o = {.path = dir, .clock = &clock_, .inline_on = f.loop};
+    CHECK_OK(store_open(&f.store, &o, &why));
+}
+
+static void end(void) {
+    store_close(f.store);
+    loop_delete(f.loop);
+}
+
+static void file_put(const char *name, const char *text) {
+    char path[500];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    FILE *out = fopen(path, "w");
+    CHECK(out != NULL);
+    fputs(text, out);
+    fclose(out);
+}
+
+static void file_drop(const char *name) {
+    char path[500];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    CHECK(unlink(path) == 0);
+}
+
+#define MIGRATE_FAILS(e, part)                                                   \
+    do {                                                                         \
+        memset(&why, 0, sizeof why);                                             \
+        CHECK_ERR(store_migrate(f.store, folder, &why), e);                      \
+        if (strstr(why.text, part) == NULL) print_error("said: %s\n", why.text); \
+        CHECK(strstr(why.text, part) != NULL);                                   \
+    } while (0)
+
+static void each_once_in_order(void **state) {
+    (void)state;
+    start("order");
+    file_put("0002_b.sql", "INSERT INTO x VALUES (2); CREATE TABLE y (a TEXT) STRICT;");
+    file_put("0001_a.sql", "CREATE TABLE x (a INTEGER) STRICT; INSERT INTO x VALUES (1);");
+    file_put("README", "not a migration");
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    CHECK_INT(count_rows(&f, "x"), 2);
+    CHECK_INT(count_rows(&f, "migration"), 2);
+    file_put("0003_c.sql", "INSERT INTO x VALUES (3);");
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    CHECK_INT(count_rows(&f, "x"), 3);
+    file_put("0001_a.sql", "CREATE TABLE x (a INTEGER) STRICT;");
+    MIGRATE_FAILS(E_STATE, "0001_a.sql: was changed after it was applied");
+    file_drop("0001_a.sql");
+    MIGRATE_FAILS(E_CONFIG, "number 0001 is missing");
+    file_put("0001_other.sql", "CREATE TABLE x (a INTEGER) STRICT; INSERT INTO x VALUES (1);");
+    MIGRATE_FAILS(E_STATE, "under the name 0001_a.sql");
+    end();
+}
+
+static void names_and_numbers_are_checked(void **state) {
+    (void)state;
+    start("names");
+    file_put("0001_a.sql", "CREATE TABLE a (a INTEGER) STRICT;");
+    file_put("0001_b.sql", "");
+    MIGRATE_FAILS(E_CONFIG, "the same number");
+    file_drop("0001_b.sql");
+    file_put("0003_c.sql", "");
+    MIGRATE_FAILS(E_CONFIG, "0002");
+    file_drop("0003_c.sql");
+    file_put("2_b.sql", "");
+    MIGRATE_FAILS(E_CONFIG, "NNNN_name");
+    file_drop("2_b.sql");
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    file_drop("0001_a.sql");
+    MIGRATE_FAILS(E_STATE, "0001 was applied");
+    CHECK_ERR(store_migrate(f.store, "/nonexistent", NULL), E_STATE);
+    CHECK_OK(store_migrate(f.store, NULL, &why)); /* own steps only */
+    end();
+}
+
+static void all_or_nothing(void **state) {
+    (void)state;
+    start("whole");
+    file_put("0001_a.sql", "CREATE TABLE a (a INTEGER) STRICT; INSERT INTO nosuch VALUES (1);");
+    MIGRATE_FAILS(E_INVAL, "0001_a.sql: no such table");
+    struct rows *rows;
+    CHECK(run_select(&f, "SELECT * FROM a", NULL, 0, &rows, NULL) != 0);
+    static const char *const BAD[] = {"CREATE TABLE a (a INTEGER); COMMIT;",
+                                      "BEGIN;",
+                                      "SAVEPOINT x;",
+                                      "PRAGMA foreign_keys = 0;",
+                                      "ATTACH ':memory:' AS x;",
+                                      "DELETE FROM migration;"};
+    for (size_t i = 0; i < sizeof BAD / sizeof BAD[0]; i++) {
+        file_put("0001_a.sql", BAD[i]);
+        MIGRATE_FAILS(E_DENIED, "0001_a.sql");
+    }
+    file_put("0001_a.sql", "CREATE TABLE p (i INTEGER PRIMARY KEY) STRICT; CREATE TABLE c"
+                           " (p INTEGER REFERENCES p (i)) STRICT;");
+    fault_set("store.migrate=fail");
+    MIGRATE_FAILS(E_IO, "0001_a.sql");
+    fault_set("");
+    CHECK(run_select(&f, "SELECT * FROM p", NULL, 0, &rows, NULL) != 0);
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    file_put("0002_b.sql", "INSERT INTO event VALUES (1, 1, 't', 'o', x'', 1);");
+    MIGRATE_FAILS(E_INVAL, "FOREIGN KEY");
+    end();
+}
+
+static int lua_ran;
+static int run_lua(void *data, const char *path, struct str text, struct store_migration *db,
+                   struct why *w) {
+    (void)data;
+    lua_ran++;
+    CHECK(strstr(path, "0001_l.lua") != NULL);
+    CHECK_STR(text, "return {}");
+    int err = store_migration_exec(db, "CREATE TABLE l (a INTEGER) STRICT", w);
+    if (err == 0) err = store_migration_exec(db, "INSERT INTO l VALUES (7)", w);
+    struct rows *rows = NULL;
+    if (err == 0) err = store_migration_select(db, "SELECT a FROM l", NULL, 0, &rows, w);
+    if (err == 0) CHECK_INT(rows_int(rows, 0, 0), 7);
+    rows_free(rows);
+    return err;
+}
+
+static void lua_steps_have_a_hook(void **state) {
+    (void)state;
+    start("lua");
+    file_put("0001_l.lua", "return {}");
+    MIGRATE_FAILS(E_STATE, "Lua migrations cannot be run here");
+    store_migration_hook(run_lua, NULL);
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    CHECK_OK(store_migrate(f.store, folder, &why));
+    store_migration_hook(NULL, NULL);
+    CHECK_INT(lua_ran, 1);
+    CHECK_INT(count_rows(&f, "l"), 1);
+    end();
+}
+
+static void a_newer_file_is_refused(void **state) {
+    (void)state;
+    start("newer");
+    CHECK_OK(store_migrate(f.store, NULL, &why));
+    end();
+    char command[500];
+    snprintf(command, sizeof command,
+             "sqlite3 %s/luwak.db 'PRAGMA user_version = 9999' > /dev/null 2>&1", dir);
+    if (system(command) != 0) skip();
+    struct store *store;
+    struct store_options o = {.path = dir, .clock = &clock_};
+    CHECK_ERR(store_open(&store, &o, &why), E_VERSION);
+    CHECK(strstr(why.text, "newer") != NULL);
+}
+
+static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(each_once_in_order),      cmocka_unit_test(names_and_numbers_are_checked),
+    cmocka_unit_test(all_or_nothing),          cmocka_unit_test(lua_steps_have_a_hook),
+    cmocka_unit_test(a_newer_file_is_refused),
+};
+UNIT_MAIN("store_migrate", TESTS)

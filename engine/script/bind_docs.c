@@ -235,7 +235,7 @@ static void kind_list(unsigned kinds, char out[160]) {
 static void function_row(const struct style *s, const char *owner, const char *divider,
                          const struct bind_fn *f) {
     char call[320], kinds[160];
-    bool constant = strncmp(f->sig, "value", 5) == 0;
+    bool constant = f->sig[0] == '=';
     const char *arrow = strstr(f->sig, "->");
     int params = (int)(arrow == NULL ? strlen(f->sig) : (size_t)(arrow - f->sig));
     while (params > 0 && f->sig[params - 1] == ' ')

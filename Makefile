@@ -99,7 +99,7 @@ $(B)/tests/fuzz_%: $(B)/tests/fuzz/fuzz_%.o $(B)/libluwak.a
 
 run: packages ## install what is missing, build, serve in simulated mode
 	@$(MAKE) --no-print-directory VARIANT=release all
-	@printf '\n  Open   http://%s/\n  Try    curl -i http://%s/healthz\n         curl -i -u sk_test_demo: http://%s/v1/channels\n         build/luwak new channel acme_va, then edit channels/acme_va.lua while this runs\n  End    Ctrl-C\n\n' $(LISTEN) $(LISTEN) $(LISTEN)
+	@printf '\n  Open   http://%s/\n  Try    curl -i http://%s/healthz\n         curl http://%s/metrics\n         build/luwak new channel acme_va, then edit channels/acme_va.lua while this runs\n  End    Ctrl-C\n\n' $(LISTEN) $(LISTEN) $(LISTEN)
 	@exec build/luwak serve --simulated --listen $(LISTEN) --data $(DATA)
 
 packages:

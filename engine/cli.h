@@ -66,6 +66,10 @@ int cli_load(const struct cli_args *args, struct config **out, struct why *why);
  * config_check. Warnings and the first problem are printed. 0, or the exit code. */
 int cli_config(const struct cli_args *args, bool needs_env, struct config **out);
 
+/* The folder that holds channels/, rules/ and scripts/. */
+#define CLI_PATH_MAX 1024
+int cli_root(const struct config *config, char out[CLI_PATH_MAX], struct why *why);
+
 /* "luwak serve: TEXT" on stderr, one line; returns `code`. */
 int cli_fail(const struct cli_args *args, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -94,6 +94,10 @@ struct version *worker_script(const struct worker *w, enum script_kind kind, str
     return entry == NULL || entry->deleted ? NULL : entry->version;
 }
 
+static struct version *find_channel(const struct worker *w, struct str name) {
+    return worker_script(w, KIND_CHANNEL, name);
+}
+
 /* ---- making ---- */
 
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop, struct why *why) {
@@ -111,6 +115,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
     struct runtime_options ro = {.loop = w->loop,
                                  .engine = engine,
                                  .rng = engine->rng,
+                                 .pool = engine->pool,
                                  .close_state = engine->mode == ENGINE_SERVE ? close_state : NULL};
     if ((err = runtime_new(&w->runtime, &ro)) != 0) goto fail;
     if ((err = open_transport(w)) != 0) goto fail;
@@ -123,6 +128,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .transport = w->transport,
                                            .config = engine->config,
                                            .worker = w,
+                                           .find_channel = find_channel,
                                            .simulated = engine->simulated,
                                            .environment = ENVS[config_env(engine->config)]};
     w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};

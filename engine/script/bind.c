@@ -17,90 +17,10 @@
 
 static const char CTX_KEY = 0;
 
-extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math,
-    bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide;
+extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math, bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json, bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http, bind_ctx, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_jobs, bind_request;
 
-/* The subjects, each in its own file. */
-#define SUBJECT(name) extern const struct bind_module bind_##name;
-#define ENTRY(name)   &bind_##name,
-#if __has_include("script/bind_json.c")
-#define HAS_JSON ENTRY(json) ENTRY(cjson)
-SUBJECT(json)
-SUBJECT(cjson)
-#else
-#define HAS_JSON
-#endif
-#if __has_include("script/bind_money.c")
-#define HAS_MONEY ENTRY(money)
-SUBJECT(money)
-#else
-#define HAS_MONEY
-#endif
-#if __has_include("script/bind_time.c")
-#define HAS_TIME ENTRY(time)
-SUBJECT(time)
-#else
-#define HAS_TIME
-#endif
-#if __has_include("script/bind_form.c")
-#define HAS_FORM ENTRY(form)
-SUBJECT(form)
-#else
-#define HAS_FORM
-#endif
-#if __has_include("script/bind_csv.c")
-#define HAS_CSV ENTRY(csv)
-SUBJECT(csv)
-#else
-#define HAS_CSV
-#endif
-#if __has_include("script/bind_xml.c")
-#define HAS_XML ENTRY(xml)
-SUBJECT(xml)
-#else
-#define HAS_XML
-#endif
-#if __has_include("script/bind_crypto.c")
-#define HAS_CRYPTO ENTRY(crypto)
-SUBJECT(crypto)
-#else
-#define HAS_CRYPTO
-#endif
-#if __has_include("script/bind_secret.c")
-#define HAS_SECRET ENTRY(secret)
-SUBJECT(secret)
-#else
-#define HAS_SECRET
-#endif
-#if __has_include("script/bind_http.c")
-#define HAS_HTTP ENTRY(http) ENTRY(ctx_http)
-SUBJECT(http)
-SUBJECT(ctx_http)
-#else
-#define HAS_HTTP
-#endif
 const struct bind_module *const BIND_MODULES[] = {
-    &bind_base,
-    &bind_base_string,
-    &bind_base_table,
-    &bind_base_math,
-    &bind_base_utf8,
-    &bind_base_io,
-    &bind_log,
-    &bind_engine,
-    &bind_decide,
-    // clang-format off
-    HAS_JSON
-    HAS_MONEY
-    HAS_TIME
-    HAS_FORM
-    HAS_CSV
-    HAS_XML
-    HAS_CRYPTO
-    HAS_SECRET
-    HAS_HTTP
-        // clang-format on
-        NULL,
+    &bind_base, &bind_base_string, &bind_base_table, &bind_base_math, &bind_base_utf8, &bind_base_io, &bind_log, &bind_engine, &bind_decide, &bind_problem, &bind_json, &bind_cjson, &bind_money, &bind_time, &bind_form, &bind_csv, &bind_xml, &bind_crypto, &bind_http, &bind_ctx, &bind_ctx_http, &bind_ctx_store, &bind_store, &bind_core, &bind_jobs, &bind_request, NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */

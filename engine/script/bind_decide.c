@@ -13,7 +13,7 @@
 static const char TAG_KEY = 0;
 
 /* Gives the table on top the tag's metatable. */
-static void set_tag(lua_State *L, const char *tag) {
+void script_set_tag(lua_State *L, const char *tag) {
     const char *key = lua_pushfstring(L, "luwak.tag.%s", tag);
     if (luaL_newmetatable(L, key)) {
         lua_pushboolean(L, 0);
@@ -43,7 +43,7 @@ static int decide(lua_State *L, const char *tag) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (lua_getmetatable(L, 1)) return luaL_error(L, "%s: a plain table is wanted", tag);
-    set_tag(L, tag);
+    script_set_tag(L, tag);
     return 1;
 }
 
@@ -66,7 +66,7 @@ static int with_text(lua_State *L, const char *tag, const char *field) {
     lua_createtable(L, 0, 1);
     lua_pushvalue(L, 1);
     lua_setfield(L, -2, field);
-    set_tag(L, tag);
+    script_set_tag(L, tag);
     return 1;
 }
 
@@ -85,7 +85,7 @@ static int l_secret(lua_State *L) {
 
 static int value_allow(lua_State *L) {
     lua_newtable(L);
-    set_tag(L, "allow");
+    script_set_tag(L, "allow");
     return 1;
 }
 
@@ -100,7 +100,7 @@ static int l_reply(lua_State *L) {
     lua_setfield(L, -2, "body");
     lua_pushvalue(L, 3);
     lua_setfield(L, -2, "headers");
-    set_tag(L, "reply");
+    script_set_tag(L, "reply");
     return 1;
 }
 

@@ -25,6 +25,7 @@ struct script_services {
     struct transport *transport;
     struct worker *worker;
     const struct config *config;
+    struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
 };

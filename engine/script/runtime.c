@@ -51,6 +51,10 @@ uint32_t runtime_generation(struct runtime *rt) {
     if (++rt->generation == 0) rt->generation = 1;
     return rt->generation;
 }
+struct pool *runtime_pool(struct runtime *rt) {
+    return rt->options.pool;
+}
+
 struct rng *runtime_rng(struct runtime *rt) {
     return rt->options.rng;
 }

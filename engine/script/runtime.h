@@ -84,6 +84,7 @@ void script_push_ctx(lua_State *L);
  * "reply", "secret_name", "none", "deny", "allow"; NULL for anything else. Raw: never runs script
  * code. */
 const char *script_tag(lua_State *L, int index);
+void script_set_tag(lua_State *L, const char *tag); /* tags the table on top */
 
 void runtime_retire(struct runtime *rt,
                     const struct version *v); /* no new calls; close when idle */

@@ -40,7 +40,7 @@ struct commit *commit_push(lua_State *L) {
 }
 
 /* Whoever submits it owns it: the userdata must not free it as well. */
-static void commit_release(lua_State *L, const struct commit *commit) {
+void commit_release(lua_State *L, const struct commit *commit) {
     for (int i = lua_gettop(L); i > 0; i--) {
         struct commit **held = luaL_testudata(L, i, COMMIT_TYPE);
         if (held != NULL && *held == commit) *held = NULL;

@@ -167,7 +167,7 @@ static int point_conn(struct sqlite_store *s, struct conn **out) {
     if (*out == NULL && err == 0) {
         struct point_conn *p = mem_zalloc(sizeof *p);
         err = p == NULL ? E_NOMEM
-                        : conn_open(&p->conn, s->file, s->vfs, DB_READER, s->base.clock, NULL);
+                        : db_conn_open(&p->conn, s->file, s->vfs, DB_READER, s->base.clock, NULL);
         if (err == 0) {
             p->thread = self;
             s->points[s->point_count++] = p;
@@ -218,7 +218,7 @@ static void stop(struct store *store, bool crash) {
     struct sqlite_store *s = sqlite_of(store);
     readers_stop(s->readers, !crash);
     for (size_t i = 0; i < s->point_count; i++) {
-        conn_close(&s->points[i]->conn);
+        db_conn_close(&s->points[i]->conn);
         mem_free(s->points[i]);
     }
     writer_stop(&s->writer, crash);
@@ -278,7 +278,7 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
         s->writer.reserve = o->reserve == 0 ? RESERVE_DEFAULT : (int64_t)o->reserve;
     }
     int err =
-        conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
+        db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
     if (err == 0 && s->file != NULL && !o->unchecked)
         err = check_file(s, was_clean, st.st_size, why);
     if (err == 0 && s->file != NULL && !bare) err = dir_sync(s->file);
@@ -301,7 +301,7 @@ int store_open(struct store **out, const struct store_options *options, struct w
     s->writer.queue_max = options->queue_max;
     int err = open_files(s, options, why);
     if (err != 0) {
-        conn_close(&s->writer.conn);
+        db_conn_close(&s->writer.conn);
         mem_free(s->writer.reserve_path);
         free_all(s);
         return err;

@@ -48,12 +48,12 @@ static void bad_line(void *data, bool good, const char *text) {
 static int check_copy(const struct sqlite_store *s, const char *temp, struct why *why) {
     struct conn copy;
     struct why first = {0};
-    int err = conn_open(&copy, temp, NULL, DB_COPY, s->base.clock, why);
+    int err = db_conn_open(&copy, temp, NULL, DB_COPY, s->base.clock, why);
     if (err != 0) return err;
     struct first_bad data = {&first};
     const struct store_report report = {bad_line, &data};
     err = sqlite_check(copy.db, &report);
-    conn_close(&copy);
+    db_conn_close(&copy);
     return err == 0 ? 0 : why_set(why, err, "%s", first.text);
 }
 
@@ -65,10 +65,10 @@ static int make(struct sqlite_store *s, const char *temp, struct why *why) {
         return err;
     }
     struct conn conn;
-    int err = conn_open(&conn, s->file, s->vfs, DB_BACKUP, s->base.clock, why);
+    int err = db_conn_open(&conn, s->file, s->vfs, DB_BACKUP, s->base.clock, why);
     if (err != 0) return err;
     err = copy_out(&conn, temp, why);
-    conn_close(&conn);
+    db_conn_close(&conn);
     return err;
 }
 

@@ -276,7 +276,7 @@ static int configure(struct conn *conn, bool memory, const char **what) {
     return rc;
 }
 
-int conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
+int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
               const struct clock *clock, struct why *why) {
     store_setup();
     *conn = (struct conn){.role = role, .clock = clock, .steps_left = -1};
@@ -301,11 +301,11 @@ int conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role
     else
         why_set(why, err, "%s: %s (%s)", memory ? "memory" : file,
                 conn->db == NULL ? sqlite3_errstr(rc) : sqlite3_errmsg(conn->db), what);
-    conn_close(conn);
+    db_conn_close(conn);
     return err;
 }
 
-void conn_close(struct conn *conn) {
+void db_conn_close(struct conn *conn) {
     if (conn->prepared != NULL)
         for (size_t i = 0; i < QUERIES_MAX; i++)
             sqlite3_finalize(conn->prepared[i]);

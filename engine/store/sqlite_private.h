@@ -25,9 +25,9 @@ struct conn {
     int64_t steps_left;                    /* progress calls; -1: unbounded */
 };
 
-int conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
+int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
               const struct clock *clock, struct why *why);
-void conn_close(struct conn *conn);
+void db_conn_close(struct conn *conn);
 void conn_restrict(struct conn *conn, bool on); /* prepares reads only */
 
 int sqlite_exec(sqlite3 *db, const char *sql); /* SQLite's code */

@@ -163,10 +163,10 @@ int readers_start(struct readers **out, int threads, const char *file, const cha
     while (pool->count < threads) {
         struct reader *r = &pool->at[pool->count];
         r->pool = pool;
-        err = conn_open(&r->conn, file, vfs, DB_READER, clock, why);
+        err = db_conn_open(&r->conn, file, vfs, DB_READER, clock, why);
         if (err != 0) break;
         if (pthread_create(&r->thread, NULL, reader_main, r) != 0) {
-            conn_close(&r->conn);
+            db_conn_close(&r->conn);
             err = why_set(why, E_LIMIT, "store: no thread for a reader");
             break;
         }
@@ -192,7 +192,7 @@ void readers_stop(struct readers *pool, bool answer) {
     pthread_mutex_unlock(&pool->lock);
     for (int i = 0; i < pool->count; i++) {
         pthread_join(pool->at[i].thread, NULL);
-        conn_close(&pool->at[i].conn);
+        db_conn_close(&pool->at[i].conn);
     }
     pthread_mutex_destroy(&pool->lock);
     pthread_cond_destroy(&pool->wake);

@@ -94,12 +94,12 @@ int sqlite_verify(struct store *store, const struct store_report *report) {
     }
     struct conn conn;
     struct why why = {0};
-    int err = conn_open(&conn, s->file, s->vfs, DB_BACKUP, s->base.clock, &why);
+    int err = db_conn_open(&conn, s->file, s->vfs, DB_BACKUP, s->base.clock, &why);
     if (err != 0) {
         store_report_line(report, false, "%s", why.text);
         return err;
     }
     err = sqlite_check(conn.db, report);
-    conn_close(&conn);
+    db_conn_close(&conn);
     return err;
 }

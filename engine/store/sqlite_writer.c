@@ -496,7 +496,7 @@ void writer_stop(struct writer *w, bool crash) {
     op_runner_delete(w->runner);
     if (crash || w->broken)
         sqlite3_db_config(w->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    conn_close(&w->conn);
+    db_conn_close(&w->conn);
     pthread_mutex_destroy(&w->db_lock);
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);

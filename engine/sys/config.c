@@ -271,8 +271,10 @@ static bool expand_reference(struct config *c, struct var *v, struct str name, s
     const char *what = NULL;
     if (to == NULL) {
         what = "is not set";
-    } else if (to->state == VAR_VISITING || depth >= DEPTH_MAX) {
+    } else if (to->state == VAR_VISITING) {
         what = "leads back to itself";
+    } else if (depth >= DEPTH_MAX) {
+        what = "is nested too deeply";
     } else if (!expand(c, to, depth + 1)) {
         what = "cannot be expanded";
     }

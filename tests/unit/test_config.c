@@ -294,6 +294,18 @@ static void references_do_not_explode(void **state) {
     CHECK(config_problem_count(c) > 0);
     CHECK(strstr(config_problem(c, 0), "grows beyond 64 kB") != NULL);
     config_free(c);
+    buf_clear(&text);
+    buf_adds(&text, "LUWAK_DATA=${A0}\n");
+    for (int i = 0; i < 5000; i++) /* each refers to the next: only the depth can end it */
+        buf_addf(&text, "A%d=${A%d}\n", i, i + 1);
+    buf_adds(&text, "A5000=x\n");
+    c = load_all(NONE, text.data);
+    bool told = false;
+    for (size_t i = 0; i < config_warning_count(c); i++)
+        told = told || strstr(config_warning(c, i), "is nested too deeply") != NULL;
+    CHECK(told);
+    CHECK(strstr(config_problem(c, 0), "LUWAK_DATA uses ${A0}, which cannot be expanded") != NULL);
+    config_free(c);
     buf_free(&text);
 }
 

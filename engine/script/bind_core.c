@@ -1,0 +1,247 @@
+/* core: what trusted scripts ask of the core. Here: operations.
+ *
+ * core.operation.create waits for three things in turn: commit 1 (the intent is on disk), the channel's
+ * function, commit 2 (the result is on disk). None of them can be called back, so what they answer to
+ * is on the heap and outlasts the caller; a caller that is gone, or waited long enough, just does not
+ * hear: the operation goes on, and its ask job stands. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/jobs.h"
+#include "script/bind.h"
+#include "script/bind_json.h"
+#include "script/context.h"
+#include "script/dispatch.h"
+#include "script/manifest.h"
+#include "script/operation_text.h"
+#include "script/store_wait.h"
+#include "sys/config.h"
+
+#include <stdio.h>
+
+enum { ASK_AFTER_MS = 120000, REFERENCE_MAX = 64 };
+
+struct creating { /* on the heap, until both commits and the call are over */
+    struct ticket ticket;
+    bool abandoned;
+    const struct script_services *services;
+    struct runtime *runtime;
+    struct version *version;
+    struct operation_new op;
+    char *memory; /* of op's texts */
+    int err;
+    char detail[200];
+};
+
+struct create_wait {
+    struct co_wait wait;
+    struct timer patience;
+    struct creating *creating; /* NULL: it goes on without us */
+    char id[ID_SIZE];
+};
+
+static void creating_free(struct creating *c) {
+    version_drop(c->version);
+    mem_free(c->memory);
+    mem_free(c);
+}
+
+static void create_over(struct creating *c) {
+    if (c->abandoned) creating_free(c);
+    else co_wake(c->ticket);
+}
+
+static void decided(int err, enum operation_state state, void *data) {
+    struct creating *c = data;
+    (void)err, (void)state; /* the row says what became of it */
+    create_over(c);
+}
+
+static void intent_stored(const struct commit_result *result, void *data) {
+    struct creating *c = data;
+    c->err = result->err;
+    if (result->err != 0) {
+        snprintf(c->detail, sizeof c->detail, "%s", result->detail == NULL ? "" : result->detail);
+        create_over(c);
+        return;
+    }
+    jobs_poke(c->services->jobs);
+    struct operation_row row = {.id = str_of(c->op.id),
+                                .kind = c->op.kind,
+                                .script = c->op.script,
+                                .version = c->op.version,
+                                .account = c->op.account,
+                                .reference = c->op.reference,
+                                .state = OPERATION_SENDING,
+                                .generation = 1,
+                                .doc = c->op.doc};
+    struct operation_call call = {.runtime = c->runtime,
+                                  .services = c->services,
+                                  .version = c->version,
+                                  .function = c->op.kind.p,
+                                  .operation = &row};
+    if (dispatch_operation(&call, decided, c) != 0) create_over(c); /* the ask job takes it */
+}
+
+/* ---- the caller's side ---- */
+
+static void wait_cancel(struct co_wait *wait) {
+    struct create_wait *w = CONTAINER_OF(wait, struct create_wait, wait);
+    timer_stop(&w->patience);
+    w->creating->abandoned = true;
+    w->creating = NULL;
+}
+
+static void patience_over(struct timer *timer) {
+    struct create_wait *w = CONTAINER_OF(timer, struct create_wait, patience);
+    w->creating->abandoned = true;
+    w->creating = NULL;
+    co_wake(w->wait.ticket);
+}
+
+static int wait_gc(lua_State *L) {
+    struct create_wait *w = lua_touserdata(L, 1);
+    timer_stop(&w->patience);
+    if (w->creating != NULL) creating_free(w->creating);
+    w->creating = NULL;
+    return 0;
+}
+
+static int push_operation(lua_State *L, const char *id) {
+    struct rows **rows = rows_push(L);
+    int err = store_get(context_of(L)->services->store, "operation_get", VALS(V_TEXT(id)), rows);
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    struct operation_row row;
+    if (rows_count(*rows) == 0) return lua_pushnil(L), 1;
+    if (operation_row_read(*rows, 0, &row) != 0) return luaL_error(L, "operation %s is damaged", id);
+    operation_push(L, &row);
+    return 1;
+}
+
+static int created(lua_State *L, struct co_wait *wait) {
+    struct create_wait *w = CONTAINER_OF(wait, struct create_wait, wait);
+    timer_stop(&w->patience);
+    if (w->creating != NULL && w->creating->err != 0) {
+        const struct creating *c = w->creating;
+        return bind_fail(L, c->err, "%s%s%s", err_text(c->err), c->detail[0] == '\0' ? "" : ": ", c->detail);
+    }
+    return push_operation(L, w->id);
+}
+
+static struct create_wait *wait_push(lua_State *L) {
+    struct create_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = (struct create_wait){.wait.cancel = wait_cancel};
+    if (luaL_newmetatable(L, "luwak.create_wait")) {
+        lua_pushcfunction(L, wait_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_setmetatable(L, -2);
+    w->creating = mem_zalloc(sizeof *w->creating);
+    if (w->creating == NULL) luaL_error(L, "out of memory");
+    return w;
+}
+
+static struct str text_field(lua_State *L, const char *name, bool wanted) {
+    struct str s = {0};
+    lua_pushstring(L, name);
+    if (lua_rawget(L, 1) == LUA_TSTRING) s.p = lua_tolstring(L, -1, &s.n);
+    else if (!lua_isnil(L, -1) || wanted) luaL_error(L, "operation: %s is a text", name);
+    return s;
+}
+
+static struct str keep(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return (struct str){p, s.n};
+}
+
+static int keep_texts(struct creating *c, struct str kind, struct str account, struct str reference,
+                      struct str doc) {
+    struct str script = str_of(c->version->path), version = str_of(c->version->id);
+    c->memory = mem_alloc(kind.n + account.n + reference.n + doc.n + script.n + version.n + 6);
+    if (c->memory == NULL) return E_NOMEM;
+    char *at = c->memory;
+    c->op.kind = keep(&at, kind);
+    c->op.account = keep(&at, account);
+    c->op.reference = keep(&at, reference);
+    c->op.doc = keep(&at, doc);
+    c->op.script = keep(&at, script);
+    c->op.version = keep(&at, version);
+    return 0;
+}
+
+/* {"input": ...}, encoded and left on the stack. */
+static struct str input_doc(lua_State *L) {
+    lua_createtable(L, 0, 1);
+    lua_pushliteral(L, "input");
+    if (lua_rawget(L, 1) == LUA_TNIL) {
+        lua_pop(L, 1);
+        lua_newtable(L);
+    }
+    luaL_argexpected(L, lua_istable(L, -1), 1, "input table");
+    lua_setfield(L, -2, "input");
+    json_encode(L, lua_gettop(L), JSON_DEPTH, 64 * 1024, "operation");
+    struct str doc;
+    doc.p = lua_tolstring(L, -1, &doc.n);
+    return doc;
+}
+
+static int l_create(lua_State *L) {
+    const struct call_context *ctx = context_of(L);
+    const struct script_services *s = ctx->services;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct str channel = text_field(L, "channel", true);
+    struct str kind = text_field(L, "kind", false);
+    struct str reference = text_field(L, "reference", false);
+    struct str account = text_field(L, "account", false);
+    struct str doc = input_doc(L);
+    if (kind.n == 0) kind = STR("create");
+    if (reference.n > REFERENCE_MAX) return luaL_error(L, "operation: reference is at most %d bytes", REFERENCE_MAX);
+    co_require_wait(L, "core.operation.create");
+    struct version *v = s->find_channel(s->worker, channel);
+    if (v == NULL) return bind_fail(L, E_NOTFOUND, "there is no channel %s", channel.p);
+    if (!manifest_has(v->manifest, kind.p))
+        return bind_fail(L, E_INVAL, "channel %s has no %s", channel.p, kind.p);
+    if (account.n == 0) account = str_of(v->manifest->provider);
+    char made[TOKEN_SIZE];
+    if (reference.n == 0) {
+        token_make(made, s->rng);
+        reference = (struct str){made, 20};
+    }
+    struct commit *commit = commit_push(L);
+    struct create_wait *w = wait_push(L);
+    struct creating *c = w->creating;
+    c->services = s;
+    c->runtime = co_runtime(L);
+    c->version = version_keep(v);
+    if (keep_texts(c, kind, account, reference, doc) != 0) return luaL_error(L, "out of memory");
+    c->op.ask_at = clock_now_ms(s->clock) + ASK_AFTER_MS;
+    c->op.ask_backoff = STR("first=2m factor=2 max=1h");
+    operation_add_start(commit, &c->op, s->clock, s->rng);
+    memcpy(w->id, c->op.id, sizeof w->id);
+    co_park(L, &w->wait);
+    c->ticket = w->wait.ticket;
+    timer_start(co_loop(L), &w->patience, (uint64_t)config_number(s->config, SET_LUWAK_CREATE_WAIT),
+                patience_over);
+    commit_release(L, commit);
+    store_submit(s->store, commit, LANE_NEW, co_loop(L), intent_stored, c);
+    return co_yield(L, created);
+}
+
+static int l_get(lua_State *L) {
+    return push_operation(L, luaL_checkstring(L, 1));
+}
+
+static const struct bind_fn OPERATION[] = {
+    {"create", l_create, KINDS_TRUSTED & ~KIND_MIGRATION,
+     "what: table -> table?, string?, string?",
+     "asks a channel for one thing: {channel=, kind=, reference=, input=}; waits for the result"},
+    {"get", l_get, KINDS_TRUSTED & ~KIND_MIGRATION, "id: string -> table?, string?, string?",
+     "the operation, or nil"},
+    {0},
+};
+const struct bind_module bind_core = {"core.operation", "things asked of providers", OPERATION, NULL};

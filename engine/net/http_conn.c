@@ -402,6 +402,9 @@ void conn_process(struct conn *c) {
     while (c->state == CONN_OPEN) {
         struct work *w = c->work;
         if (w != NULL && w->state != WORK_READING) {
+            while (c->tls != NULL && conn_pull(c)) {
+            }
+            if (c->eof && w->state == WORK_STREAMING) conn_close(c);
             reading(c, w->len < w->cap);
             break;
         }
@@ -476,15 +479,14 @@ bool conn_pull(struct conn *c) {
         w->len += (size_t)n;
         return true;
     }
-    if (n == E_CLOSED) {
+    if (n == E_CLOSED)
         c->eof = true;
-        return w->len != w->start && w->state == WORK_READING;
-    }
-    if (n < 0) conn_close(c);
-    if (w->len == w->start && w->state == WORK_READING && c->state == CONN_OPEN) {
-        c->work = NULL;
-        work_release(w);
-    }
+    else if (n < 0)
+        conn_close(c);
+    if (w->state != WORK_READING || c->state != CONN_OPEN) return false;
+    if (w->len != w->start) return c->eof; /* a request that will never be whole */
+    c->work = NULL;
+    work_release(w);
     return false;
 }
 
@@ -504,7 +506,6 @@ static void got_eof(struct conn *c) {
     struct work *w = c->work;
     c->eof = true;
     reading(c, false);
-    c->reading = false;
     if (c->state == CONN_LINGER) {
         conn_close(c);
     } else if (w != NULL && w->state == WORK_STREAMING) {

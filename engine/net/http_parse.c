@@ -444,6 +444,25 @@ static void size_done(struct http_parse *p) {
     }
 }
 
+/* Trailers are dropped, but one that would frame the body is an attempt at something: p->digits
+ * says which of the two names the bytes so far (p->mark of them) are the beginning of. */
+static void trailer_name_byte(struct http_parse *p, uint8_t c) {
+    static const struct str FRAMING[] = {{"content-length", 14}, {"transfer-encoding", 17}};
+    if (LOWER[c] == 0) {
+        if (c != ':' || p->mark == 0)
+            bad(p, 400, "a field name is not a token");
+        else if ((p->digits == 1 && p->mark == FRAMING[0].n) ||
+                 (p->digits == 2 && p->mark == FRAMING[1].n))
+            bad(p, 400, "a framing field among the trailers");
+        p->state = S_TRAILER_VALUE;
+        return;
+    }
+    for (int i = 0; i < 2; i++)
+        if (p->mark >= FRAMING[i].n || (uint8_t)FRAMING[i].p[p->mark] != LOWER[c])
+            p->digits &= (uint8_t) ~(1 << i);
+    p->mark++;
+}
+
 /* One byte of the lines around chunks. */
 static void framing_byte(struct http_parse *p, uint8_t c) {
     switch ((enum state)p->state) {
@@ -466,20 +485,18 @@ static void framing_byte(struct http_parse *p, uint8_t c) {
     case S_TRAILER:
         if (c == '\r') {
             p->state = S_LAST_LF;
-        } else if (LOWER[c] == 0) {
-            bad(p, 400, "a field name is not a token");
-        } else if (p->field_count + ++p->trailer_count > p->limits.fields_max) {
-            bad(p, 431, "too many header fields");
-        } else {
-            p->state = S_TRAILER_NAME;
+            return;
         }
+        if (p->field_count + ++p->trailer_count > p->limits.fields_max) {
+            bad(p, 431, "too many header fields");
+            return;
+        }
+        p->state = S_TRAILER_NAME;
+        p->mark = 0;
+        p->digits = 3;
+        trailer_name_byte(p, c);
         return;
-    case S_TRAILER_NAME:
-        if (c == ':')
-            p->state = S_TRAILER_VALUE;
-        else if (LOWER[c] == 0)
-            bad(p, 400, "a field name is not a token");
-        return;
+    case S_TRAILER_NAME: trailer_name_byte(p, c); return;
     case S_TRAILER_VALUE:
         if (c == '\r')
             p->state = S_TRAILER_LF;

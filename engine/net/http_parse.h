@@ -14,7 +14,8 @@
  *  - names tokens, no space before ':'; values without control characters but the tab
  *  - exactly one Host (HTTP/1.0: at most one), a name or address with an optional port
  *  - at most one Content-Length (digits) or one Transfer-Encoding (`chunked`), never both
- *  - chunk sizes of 1-8 hex digits without extensions; trailers are checked and dropped
+ *  - chunk sizes of 1-8 hex digits without extensions; trailers are checked and dropped, and
+ *    none may be Content-Length or Transfer-Encoding
  *  - Expect is `100-continue` or 417 */
 #ifndef LUWAK_NET_HTTP_PARSE_H
 #define LUWAK_NET_HTTP_PARSE_H

@@ -94,8 +94,8 @@ struct writer {
     bool full;
     bool held; /* results wait for space */
     uint64_t full_next_ns;
-    int wal_pages;
-    int64_t reserve; /* bytes; 0: no reserve */
+    _Atomic int wal_pages; /* written under db_lock, by a migration too */
+    int64_t reserve;       /* bytes; 0: no reserve */
     char *reserve_path;
     struct store_stats stats;
     pthread_t thread;

@@ -341,7 +341,7 @@ static void decisions_carry_their_tag(void **state) {
     tag_done("return { f = function() return reply(200, {}) end }", out);
     CHECK_STR(str_of(out), "reply");
     tag_done("local s = secret 'BNI_KEY' return { f = function() return s end }", out);
-    CHECK_STR(str_of(out), "secret_name");
+    CHECK_STR(str_of(out), "userdata");
     tag_done("return { f = function() return { reference = 'x' } end }", out);
     CHECK_STR(str_of(out), "table");
     tag_done("return { f = function() return deny 'x' end }", out); /* rules only */

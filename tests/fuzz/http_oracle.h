@@ -195,7 +195,9 @@ static inline const char *oracle_differs(const struct ours *o, const char *data)
     size_t n = http_parser_execute(&t.p, &settings, data, o->taken);
     enum http_errno e = HTTP_PARSER_ERRNO(&t.p);
     if (e == HPE_INVALID_METHOD) return NULL;
-    if (e == HPE_UNEXPECTED_CONTENT_LENGTH && oracle_misnamed(o)) return NULL;
+    if ((e == HPE_UNEXPECTED_CONTENT_LENGTH || e == HPE_INVALID_TRANSFER_ENCODING) &&
+        oracle_misnamed(o))
+        return NULL;
     if (e == HPE_INVALID_CONTENT_LENGTH && oracle_tabbed(o)) return NULL;
     if (t.wrong != NULL) return t.wrong;
     if (!t.done) return e == HPE_OK ? "not whole" : http_errno_name(e);

@@ -1,10 +1,10 @@
 /* Our request parser and libhttp-parser side by side, for the unit suite and the fuzzer.
  *
  * What we accept libhttp-parser must accept, with the same method, target, fields, body and end.
- * Exceptions, each its own limit: methods that it does not list; Content-Length beside a field
- * whose name only begins with "transfer-encoding" (it takes the one for the other); a tab behind
- * the digits of Content-Length (blanks it lets pass, RFC 9110 allows both). CONNECT and Upgrade
- * would end HTTP there; `upgrade` is taken back, for we ignore both. */
+ * Exceptions, each its own limit: methods that it does not list; fields whose name only begins with
+ * "transfer-encoding" (it takes them for that); a tab behind the digits of Content-Length (blanks
+ * it lets pass, RFC 9110 allows both). CONNECT and Upgrade would end HTTP there; `upgrade` is taken
+ * back, for we ignore both. */
 #ifndef LUWAK_TESTS_HTTP_ORACLE_H
 #define LUWAK_TESTS_HTTP_ORACLE_H
 

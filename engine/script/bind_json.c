@@ -195,12 +195,6 @@ static int l_decode(lua_State *L) {
     return err == 0 ? 1 : bind_fail(L, err, "%s", why.text);
 }
 
-int json_decode_push(lua_State *L, struct str text) {
-    struct why why = {0};
-    int err = decode(L, text, NULL, &why);
-    return err == 0 ? 1 : bind_fail(L, err, "%s", why.text);
-}
-
 static int l_encode(lua_State *L) {
     struct json_limits limits;
     luaL_checkany(L, 1);

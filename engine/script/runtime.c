@@ -61,9 +61,6 @@ struct rng *runtime_rng(struct runtime *rt) {
 struct engine *runtime_engine(struct runtime *rt) {
     return rt->options.engine;
 }
-struct pool *runtime_pool(struct runtime *rt) {
-    return rt->options.pool;
-}
 struct loop *runtime_loop(struct runtime *rt) {
     return rt->options.loop;
 }

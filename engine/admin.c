@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox_clock.h"
+#include "script/bind_docs.h"
 #include "sys/metrics.h"
 #include "worker.h"
 
@@ -79,6 +80,14 @@ static void metrics(struct worker *w, struct http_exchange *x) {
     buf_free(&body);
 }
 
+static void docs_scripts(struct worker *w, struct http_exchange *x) {
+    (void)w;
+    struct buf body = {0};
+    docs_html(BIND_MODULES, &body);
+    answer(x, 200, "text/html; charset=utf-8", buf_str(&body));
+    buf_free(&body);
+}
+
 static const struct page {
     const char *method;
     const char *path;
@@ -88,6 +97,7 @@ static const struct page {
     {"GET", "/healthz", healthz, false},
     {"GET", "/readyz", readyz, false},
     {"GET", "/metrics", metrics, false},
+    {"GET", "/docs/scripts", docs_scripts, false},
     {"POST", "/sandbox/_clock", sandbox_clock, true},
 };
 

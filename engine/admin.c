@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sandbox_clock.h"
+#include "script/bind_docs.h"
 #include "sys/metrics.h"
 #include "worker.h"
 
@@ -43,8 +44,9 @@ static struct metric store_commits = {
     .name = "luwak_store_commits", .help = "Commits that are on disk", .type = METRIC_GAUGE};
 static struct metric store_groups = {
     .name = "luwak_store_groups", .help = "Transactions that carried them", .type = METRIC_GAUGE};
-static struct metric store_waiting = {
-    .name = "luwak_store_waiting", .help = "Commits that wait for the writer", .type = METRIC_GAUGE};
+static struct metric store_waiting = {.name = "luwak_store_waiting",
+                                      .help = "Commits that wait for the writer",
+                                      .type = METRIC_GAUGE};
 static struct metric store_full = {
     .name = "luwak_store_full", .help = "1 while the disk takes no new work", .type = METRIC_GAUGE};
 
@@ -62,7 +64,8 @@ static bool may_read_metrics(const struct worker *w, const struct http_exchange 
 static void metrics(struct worker *w, struct http_exchange *x) {
     if (!may_read_metrics(w, x)) {
         admin_problem(x, PROBLEM_FORBIDDEN,
-                      STR("metrics are for this machine, or for the bearer of LUWAK_METRICS_TOKEN"), NULL);
+                      STR("metrics are for this machine, or for the bearer of LUWAK_METRICS_TOKEN"),
+                      NULL);
         return;
     }
     struct store_stats stats;
@@ -77,6 +80,14 @@ static void metrics(struct worker *w, struct http_exchange *x) {
     buf_free(&body);
 }
 
+static void docs_scripts(struct worker *w, struct http_exchange *x) {
+    (void)w;
+    struct buf body = {0};
+    docs_html(BIND_MODULES, &body);
+    answer(x, 200, "text/html; charset=utf-8", buf_str(&body));
+    buf_free(&body);
+}
+
 static const struct page {
     const char *method;
     const char *path;
@@ -86,6 +97,7 @@ static const struct page {
     {"GET", "/healthz", healthz, false},
     {"GET", "/readyz", readyz, false},
     {"GET", "/metrics", metrics, false},
+    {"GET", "/docs/scripts", docs_scripts, false},
     {"POST", "/sandbox/_clock", sandbox_clock, true},
 };
 
@@ -98,7 +110,8 @@ bool admin_handle(struct worker *w, struct http_exchange *x) {
             p->show(w, x);
         } else {
             struct http_header allow = {STR("Allow"), str_of(p->method)};
-            admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("this path does not take that method"), &allow);
+            admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("this path does not take that method"),
+                          &allow);
         }
         return true;
     }

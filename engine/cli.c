@@ -109,8 +109,7 @@ static const struct cli_command *find_command(const char *name, struct why *why)
         if (!c->hidden) nearest_try(&near, str_of(c->name));
     }
     if (near.best.n != 0) {
-        why_set(why, E_USAGE, "no command %s; did you mean %.*s?", name,
-                STR_FMT(near.best));
+        why_set(why, E_USAGE, "no command %s; did you mean %.*s?", name, STR_FMT(near.best));
     } else {
         why_set(why, E_USAGE, "no command %s; `luwak --help` lists them", name);
     }

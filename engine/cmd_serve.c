@@ -15,7 +15,8 @@ int cmd_setup(const struct cli_args *args, const struct config *config) {
     signal(SIGPIPE, SIG_IGN);
     log_setup((enum log_level)config_number(config, SET_LUWAK_LOG_LEVEL),
               (enum log_format)config_number(config, SET_LUWAK_LOG), STDERR_FILENO);
-    if (config_env(config) == ENV_PRODUCTION) prctl(PR_SET_DUMPABLE, 0); /* keys stay out of cores */
+    if (config_env(config) == ENV_PRODUCTION)
+        prctl(PR_SET_DUMPABLE, 0); /* keys stay out of cores */
     if (crypto_setup() != 0 || http_client_setup() != 0)
         return cli_fail(args, CLI_PROBLEMS, "OpenSSL or libcurl cannot be started");
     store_setup();

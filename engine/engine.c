@@ -88,8 +88,10 @@ static int write_meta(struct engine *e, const char *key, const char *value) {
     struct stamp s = {e, 1};
     store_submit(e->store, c, LANE_NEW, e->loop, stamped, &s);
     while (s.err == 1) {
-        if (loop_uv_handle(e->loop) != NULL) loop_uv_run(e->loop);
-        else if (!loop_sim_step(e->loop)) return E_INTERNAL;
+        if (loop_uv_handle(e->loop) != NULL)
+            loop_uv_run(e->loop);
+        else if (!loop_sim_step(e->loop))
+            return E_INTERNAL;
     }
     return s.err;
 }
@@ -100,12 +102,15 @@ static int check_stamp(struct engine *e, struct why *why) {
     int err = read_meta(e, "environment", have, sizeof have);
     if (err == E_NOTFOUND) {
         err = write_meta(e, "environment", env);
-        return err == 0 ? 0 : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
+        return err == 0
+                   ? 0
+                   : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
     }
     if (err != 0) return why_set(why, err, "the data cannot be read: %s", err_text(err));
     if (strcmp(have, env) != 0)
         return why_set(why, E_CONFIG,
-                       "this data directory belongs to %s, not to %s; name another with --data DIR", have, env);
+                       "this data directory belongs to %s, not to %s; name another with --data DIR",
+                       have, env);
     char offset[32];
     int64_t ms;
     if (e->simulated && read_meta(e, "clock_offset", offset, sizeof offset) == 0 &&
@@ -198,12 +203,14 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
         mem_free(e);
         return why_set(why, err, "%s", err_text(err));
     }
-    if ((err = find_root(e, o->root != NULL ? o->root : config_text(o->config, SET_LUWAK_ROOT), why)) != 0)
+    if ((err = find_root(e, o->root != NULL ? o->root : config_text(o->config, SET_LUWAK_ROOT),
+                         why)) != 0)
         goto fail;
     if ((err = open_store(e, o, why)) != 0) goto fail;
     if ((err = open_ring(e, why)) != 0) goto fail;
     if ((err = tokens_new(&e->tokens, e->ring)) != 0) goto nomem;
-    if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0) goto nomem;
+    if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0)
+        goto nomem;
     if ((err = open_registry(e, why)) != 0) goto fail;
     if ((err = engine_jobs_open(e)) != 0) goto nomem;
     if ((err = open_workers(e, why)) != 0) goto fail;
@@ -253,7 +260,8 @@ static void scripts_loaded(void *data, int err) {
     ready(e, err, ready_data);
 }
 
-void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data), void *data) {
+void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data),
+                  void *data) {
     struct starting *s = mem_alloc(sizeof *s);
     if (s == NULL) {
         ready(e, E_NOMEM, data);

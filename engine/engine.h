@@ -3,9 +3,10 @@
  *   start   config -> store (migrated) -> keys -> registry -> workers -> jobs -> listen -> ready
  *   stop    stop listening -> jobs claim nothing more -> workers finish what runs, bounded -> store
  *
- * The main thread's loop carries signals, script watching, the job queue and the control socket; each
- * worker is a thread with a loop of its own. A one-off script runs in an engine without workers'
- * threads: its one worker lives on the main loop. A simulation is the same in virtual time. */
+ * The main thread's loop carries signals, script watching, the job queue and the control socket;
+ * each worker is a thread with a loop of its own. A one-off script runs in an engine without
+ * workers' threads: its one worker lives on the main loop. A simulation is the same in virtual
+ * time. */
 #ifndef LUWAK_ENGINE_H
 #define LUWAK_ENGINE_H
 
@@ -35,10 +36,10 @@ enum engine_mode {
 struct engine_options {
     const struct config *config;
     enum engine_mode mode;
-    struct store *store;       /* TOOL: opened by the caller (local or a server's); NULL: open it here */
-    struct clock *clock;       /* TEST: virtual; else NULL */
-    struct rng *rng;           /* TEST: seeded */
-    const char *root;          /* NULL: from the configuration, or found */
+    struct store *store; /* TOOL: opened by the caller (local or a server's); NULL: open it here */
+    struct clock *clock; /* TEST: virtual; else NULL */
+    struct rng *rng;     /* TEST: seeded */
+    const char *root;    /* NULL: from the configuration, or found */
 };
 
 struct engine {
@@ -71,14 +72,15 @@ struct engine {
     struct control *control;
     struct registry_listener listener; /* of the jobs: schedules follow the scripts */
     struct script_set *scheduled;      /* whose schedules cron knows */
-    struct walk *clock_walk; /* the advance of the simulated clock under way */
+    struct walk *clock_walk;           /* the advance of the simulated clock under way */
     struct timer stop_timer;
 };
 
 int engine_new(struct engine **out, const struct engine_options *options, struct why *why);
 
 /* Loads the scripts and starts the queue; `ready` runs once on the loop, with 0 or an error. */
-void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data), void *data);
+void engine_start(struct engine *e, void (*ready)(struct engine *e, int err, void *data),
+                  void *data);
 
 void engine_stop(struct engine *e); /* begins the ordered end; loop_stop(e->loop) when it is over */
 void engine_delete(struct engine *e);

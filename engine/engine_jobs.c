@@ -1,6 +1,6 @@
 /* Jobs are claimed on the main loop and run on a worker's: a job of a script calls its `run` (or
- * `lost`), `ask_operation` asks a channel what became of an operation. The end goes back to the queue.
- * Schedules of job scripts follow the script set. */
+ * `lost`), `ask_operation` asks a channel what became of an operation. The end goes back to the
+ * queue. Schedules of job scripts follow the script set. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "script/bind_json.h"
@@ -53,7 +53,8 @@ static int push(lua_State *L, void *data) {
     lua_setfield(L, -2, "due_at");
     lua_pushinteger(L, job->attempts + 1);
     lua_setfield(L, -2, "attempt");
-    if (json_decode_push(L, job->args) != 1) luaL_error(L, "the arguments of job %s are damaged", job->id.p);
+    if (json_decode_push(L, job->args) != 1)
+        luaL_error(L, "the arguments of job %s are damaged", job->id.p);
     lua_setfield(L, -2, "args");
     return 1;
 }
@@ -66,10 +67,14 @@ static int take(lua_State *L, int n, void *data) {
 static void script_done(const struct call_result *result, void *data) {
     struct job_run *run = data;
     dispatch_count(run->version, result);
-    if (result->outcome == CALL_RETURNED) end(run, JOB_END_DONE, NULL);
-    else if (result->outcome == CALL_CANCELLED && run->engine->stopping) end(run, JOB_END_CUT, NULL);
-    else if (run->job->once) end(run, JOB_END_DEAD, result->text);
-    else end(run, JOB_END_AGAIN, result->text);
+    if (result->outcome == CALL_RETURNED)
+        end(run, JOB_END_DONE, NULL);
+    else if (result->outcome == CALL_CANCELLED && run->engine->stopping)
+        end(run, JOB_END_CUT, NULL);
+    else if (run->job->once)
+        end(run, JOB_END_DEAD, result->text);
+    else
+        end(run, JOB_END_AGAIN, result->text);
 }
 
 static void run_script(struct job_run *run) {
@@ -104,18 +109,23 @@ static void run_script(struct job_run *run) {
 
 static void asked(int err, enum operation_state state, void *data) {
     struct job_run *run = data;
-    if (err != 0 && err != E_GUARD) end(run, JOB_END_AGAIN, err_text(err));
-    else if (err == E_GUARD || operation_open(state)) end(run, JOB_END_AGAIN, "no end yet");
-    else end(run, JOB_END_DONE, NULL);
+    if (err != 0 && err != E_GUARD)
+        end(run, JOB_END_AGAIN, err_text(err));
+    else if (err == E_GUARD || operation_open(state))
+        end(run, JOB_END_AGAIN, "no end yet");
+    else
+        end(run, JOB_END_DONE, NULL);
 }
 
 static void operation_known(int err, const struct why *why, struct rows *rows, void *data) {
     struct job_run *run = data;
     struct operation_row row;
-    if (err != 0) end(run, JOB_END_AGAIN, why->text);
+    if (err != 0)
+        end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state)) end(run, JOB_END_DONE, NULL);
+    else if (!operation_open(row.state))
+        end(run, JOB_END_DONE, NULL);
     else {
         struct str name = row.script;
         if (str_starts(name, STR("channels/"))) name = str_sub(name, 9, name.n);
@@ -144,7 +154,8 @@ static void ask_operation(struct job_run *run) {
         end(run, JOB_END_DEAD, "damaged arguments");
         return;
     }
-    if (json_get_str(doc.root, "id", &id) != 0) end(run, JOB_END_DEAD, "damaged arguments");
+    if (json_get_str(doc.root, "id", &id) != 0)
+        end(run, JOB_END_DEAD, "damaged arguments");
     else
         store_query(run->engine->store, "operation_get", VALS(V_STR(id)), run->worker->loop,
                     operation_known, run);
@@ -155,9 +166,12 @@ static void ask_operation(struct job_run *run) {
 
 static void begin(struct task *task) {
     struct job_run *run = CONTAINER_OF(task, struct job_run, task);
-    if (str_eq(run->job->name, STR(OPERATION_ASK_JOB))) ask_operation(run);
-    else if (str_starts(run->job->name, JOBS_FOLDER)) run_script(run);
-    else end(run, JOB_END_DEAD, "nobody knows this kind of job");
+    if (str_eq(run->job->name, STR(OPERATION_ASK_JOB)))
+        ask_operation(run);
+    else if (str_starts(run->job->name, JOBS_FOLDER))
+        run_script(run);
+    else
+        end(run, JOB_END_DEAD, "nobody knows this kind of job");
 }
 
 static void run_job(struct jobs *jobs, const struct job *job, void *data) {
@@ -193,13 +207,16 @@ void engine_schedule(struct engine *e, struct script_set *set) {
     }
     for (size_t i = 0; i < set->count; i++) {
         const struct version *v = set->entries[i].version;
-        if (v->kind != KIND_JOB || set->entries[i].deleted || v->manifest->every.period_ms == 0) continue;
+        if (v->kind != KIND_JOB || set->entries[i].deleted || v->manifest->every.period_ms == 0)
+            continue;
         struct buf backoff = {0};
         if (v->manifest->backoff.first_ms != 0) backoff_write(&v->manifest->backoff, &backoff);
         job_name(v, name);
         int err = cron_set(e->cron, str_of(name), &v->manifest->every, v->manifest->job == JOB_ONCE,
                            buf_str(&backoff));
-        if (err != 0) log_error("schedule_not_set", L_TEXT("script", v->path), L_TEXT("error", err_text(err)));
+        if (err != 0)
+            log_error("schedule_not_set", L_TEXT("script", v->path),
+                      L_TEXT("error", err_text(err)));
         buf_free(&backoff);
     }
     e->scheduled = set;
@@ -211,7 +228,8 @@ static void set_changed(struct registry_listener *self, struct script_set *set) 
 }
 
 int engine_jobs_open(struct engine *e) {
-    struct jobs_options o = {.store = e->store, .loop = e->loop, .rng = e->rng, .run = run_job, .data = e};
+    struct jobs_options o = {
+        .store = e->store, .loop = e->loop, .rng = e->rng, .run = run_job, .data = e};
     int err = jobs_new(&e->jobs, &o);
     if (err == 0) err = cron_new(&e->cron, e->store, e->jobs, e->loop, e->rng);
     if (err != 0) return err;

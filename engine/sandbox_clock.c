@@ -1,8 +1,8 @@
-/* The request comes in on a worker; the queue and the schedules live on the main loop. One advance runs
- * at a time, as a walk there:
+/* The request comes in on a worker; the queue and the schedules live on the main loop. One advance
+ * runs at a time, as a walk there:
  *
- *   step: the next due time not after the goal -> store the offset -> set it -> poke -> wait until the
- *   queue is idle -> step ... -> at the goal: answer
+ *   step: the next due time not after the goal -> store the offset -> set it -> poke -> wait until
+ * the queue is idle -> step ... -> at the goal: answer
  *
  * The offset is stored before it counts, so business time never goes back over a restart. */
 #include "sandbox_clock.h"
@@ -59,10 +59,12 @@ static void step(struct walk *k);
 static void idle_look(struct timer *timer) {
     struct walk *k = CONTAINER_OF(timer, struct walk, timer);
     struct engine *e = k->engine;
-    if (e->stopping) finish(k, E_CLOSED);
+    if (e->stopping)
+        finish(k, E_CLOSED);
     else if (!jobs_idle(e->jobs) || !cron_idle(e->cron))
         timer_start(e->loop, &k->timer, IDLE_LOOK_MS, idle_look);
-    else step(k);
+    else
+        step(k);
 }
 
 static void stored(const struct commit_result *result, void *data) {
@@ -123,8 +125,10 @@ static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct
         if (err == 0) *goal = now + ms;
     } else if (json_get_str(doc.root, "set", &text) == 0) {
         err = time_parse(text, STR("rfc3339"), ZONE_UTC, goal, NULL);
-        if (err != 0) why_set(why, err, "set: not a time of RFC 3339");
-        else if (*goal < now) err = why_set(why, E_RANGE, "set: the clock does not go back");
+        if (err != 0)
+            why_set(why, err, "set: not a time of RFC 3339");
+        else if (*goal < now)
+            err = why_set(why, E_RANGE, "set: the clock does not go back");
     } else {
         err = why_set(why, E_SYNTAX, "advance or set is missing");
     }
@@ -146,6 +150,7 @@ void sandbox_clock(struct worker *w, struct http_exchange *x) {
         admin_problem(x, PROBLEM_UNAVAILABLE, STR("out of memory"), NULL);
         return;
     }
-    *k = (struct walk){.engine = e, .home = w->loop, .exchange = x, .goal = goal, .task.run = begin};
+    *k =
+        (struct walk){.engine = e, .home = w->loop, .exchange = x, .goal = goal, .task.run = begin};
     loop_post(e->loop, &k->task);
 }

@@ -1,4 +1,5 @@
-/* See worker.h. Made and given back on the main thread, before its thread starts and after it ended. */
+/* See worker.h. Made and given back on the main thread, before its thread starts and after it
+ * ended. */
 #include "worker.h"
 
 #include "base/ensure.h"
@@ -28,7 +29,8 @@ static void reported(const struct http_report *r, void *data) {
     if (r->name[0] != '\0')
         log_warn("request_out_failed", L_STR("label", r->label), L_STR("method", r->method),
                  L_STR("origin", r->origin), L_TEXT("outcome", r->name), L_TEXT("error", r->text),
-                 L_BOOL("sent", r->sent), L_BOOL("effect", r->effect), L_INT("us", (int64_t)r->took_us));
+                 L_BOOL("sent", r->sent), L_BOOL("effect", r->effect),
+                 L_INT("us", (int64_t)r->took_us));
     else
         log_debug("request_out", L_STR("label", r->label), L_STR("method", r->method),
                   L_STR("origin", r->origin), L_INT("status", r->status),
@@ -100,7 +102,8 @@ static struct version *find_channel(const struct worker *w, struct str name) {
 
 /* ---- making ---- */
 
-int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop, struct why *why) {
+int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
+               struct why *why) {
     struct worker *w = mem_zalloc(sizeof *w);
     if (w == NULL) return why_set(why, E_NOMEM, "out of memory");
     w->engine = engine;
@@ -189,8 +192,10 @@ static void server_drained(void *data) {
 static void stop_runs(struct task *task) {
     struct worker *w = CONTAINER_OF(task, struct worker, stop_task);
     uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
-    if (w->server != NULL) http_server_stop(w->server, bound, server_drained, w);
-    else server_drained(w);
+    if (w->server != NULL)
+        http_server_stop(w->server, bound, server_drained, w);
+    else
+        server_drained(w);
 }
 
 void worker_stop(struct worker *w, void (*drained)(struct worker *w)) {

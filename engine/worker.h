@@ -1,5 +1,5 @@
-/* A worker: one loop with its HTTP server, its transports and its Lua states. In a server each has a
- * thread; for one-off scripts and in simulations the only one lives on the main loop. */
+/* A worker: one loop with its HTTP server, its transports and its Lua states. In a server each has
+ * a thread; for one-off scripts and in simulations the only one lives on the main loop. */
 #ifndef LUWAK_WORKER_H
 #define LUWAK_WORKER_H
 
@@ -31,11 +31,13 @@ struct worker {
     void (*drained)(struct worker *w);
 };
 
-int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop, struct why *why);
+int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
+               struct why *why);
 int worker_listen(struct worker *w, const char *address, struct why *why);
-int worker_run(struct worker *w);  /* starts its thread */
-void worker_stop(struct worker *w, void (*drained)(struct worker *w)); /* any thread; drained on main */
-void worker_delete(struct worker *w); /* its thread has ended */
+int worker_run(struct worker *w); /* starts its thread */
+void worker_stop(struct worker *w,
+                 void (*drained)(struct worker *w)); /* any thread; drained on main */
+void worker_delete(struct worker *w);                /* its thread has ended */
 
 /* worker_http.c */
 void worker_handle(struct http_exchange *x, void *data);

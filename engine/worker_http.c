@@ -1,5 +1,5 @@
-/* Requests in: which script, or which of the engine's own pages, answers. One router per script set;
- * simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
+/* Requests in: which script, or which of the engine's own pages, answers. One router per script
+ * set; simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
 #include "admin.h"
 #include "base/mem.h"
 #include "net/problem.h"
@@ -106,7 +106,8 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
     switch (verdict) {
     case ROUTE_OPTIONS: http_reply(x, 204, &header, 1, STR("")); break;
     case ROUTE_NO_METHOD:
-        admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("this path does not take that method"), &header);
+        admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("this path does not take that method"),
+                      &header);
         break;
     case ROUTE_BAD:
         admin_problem(x, PROBLEM_INVALID_REQUEST, STR("the path is malformed"), NULL);
@@ -138,7 +139,8 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
 #define SANDBOX STR("/sandbox/")
 
 /* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
-static const struct simulator *find_simulator(const struct worker *w, struct str path, struct str *rest) {
+static const struct simulator *find_simulator(const struct worker *w, struct str path,
+                                              struct str *rest) {
     if (w->routes == NULL || !str_starts(path, SANDBOX)) return NULL;
     struct str tail = str_sub(path, SANDBOX.n, path.n), name;
     if (!str_cut(tail, '/', &name, rest)) return NULL;
@@ -160,8 +162,8 @@ void worker_handle(struct http_exchange *x, void *data) {
     struct str path = x->path;
     const struct simulator *simulator = find_simulator(w, x->path, &path);
     struct route_match match;
-    enum route_verdict verdict =
-        router_find(simulator != NULL ? simulator->router : w->routes->router, x->method, path, &match);
+    enum route_verdict verdict = router_find(
+        simulator != NULL ? simulator->router : w->routes->router, x->method, path, &match);
     if (verdict != ROUTE_FOUND) {
         no_route(x, verdict, match.allow);
     } else if (simulator != NULL) {

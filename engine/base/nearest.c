@@ -25,10 +25,10 @@ size_t edit_distance(struct str a, struct str b) {
 }
 
 void nearest_init(struct nearest *n, struct str word) {
-    *n = (struct nearest){.word = word, .distance = word.n / 3 + 2};
+    *n = (struct nearest){.word = word, .distance = (word.n < 6 ? 1 : word.n / 3) + 1};
 }
 
-/* Near is: fewer edits than a third of the word (and one), and never the whole word. */
+/* Near is: a third of the word in edits, at least one, and never the whole word. */
 void nearest_try(struct nearest *n, struct str name) {
     size_t d = edit_distance(n->word, name);
     if (d < n->distance && d < name.n) {

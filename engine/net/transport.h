@@ -46,7 +46,7 @@ struct http_answer {
     char text[192]; /* for a person */
     bool sent;      /* may the far side have seen the request? */
     int status;
-    const struct http_header *headers;
+    const struct http_header *headers; /* names in lower case; alive during done only */
     size_t header_count;
     struct str body;
     uint64_t took_us;

@@ -17,10 +17,21 @@
 
 static const char CTX_KEY = 0;
 
-extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math, bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json, bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http, bind_ctx, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_jobs, bind_request;
+extern const struct bind_module bind_base, bind_base_string, bind_base_table, bind_base_math,
+    bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json,
+    bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
+    bind_ctx, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_jobs, bind_request;
 
 const struct bind_module *const BIND_MODULES[] = {
-    &bind_base, &bind_base_string, &bind_base_table, &bind_base_math, &bind_base_utf8, &bind_base_io, &bind_log, &bind_engine, &bind_decide, &bind_problem, &bind_json, &bind_cjson, &bind_money, &bind_time, &bind_form, &bind_csv, &bind_xml, &bind_crypto, &bind_http, &bind_ctx, &bind_ctx_http, &bind_ctx_store, &bind_store, &bind_core, &bind_jobs, &bind_request, NULL,
+    &bind_base,      &bind_base_string, &bind_base_table,
+    &bind_base_math, &bind_base_utf8,   &bind_base_io,
+    &bind_log,       &bind_engine,      &bind_decide,
+    &bind_problem,   &bind_json,        &bind_cjson,
+    &bind_money,     &bind_time,        &bind_form,
+    &bind_csv,       &bind_xml,         &bind_crypto,
+    &bind_http,      &bind_ctx,         &bind_ctx_http,
+    &bind_ctx_store, &bind_store,       &bind_core,
+    &bind_jobs,      &bind_request,     NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */
@@ -71,9 +82,16 @@ static void add_function(lua_State *L, const struct bind_module *m, const struct
     lua_setfield(L, -2, f->name);
 }
 
-static bool sees(const struct bind_module *m, enum script_kind kind) {
-    for (const struct bind_fn *f = m->fns; f->name != NULL; f++)
+static bool any_for(const struct bind_fn *f, enum script_kind kind) {
+    for (; f->name != NULL; f++)
         if (f->kinds & kind) return true;
+    return false;
+}
+
+static bool sees(const struct bind_module *m, enum script_kind kind) {
+    if (any_for(m->fns, kind)) return true;
+    for (const struct bind_type *t = m->types; t != NULL && t->name != NULL; t++)
+        if (any_for(t->methods, kind)) return true;
     return false;
 }
 

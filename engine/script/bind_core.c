@@ -1,9 +1,9 @@
 /* core: what trusted scripts ask of the core. Here: operations.
  *
- * core.operation.create waits for three things in turn: commit 1 (the intent is on disk), the channel's
- * function, commit 2 (the result is on disk). None of them can be called back, so what they answer to
- * is on the heap and outlasts the caller; a caller that is gone, or waited long enough, just does not
- * hear: the operation goes on, and its ask job stands. */
+ * core.operation.create waits for three things in turn: commit 1 (the intent is on disk), the
+ * channel's function, commit 2 (the result is on disk). None of them can be called back, so what
+ * they answer to is on the heap and outlasts the caller; a caller that is gone, or waited long
+ * enough, just does not hear: the operation goes on, and its ask job stands. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/jobs.h"
@@ -46,8 +46,10 @@ static void creating_free(struct creating *c) {
 }
 
 static void create_over(struct creating *c) {
-    if (c->abandoned) creating_free(c);
-    else co_wake(c->ticket);
+    if (c->abandoned)
+        creating_free(c);
+    else
+        co_wake(c->ticket);
 }
 
 static void decided(int err, enum operation_state state, void *data) {
@@ -112,7 +114,8 @@ static int push_operation(lua_State *L, const char *id) {
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     struct operation_row row;
     if (rows_count(*rows) == 0) return lua_pushnil(L), 1;
-    if (operation_row_read(*rows, 0, &row) != 0) return luaL_error(L, "operation %s is damaged", id);
+    if (operation_row_read(*rows, 0, &row) != 0)
+        return luaL_error(L, "operation %s is damaged", id);
     operation_push(L, &row);
     return 1;
 }
@@ -122,7 +125,8 @@ static int created(lua_State *L, struct co_wait *wait) {
     timer_stop(&w->patience);
     if (w->creating != NULL && w->creating->err != 0) {
         const struct creating *c = w->creating;
-        return bind_fail(L, c->err, "%s%s%s", err_text(c->err), c->detail[0] == '\0' ? "" : ": ", c->detail);
+        return bind_fail(L, c->err, "%s%s%s", err_text(c->err), c->detail[0] == '\0' ? "" : ": ",
+                         c->detail);
     }
     return push_operation(L, w->id);
 }
@@ -145,8 +149,10 @@ static struct create_wait *wait_push(lua_State *L) {
 static struct str text_field(lua_State *L, const char *name, bool wanted) {
     struct str s = {0};
     lua_pushstring(L, name);
-    if (lua_rawget(L, 1) == LUA_TSTRING) s.p = lua_tolstring(L, -1, &s.n);
-    else if (!lua_isnil(L, -1) || wanted) luaL_error(L, "operation: %s is a text", name);
+    if (lua_rawget(L, 1) == LUA_TSTRING)
+        s.p = lua_tolstring(L, -1, &s.n);
+    else if (!lua_isnil(L, -1) || wanted)
+        luaL_error(L, "operation: %s is a text", name);
     return s;
 }
 
@@ -200,7 +206,8 @@ static int l_create(lua_State *L) {
     struct str account = text_field(L, "account", false);
     struct str doc = input_doc(L);
     if (kind.n == 0) kind = STR("create");
-    if (reference.n > REFERENCE_MAX) return luaL_error(L, "operation: reference is at most %d bytes", REFERENCE_MAX);
+    if (reference.n > REFERENCE_MAX)
+        return luaL_error(L, "operation: reference is at most %d bytes", REFERENCE_MAX);
     co_require_wait(L, "core.operation.create");
     struct version *v = s->find_channel(s->worker, channel);
     if (v == NULL) return bind_fail(L, E_NOTFOUND, "there is no channel %s", channel.p);
@@ -229,7 +236,7 @@ static int l_create(lua_State *L) {
                 patience_over);
     commit_release(L, commit);
     store_submit(s->store, commit, LANE_NEW, co_loop(L), intent_stored, c);
-    return co_yield(L, created);
+    return co_yield (L, created);
 }
 
 static int l_get(lua_State *L) {
@@ -237,11 +244,11 @@ static int l_get(lua_State *L) {
 }
 
 static const struct bind_fn OPERATION[] = {
-    {"create", l_create, KINDS_TRUSTED & ~KIND_MIGRATION,
-     "what: table -> table?, string?, string?",
+    {"create", l_create, KINDS_TRUSTED & ~KIND_MIGRATION, "what: table -> table?, string?, string?",
      "asks a channel for one thing: {channel=, kind=, reference=, input=}; waits for the result"},
     {"get", l_get, KINDS_TRUSTED & ~KIND_MIGRATION, "id: string -> table?, string?, string?",
      "the operation, or nil"},
     {0},
 };
-const struct bind_module bind_core = {"core.operation", "things asked of providers", OPERATION, NULL};
+const struct bind_module bind_core = {"core.operation", "things asked of providers", OPERATION,
+                                      NULL};

@@ -7,8 +7,12 @@
 #include "script/bind.h"
 #include "script/bind_secret.h"
 #include "script/context.h"
+#include "script/manifest.h"
 #include "script/store_wait.h"
 #include "script/tokens.h"
+#include "sys/config.h"
+
+#include <string.h>
 
 enum { NAME_MAX_BYTES = 200, VALUE_MAX_BYTES = 64 * 1024, TTL_MAX_S = 400 * 86400 };
 
@@ -196,7 +200,43 @@ static int l_verify(lua_State *L) {
     return luaL_error(L, "not verified: %s", luaL_optstring(L, 2, "the signature does not fit"));
 }
 
+/* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its first
+ * use and kept in the table: a state belongs to one version, and configuration never changes. */
+static int config_index(lua_State *L) {
+    const struct call_context *c = context_of(L);
+    const struct manifest *m = c->version->manifest;
+    const char *name = luaL_checkstring(L, 2);
+    const struct manifest_config *key = NULL;
+    for (size_t i = 0; m != NULL && i < m->config.count && key == NULL; i++)
+        if (strcmp(m->config.at[i].name, name) == 0) key = &m->config.at[i];
+    if (key == NULL) return luaL_error(L, "ctx.config.%s: the script does not declare it", name);
+    const char *value;
+    int err = config_provider(c->services->config, m->provider, key->key, &value);
+    if (err == E_DENIED)
+        return luaL_error(L, "ctx.config.%s: %s is not a key of provider %s", name, key->key, m->provider);
+    if (err != 0) return luaL_error(L, "ctx.config.%s: %s is not set", name, key->key);
+    if (key->secret) secret_push(L, str_of(value), key->key);
+    else lua_pushstring(L, value);
+    lua_pushvalue(L, 2);
+    lua_pushvalue(L, -2);
+    lua_rawset(L, 1);
+    return 1;
+}
+
+static int value_config(lua_State *L) {
+    lua_newtable(L);
+    lua_createtable(L, 0, 2);
+    lua_pushcfunction(L, config_index);
+    lua_setfield(L, -2, "__index");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    return 1;
+}
+
 static const struct bind_fn CTX[] = {
+    {"config", value_config, KINDS_CAGED & ~KIND_RULE, "value: table",
+     "the keys that the script declares, by its own names; secrets stay hidden"},
     {"once", l_once, KINDS_CAGED & ~KIND_RULE,
      "scope: string, key: string, seconds: integer -> boolean",
      "true for the first who takes the key, false for others until it expires"},

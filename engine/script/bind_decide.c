@@ -2,6 +2,7 @@
  * Plain tables with a locked metatable of ours, one per tag and state, so that a table a script
  * made by hand never passes for one. script_tag reads the tag without running script code. */
 #include "script/bind.h"
+#include "script/bind_secret.h"
 #include "script/runtime.h"
 
 #include <string.h>
@@ -71,7 +72,7 @@ static int with_text(lua_State *L, const char *tag, const char *field) {
 }
 
 static int l_none(lua_State *L) {
-    return with_text(L, "none", "why");
+    return with_text(L, "none", "none");
 }
 static int l_deny(lua_State *L) {
     return with_text(L, "deny", "why");
@@ -80,7 +81,8 @@ static int l_secret(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
     luaL_argcheck(L, n > 0 && name[n] == '\0', 1, "a configuration key (A-Z, 0-9, _)");
-    return with_text(L, "secret_name", "name");
+    secret_push(L, STR(""), name); /* the value comes with the call: ctx.config */
+    return 1;
 }
 
 static int value_allow(lua_State *L) {
@@ -122,10 +124,10 @@ static const struct bind_fn functions[] = {
      "in place of a function: the provider has no such thing"},
     {"reply", l_reply, KINDS_REPLY, "status: integer, body?: any, headers?: table -> reply",
      "the answer to a request"},
-    {"secret", l_secret, KINDS_SECRET, "name: string -> secret_name",
+    {"secret", l_secret, KINDS_SECRET, "name: string -> secret",
      "in config: a key whose value stays hidden"},
     {"deny", l_deny, KIND_RULE | KIND_TEST, "why: string -> deny", "a risk rule's no"},
-    {"allow", value_allow, KIND_RULE | KIND_TEST, "value: allow", "a risk rule's yes"},
+    {"allow", value_allow, KIND_RULE | KIND_TEST, "= allow", "a risk rule's yes"},
     {0},
 };
 

@@ -464,13 +464,13 @@ static int headers_index(lua_State *L) {
 
 static int l_answer_json(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 2); /* options of json.decode, or nil */
     push_builtin(L, "json", "decode");
     lua_pushliteral(L, "body");
     lua_rawget(L, 1);
-    int args = 1;
-    if (lua_istable(L, 2)) lua_pushvalue(L, 2), args = 2;
-    lua_call(L, args, LUA_MULTRET);
-    return lua_gettop(L) - (lua_istable(L, 2) ? 2 : 1);
+    lua_pushvalue(L, 2);
+    lua_call(L, 2, LUA_MULTRET);
+    return lua_gettop(L) - 2;
 }
 
 static void set_meta(lua_State *L, const char *type) {

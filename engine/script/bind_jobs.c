@@ -31,7 +31,8 @@ static void backoff_field(lua_State *L, int table, struct buf *out) {
     }
     struct backoff checked;
     struct why why = {0};
-    if (backoff_parse(buf_str(out), &checked, &why) != 0) luaL_error(L, "jobs.enqueue: %s", why.text);
+    if (backoff_parse(buf_str(out), &checked, &why) != 0)
+        luaL_error(L, "jobs.enqueue: %s", why.text);
 }
 
 static int l_enqueue(lua_State *L) {
@@ -59,13 +60,16 @@ static int l_enqueue(lua_State *L) {
             struct str text;
             text.p = lua_tolstring(L, -1, &text.n);
             if (duration_parse(text, &ms, NULL) != 0)
-                return luaL_error(L, "jobs.enqueue: at is a duration (\"15m\") or milliseconds UTC");
+                return luaL_error(L,
+                                  "jobs.enqueue: at is a duration (\"15m\") or milliseconds UTC");
             job.due_at = clock_now_ms(s->clock) + ms;
         } else if (kind != LUA_TNIL) {
             job.due_at = luaL_checkinteger(L, -1);
         }
-        if (lua_getfield(L, 3, "unique") != LUA_TNIL) job.unique.p = luaL_checklstring(L, -1, &job.unique.n);
-        if (lua_getfield(L, 3, "priority") != LUA_TNIL) job.priority = (int)luaL_checkinteger(L, -1);
+        if (lua_getfield(L, 3, "unique") != LUA_TNIL)
+            job.unique.p = luaL_checklstring(L, -1, &job.unique.n);
+        if (lua_getfield(L, 3, "priority") != LUA_TNIL)
+            job.priority = (int)luaL_checkinteger(L, -1);
         lua_getfield(L, 3, "once");
         job.once = lua_toboolean(L, -1);
         if (lua_getfield(L, 3, "backoff") != LUA_TNIL) {
@@ -85,7 +89,8 @@ static int l_enqueue(lua_State *L) {
 static const struct bind_fn FNS[] = {
     {"enqueue", l_enqueue, KINDS_TRUSTED & ~KIND_MIGRATION,
      "name: string, args?: table, options?: table -> string?, string?, string?",
-     "runs scripts/jobs/NAME.lua later; options at, unique, priority, once, backoff; returns its id"},
+     "runs scripts/jobs/NAME.lua later; options at, unique, priority, once, backoff; returns its "
+     "id"},
     {0},
 };
 const struct bind_module bind_jobs = {"jobs", "durable work for later", FNS, NULL};

@@ -1,8 +1,8 @@
 /* problem{...}: an RFC 9457 error document as the answer of a route. */
 #include "net/problem.h"
 #include "script/bind.h"
-#include "script/context.h"
 #include "script/buf_lua.h"
+#include "script/context.h"
 #include "script/runtime.h"
 
 static struct str text_field(lua_State *L, const char *name) {

@@ -1,6 +1,6 @@
-/* request: what a route, a callback or a simulator is given. A userdata that reads the exchange where
- * it lies, so a request costs nothing that the script does not ask for. It is good for its own call
- * only: kept in a variable of the script and used later, it raises.
+/* request: what a route, a callback or a simulator is given. A userdata that reads the exchange
+ * where it lies, so a request costs nothing that the script does not ask for. It is good for its
+ * own call only: kept in a variable of the script and used later, it raises.
  *
  *     request.method  .path  .query  .body  .peer  .id     as received
  *     request.headers  table, names in lower case           request.params  of the route's path
@@ -68,8 +68,10 @@ static int once_made(lua_State *L, int slot) {
     if (lua_getiuservalue(L, 1, slot) != LUA_TNIL) return 1;
     lua_pop(L, 1);
     const struct call_context *c = context_for(L, 1);
-    if (slot == UV_HEADERS) push_headers(L, c->exchange);
-    else push_params(L, c);
+    if (slot == UV_HEADERS)
+        push_headers(L, c->exchange);
+    else
+        push_params(L, c);
     lua_pushvalue(L, -1);
     lua_setiuservalue(L, 1, slot);
     return 1;

@@ -1,5 +1,6 @@
-/* store: commits and reads for trusted scripts. Commits are the typed operations of store/ops_list.h,
- * by name; reads are named queries; free SQL is read-only and for one-off scripts and tests. */
+/* store: commits and reads for trusted scripts. Commits are the typed operations of
+ * store/ops_list.h, by name; reads are named queries; free SQL is read-only and for one-off scripts
+ * and tests. */
 #include "script/bind.h"
 #include "script/context.h"
 #include "script/store_wait.h"
@@ -33,8 +34,8 @@ static void push_val(lua_State *L, struct val v) {
     }
 }
 
-/* One operation, a table {"kv_put", scope = ..., ...}, on top of the stack. Its texts stay alive: they
- * are in that table. */
+/* One operation, a table {"kv_put", scope = ..., ...}, on top of the stack. Its texts stay alive:
+ * they are in that table. */
 static void add_op(lua_State *L, struct commit *c, int number) {
     int table = lua_gettop(L);
     if (!lua_istable(L, table)) luaL_error(L, "operation %d: a table is expected", number);
@@ -43,7 +44,8 @@ static void add_op(lua_State *L, struct commit *c, int number) {
     if (lua_type(L, -1) == LUA_TSTRING) name.p = lua_tolstring(L, -1, &name.n);
     enum store_op op;
     if (!op_find(name, &op))
-        luaL_error(L, "operation %d: there is no operation \"%s\"", number, name.n == 0 ? "" : name.p);
+        luaL_error(L, "operation %d: there is no operation \"%s\"", number,
+                   name.n == 0 ? "" : name.p);
     const struct op_def *def = op_def(op);
     struct val values[OP_FIELDS_MAX];
     luaL_checkstack(L, (int)def->field_count + 8, "too many fields");
@@ -65,7 +67,8 @@ static void add_op(lua_State *L, struct commit *c, int number) {
         bool known = false;
         for (size_t i = 0; i < def->field_count; i++)
             known = known || str_eq(def->fields[i].name, (struct str){key, n});
-        if (!known) luaL_error(L, "operation %d (%s): there is no field \"%s\"", number, def->name, key);
+        if (!known)
+            luaL_error(L, "operation %d (%s): there is no field \"%s\"", number, def->name, key);
     }
     commit_add(c, op, values, def->field_count);
     lua_settop(L, table);
@@ -82,7 +85,8 @@ static void push_row(lua_State *L, const struct rows *rows, size_t row) {
 
 static int commit_done(lua_State *L, const struct store_answer *a) {
     if (a->err != 0) {
-        bind_fail(L, a->err, "%s%s%s", err_text(a->err), a->detail[0] == '\0' ? "" : ": ", a->detail);
+        bind_fail(L, a->err, "%s%s%s", err_text(a->err), a->detail[0] == '\0' ? "" : ": ",
+                  a->detail);
         lua_pushinteger(L, a->failed_op + 1);
         return 4;
     }
@@ -152,8 +156,10 @@ static int l_get(lua_State *L) {
     struct rows **rows = rows_push(L);
     int err = store_get(context_of(L)->services->store, name, values, n, rows);
     if (err != 0) return bind_fail(L, err, "%s: %s", name, err_text(err));
-    if (rows_count(*rows) == 0) lua_pushnil(L);
-    else push_row(L, *rows, 0);
+    if (rows_count(*rows) == 0)
+        lua_pushnil(L);
+    else
+        push_row(L, *rows, 0);
     return 1;
 }
 
@@ -164,8 +170,8 @@ static const struct bind_fn FNS[] = {
      "the rows of a named query"},
     {"get", l_get, KINDS_TRUSTED, "name: string, ...: any -> table?, string?, string?",
      "one row, by index, at once"},
-    {"select", l_select, KIND_TOOL | KIND_TEST, "sql: string, ...: any -> table[]?, string?, string?",
-     "the rows of one SELECT"},
+    {"select", l_select, KIND_TOOL | KIND_TEST,
+     "sql: string, ...: any -> table[]?, string?, string?", "the rows of one SELECT"},
     {0},
 };
 const struct bind_module bind_store = {"store", "commits and reads", FNS, NULL};

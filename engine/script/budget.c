@@ -14,11 +14,12 @@
 #include <time.h>
 
 #define MS            1000000u
+#define SAMPLE_NS     (1u * MS)
 #define SLICE_NS      (5u * MS)
 #define HELD_NS       (12u * MS) /* a caged call that cannot pause */
 #define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST)
 
-static uint64_t real_mono_ns(void) {
+uint64_t budget_mono_ns(void) {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
@@ -76,7 +77,7 @@ _Noreturn void budget_raise(lua_State *L) {
 enum look { LOOK_FINE, LOOK_PAUSE, LOOK_DIE };
 
 static enum look look(struct co *co) {
-    uint64_t ran = real_mono_ns() - co->slice_mono_ns;
+    uint64_t ran = budget_mono_ns() - co->slice_mono_ns;
     uint64_t left = co->cpu_limit_ns > co->cpu_wait_ns ? co->cpu_limit_ns - co->cpu_wait_ns : 0;
     if (ran < co->slice_ns && ran < left) return LOOK_FINE;
     uint64_t cpu = clock_thread_cpu_ns() - co->slice_cpu_ns;
@@ -122,17 +123,32 @@ void budget_arm(struct co *co) {
     lua_sethook(co->L, hook, LUA_MASKCOUNT, 1);
 }
 
+/* Reading the thread's CPU time is a system call, dearer than a small call of a script. So it is
+ * read once a millisecond at most; a slice counts from the last reading, up to SAMPLE_NS too much,
+ * and what was shorter than that is taken by real time. */
+static _Thread_local uint64_t sampled_mono_ns, sampled_cpu_ns;
+
+static void sample(uint64_t mono) {
+    sampled_mono_ns = mono;
+    sampled_cpu_ns = clock_thread_cpu_ns();
+}
+
 void budget_begin(struct co *co) {
-    co->slice_mono_ns = real_mono_ns();
-    co->slice_cpu_ns = clock_thread_cpu_ns();
+    co->slice_mono_ns = budget_mono_ns();
+    if (co->slice_mono_ns - sampled_mono_ns > SAMPLE_NS) sample(co->slice_mono_ns);
+    co->slice_cpu_ns = sampled_cpu_ns;
     co->interval = state_interval(co->state);
     lua_sethook(co->L, hook, LUA_MASKCOUNT, co->interval);
 }
 
 void budget_end(struct co *co) {
-    uint64_t cpu = clock_thread_cpu_ns() - co->slice_cpu_ns;
-    co->cpu_wait_ns += cpu;
-    co->cpu_total_ns += cpu;
+    uint64_t now = budget_mono_ns(), used = now - co->slice_mono_ns;
+    if (used > SAMPLE_NS) {
+        sample(now);
+        used = sampled_cpu_ns - co->slice_cpu_ns;
+    }
+    co->cpu_wait_ns += used;
+    co->cpu_total_ns += used;
 }
 
 void co_check(lua_State *L) {

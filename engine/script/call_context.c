@@ -1,9 +1,10 @@
-/* The context of a call: which provider it is, and with that which hosts, keys and durable state. */
+/* The context of a call: which provider it is, and with that which hosts, keys and durable state.
+ */
 #include "script/dispatch_private.h"
 #include "script/manifest.h"
 
-/* The declared host for this environment; in simulated mode every declared host is our simulator, so
- * any of them will do as the allow-list. */
+/* The declared host for this environment; in simulated mode every declared host is our simulator,
+ * so any of them will do as the allow-list. */
 static void set_hosts(struct call_context *c, const struct manifest *m) {
     if (c->services->simulated) {
         for (size_t i = 0; i < m->hosts.count && c->host_count < CONTEXT_HOSTS_MAX; i++)
@@ -17,7 +18,8 @@ static void set_hosts(struct call_context *c, const struct manifest *m) {
 void call_context_init(struct call_context *c, const struct script_services *services,
                        const struct version *version, struct str account) {
     const struct manifest *m = version->manifest;
-    *c = (struct call_context){.services = services, .serial = dispatch_serial(), .version = version};
+    *c = (struct call_context){
+        .services = services, .serial = dispatch_serial(), .version = version};
     if (m != NULL && m->provider != NULL && (version->kind & KINDS_CAGED) != 0)
         c->provider = str_of(m->provider);
     if (version->kind == KIND_SANDBOX) c->scope = SCOPE_SIMULATOR;

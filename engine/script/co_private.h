@@ -53,6 +53,7 @@ struct co {
 };
 
 /* budget.c */
+uint64_t budget_mono_ns(void);    /* real time, also in a simulation */
 void budget_begin(struct co *co); /* before each lua_resume */
 void budget_end(struct co *co);   /* after it */
 void budget_arm(struct co *co);   /* the hook fires at the next instruction */
@@ -72,7 +73,6 @@ bool co_step(struct co *co, struct co_end *end);
 /* runtime.c */
 uint32_t runtime_generation(struct runtime *rt);
 void runtime_ready(struct co *co);
-struct rng *runtime_rng(struct runtime *rt);
 struct co *runtime_slot(struct runtime *rt, uint32_t slot);
 
 #endif

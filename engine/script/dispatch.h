@@ -19,7 +19,7 @@ struct route_call {
     struct str path; /* as the script sees it */
     const struct param *params;
     size_t param_count;
-    bool caged; /* the function is given ctx, request instead of request */
+    bool caged;           /* the function is given ctx, request instead of request */
     uint32_t deadline_ms; /* 0: the kind's */
 };
 
@@ -36,8 +36,8 @@ struct operation_row {
     struct str doc;
 };
 
-/* Runs one function of the channel ("create", "inquire") for the operation and writes the decision as
- * the operation's next state. `done` hears the state it is in then; err: the store refused. */
+/* Runs one function of the channel ("create", "inquire") for the operation and writes the decision
+ * as the operation's next state. `done` hears the state it is in then; err: the store refused. */
 struct operation_call {
     struct runtime *runtime;
     const struct script_services *services;

@@ -1,9 +1,10 @@
-/* Runs a channel's function for one operation and turns its decision into the operation's next state.
+/* Runs a channel's function for one operation and turns its decision into the operation's next
+ * state.
  *
- * What the money asks for: until the script's one effect request has begun, nothing can have happened,
- * and an error is `failed`. From then on only a valid decision counts; every other end (error, budget,
- * cancel, rubbish) is `unknown`, and the operation's ask job takes it from there. An inquiry that goes
- * wrong changes nothing. */
+ * What the money asks for: until the script's one effect request has begun, nothing can have
+ * happened, and an error is `failed`. From then on only a valid decision counts; every other end
+ * (error, budget, cancel, rubbish) is `unknown`, and the operation's ask job takes it from there.
+ * An inquiry that goes wrong changes nothing. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "script/dispatch.h"
@@ -50,8 +51,9 @@ static int take(lua_State *L, int n, void *data) {
     const char *tag = n == 0 ? NULL : script_tag(L, decision);
     int to = tag == NULL ? -1 : operation_state_of_tag(tag, run->asking);
     if (to < 0)
-        return luaL_error(L, "%s must return a decision: pending{}, success{}, failed{}, unknown{} ...",
-                          run->entry[0]);
+        return luaL_error(
+            L, "%s must return a decision: pending{}, success{}, failed{}, unknown{} ...",
+            run->entry[0]);
     operation_doc_write(L, &run->row, decision, tag, &run->doc);
     run->to = (enum operation_state)to;
     run->decided = true;
@@ -97,13 +99,16 @@ static void finished(const struct call_result *result, void *data) {
     struct operation_run *run = data;
     dispatch_count(run->version, result);
     if (run->decided && result->outcome == CALL_RETURNED) {
-        if (run->to == run->row.state && run->asking) unchanged(run, 0);
-        else write_move(run);
+        if (run->to == run->row.state && run->asking)
+            unchanged(run, 0);
+        else
+            write_move(run);
         return;
     }
     bool sent = run->context.http.effect_sent;
-    log_error("operation_undecided", L_STR("operation", run->row.id), L_TEXT("function", run->entry[0]),
-              L_TEXT("script", run->version->path), L_BOOL("sent", sent),
+    log_error("operation_undecided", L_STR("operation", run->row.id),
+              L_TEXT("function", run->entry[0]), L_TEXT("script", run->version->path),
+              L_BOOL("sent", sent),
               L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
     if (run->asking) {
         unchanged(run, 0);
@@ -124,8 +129,8 @@ static struct str keep(char **at, struct str s) {
 }
 
 static int copy_row(struct operation_run *run, const struct operation_row *row) {
-    run->memory = mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n + row->account.n +
-                            row->reference.n + row->doc.n + 7);
+    run->memory = mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n +
+                            row->account.n + row->reference.n + row->doc.n + 7);
     if (run->memory == NULL) return E_NOMEM;
     char *at = run->memory;
     run->row = (struct operation_row){.id = keep(&at, row->id),

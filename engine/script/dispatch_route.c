@@ -29,7 +29,6 @@ struct route_run {
     struct param params[]; /* and their bytes behind them */
 };
 
- 
 static _Atomic uint64_t serials;
 
 uint64_t dispatch_serial(void) {
@@ -93,7 +92,8 @@ static void finished(const struct call_result *result, void *data) {
     mem_free(run);
 }
 
-/* The router and its match go with the next script set, or with the caller: everything is copied. */
+/* The router and its match go with the next script set, or with the caller: everything is copied.
+ */
 static void keep_params(struct route_run *run, const struct route_call *route) {
     char *at = (char *)&run->params[route->param_count];
     for (size_t i = 0; i < route->param_count; i++) {

@@ -25,7 +25,8 @@ static void set_str(lua_State *L, const char *key, struct str s) {
 
 void operation_push(lua_State *L, const struct operation_row *row) {
     luaL_checkstack(L, 8, NULL);
-    if (json_decode_push(L, row->doc) != 1) luaL_error(L, "operation %s: its document is damaged", row->id.p);
+    if (json_decode_push(L, row->doc) != 1)
+        luaL_error(L, "operation %s: its document is damaged", row->id.p);
     set_str(L, "id", row->id);
     set_str(L, "kind", row->kind);
     set_str(L, "reference", row->reference);
@@ -36,7 +37,8 @@ void operation_push(lua_State *L, const struct operation_row *row) {
 void operation_doc_write(lua_State *L, const struct operation_row *row, int index, const char *tag,
                          struct buf *out) {
     luaL_checkstack(L, 12, NULL);
-    if (json_decode_push(L, row->doc) != 1) luaL_error(L, "operation %s: its document is damaged", row->id.p);
+    if (json_decode_push(L, row->doc) != 1)
+        luaL_error(L, "operation %s: its document is damaged", row->id.p);
     int doc = lua_gettop(L);
     lua_newtable(L); /* result: all fields but data */
     for (lua_pushnil(L); lua_next(L, index) != 0;) {

@@ -1,8 +1,9 @@
-/* Operations as scripts see them and as the store keeps them: the JSON document of an operation row is
+/* Operations as scripts see them and as the store keeps them: the JSON document of an operation row
+ * is
  *
  *     {"input": {...},      what was asked; never changes
  *      "data": {...},       what the channel must remember (decision.data); kept until it says else
- *      "result": {...}}     the other fields of the last decision                                   */
+ *      "result": {...}}     the other fields of the last decision */
 #ifndef LUWAK_SCRIPT_OPERATION_TEXT_H
 #define LUWAK_SCRIPT_OPERATION_TEXT_H
 

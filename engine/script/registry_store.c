@@ -1,5 +1,9 @@
-/* The registry's store on store.h: texts by hash, versions as rows; a version and its texts are one
- * commit. Reads of single rows happen at once, on the registry's loop. */
+/* registry_store: the registry's words as commits and named queries of the store. Saving and the
+ * list at start are asynchronous; history, one version and one text are point reads by index.
+ *
+ * Texts of a version with many modules may not fit one commit (COMMIT_BYTES_MAX): they go in
+ * several, one after the other, and the version's row goes last, so that a row never stands without
+ * its texts. A text that is kept already costs nothing. */
 #include "script/registry_store.h"
 
 #include "base/ensure.h"
@@ -7,131 +11,174 @@
 #include "store/store.h"
 
 struct kept_store {
-    struct registry_store base;
+    struct registry_store api;
     struct store *store;
     struct loop *loop;
 };
 
-static struct kept_store *of(struct registry_store *s) {
-    return CONTAINER_OF(s, struct kept_store, base);
-}
-
-/* ---- save ---- */
-
-struct saving {
+struct save {
+    struct kept_store *s;
+    struct version *v;
+    const char *state;
+    size_t part; /* the next one to send */
     registry_done_cb done;
     void *data;
 };
 
-static void saved(const struct commit_result *result, void *data) {
-    struct saving s = *(struct saving *)data;
-    mem_free(data);
-    s.done(s.data, result->err);
+static void send_some(struct save *save);
+
+static void sent(const struct commit_result *result, void *data) {
+    struct save *save = data;
+    if (result->err == 0 && save->part <= save->v->part_count) {
+        send_some(save);
+        return;
+    }
+    registry_done_cb done = save->done;
+    void *done_data = save->data;
+    version_drop(save->v);
+    mem_free(save);
+    done(done_data, result->err);
 }
 
-static void save(struct registry_store *base, const struct version *v, const char *state,
-                 registry_done_cb done, void *data) {
-    struct kept_store *k = of(base);
-    struct saving *s = mem_alloc(sizeof *s);
-    struct commit *c = NULL;
+static void no_commit(struct save *save) {
+    sent(&(struct commit_result){.err = E_NOMEM, .failed_op = -1}, save);
+}
+
+/* As many texts as fit half a commit; then the row. save->part runs one past the parts at the end.
+ */
+static void send_some(struct save *save) {
+    const struct version *v = save->v;
+    struct commit *commit = NULL;
     struct buf parts = {0};
-    version_write_parts(v, &parts);
-    if (s == NULL || parts.err != 0 || commit_new(&c) != 0) {
-        mem_free(s);
-        buf_free(&parts);
+    int64_t now = clock_now_ms(loop_clock(save->s->loop));
+    if (commit_new(&commit) != 0) {
+        no_commit(save);
+        return;
+    }
+    size_t bytes = 0;
+    while (save->part < v->part_count &&
+           (bytes == 0 || bytes + v->parts[save->part].text.n < COMMIT_BYTES_MAX / 2)) {
+        const struct part *p = &v->parts[save->part++];
+        bytes += p->text.n;
+        commit_add(commit, OP_SCRIPT_TEXT, VALS(V_TEXT(p->hash), V_BLOB(p->text), V_INT(now)));
+    }
+    if (save->part == v->part_count) {
+        save->part++;
+        version_write_parts(v, &parts);
+        if (parts.err != 0) {
+            buf_free(&parts);
+            commit_free(commit);
+            no_commit(save);
+            return;
+        }
+        commit_add(commit, OP_SCRIPT_VERSION,
+                   VALS(V_TEXT(v->path), V_TEXT(v->id), V_TEXT(save->state), V_STR(buf_str(&parts)),
+                        V_INT(now)));
+    }
+    store_submit(save->s->store, commit, LANE_RESULT, save->s->loop, sent, save);
+    buf_free(&parts);
+}
+
+static void save_version(struct registry_store *api, const struct version *v, const char *state,
+                         registry_done_cb done, void *data) {
+    struct save *save = mem_alloc(sizeof *save);
+    if (save == NULL) { /* no memory to say so later: the registry takes it at once as well */
         done(data, E_NOMEM);
         return;
     }
-    *s = (struct saving){done, data};
-    struct val now = V_INT(clock_now_ms(loop_clock(k->loop)));
-    for (size_t i = 0; i < v->part_count; i++)
-        commit_add(c, OP_SCRIPT_TEXT,
-                   VALS(V_TEXT(v->parts[i].hash), V_BLOB(v->parts[i].text), now));
-    commit_add(c, OP_SCRIPT_VERSION,
-               VALS(V_TEXT(v->path), V_TEXT(v->id), V_TEXT(state), V_STR(buf_str(&parts)), now));
-    buf_free(&parts);
-    store_submit(k->store, c, LANE_RESULT, k->loop, saved, s);
+    *save = (struct save){CONTAINER_OF(api, struct kept_store, api),
+                          version_keep((struct version *)v),
+                          state,
+                          0,
+                          done,
+                          data};
+    send_some(save);
 }
 
-/* ---- read ---- */
-
-enum { COL_ID, COL_PATH, COL_VERSION, COL_STATE, COL_PARTS, COL_AT };
-
-static void tell_row(const struct rows *rows, size_t i, registry_row_cb row, void *data) {
-    row(data, &(struct registry_row){.path = rows_text(rows, i, COL_PATH),
-                                     .version = rows_text(rows, i, COL_VERSION),
-                                     .state = rows_text(rows, i, COL_STATE),
-                                     .parts = rows_text(rows, i, COL_PARTS),
-                                     .at = rows_int(rows, i, COL_AT)});
+static struct registry_row row_at(const struct rows *rows, size_t i) {
+    /* id, path, version, state, parts, at */
+    return (struct registry_row){rows_text(rows, i, 1), rows_text(rows, i, 2),
+                                 rows_text(rows, i, 3), rows_text(rows, i, 4),
+                                 rows_int(rows, i, 5)};
 }
 
-struct listing {
+static void each_row(struct rows *rows, registry_row_cb row, void *data) {
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        struct registry_row r = row_at(rows, i);
+        row(data, &r);
+    }
+    rows_free(rows);
+}
+
+struct living {
     registry_row_cb row;
     registry_done_cb done;
     void *data;
 };
 
-static void listed(int err, const struct why *why, struct rows *rows, void *data) {
+static void live_read(int err, const struct why *why, struct rows *rows, void *data) {
     (void)why;
-    struct listing l = *(struct listing *)data;
+    struct living living = *(struct living *)data;
     mem_free(data);
-    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
-        tell_row(rows, i, l.row, l.data);
-    rows_free(rows);
-    l.done(l.data, err);
+    if (err == 0) each_row(rows, living.row, living.data);
+    living.done(living.data, err);
 }
 
-static void live(struct registry_store *base, registry_row_cb row, registry_done_cb done, void *data) {
-    struct kept_store *k = of(base);
-    struct listing *l = mem_alloc(sizeof *l);
-    if (l == NULL) {
+static void live_versions(struct registry_store *api, registry_row_cb row, registry_done_cb done,
+                          void *data) {
+    struct kept_store *s = CONTAINER_OF(api, struct kept_store, api);
+    struct living *living = mem_alloc(sizeof *living);
+    if (living == NULL) {
         done(data, E_NOMEM);
         return;
     }
-    *l = (struct listing){row, done, data};
-    store_query(k->store, "scripts_live", NULL, 0, k->loop, listed, l);
+    *living = (struct living){row, done, data};
+    store_query(s->store, "scripts_live", NULL, 0, s->loop, live_read, living);
 }
 
-static int history(struct registry_store *base, const char *path, int max, registry_row_cb row,
+static int history(struct registry_store *api, const char *path, int max, registry_row_cb row,
                    void *data) {
+    struct kept_store *s = CONTAINER_OF(api, struct kept_store, api);
     struct rows *rows = NULL;
-    int err = store_get(of(base)->store, "script_history", VALS(V_TEXT(path), V_INT(max)), &rows);
-    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
-        tell_row(rows, i, row, data);
-    rows_free(rows);
+    int err = store_get(s->store, "script_history", VALS(V_TEXT(path), V_INT(max)), &rows);
+    if (err == 0) each_row(rows, row, data);
     return err;
 }
 
-static int version(struct registry_store *base, const char *path, const char *id, registry_row_cb row,
-                   void *data) {
+static int one_version(struct registry_store *api, const char *path, const char *id,
+                       registry_row_cb row, void *data) {
+    struct kept_store *s = CONTAINER_OF(api, struct kept_store, api);
     struct rows *rows = NULL;
-    int err = store_get(of(base)->store, "script_version", VALS(V_TEXT(path), V_TEXT(id)), &rows);
-    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
-    if (err == 0) tell_row(rows, 0, row, data);
-    rows_free(rows);
-    return err;
+    int err = store_get(s->store, "script_version", VALS(V_TEXT(path), V_TEXT(id)), &rows);
+    if (err != 0) return err;
+    size_t count = rows_count(rows);
+    each_row(rows, row, data);
+    return count == 0 ? E_NOTFOUND : 0;
 }
 
-static int text(struct registry_store *base, struct str hash, struct buf *out) {
+static int one_text(struct registry_store *api, struct str hash, struct buf *out) {
+    struct kept_store *s = CONTAINER_OF(api, struct kept_store, api);
     struct rows *rows = NULL;
-    int err = store_get(of(base)->store, "script_text", VALS(V_STR(hash)), &rows);
-    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
-    if (err == 0) buf_addstr(out, rows_text(rows, 0, 0));
+    int err = store_get(s->store, "script_text", VALS(V_STR(hash)), &rows);
+    if (err != 0) return err;
+    if (rows_count(rows) == 0)
+        err = E_NOTFOUND;
+    else
+        buf_addstr(out, rows_at(rows, 0, 0).s);
     rows_free(rows);
-    return err != 0 ? err : out->err;
+    return err == 0 ? out->err : err;
 }
 
 int registry_store_new(struct registry_store **out, struct store *store, struct loop *loop) {
-    struct kept_store *k = mem_zalloc(sizeof *k);
-    if (k == NULL) return E_NOMEM;
-    k->base = (struct registry_store){
-        .save = save, .live = live, .history = history, .version = version, .text = text};
-    k->store = store;
-    k->loop = loop;
-    *out = &k->base;
+    struct kept_store *s = mem_zalloc(sizeof *s);
+    if (s == NULL) return E_NOMEM;
+    s->api = (struct registry_store){save_version, live_versions, history, one_version, one_text};
+    s->store = store;
+    s->loop = loop;
+    *out = &s->api;
     return 0;
 }
 
 void registry_store_delete(struct registry_store *s) {
-    if (s != NULL) mem_free(of(s));
+    if (s != NULL) mem_free(CONTAINER_OF(s, struct kept_store, api));
 }

@@ -9,7 +9,8 @@ static bool is_token(struct str s) {
     if (s.n == 0) return false;
     for (size_t i = 0; i < s.n; i++) {
         char c = s.p[i];
-        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        bool ok = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
         if (!ok) return false;
     }
     return true;
@@ -34,9 +35,11 @@ static void take_headers(lua_State *L, int index, struct reply *out, bool *has_t
         } else {
             luaL_error(L, "reply: header %s: a text is expected", name.n == 0 ? "?" : name.p);
         }
-        if (!is_token(name)) luaL_error(L, "reply: \"%s\" is no header name", name.n == 0 ? "" : name.p);
+        if (!is_token(name))
+            luaL_error(L, "reply: \"%s\" is no header name", name.n == 0 ? "" : name.p);
         if (!is_value(value)) luaL_error(L, "reply: header %s holds control characters", name.p);
-        if (out->header_count == REPLY_HEADERS_MAX) luaL_error(L, "reply: more than %d headers", REPLY_HEADERS_MAX);
+        if (out->header_count == REPLY_HEADERS_MAX)
+            luaL_error(L, "reply: more than %d headers", REPLY_HEADERS_MAX);
         sizes[out->header_count][0] = name.n;
         sizes[out->header_count++][1] = value.n;
         buf_addstr(&out->names, name);
@@ -85,7 +88,8 @@ void reply_take(lua_State *L, int n, struct reply *out) {
     while (n < 3)
         lua_pushnil(L), n++;
     int status = first, body = first + 1, headers = first + 2;
-    if (!lua_isinteger(L, status) || lua_tointeger(L, status) < 200 || lua_tointeger(L, status) > 599)
+    if (!lua_isinteger(L, status) || lua_tointeger(L, status) < 200 ||
+        lua_tointeger(L, status) > 599)
         luaL_error(L, "reply: the status is an integer from 200 to 599");
     out->status = (int)lua_tointeger(L, status);
     bool has_type = false;

@@ -339,13 +339,13 @@ static void run_turn(struct task *task) {
         return;
     }
     struct co *last = rt->last_ready; /* what becomes ready in this turn waits for the next */
-    uint64_t began = clock_thread_cpu_ns();
+    uint64_t began = budget_mono_ns();
     while (rt->first_ready != NULL) {
         bool was_last = rt->first_ready == last;
         run_one(rt);
-        if (was_last || clock_thread_cpu_ns() - began >= TURN_NS) break;
+        if (was_last || budget_mono_ns() - began >= TURN_NS) break;
     }
-    if (rt->first_build != NULL && clock_thread_cpu_ns() - began < TURN_NS) {
+    if (rt->first_build != NULL && budget_mono_ns() - began < TURN_NS) {
         struct state *st = rt->first_build;
         rt->first_build = st->next_build;
         if (rt->first_build == NULL) rt->last_build = NULL;

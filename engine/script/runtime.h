@@ -80,8 +80,8 @@ void script_close_state(lua_State *state);
 /* Pushes the state's `ctx` table (the bindings of modules "ctx" and "ctx.x"): for call.push. */
 void script_push_ctx(lua_State *L);
 
-/* The tag of a value made by pending{}, reply(), secret "X", none, deny, allow ...: "pending",
- * "reply", "secret_name", "none", "deny", "allow"; NULL for anything else. Raw: never runs script
+/* The tag of a value made by pending{}, reply(), none, deny, allow ...: "pending", "reply",
+ * "none", "deny", "allow"; NULL for anything else. Raw: never runs script
  * code. */
 const char *script_tag(lua_State *L, int index);
 void script_set_tag(lua_State *L, const char *tag); /* tags the table on top */

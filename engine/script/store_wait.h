@@ -38,7 +38,8 @@ struct commit *commit_push(lua_State *L);
 /* Whoever submits it owns it: the userdata must not free it as well. */
 void commit_release(lua_State *L, const struct commit *commit);
 
-/* Rows that a Lua error cannot leak: a userdata pushed on the stack that frees what it points to. */
+/* Rows that a Lua error cannot leak: a userdata pushed on the stack that frees what it points to.
+ */
 struct rows **rows_push(lua_State *L);
 
 /* nil, text, CODE for a store error. */

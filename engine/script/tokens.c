@@ -247,8 +247,7 @@ static int fetched(lua_State *L, int status, lua_KContext k) {
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf sealed = {0};
     char *copy = mem_dup(value.p, value.n);
-    int err =
-        copy == NULL ? E_NOMEM : seal(g->cache->ring, "token", name, value, s->rng, &sealed);
+    int err = copy == NULL ? E_NOMEM : seal(g->cache->ring, "token", name, value, s->rng, &sealed);
     if (err == 0)
         commit_add(
             c, OP_TOKEN_PUT,
@@ -280,9 +279,8 @@ static int loaded(lua_State *L, const struct store_answer *a) {
     struct str name;
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf plain = {0};
-    bool usable =
-        expires_at > clock_now_ms(context_of(L)->services->clock) &&
-        seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
+    bool usable = expires_at > clock_now_ms(context_of(L)->services->clock) &&
+                  seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
     if (value == NULL) return fetch(L);

@@ -16,6 +16,7 @@ static const struct {
     {"XENDIT_WEBHOOK_TOKEN", "xnd-callback-demo"},
     {"DOKU_CLIENT_ID", "BRN-demo"},
     {"DOKU_SECRET_KEY", "SK-demo"},
+    {"DEMO_KEY", "demo-wallet-key"},
 };
 
 int config_check(const struct config *c, bool needs_env, struct why *why) {

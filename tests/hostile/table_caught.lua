@@ -1,4 +1,4 @@
--- expect: memory
+-- expect: memory|budget
 return { run = function()
   local keep = {}
   while true do

@@ -1,4 +1,4 @@
--- expect: memory
+-- expect: memory|budget
 return { run = function()
   local t = {}
   while true do t = { t } end

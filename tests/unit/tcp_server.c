@@ -66,7 +66,7 @@ static ssize_t read_some(struct tcp_conn *conn, void *out, size_t n) {
     return got > 0 ? got : 0;
 }
 
-bool conn_read(struct tcp_conn *conn) {
+bool tcp_read(struct tcp_conn *conn) {
     size_t have = 0, want = SIZE_MAX;
     while (have < want) {
         ssize_t n = read_some(conn, conn->request + have, sizeof conn->request - 1 - have);
@@ -86,7 +86,7 @@ bool conn_read(struct tcp_conn *conn) {
     return true;
 }
 
-bool conn_write(struct tcp_conn *conn, const void *data, size_t n) {
+bool tcp_write(struct tcp_conn *conn, const void *data, size_t n) {
     const char *at = data;
     while (n != 0) {
         ssize_t sent;
@@ -104,11 +104,11 @@ bool conn_write(struct tcp_conn *conn, const void *data, size_t n) {
     return true;
 }
 
-bool conn_say(struct tcp_conn *conn, const char *text) {
-    return conn_write(conn, text, strlen(text));
+bool tcp_say(struct tcp_conn *conn, const char *text) {
+    return tcp_write(conn, text, strlen(text));
 }
 
-void conn_reset(struct tcp_conn *conn) {
+void tcp_reset(struct tcp_conn *conn) {
     struct linger now = {.l_onoff = 1, .l_linger = 0};
     setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
     SSL_free(conn->ssl);
@@ -119,15 +119,15 @@ void conn_reset(struct tcp_conn *conn) {
     pthread_mutex_unlock(&conn->server->lock);
 }
 
-bool conn_pause(struct tcp_conn *conn, int ms) {
+bool tcp_pause(struct tcp_conn *conn, int ms) {
     struct pollfd p = {.fd = conn->fd, .events = POLLRDHUP};
     for (; ms > 0 && !atomic_load(&conn->server->stopping); ms -= 10)
         if (poll(&p, 1, ms < 10 ? ms : 10) > 0) return false;
     return !atomic_load(&conn->server->stopping);
 }
 
-void conn_wait_gone(struct tcp_conn *conn) {
-    while (conn_pause(conn, 1000))
+void tcp_wait_gone(struct tcp_conn *conn) {
+    while (tcp_pause(conn, 1000))
         ;
 }
 

@@ -37,12 +37,12 @@ int tcp_server_connections(const struct tcp_server *server);
 int tcp_server_requests(const struct tcp_server *server); /* whole ones that were read */
 int tcp_server_bytes(const struct tcp_server *server);    /* of requests, whole or not */
 
-bool conn_read(struct tcp_conn *conn); /* one request with its body; false: the peer is gone */
-bool conn_write(struct tcp_conn *conn, const void *data, size_t n);
-bool conn_say(struct tcp_conn *conn, const char *text);
-void conn_reset(struct tcp_conn *conn);         /* RST instead of FIN */
-void conn_wait_gone(struct tcp_conn *conn);     /* until the peer closes or the server stops */
-bool conn_pause(struct tcp_conn *conn, int ms); /* false: the peer is gone */
+bool tcp_read(struct tcp_conn *conn); /* one request with its body; false: the peer is gone */
+bool tcp_write(struct tcp_conn *conn, const void *data, size_t n);
+bool tcp_say(struct tcp_conn *conn, const char *text);
+void tcp_reset(struct tcp_conn *conn);         /* RST instead of FIN */
+void tcp_wait_gone(struct tcp_conn *conn);     /* until the peer closes or the server stops */
+bool tcp_pause(struct tcp_conn *conn, int ms); /* false: the peer is gone */
 
 /* Certificates made on the spot; the files live in unit_tmpdir(). `issuer` NULL: self-signed. */
 struct test_cert {

@@ -69,7 +69,7 @@ static void old_failures_are_forgotten(void **state) {
     (void)state;
     struct breaker *b = fresh();
     call(b, false), call(b, false);
-    pass_ms(8000);
+    pass_ms(9500); /* not a whole turn of the window's slots */
     call(b, false);
     CHECK_INT(breaker_state(b, K), BREAKER_CLOSED);
     pass_ms(6000);
@@ -124,6 +124,9 @@ static void a_lost_probe_is_a_failed_one(void **state) {
     check_refused(b, 2000);
     breaker_report(b, K, probe, true); /* too late to count */
     CHECK_INT(breaker_state(b, K), BREAKER_OPEN);
+    pass_ms(2000);
+    breaker_report(b, K, probe, true); /* nor does it speak for the next probe */
+    CHECK_INT(breaker_state(b, K), BREAKER_HALF_OPEN);
     breaker_delete(b);
 }
 
@@ -153,6 +156,10 @@ static void calls_from_before_do_not_count(void **state) {
     pass_ms(1000);
     breaker_report(b, K, old[3], true);
     CHECK_INT(breaker_state(b, K), BREAKER_HALF_OPEN);
+    call(b, true);
+    for (int i = 0; i < 4; i++)
+        breaker_report(b, K, old[i], false);
+    CHECK_INT(breaker_state(b, K), BREAKER_CLOSED);
     breaker_delete(b);
 }
 

@@ -5,6 +5,7 @@
 #include "store/store_private.h"
 #include "unit.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static void names_and_fields_come_from_the_list(void **state) {
@@ -203,6 +204,54 @@ static void builder_refuses(void **state) {
     CHECK_ERR(commit_add(c, OP_META_SET, NULL, 0), E_INVAL);
     commit_free(c);
     commit_free(NULL);
+    CHECK_OK(commit_new(&c)); /* 200 operations, 1 MB */
+    for (int i = 0; i <= COMMIT_OPS_MAX; i++)
+        CHECK_INT(commit_add(c, OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))),
+                  i < COMMIT_OPS_MAX ? i : E_LIMIT);
+    CHECK_INT(c->failed_op, COMMIT_OPS_MAX);
+    commit_free(c);
+    CHECK_OK(commit_new(&c));
+    char *big = calloc(1, COMMIT_BYTES_MAX);
+    CHECK_ERR(commit_add(c, OP_KV_PUT,
+                         VALS(V_TEXT("s"), V_TEXT("k"),
+                              V_BLOB(((struct str){big, COMMIT_BYTES_MAX})), V_NULL)),
+              E_LIMIT);
+    free(big);
+    commit_free(c);
+}
+
+static struct commit_result told;
+static char told_detail[DETAIL_MAX];
+static void tell(const struct commit_result *result, void *data) {
+    told = *result;
+    if (result->detail != NULL) snprintf(told_detail, sizeof told_detail, "%s", result->detail);
+    *(int *)data += 1;
+}
+
+static void the_answer_says_what_was_wrong(void **state) {
+    (void)state;
+    struct clock clock;
+    struct loop *loop;
+    struct commit *c;
+    int times = 0;
+    clock_virtual(&clock, 0);
+    CHECK_OK(loop_sim_new(&loop, &clock, NULL));
+    for (int bad = 0; bad < 2; bad++) {
+        CHECK_OK(commit_new(&c));
+        c->loop = loop;
+        c->done = tell;
+        c->data = &times;
+        if (bad) commit_failed(c, E_GUARD, 3, "why not");
+        commit_answer(c);
+        CHECK_INT(times, bad);
+        loop_sim_drain(loop);
+        CHECK_INT(times, bad + 1);
+        CHECK_ERR(told.err, bad ? E_GUARD : 0);
+        CHECK_INT(told.failed_op, bad ? 3 : -1);
+        CHECK((told.detail == NULL) == !bad);
+    }
+    CHECK(strcmp(told_detail, "why not") == 0);
+    loop_delete(loop);
 }
 
 static void memory_may_run_out(void **state) {
@@ -261,6 +310,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(text_is_clean_utf8),
     cmocka_unit_test(no_changed_byte_passes_unseen),
     cmocka_unit_test(builder_refuses),
+    cmocka_unit_test(the_answer_says_what_was_wrong),
     cmocka_unit_test(memory_may_run_out),
     cmocka_unit_test(rows_go_through_the_socket),
 };

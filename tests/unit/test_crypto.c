@@ -102,6 +102,15 @@ static void provider_vectors(void **state) {
     text_encode(&b, ENC_BASE64, (struct str){(char *)out, 32});
     CHECK_STR(buf_str(&b), "IVMC7Aj8pDKwLx+0eNfIfoQAHvViiLeavLyYatCtB+c=");
     buf_clear(&b);
+    /* LinkAja applink: the IV is the Timestamp header */
+    struct cipher_spec link = {.mode = MODE_CBC,
+                               .key = STR("00112233445566778899aabbccddeeff"),
+                               .iv = STR("1700000000000000")};
+    struct buf sealed = {0};
+    CHECK_OK(crypto_encrypt(&link, STR("{\"status\":\"00\"}"), &sealed, NULL));
+    text_encode(&b, ENC_BASE64, buf_str(&sealed));
+    CHECK_STR(buf_str(&b), "l5WN40tGA1C7ZXQmxh6dnA==");
+    buf_free(&sealed);
     check_digest(DIGEST_MD5,
                  STR("budiman01dev-3f1c9a70-5d1e-11ee-8c99-0242ac120002INV-20261121-0001"),
                  "292abfb4e7a82ca5c3aa4e216fe7b3c2");

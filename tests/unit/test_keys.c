@@ -139,6 +139,49 @@ static void snap_signature_and_pasted_keys(void **state) {
     buf_free(&sig), buf_free(&crlf), buf_free(&line), buf_free(&bare), buf_free(&spaced);
 }
 
+/* reference: wallets 7, a bare base64 PKCS#8 key; PKCS#1 v1.5 gives the same bytes each time */
+static const char DANA_KEY[] =
+    "MIIEvgIBADANBgkqhkiG9w0BAQEFAASCBKgwggSkAgEAAoIBAQCi5l0Zg3J2yUstmQ4CL/g5GOhR5YNDgTWzWW/K"
+    "7gC1h66ZxaAF3LGLPzzWgkfoG59Fg+M0/h8sLq5O/BW6cboAhsgHBqC3rIobdbXfXA3CXCJZN6XmTmMjsYfY3GHN"
+    "2WSkrM2N8DvpumASmfE3jbSoc6vcyZKZ87FPGJ5zIv/XCOnxg2HC3EcA+dDtai70xsaeT7u92UoVP0F9Ziv/vxQ6"
+    "v/iYBk5W9axR2PAD0JjrtwSZm+OGmGebYAEcxyilzGwpu9c3bL8DON1ti+phY8x5ZgixalxAZl2F2y26EjqAoan5"
+    "6eHAslY5i8YRMjxBfEnc1be4tXRqxQTUVritJVixAgMBAAECggEAGx6LyEgUYccwL1aoOOAAjIzjfGLfv/i+Vm3g"
+    "ySFnV9FPVYVLlz4/BoYQHEwTKYaTtPB4fmWCDgp1dWvNOD1fsF+/5D+LuRhN47VsglNibQWGqGC1y0ooghQ3n/hM"
+    "hgcXlLy5+dPRPZ+MB/y95jg+p76eEYMzV1L1JUxdcKCWhBdRNQ+FyUGy7O/pwACCPmQyiPFHC+vl3vPE0+MklX4l"
+    "CL2YG4zXGw5MncQdStG+xDTLsBC4f+0QlLoWoIRFjjq71YAYMjaQcfsj4v/vgBA/FQnhrnOMsk7m9dVuNn5e34Ai"
+    "SrmQ4q9lzOgacB0eUUCE6Jhh0YCpDeYA0ZsWm9Lm2QKBgQDYAYH5VhbWyKkrW0D2H53Apu2a6ChPa5r8G0HaU0sl"
+    "b7HCBSHRVH/4R5OTwQU0PEaKbJgjay+CqpQkgCtZ4+SqZizzPFrvGrtlJjRdXChgOIF84gd3SroMV6BKgGprTEOc"
+    "D0L+SWuqhbgXce5kGBW4j759nvd+/SI0Dhj08EEzFQKBgQDBD60PSq3OY1njFTYKA2iQhw44+WF9Pcasg50KRUcj"
+    "2+A9X/dHbs4rO94eeJKA8spPbai7w0phMnqTTxNOZkvl8HggT21ODDAjBTDA9QxT80CfvxLbP8HZtb8vq+jjj/Ig"
+    "YsP+Gl16SulXuy93w7CLbrsTV2GpxLVMve/0Q0FmLQKBgQCezFz1JOkddd+IVEnpp0yeORos68fWu1DxTkiXbOyt"
+    "1PNlo8g80FZT/Krt0NU2lal2Umd2gnInKahHPUKhjvyomP0qxJBFf+2Maw3MJNg6BNCNMs4yUOl98V2R595Ui3iY"
+    "3k9uCiPw9OVltwh+5YXybRqp15gz73yZsFOAnrAQEQKBgQDA2J/N/pLO7n8DTlTEe9MfS0jxsGmpaOPjvzRG5hzB"
+    "vQipRgsD17MpjIu7dEUjeWKNJMS/ibvqiznVm891KMn3zdSwsaZFp/cNhEnG9QBzezC6YWq8h1tj1SA8xkPDzC3Y"
+    "G9AbKsrlNZ8Qe3JW96qKHPnRwB9WLZ/MII5oOCZDoQKBgBum/kxYmxc7jfPNTGqnV2Nt+3u1BAZI2nsoiCQ/Kh5F"
+    "duSf5vVa6atblKc6Gmz3Gt7+vvwCYVQRjeN6+ZSaUex9v9uXcanMkRRLBBXF3OCGRtTF8hhUDZanOfchS512Mapa"
+    "GIkH1tgmsHo8MUdmLFUuuoIk3y6I89N57FbdKAjX";
+static const char DANA_SIG[] =
+    "F9IttZeLIk1EgssqdBIKSPbDD2tb5Ei9v8EWVSvMvsD9/piC4OAzsUXjW3MIIFXNoHYFXG54MFk7lRiLMb5q396h"
+    "5ni20Q8A9OcT7pxSFwzi13GQfxbMuXX06RqqohaCVsG7NESyRyaTYsxNxdzOdmmFUoRD8YeO3k0loSS1NSnIym0U"
+    "bCkZiQfLaV5BEZ6rWS9xmBM3mzmWw+PUVAPyxhMBle5rqQNhd/tTO26BlVGjm6TeTfzS43VqPa5cBIXvuXaKWu8d"
+    "6bTxPT3UwE23ohQj71MNeUgfQHA5JbMCB9dY7nft8zJ/rlVxKNDTQjsSvRuKXmZU6JTPDynKpME9Dg==";
+
+static void dana_signature(void **state) {
+    (void)state;
+    struct crypto_key *key = private_key(str_of(DANA_KEY));
+    struct sign_spec spec = {.scheme = SIGN_PKCS1, .digest = DIGEST_SHA256};
+    struct buf sig = {0}, text = {0};
+    CHECK_OK(key_sign(key, &spec,
+                      STR("POST:/payment-gateway/v1.0/debit/payment-host-to-host.htm:"
+                          "24edc24db642663b16669c917aa6627c079dd369f49dea42b61d64e72bf0bab8:"
+                          "2026-11-21T17:30:00+07:00"),
+                      &sig, &why));
+    text_encode(&text, ENC_BASE64, buf_str(&sig));
+    CHECK_STR(buf_str(&text), DANA_SIG);
+    buf_free(&sig), buf_free(&text);
+    key_delete(key);
+}
+
 static void check_says(int err, int expected, const char *text) {
     CHECK_ERR(err, expected);
     if (str_search(str_of(why.text), str_of(text)) < 0)
@@ -517,6 +560,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(ed25519),
         cmocka_unit_test(ecdsa),
         cmocka_unit_test(snap_signature_and_pasted_keys),
+        cmocka_unit_test(dana_signature),
         cmocka_unit_test_setup(signatures_both_ways, make_keys),
         cmocka_unit_test_setup(keys_are_explained, make_keys),
         cmocka_unit_test_setup(ciphers_both_ways, make_keys),

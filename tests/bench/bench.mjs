@@ -169,7 +169,7 @@ async function measureWrite() {
   const a = luwakAt(ours, join(here, "root"), join(work, "luwak"));
   const b = serve("node", process.execPath, [join(here, "peers/service.mjs"), join(work, "node/luwak.db"), String(theirs)],
     { cwd: join(repo, "build/bench"), env: { PATH: process.env.PATH, NODE_ENV: "production" } });
-  const body = JSON.stringify({ channel: "bni_va", amount: 150000, currency: "IDR", description: "x".repeat(326) });
+  const body = JSON.stringify({ channel: "bni_va", amount: 150000, currency: "IDR", description: "x".repeat(330) });
   if (Buffer.byteLength(body) !== 400) throw new Error(`the document has ${Buffer.byteLength(body)} bytes`);
   await ready(ours, "POST", "/bench/write", body);
   await ready(theirs, "POST", "/write", body);

@@ -171,6 +171,7 @@ int worker_listen(struct worker *w, const char *address, struct why *why) {
 
 static void *thread_main(void *data) {
     struct worker *w = data;
+    pthread_setname_np(pthread_self(), "worker"); /* who is who, in top and perf */
     loop_uv_run(w->loop);
     return NULL;
 }

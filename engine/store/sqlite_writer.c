@@ -356,6 +356,7 @@ static bool wait_ms(struct writer *w, int ms) {
 
 static void *writer_main(void *data) {
     struct writer *w = data;
+    pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&w->lock);
     while (!w->crashed) {
         if (has_work(w)) {

@@ -186,7 +186,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
 
 static void run_list(struct writer *w, struct commit *list) {
     int rc = SQLITE_OK;
-    if (list->next != NULL) {
+    if (list->next != NULL && !w->broken) {
         enum group_end end = run_group(w, list, &rc);
         if (end == GROUP_DONE) {
             answer_all(w, list);

@@ -277,8 +277,8 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
         (void)stat(s->file, &st);
         s->writer.reserve = o->reserve == 0 ? RESERVE_DEFAULT : (int64_t)o->reserve;
     }
-    int err =
-        db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
+    int err = db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER,
+                           o->clock, why);
     if (err == 0 && s->file != NULL && !o->unchecked)
         err = check_file(s, was_clean, st.st_size, why);
     if (err == 0 && s->file != NULL && !bare) err = dir_sync(s->file);

@@ -7,6 +7,7 @@
 #include "script/tokens.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
+#include "sys/metrics.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -153,9 +154,14 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     return err != 0 ? err : check_stamp(e, why);
 }
 
+static struct metric scripts_broken = {.name = "luwak_script_broken_total",
+                                       .help = "Versions of scripts that were refused",
+                                       .type = METRIC_COUNTER,
+                                       .labels = {"script"}};
+
 static void script_broken(void *data, const char *path, const char *text) {
-    (void)data;
-    log_error("script_broken", L_TEXT("script", path), L_TEXT("error", text));
+    (void)data, (void)text; /* the registry logs it */
+    metric_add(&scripts_broken, 1, LABELS(path));
 }
 
 static int open_registry(struct engine *e, struct why *why) {

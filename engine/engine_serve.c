@@ -1,6 +1,8 @@
 /* luwak serve: sockets in, signals, and the ordered end. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "certificate_watch.h"
+#include "listen_fds.h"
 #include "sys/log.h"
 #include "sys/notify.h"
 #include "worker.h"
@@ -15,7 +17,8 @@ struct serving {
     int open_handles;
     struct task drained;
     _Atomic int workers_left;
-    struct timer bound;
+    struct certificate_watch certificate;
+    int inherited; /* sockets of the service manager */
     bool started;
     int err;
     struct why why;
@@ -31,6 +34,7 @@ static void closed(uv_handle_t *handle) {
 /* The last step on the main loop: with the signal handles gone it has nothing left to do. */
 static void all_drained(struct task *task) {
     (void)task;
+    certificate_watch_stop(&serving->certificate);
     uv_close((uv_handle_t *)&serving->term, closed);
     uv_close((uv_handle_t *)&serving->interrupt, closed);
     uv_close((uv_handle_t *)&serving->hangup, closed);
@@ -71,9 +75,7 @@ static void told_to_reload(uv_signal_t *handle, int number) {
     (void)handle, (void)number;
     struct engine *e = serving->engine;
     registry_look(e->registry);
-    struct why why = {0};
-    if (e->tls != NULL && tls_server_reload(e->tls, &why) != 0)
-        log_error("certificate_not_reloaded", L_TEXT("error", why.text));
+    certificate_watch_now(&serving->certificate);
     log_info("reload");
 }
 
@@ -92,14 +94,22 @@ static void address_of(const struct engine *e, char *out, size_t size) {
     if (http_server_address(e->workers[0]->server, out, size) != 0) snprintf(out, size, "?");
 }
 
+/* Opens what `w` listens on. Port 0: the first worker is given one, the others share it. */
+static int listen_on(struct serving *s, struct worker *w, const char *address) {
+    int err = 0;
+    if (s->inherited == 0) return worker_listen(w, address, &s->why);
+    for (int i = 0; i < s->inherited && err == 0; i++)
+        err = worker_listen_fd(w, LISTEN_FDS_FIRST + i, &s->why);
+    return err;
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
     if (err == 0) {
         const char *listen = config_text(e->config, SET_LUWAK_LISTEN);
         char first[128];
         for (int i = 0; i < e->worker_count && err == 0; i++) {
-            /* Port 0: the first worker is given one, the others share it. */
-            err = worker_listen(e->workers[i], i == 0 ? listen : first, &s->why);
+            err = listen_on(s, e->workers[i], i == 0 ? listen : first);
             if (err == 0 && i == 0) address_of(e, first, sizeof first);
         }
         for (int i = 0; i < e->worker_count && err == 0; i++)
@@ -113,6 +123,7 @@ static void started(struct engine *e, int err, void *data) {
         engine_stop(e);
         return;
     }
+    certificate_watch_start(&s->certificate, e->loop, e->tls, e->config);
     char address[128];
     address_of(e, address, sizeof address);
     printf("listening on %s\n", address);
@@ -123,7 +134,8 @@ static void started(struct engine *e, int err, void *data) {
 }
 
 int engine_serve(struct engine *e, struct why *why) {
-    struct serving s = {.engine = e};
+    struct serving s = {.engine = e, .inherited = listen_fds(why)};
+    if (s.inherited < 0) return s.inherited;
     serving = &s;
     open_signals(&s);
     engine_start(e, started, &s);

@@ -3,6 +3,7 @@
 #include "cmd.h"
 #include "engine.h"
 #include "net/http_client.h"
+#include "script/migration.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
 
@@ -23,6 +24,7 @@ int cmd_setup(const struct cli_args *args, const struct config *config) {
     if (crypto_setup() != 0 || http_client_setup() != 0)
         return cli_fail(args, CLI_PROBLEMS, "OpenSSL or libcurl cannot be started");
     store_setup();
+    migration_setup();
     return 0;
 }
 

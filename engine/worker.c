@@ -199,6 +199,7 @@ int worker_listen_fd(struct worker *w, int fd, struct why *why) {
 
 static void *thread_main(void *data) {
     struct worker *w = data;
+    pthread_setname_np(pthread_self(), "worker"); /* who is who, in top and perf */
     loop_uv_run(w->loop);
     return NULL;
 }

@@ -68,6 +68,15 @@ void op_runner_delete(struct op_runner *runner);
 /* Runs all operations of a commit. Returns 0 or our code; *rc is SQLite's where it spoke. Appends
  * to `events` what was appended (news_add). */
 int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *events, int *rc);
+enum op_word {
+    WORD_BEGIN,
+    WORD_COMMIT,
+    WORD_SAVEPOINT,
+    WORD_ROLLBACK_TO,
+    WORD_RELEASE,
+    WORD_COUNT_
+};
+int op_say(struct op_runner *runner, enum op_word word); /* SQLite's code */
 
 /* ---- the writer (sqlite_writer.c) ---- */
 

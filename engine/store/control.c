@@ -457,7 +457,7 @@ static bool peer_allowed(uv_pipe_t *pipe) {
 static void connected(uv_stream_t *server, int status) {
     struct control *k = server->data;
     struct connection *c = status == 0 ? mem_zalloc(sizeof *c) : NULL;
-    if (c == NULL) return;
+    if (c == NULL) return; /* libuv keeps it and waits; the listener goes on with the next one */
     c->control = k;
     c->references = 1;
     c->in.max = CONTROL_REQUEST_MAX + 128 * 1024;

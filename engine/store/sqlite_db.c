@@ -248,7 +248,7 @@ static int configure(struct conn *conn, bool memory, const char **what) {
     int rc = SQLITE_OK;
     sqlite3_extended_result_codes(conn->db, 1);
     *what = "busy_timeout";
-    rc = sqlite3_busy_timeout(conn->db, 5000);
+    rc = sqlite3_busy_timeout(conn->db, BUSY_MS);
     for (size_t i = 0; i < ARRAY_LEN(CONFIGS) && rc == SQLITE_OK; i++) {
         if ((CONFIGS[i].roles & IN(conn->role)) == 0) continue;
         *what = "db_config";

@@ -8,6 +8,8 @@
 
 /* ---- one connection (sqlite_db.c) ---- */
 
+#define BUSY_MS 5000
+
 enum db_role {
     DB_WRITER, /* writes and checkpoints; one per process */
     DB_READER, /* reads only, may neither write nor checkpoint */
@@ -71,7 +73,8 @@ int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *even
 
 #define WRITER_QUEUE_MAX 10000
 #define GROUP_MAX        1000
-#define CHECKPOINT_PAGES 4000 /* about 16 MB of WAL */
+#define CHECKPOINT_PAGES 4000  /* about 16 MB of WAL */
+#define WAL_PAGES_MAX    64000 /* 256 MB: readers are asked to make room */
 #define FULL_RETRY_MS    250
 #define RESERVE_DEFAULT  (8u * 1024 * 1024)
 
@@ -94,7 +97,8 @@ struct writer {
     bool full;
     bool held; /* results wait for space */
     uint64_t full_next_ns;
-    _Atomic int wal_pages; /* written under db_lock, by a migration too */
+    _Atomic int wal_pages; /* in the WAL file; written under db_lock, by a migration too */
+    _Atomic int wal_home;  /* how many of them are in the database by now */
     int64_t reserve;       /* bytes; 0: no reserve */
     char *reserve_path;
     struct store_stats stats;

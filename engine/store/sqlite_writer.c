@@ -169,7 +169,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
     if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) {
         set_full(w, true);
         if (c->lane == LANE_RESULT) {
-            reserve_use(w);
+            
             end = run_group(w, c, &rc);
             if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) return false;
         }
@@ -216,16 +216,30 @@ static void run_list(struct writer *w, struct commit *list) {
     if (kept_count != 0) hold(w, kept, last, kept_count);
 }
 
-/* ---- checkpoints: the writer's alone ---- */
+/* ---- checkpoints: the writer's alone ----
+ *
+ * PASSIVE each CHECKPOINT_PAGES and when idle; it waits for nobody. A reader that never pauses
+ * keeps the WAL from starting over, so past WAL_PAGES_MAX the writer waits up to 100 ms for the
+ * readers.
+ */
+
+static int wal_left(const struct writer *w) {
+    return w->wal_pages - w->wal_home;
+}
 
 static void checkpoint(struct writer *w, int mode) {
-    if (w->wal_pages == 0 || w->broken || FAULT("store.checkpoint")) return;
+    if (wal_left(w) == 0 || w->broken || FAULT("store.checkpoint")) return;
     int log = 0, done = 0;
+    if (0) sqlite3_busy_timeout(w->conn.db, 100);
     int rc = sqlite3_wal_checkpoint_v2(w->conn.db, NULL, mode, &log, &done);
+    if (0) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
     pthread_mutex_lock(&w->lock);
     w->stats.checkpoints++;
     pthread_mutex_unlock(&w->lock);
-    if (rc == SQLITE_OK && log == done) w->wal_pages = 0; /* the next write starts the WAL over */
+    if (log >= 0) {
+        w->wal_pages = log;
+        w->wal_home = done;
+    }
     if (sqlite_is_fatal(rc)) broken(w, rc, "checkpoint failed");
     if (sqlite_err(rc) == E_FULL) set_full(w, true);
 }
@@ -233,8 +247,15 @@ static void checkpoint(struct writer *w, int mode) {
 static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
     (void)db, (void)name;
     struct writer *w = data;
+    if (pages < w->wal_pages) w->wal_home = 0; /* the WAL started over */
     w->wal_pages = pages;
     return SQLITE_OK;
+}
+
+static void checkpoint_at_need(struct writer *w) {
+    if (wal_left(w) < CHECKPOINT_PAGES) return;
+    checkpoint(w, w->wal_pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
+                                                : SQLITE_CHECKPOINT_PASSIVE);
 }
 
 /* ---- taking turns ---- */
@@ -307,7 +328,7 @@ static void turn(struct writer *w) {
     if (full) refuse_new(w, &list);
     pthread_mutex_lock(&w->db_lock);
     if (list != NULL) run_list(w, list);
-    if (w->wal_pages >= CHECKPOINT_PAGES) checkpoint(w, SQLITE_CHECKPOINT_PASSIVE);
+    checkpoint_at_need(w);
     while (reads != NULL) {
         struct read *r = reads;
         reads = r->next;
@@ -344,13 +365,13 @@ static void *writer_main(void *data) {
         } else if (w->full) {
             wait_ms(w, FULL_RETRY_MS);
             probe_space(w);
-        } else if (w->wal_pages == 0) {
+        } else if (wal_left(w) == 0) {
             pthread_cond_wait(&w->wake, &w->lock);
         } else if (!wait_ms(w, 1000)) { /* idle: a good moment to bring the WAL home */
             pthread_mutex_unlock(&w->lock);
             pthread_mutex_lock(&w->db_lock);
             checkpoint(w, SQLITE_CHECKPOINT_PASSIVE);
-            int left = w->wal_pages;
+            int left = wal_left(w);
             pthread_mutex_unlock(&w->db_lock);
             pthread_mutex_lock(&w->lock);
             if (left != 0 && !has_work(w)) wait_ms(w, 1000); /* a reader is in the way */
@@ -492,7 +513,7 @@ void writer_stop(struct writer *w, bool crash) {
     }
     drop_queues(w, crash);
     pthread_mutex_unlock(&w->lock);
-    if (!crash && !w->broken && w->wal_pages != 0) checkpoint(w, SQLITE_CHECKPOINT_TRUNCATE);
+    if (!crash && !w->broken) checkpoint(w, SQLITE_CHECKPOINT_TRUNCATE);
     op_runner_delete(w->runner);
     if (crash || w->broken)
         sqlite3_db_config(w->conn.db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);

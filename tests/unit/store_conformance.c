@@ -317,6 +317,7 @@ static void operations_move_by_their_table(struct store_fixture *f) {
     CHECK_ERR(MOVE("o1", 2, "unknown", "sending"), E_STATE); /* and is never sent again */
     CHECK_ERR(MOVE("o1", 2, "unknown", "paid"), E_INVAL);
     CHECK_OK(MOVE("o1", 2, "unknown", "unknown"));
+    CHECK_ERR(MOVE("o1", 2, "unknown", "failed"), E_GUARD); /* the same status, but later */
     CHECK_OK(MOVE("o1", 3, "unknown", "failed"));
     CHECK_OK(MOVE("o1", 4, "failed", "success")); /* the provider changed its mind */
     CHECK_ERR(MOVE("o1", 5, "success", "failed"), E_STATE);
@@ -407,7 +408,10 @@ static void listeners_hear(struct store_fixture *f) {
     struct answer a;
     struct ear ear = {.listener = {.loop = f->loop, .heard = ear_heard}};
     store_listen(f->store, &ear.listener);
-    struct commit *c;
+    struct commit *c = one_op(
+        OP_EVENT_APPEND, VALS(V_TEXT("ear"), V_TEXT("t"), V_TEXT("o"), V_BLOB(STR("")), V_INT(1)));
+    commit_add(c, OP_JOB_DONE, VALS(V_TEXT("none"), V_INT(1), V_INT(1)));
+    CHECK_ERR(run_commit(f, c, &a), E_GUARD); /* did not happen: nobody hears of it */
     CHECK_OK(commit_new(&c));
     for (int i = 0; i < 3; i++)
         commit_add(c, OP_EVENT_APPEND,
@@ -415,6 +419,7 @@ static void listeners_hear(struct store_fixture *f) {
     CHECK_OK(run_commit(f, c, &a));
     f->pump(f, &ear.all);
     CHECK_INT(ear.heard[0], 1);
+    CHECK_INT(ear.count, 3);
     CHECK_INT(ear.heard[2], 3);
     store_unlisten(f->store, &ear.listener);
     memset(&ear, 0, sizeof ear);

@@ -212,6 +212,10 @@ enum disk_verdict disk_remove(struct disk_file *f, bool synced) {
         return DISK_OK;
     }
     file_free(f);
+    for (struct disk_file *old = d->files, *next; old != NULL && synced; old = next) {
+        next = old->next; /* one directory: the earlier deletions are safe with it */
+        if (old->gone && old->open == 0) file_free(old);
+    }
     d->safe_version++;
     return DISK_OK;
 }
@@ -270,7 +274,7 @@ static const struct change *pick_torn(const struct disk *d, struct rng *rng) {
 
 int disk_image(const struct disk *from, enum disk_image kind, struct rng *rng, struct disk **out) {
     struct disk *d;
-    int err = disk_new(&d);
+    int err = disk_new(&d, rng_u64(rng));
     if (err != 0) return err;
     const struct change *torn = kind == IMAGE_TORN ? pick_torn(from, rng) : NULL;
     size_t prefix = strlen(from->path);
@@ -295,13 +299,13 @@ int disk_image(const struct disk *from, enum disk_image kind, struct rng *rng, s
 
 /* ---- the disk ---- */
 
-int disk_new(struct disk **out) {
+int disk_new(struct disk **out, uint64_t seed) {
     vfs_record_setup();
     struct disk *d = mem_zalloc(sizeof *d);
     if (d == NULL) return E_NOMEM;
     d->quota = -1;
-    rng_seed(&d->rng, ++serials);
-    snprintf(d->path, sizeof d->path, "disk:%llu", (unsigned long long)serials);
+    rng_seeded(&d->rng, seed);
+    snprintf(d->path, sizeof d->path, "disk:%llu", (unsigned long long)++serials);
     d->next = disks;
     disks = d;
     *out = d;

@@ -1,5 +1,5 @@
-/* See vfs_record.h: SQLite's side. Names that belong to no disk (SQLite's own temporary files, if it
- * ever wants one) live in memory as long as they are open. */
+/* See vfs_record.h: SQLite's side. Names that belong to no disk (SQLite's own temporary files, if
+ * it ever wants one) live in memory as long as they are open. */
 #include "base/mem.h"
 #include "store/store.h"
 #include "store/vfs_private.h"
@@ -99,7 +99,8 @@ static int r_device(sqlite3_file *f) {
     return SQLITE_IOCAP_POWERSAFE_OVERWRITE;
 }
 
-/* No shared memory: the inline store locks its file exclusively and keeps the WAL's index itself. */
+/* No shared memory: the inline store locks its file exclusively and keeps the WAL's index itself.
+ */
 static const sqlite3_io_methods METHODS = {.iVersion = 1,
                                            .xClose = r_close,
                                            .xRead = r_read,

@@ -27,7 +27,7 @@
 
 struct disk;
 
-int disk_new(struct disk **out);
+int disk_new(struct disk **out, uint64_t seed);
 void disk_delete(struct disk *disk); /* every file of it is closed */
 const char *disk_path(const struct disk *disk);
 

@@ -11,6 +11,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "store/vfs_record.h"
 #include "sys/log.h"
 
 #include <errno.h>
@@ -310,7 +311,9 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
                            o->clock, why);
     if (err == 0 && s->file != NULL && !o->unchecked)
         err = check_file(s, was_clean, st.st_size, why);
+    /* The names: a rollback journal whose deletion was lost would come back and undo it all. */
     if (err == 0 && s->file != NULL && !bare) err = dir_sync(s->file);
+    if (err == 0 && bare && disk_of_path(s->file) != NULL) disk_sync_names(disk_of_path(s->file));
     return err;
 }
 

@@ -212,12 +212,19 @@ enum disk_verdict disk_remove(struct disk_file *f, bool synced) {
         return DISK_OK;
     }
     file_free(f);
-    for (struct disk_file *old = d->files, *next; old != NULL && synced; old = next) {
-        next = old->next; /* one directory: the earlier deletions are safe with it */
-        if (old->gone && old->open == 0) file_free(old);
+    d->safe_version++;
+    if (synced) disk_sync_names(d);
+    return DISK_OK;
+}
+
+void disk_sync_names(struct disk *d) {
+    look(d);
+    for (struct disk_file *f = d->files, *next; f != NULL && !d->off; f = next) {
+        next = f->next;
+        f->safe_name = true;
+        if (f->gone && f->open == 0) file_free(f);
     }
     d->safe_version++;
-    return DISK_OK;
 }
 
 bool disk_may_read(struct disk_file *f) {

@@ -35,7 +35,6 @@ struct disk_file {
 
 enum disk_verdict { DISK_OK, DISK_IO, DISK_FULL, DISK_NOMEM };
 
-struct disk *disk_of_path(const char *name); /* NULL: it belongs to no disk */
 struct disk_file *disk_find(struct disk *disk, const char *name);
 struct disk_file *disk_create(struct disk *disk, const char *name);
 void disk_close(struct disk_file *file);

@@ -49,6 +49,9 @@ void disk_cut(struct disk *disk);
 uint64_t disk_safe_version(const struct disk *disk);
 size_t disk_pending(const struct disk *disk); /* unsynced changes */
 
+void disk_sync_names(struct disk *disk);     /* fsync of the directory */
+struct disk *disk_of_path(const char *name); /* whose path begins the name; NULL: no disk's */
+
 /* Called before each write, truncation, deletion and sync, while the disk is as it was. */
 void disk_watch(struct disk *disk, void (*before)(struct disk *disk, void *data), void *data);
 

@@ -38,7 +38,7 @@ FLAGS_tsan := -O1 -DLUWAK_FAULTS -fsanitize=thread
 CC_cov := gcc
 FLAGS_cov := -O0 -DLUWAK_FAULTS --coverage
 CC_fuzz := clang
-FLAGS_fuzz := -O1 -DLUWAK_FAULTS -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
+FLAGS_fuzz := -O1 -DLUWAK_FAULTS -Wno-unknown-warning-option -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all
 CC      := $(CC_$(VARIANT))
 CFLAGS  += $(FLAGS_$(VARIANT))
 

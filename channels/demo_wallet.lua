@@ -41,6 +41,9 @@ return {
     if answer.status == 503 then return not_created { message = "the wallet is in maintenance" } end
     local charge = answer:json()
     if not charge then return unknown { message = "the answer is no JSON" } end
+    if answer.status == 401 then
+      return failed { category = "UNAUTHORIZED_AT_PROVIDER", code = charge.code, message = charge.message, final = true }
+    end
     if answer.status == 400 then
       return failed { category = "INVALID_REQUEST", code = charge.code, message = charge.message, final = true }
     end

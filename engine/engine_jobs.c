@@ -112,7 +112,7 @@ static void asked(int err, enum operation_state state, void *data) {
     if (err != 0 && err != E_GUARD)
         end(run, JOB_END_AGAIN, err_text(err));
     else if (err == E_GUARD || operation_open(state))
-        end(run, JOB_END_AGAIN, "no end yet");
+        end(run, JOB_END_LATER, "no end yet");
     else
         end(run, JOB_END_DONE, NULL);
 }

@@ -38,7 +38,7 @@ static void reported(const struct http_report *r, void *data) {
 }
 
 static int open_transport(struct worker *w) {
-    if (loop_uv_handle(w->loop) == NULL) return 0; /* a test gives its own */
+    if (w->engine->simulated) return worker_simulators(w, &w->transport);
     struct http_client_options o = {.loop = w->loop,
                                     .ca_file = config_text(w->engine->config, SET_LUWAK_CA_FILE),
                                     .report = reported};

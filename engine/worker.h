@@ -45,6 +45,9 @@ int worker_routes_new(struct worker_routes **out, const struct script_set *set, 
                       struct why *why);
 void worker_routes_delete(struct worker_routes *r);
 
+/* worker_simulators.c: the transport of simulated mode. */
+int worker_simulators(struct worker *w, struct transport **out);
+
 /* The script that serves as a channel, job ... now; NULL: none. On the worker's loop. */
 struct version *worker_script(const struct worker *w, enum script_kind kind, struct str name);
 

@@ -137,7 +137,7 @@ static void add_end(struct slot *s, struct commit *c) {
     struct backoff backoff;
     struct why why = {0};
     if (backoff_parse(s->backoff, &backoff, &why) != 0) backoff = USUAL;
-    int64_t wait = s->end == JOB_END_AGAIN
+    int64_t wait = s->end == JOB_END_AGAIN || s->end == JOB_END_LATER
                        ? backoff_delay(&backoff, (int)s->job.attempts + 1, j->options.rng)
                        : -1;
     if (wait < 0) {
@@ -161,7 +161,7 @@ static void write_end(struct slot *s) {
 void jobs_finish(struct jobs *j, const struct job *job, enum job_end end, const char *error) {
     struct slot *s = CONTAINER_OF(job, struct slot, job);
     ENSURE(s->jobs == j && loop_here(j->options.loop));
-    static const char *const ENDS[] = {"done", "again", "dead", "cut"};
+    static const char *const ENDS[] = {"done", "later", "again", "dead", "cut"};
     metric_add(&jobs_total, 1, LABELS(s->memory == NULL ? "" : s->job.name.p, ENDS[end]));
     if (end == JOB_END_CUT) {
         drop_slot(s);
@@ -173,7 +173,7 @@ void jobs_finish(struct jobs *j, const struct job *job, enum job_end end, const 
     size_t n = error == NULL ? 0 : strnlen(error, sizeof s->error - 1);
     memcpy(s->error, error == NULL ? "" : error, n);
     s->error[n] = '\0';
-    if (end != JOB_END_DONE)
+    if (end == JOB_END_AGAIN || end == JOB_END_DEAD)
         log_warn("job_failed", L_STR("job", s->job.id), L_STR("name", s->job.name),
                  L_INT("attempt", s->job.attempts + 1), L_TEXT("error", s->error));
     write_end(s);
@@ -196,7 +196,7 @@ static void claimed(const struct commit_result *result, void *data) {
             pump(j);
         return;
     }
-    s->job.run++;
+    s->job.run++; /* the number this claim stored */
     (void)FAULT("jobs.claimed");
     j->options.run(j, &s->job, j->options.data);
 }
@@ -249,6 +249,7 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     s->job.due_at = rows_int(rows, row, COL_DUE);
     s->job.run = rows_int(rows, row, COL_RUN);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
+    if (rows_null(rows, row, COL_RUN)) s->job.run = s->job.attempts; /* each run has its number */
     s->job.once = rows_int(rows, row, COL_ONCE) != 0;
     if (str_ends(s->job.name, STR(LOST_MARK))) {
         s->job.lost = true;
@@ -269,7 +270,7 @@ static void claim(struct jobs *j, const struct rows *rows, size_t row) {
         commit_free(c);
         return;
     }
-    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run), V_INT(now(j))));
+    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run + 1), V_INT(now(j))));
     submit(s, c, claimed);
 }
 

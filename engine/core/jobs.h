@@ -41,6 +41,7 @@ struct job {
 
 enum job_end {
     JOB_END_DONE,
+    JOB_END_LATER, /* all is well, there is just nothing to see yet: as AGAIN, without the alarm */
     JOB_END_AGAIN, /* try again by its backoff; dead when that is used up */
     JOB_END_DEAD,  /* no use in trying again */
     JOB_END_CUT,   /* the engine stops: leave it running, the next start decides */

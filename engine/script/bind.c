@@ -1,8 +1,8 @@
 /* bind: builds a state's world from the tables of all bind_x.c. See bind.h.
  *
  * A function without C code is Lua's own, taken over from the standard library (state.c). A
- * signature that begins with "value" names a constant: its function is called once, when the state
- * is made, and what it returns stands under the name. "ctx" and tables below it do not become
+ * signature "= number" or "value: number" names a constant: its function is called once, when the
+ * state is made, and what it returns stands under the name. "ctx" and tables below it do not become
  * globals: they are what script_push_ctx pushes. */
 #include "script/bind.h"
 
@@ -67,10 +67,15 @@ static void push_std(lua_State *L, const char *module, const char *name) {
     lua_pop(L, 1);
 }
 
+/* "= number", or "value: null" without a "->": no function but what it makes. */
+static bool is_constant(const char *sig) {
+    return sig[0] == '=' || (strncmp(sig, "value: ", 7) == 0 && strstr(sig, "->") == NULL);
+}
+
 static void add_function(lua_State *L, const struct bind_module *m, const struct bind_fn *f) {
     if (f->fn == NULL) {
         push_std(L, m->name, f->name);
-    } else if (strncmp(f->sig, "value", 5) == 0) {
+    } else if (is_constant(f->sig)) {
         lua_pushcfunction(L, f->fn);
         lua_call(L, 0, 1);
     } else if (strcmp(m->name, "string") == 0) { /* ours may end in Lua's */

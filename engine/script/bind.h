@@ -33,7 +33,8 @@ struct bind_fn {
     const char *name; /* "sha256"; in module "crypto" it is crypto.sha256 */
     lua_CFunction fn; /* NULL: a plain Lua function of the standard library, kept as it is */
     unsigned kinds;   /* who sees it */
-    const char *sig;  /* "data: string|secret|list, key?: string -> string, string?" */
+    const char *sig;  /* "data: string|secret|list, key?: string -> string, string?"; of a constant:
+                         "= number" */
     const char *doc;  /* one line */
 };
 

@@ -200,8 +200,9 @@ static int l_verify(lua_State *L) {
     return luaL_error(L, "not verified: %s", luaL_optstring(L, 2, "the signature does not fit"));
 }
 
-/* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its first
- * use and kept in the table: a state belongs to one version, and configuration never changes. */
+/* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its
+ * first use and kept in the table: a state belongs to one version, and configuration never changes.
+ */
 static int config_index(lua_State *L) {
     const struct call_context *c = context_of(L);
     const struct manifest *m = c->version->manifest;
@@ -213,10 +214,13 @@ static int config_index(lua_State *L) {
     const char *value;
     int err = config_provider(c->services->config, m->provider, key->key, &value);
     if (err == E_DENIED)
-        return luaL_error(L, "ctx.config.%s: %s is not a key of provider %s", name, key->key, m->provider);
+        return luaL_error(L, "ctx.config.%s: %s is not a key of provider %s", name, key->key,
+                          m->provider);
     if (err != 0) return luaL_error(L, "ctx.config.%s: %s is not set", name, key->key);
-    if (key->secret) secret_push(L, str_of(value), key->key);
-    else lua_pushstring(L, value);
+    if (key->secret)
+        secret_push(L, str_of(value), key->key);
+    else
+        lua_pushstring(L, value);
     lua_pushvalue(L, 2);
     lua_pushvalue(L, -2);
     lua_rawset(L, 1);

@@ -47,14 +47,42 @@ static bool first_of_name(const struct bind_module *const *modules,
 
 /* ---- .luacheckrc ---- */
 
-static void luacheck_fields(const struct bind_module *const *modules, const char *name,
-                            unsigned kinds, struct buf *out) {
-    buf_adds(out, " fields = {");
+static void luacheck_names(const struct bind_module *const *modules, struct str name,
+                           unsigned kinds, struct buf *out) {
     EACH_MODULE(m, modules) {
-        if (strcmp((*m)->name, name) == 0)
-            EACH_FN(f, *m) if ((f->kinds & kinds) != 0) buf_addf(out, " \"%s\",", f->name);
+        if (!str_eq(str_of((*m)->name), name)) continue;
+        EACH_FN(f, *m) if ((f->kinds & kinds) != 0) buf_addf(out, " \"%s\",", f->name);
+    }
+}
+
+static struct str root_of(const char *name) {
+    struct str root, rest;
+    str_cut(str_of(name), '.', &root, &rest);
+    return root;
+}
+
+/* One global with its functions and, one level down, its tables: core.operation.create. */
+static void luacheck_root(const struct bind_module *const *modules, struct str root, unsigned kinds,
+                          struct buf *out) {
+    buf_addf(out, "  [\"%.*s\"] = { fields = {", STR_FMT(root));
+    luacheck_names(modules, root, kinds, out);
+    EACH_MODULE(m, modules) {
+        struct str name = str_of((*m)->name);
+        if (!str_eq(root_of((*m)->name), root) || name.n == root.n || !sees(*m, kinds)) continue;
+        buf_addf(out, " [\"%s\"] = { fields = {", (*m)->name + root.n + 1);
+        luacheck_names(modules, name, kinds, out);
+        buf_adds(out, " } },");
     }
     buf_adds(out, " } },\n");
+}
+
+/* Is this the first visible table below its root? */
+static bool first_of_root(const struct bind_module *const *modules,
+                          const struct bind_module *const *at, unsigned kinds) {
+    for (; modules != at; modules++)
+        if (sees(*modules, kinds) && str_eq(root_of((*modules)->name), root_of((*at)->name)))
+            return false;
+    return true;
 }
 
 void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
@@ -70,10 +98,9 @@ void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
         }
         EACH_MODULE(m, modules) {
             const char *name = (*m)->name;
-            if (name[0] == '\0' || below_ctx(name) || !sees(*m, kind) || !first_of_name(modules, m))
-                continue;
-            buf_addf(out, "  [\"%s\"] = {", name);
-            luacheck_fields(modules, name, kind, out);
+            if (name[0] != '\0' && !below_ctx(name) && sees(*m, kind) &&
+                first_of_root(modules, m, kind))
+                luacheck_root(modules, root_of(name), kind, out);
         }
         buf_adds(out, "} }\n");
     }
@@ -146,6 +173,9 @@ void docs_stubs(const struct bind_module *const *modules, struct buf *out) {
     EACH_MODULE(m, modules) stub_types(*m, out);
     EACH_MODULE(m, modules) {
         const char *name = (*m)->name;
+        struct str root = root_of(name);
+        if (root.n != strlen(name) && first_of_root(modules, m, ~0u))
+            buf_addf(out, "\n%.*s = {}\n", STR_FMT(root));
         if (name[0] != '\0' && first_of_name(modules, m))
             buf_addf(out, "\n---%s\n---@class %s\n%s = {}\n", (*m)->doc, name, name);
         EACH_FN(f, *m) stub_function(name, name[0] == '\0' ? "" : ".", f, out);
@@ -235,7 +265,7 @@ static void kind_list(unsigned kinds, char out[160]) {
 static void function_row(const struct style *s, const char *owner, const char *divider,
                          const struct bind_fn *f) {
     char call[320], kinds[160];
-    bool constant = strncmp(f->sig, "value", 5) == 0;
+    bool constant = f->sig[0] == '=';
     const char *arrow = strstr(f->sig, "->");
     int params = (int)(arrow == NULL ? strlen(f->sig) : (size_t)(arrow - f->sig));
     while (params > 0 && f->sig[params - 1] == ' ')
@@ -334,6 +364,7 @@ void docs_names(const struct bind_module *const *modules, enum script_kind kind,
         sorted[count] = names[count];
         count++;
     }
+    // cppcheck-suppress uninitvar ; all below count are set
     qsort(sorted, count, sizeof sorted[0], by_text);
     for (size_t i = 0; i < count; i++)
         buf_addf(out, "%s\n", sorted[i]);

@@ -10,18 +10,20 @@
 /* ---- the language of signatures ----
  *
  *     sig     = [params] ["->" results]      "data: string|secret, key?: string -> string, string?"
- *             | "value:" type                a constant
+ *             | "=" type                      a constant
  *     params  = param {"," param}
  *     param   = name ["?"] ":" type | "..." [":" type]
  *     results = result {"," result}          a type; "T..." any number of it; "..." of any
- *     type    = one {"|" one} ["?"]          string integer number boolean table function list any
- *                                            nil, or the name of a userdata type or of a shape
+ *     type    = one {"|" one}
+ *     one     = (name | "{" params "}") ["[]"] ["?"]
+ *     name    = string integer number boolean table function list any nil, or the name of a
+ *               userdata type or of a shape
  *
  * list: a list of strings and secrets. */
 #define SIG_PARAMS_MAX 12
 struct sig_item {
     struct str name; /* of a parameter; "..." for the rest; empty in results */
-    struct str type; /* "string|secret", without the "?"; "any" where none is said */
+    struct str type; /* "string|secret", without a last "?"; "any" where none is said */
     bool optional;
     bool many; /* any number of it */
 };

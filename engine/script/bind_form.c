@@ -1,8 +1,7 @@
 /* form: query strings, urlencoded bodies, cookies. A name that comes twice is refused by
  * form.decode (two parsers that pick different twins are an attack); form.pairs gives them all. */
-#include "script/bind_form.h"
-
 #include "base/form.h"
+
 #include "base/sort.h"
 #include "script/bind.h"
 #include "script/bind_form.h"
@@ -45,7 +44,6 @@ int form_table_push(lua_State *L, struct str text) {
     struct form_iter it = form_iter(text);
     struct form_pair pair;
     int got;
-    luaL_checkstack(L, 8, "form");
     lua_newtable(L);
     const int table = lua_gettop(L);
     while ((got = form_next(&it, &pair)) > 0) {

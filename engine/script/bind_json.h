@@ -29,9 +29,6 @@ void json_push_meta(lua_State *L, const char *name);
 /* Pushes the decoded value and returns 1; or nil, text, code and 3. */
 int json_decode_push(lua_State *L, struct str text);
 
-/* Pushes the value of a JSON text, strictly read, and returns 1; or nil, text, code and 3. */
-int json_decode_push(lua_State *L, struct str text);
-
 /* Pushes the encoded value at index; raises with the path to what cannot be encoded. */
 void json_encode(lua_State *L, int index, int depth, size_t max, const char *who);
 

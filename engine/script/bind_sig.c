@@ -11,23 +11,61 @@ static bool name_valid(struct str s) {
     return s.n != 0 && !(s.p[0] >= '0' && s.p[0] <= '9');
 }
 
-/* "a|b", each a name, with dots for types of modules: "json.number". */
-static bool type_valid(struct str s) {
-    struct str one, part;
+static bool take_end(struct str *s, struct str end) {
+    if (!str_ends(*s, end)) return false;
+    *s = str_trim(str_sub(*s, 0, s->n - end.n));
+    return true;
+}
+
+/* Cuts at the first `sep` that is not inside braces. */
+static bool cut_outside(struct str s, char sep, struct str *head, struct str *rest) {
+    int depth = 0;
+    for (size_t i = 0; i < s.n; i++) {
+        depth += (s.p[i] == '{') - (s.p[i] == '}');
+        if (depth != 0 || s.p[i] != sep) continue;
+        *head = str_sub(s, 0, i);
+        *rest = str_sub(s, i + 1, s.n);
+        return true;
+    }
+    *head = s;
+    *rest = (struct str){s.p + s.n, 0};
+    return false;
+}
+
+static bool type_valid(struct str s, int depth);
+
+/* What stands between the braces of a shape: "digest?: string, salt?: integer". */
+static bool shape_valid(struct str s, int depth) {
+    struct str field, name, type;
+    while (s.n != 0) {
+        bool more = cut_outside(s, ',', &field, &s);
+        if (!cut_outside(field, ':', &name, &type) || (more && str_trim(s).n == 0)) return false;
+        name = str_trim(name);
+        take_end(&name, STR("?"));
+        if (!name_valid(name) || !type_valid(str_trim(type), depth + 1)) return false;
+    }
+    return true;
+}
+
+static bool one_valid(struct str s, int depth) {
+    take_end(&s, STR("?"));
+    take_end(&s, STR("[]"));
+    if (s.n > 1 && s.p[0] == '{' && s.p[s.n - 1] == '}' && depth < 4)
+        return shape_valid(str_sub(s, 1, s.n - 1), depth);
+    struct str part; /* dots for types of modules: "json.number" */
     do {
-        bool more = str_cut(s, '|', &one, &s);
-        if (more && s.n == 0) return false;
-        do {
-            bool dots = str_cut(one, '.', &part, &one);
-            if (!name_valid(part) || (dots && one.n == 0)) return false;
-        } while (one.n != 0);
+        bool dots = str_cut(s, '.', &part, &s);
+        if (!name_valid(part) || (dots && s.n == 0)) return false;
     } while (s.n != 0);
     return true;
 }
 
-static bool take_end(struct str *s, struct str end) {
-    if (!str_ends(*s, end)) return false;
-    *s = str_trim(str_sub(*s, 0, s->n - end.n));
+static bool type_valid(struct str s, int depth) {
+    struct str one;
+    do {
+        bool more = cut_outside(s, '|', &one, &s);
+        if ((more && s.n == 0) || !one_valid(one, depth)) return false;
+    } while (s.n != 0);
     return true;
 }
 
@@ -37,12 +75,12 @@ static int parse_type(struct sig_item *item, struct str text) {
     if (take_end(&text, STR("..."))) item->many = true;
     if (take_end(&text, STR("?"))) item->optional = true;
     item->type = text;
-    return type_valid(text) ? 0 : E_SYNTAX;
+    return type_valid(text, 0) ? 0 : E_SYNTAX;
 }
 
 static int parse_param(struct sig_item *item, struct str text) {
     struct str name, type;
-    bool typed = str_cut(text, ':', &name, &type);
+    bool typed = cut_outside(text, ':', &name, &type);
     name = str_trim(name);
     if (str_eq(name, STR("..."))) {
         *item = (struct sig_item){name, STR("any"), true, true};
@@ -62,7 +100,7 @@ static int parse_list(struct sig_item *items, int *count, struct str text,
     text = str_trim(text);
     while (text.n != 0) {
         struct str one;
-        bool more = str_cut(text, ',', &one, &text);
+        bool more = cut_outside(text, ',', &one, &text);
         if (*count == SIG_PARAMS_MAX) return E_LIMIT;
         int err = parse(&items[(*count)++], str_trim(one));
         if (err != 0) return err;
@@ -79,9 +117,9 @@ int sig_parse(struct sig *out, const char *text, struct why *why) {
     if (arrow >= 0) {
         params = str_sub(all, 0, (size_t)arrow);
         results = str_sub(all, (size_t)arrow + 2, all.n);
-    } else if (str_starts(all, STR("value:"))) {
+    } else if (str_starts(all, STR("="))) {
         out->constant = true;
-        results = str_sub(all, 6, all.n);
+        results = str_sub(all, 1, all.n);
         params = (struct str){0};
     }
     int err = parse_list(out->params, &out->param_count, params, parse_param);

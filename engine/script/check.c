@@ -55,10 +55,16 @@ static void finding_why(struct check *c, const char *path, const char *text) {
 
 /* ---- names ---- */
 
+/* Is it this module, or one below it? `core` is there because `core.operation` is. */
+static bool within(const char *module, const char *name) {
+    size_t n = strlen(name);
+    return strncmp(module, name, n) == 0 && (module[n] == '\0' || (n != 0 && module[n] == '.'));
+}
+
 /* A name may be shared by several tables (the plain globals are). */
 static bool is_module_name(const struct check *c, const char *name) {
     for (const struct bind_module *const *m = c->o->modules; *m != NULL; m++)
-        if (strcmp((*m)->name, name) == 0) return true;
+        if (within((*m)->name, name)) return true;
     return false;
 }
 
@@ -79,7 +85,7 @@ static const struct bind_fn *function_of(const struct check *c, const char *modu
 static bool seen_by(const struct check *c, const char *module) {
     for (const struct bind_module *const *m = c->o->modules; *m != NULL; m++)
         for (const struct bind_fn *f = (*m)->fns; f != NULL && f->name != NULL; f++)
-            if (strcmp((*m)->name, module) == 0 && (f->kinds & c->kinds) != 0) return true;
+            if (within((*m)->name, module) && (f->kinds & c->kinds) != 0) return true;
     return false;
 }
 

@@ -246,7 +246,7 @@ static void read_function(struct manifest_reader *r, const struct manifest_field
     }
     const char *tag = script_tag(L, index);
     if (f->type == FIELD_FUNCTION_OR_NONE && tag != NULL && strcmp(tag, "none") == 0) {
-        lua_pushliteral(L, "why");
+        lua_pushliteral(L, "none");
         lua_rawget(L, index);
         bool has = text_at(L, -1, &reason);
         struct manifest_pairs *none = &r->m->none;

@@ -1,8 +1,8 @@
 /* manifest_parts: the fields that are tables of their own: hosts and matches, configuration keys,
  * routes, arguments of tools, and free documents kept as JSON. Raw access only; see manifest.c. */
 #include "base/ensure.h"
+#include "script/bind_secret.h"
 #include "script/manifest.h"
-#include "script/runtime.h"
 
 #include <stdio.h>
 
@@ -96,16 +96,11 @@ void manifest_read_config(struct manifest_reader *r, int index) {
             continue;
         }
         snprintf(field, sizeof field, "config.%.*s", (int)(name.n > 60 ? 60 : name.n), name.p);
-        const char *tag = script_tag(L, -1);
-        bool secret = tag != NULL && strcmp(tag, "secret_name") == 0;
-        if (secret) {
-            lua_pushliteral(L, "name");
-            lua_rawget(L, -2); /* a text of the table, which keeps it while we look */
-            if (!text_at(L, -1, &key)) key = (struct str){0};
-            lua_pop(L, 1);
-        } else if (!text_at(L, -1, &key)) {
+        bool secret = secret_is(L, -1);
+        if (secret)
+            key = str_of(secret_name(L, -1));
+        else if (!text_at(L, -1, &key))
             key = (struct str){0};
-        }
         if (!key_valid(key)) {
             manifest_found(r, field, "a configuration key, \"KEY\" or secret \"KEY\"",
                            lua_gettop(L));

@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "script/cage.h"
 #include "script/co_private.h"
+#include "script/packages.h"
 #include "sys/log.h"
 
 #include <lauxlib.h>
@@ -296,6 +297,7 @@ int state_require(lua_State *L) {
         lua_callk(L, 1, 1, 0, required);
         return required(L, LUA_OK, 0);
     }
+    if (package_load(L, name, st->version->kind)) return required(L, LUA_OK, 0);
     if (cage_builtin(L, name, st->version->kind)) return required(L, LUA_OK, 0);
     return luaL_error(L, "module '%s' not found: neither in scripts/lib nor built in", name);
 }

@@ -265,6 +265,7 @@ static void make_id(struct version *v) {
     const struct part *sorted[SCRIPT_PARTS_MAX];
     for (size_t i = 0; i < v->part_count; i++)
         sorted[i] = &v->parts[i];
+    // cppcheck-suppress uninitvar ; all below part_count are set
     qsort(sorted, v->part_count, sizeof sorted[0], by_path);
     struct sha256 s;
     sha256_init(&s);

@@ -28,7 +28,7 @@ struct conn {
 };
 
 int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
-              const struct clock *clock, struct why *why);
+                 const struct clock *clock, struct why *why);
 void db_conn_close(struct conn *conn);
 void conn_restrict(struct conn *conn, bool on); /* prepares reads only */
 

@@ -169,7 +169,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
     if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) {
         set_full(w, true);
         if (c->lane == LANE_RESULT) {
-            
+            reserve_use(w);
             end = run_group(w, c, &rc);
             if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) return false;
         }
@@ -186,7 +186,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
 
 static void run_list(struct writer *w, struct commit *list) {
     int rc = SQLITE_OK;
-    if (list->next != NULL) {
+    if (list->next != NULL && !w->broken) {
         enum group_end end = run_group(w, list, &rc);
         if (end == GROUP_DONE) {
             answer_all(w, list);
@@ -230,9 +230,9 @@ static int wal_left(const struct writer *w) {
 static void checkpoint(struct writer *w, int mode) {
     if (wal_left(w) == 0 || w->broken || FAULT("store.checkpoint")) return;
     int log = 0, done = 0;
-    if (0) sqlite3_busy_timeout(w->conn.db, 100);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, 100);
     int rc = sqlite3_wal_checkpoint_v2(w->conn.db, NULL, mode, &log, &done);
-    if (0) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
     pthread_mutex_lock(&w->lock);
     w->stats.checkpoints++;
     pthread_mutex_unlock(&w->lock);

@@ -16,6 +16,7 @@ return {
         if not op then
           local status = code == "E_NOTFOUND" and 400 or code == "E_EXISTS" and 409 or 503
           local name = status == 400 and "INVALID_REQUEST" or status == 409 and "DUPLICATE_TRANSACTION" or "UNAVAILABLE"
+          if status == 409 then text = "this reference was used before" end
           return problem { status = status, code = name, detail = text, param = status == 400 and "channel" or nil }
         end
         return 201, op

@@ -1,5 +1,6 @@
 /* A server with one static answer, for wrk and for the gate against Node: prints its address, then
- * serves until it is killed. `echo` as argument answers method, target and body length instead. */
+ * serves until it is killed. Its argument may be `echo` (answers method, target and body length) or
+ * `stream` (begins an event stream and leaves it open: what does a waiting reader cost?). */
 #include "base/rng.h"
 #include "net/http_server.h"
 
@@ -21,6 +22,12 @@ static void echo(struct http_exchange *x, void *data) {
     http_reply(x, 200, NULL, 0, (struct str){text, (size_t)n});
 }
 
+static void stream(struct http_exchange *x, void *data) {
+    static const struct http_stream_hooks hooks = {0};
+    (void)data;
+    if (http_stream_begin(x, 200, NULL, 0, &hooks) == 0) http_stream_write(x, STR("data: 1\n\n"));
+}
+
 int main(int argc, char **argv) {
     struct clock clock;
     struct rng rng;
@@ -31,9 +38,11 @@ int main(int argc, char **argv) {
     signal(SIGPIPE, SIG_IGN);
     clock_real(&clock);
     rng_system(&rng);
-    bool echoes = argc > 1 && strcmp(argv[1], "echo") == 0;
+    const char *mode = argc > 1 ? argv[1] : "";
     if (loop_uv_new(&loop, &clock) != 0) return 1;
-    struct http_server_options o = {.loop = loop, .rng = &rng, .handle = echoes ? echo : hello};
+    struct http_server_options o = {.loop = loop, .rng = &rng, .handle = hello};
+    if (strcmp(mode, "echo") == 0) o.handle = echo;
+    if (strcmp(mode, "stream") == 0) o.handle = stream;
     o.limits.requests_max = UINT32_MAX;
     if (http_server_new(&server, &o) != 0 ||
         http_server_listen(server, "127.0.0.1:0", false, &why) != 0) {

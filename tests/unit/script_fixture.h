@@ -20,7 +20,7 @@ struct fixture {
     struct rng rng;
     struct loop *loop;
     struct runtime *rt;
-    int64_t live; /* blocks before */
+    int64_t live; /* blocks before; -1: not compared */
 };
 void fixture_start(struct fixture *f, const struct runtime_limits *limits);
 void fixture_stop(struct fixture *f); /* and checks that no block is left */

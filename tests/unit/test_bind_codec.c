@@ -2,7 +2,6 @@
  * assertion fails the test with its line. */
 #include "base/json.h"
 #include "base/mem.h"
-#include "loop/loop.h"
 #include "script/bind.h"
 #include "script/bind_secret.h"
 #include "unit.h"
@@ -298,21 +297,6 @@ static void time_is_read_and_written(void **state) {
         CHECK(strcmp(f->name, "now") != 0 || (f->kinds & KIND_RULE) == 0);
 }
 
-/* Only where the stand-in of fake_script.c is linked: the real co_loop needs a running call. */
-extern struct loop *fake_script_loop __attribute__((weak));
-
-static void time_now_is_the_engine_clock(void **state) {
-    (void)state;
-    if (&fake_script_loop == NULL) skip();
-    struct clock clock;
-    clock_virtual(&clock, 1769828400000);
-    CHECK_OK(loop_sim_new(&fake_script_loop, &clock, NULL));
-    clock_virtual_advance(&clock, 5000000);
-    run("eq(time.now(), 1769828400005)");
-    loop_delete(fake_script_loop);
-    fake_script_loop = NULL;
-}
-
 static void forms_csv_and_xml(void **state) {
     (void)state;
     run("local f = form.decode 'a=1+2&b=%C3%A9&c' eq(f.a, '1 2') eq(f.b, '\\u{e9}') eq(f.c, '')\n"
@@ -370,7 +354,6 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(every_failed_allocation_is_survived),
     cmocka_unit_test(money_is_exact),
     cmocka_unit_test(time_is_read_and_written),
-    cmocka_unit_test(time_now_is_the_engine_clock),
     cmocka_unit_test(forms_csv_and_xml),
 };
 UNIT_MAIN("bind_codec", TESTS)

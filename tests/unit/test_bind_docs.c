@@ -23,13 +23,17 @@ static void a_signature_is_read(void **state) {
     CHECK(s.params[1].many && s.results[1].many);
     CHECK_OK(sig_parse(&s, "...: string", &why));
     CHECK_STR(s.params[0].type, "string");
-    CHECK_OK(sig_parse(&s, "value: number", &why));
+    CHECK_OK(sig_parse(&s, "= number", &why));
     CHECK(s.constant);
     CHECK_OK(sig_parse(&s, "-> integer", &why));
     CHECK_INT(s.param_count, 0);
     CHECK_OK(sig_parse(&s, "", &why));
     CHECK_OK(sig_parse(&s, "t: table, mt: table? -> json.number", &why));
     CHECK(s.params[1].optional);
+    CHECK_OK(sig_parse(&s, "o?: {mode: string, iv?: string|list} -> string?|secret, any[]?", &why));
+    CHECK_INT(s.param_count, 1);
+    CHECK_STR(s.params[0].type, "{mode: string, iv?: string|list}");
+    CHECK_STR(s.results[1].type, "any[]");
 }
 
 static void what_is_no_signature_is_refused(void **state) {
@@ -37,7 +41,8 @@ static void what_is_no_signature_is_refused(void **state) {
     static const char *const wrong[] = {
         "data",       "data string",           "a: string,", "a: -> string", "a: string ->",
         "a: str-ing", "a: string | -> x",      "1a: string", ": string",     "a: x -> ,y",
-        "value:",     "a: string,, b: string", "a: x. -> y"};
+        "=",          "a: string,, b: string", "a: x. -> y", "o: {a} -> b",  "o: {a: string -> b",
+        "o: {a: b,}"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct sig s;
         struct why why = {0};
@@ -80,23 +85,28 @@ static int by_text(const void *a, const void *b) {
     return strcmp(a, b);
 }
 
+static void walk_table(lua_State *L, const char *prefix) {
+    size_t before = walked_count;
+    luaL_checkstack(L, 6, NULL);
+    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
+        char name[64];
+        snprintf(name, sizeof name, "%s%s%s", prefix, prefix[0] == '\0' ? "" : ".",
+                 lua_tostring(L, -2));
+        if (strcmp(name, "_G") == 0) continue;
+        if (lua_istable(L, -1))
+            walk_table(L, name);
+        else
+            memcpy(walked[walked_count++], name, sizeof name);
+    }
+    if (walked_count == before) /* a value such as `allow` */
+        snprintf(walked[walked_count++], 64, "%s", prefix);
+}
+
 static int walk(lua_State *L, void *data) {
     (void)data;
     walked_count = 0;
     lua_getfield(L, 1, "world");
-    for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1)) {
-        const char *name = lua_tostring(L, -2);
-        if (strcmp(name, "_G") == 0) continue;
-        if (!lua_istable(L, -1)) {
-            snprintf(walked[walked_count++], 64, "%s", name);
-            continue;
-        }
-        size_t before = walked_count;
-        for (lua_pushnil(L); lua_next(L, -2) != 0; lua_pop(L, 1))
-            snprintf(walked[walked_count++], 64, "%s.%s", name, lua_tostring(L, -2));
-        if (walked_count == before) /* a value such as `allow` */
-            snprintf(walked[walked_count++], 64, "%s", name);
-    }
+    walk_table(L, "");
     qsort(walked, walked_count, sizeof walked[0], by_text);
     return 0;
 }
@@ -147,7 +157,7 @@ static void names_declared_are_names_reached(void **state) {
 static const struct bind_fn FNS[] = {{"sum", NULL, KINDS_ALL,
                                       "data: string|list, form?: string -> string, string?",
                                       "a <digest> of data"},
-                                     {"most", NULL, KIND_CHANNEL, "value: integer", "the greatest"},
+                                     {"most", NULL, KIND_CHANNEL, "= integer", "the greatest"},
                                      {0}};
 static const struct bind_fn METHODS[] = {{"name", NULL, KINDS_ALL, "-> string", "its name"}, {0}};
 static const struct bind_type TYPES[] = {{"key", "a key", METHODS, NULL}, {0}};

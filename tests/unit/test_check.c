@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static struct found {
     char text[4096];
@@ -66,6 +67,15 @@ static void finds_one(const char *path, const char *text, const char *what) {
 }
 static void finds_nothing(const char *path, const char *text) {
     if (check(path, text) != 0) fail_msg("%s", found.text);
+}
+
+/* The scripts of the repository, where the tests run at its root. */
+static void the_repositorys_scripts_have_no_findings(void **state) {
+    (void)state;
+    struct check_options o = {.root = ".", .modules = BIND_MODULES, .finding = on_finding};
+    if (access("channels/demo_wallet.lua", R_OK) != 0) skip();
+    found = (struct found){0};
+    if (check_all(&o) != 0) fail_msg("%s", found.text);
 }
 
 #define RULE(body) "return { api = 1, kind = 'fee', fee = function(p)\n" body "\nend }"
@@ -231,6 +241,7 @@ static void damaged_code_is_refused_not_followed(void **state) {
 
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(good_scripts_have_no_findings),
+    cmocka_unit_test(the_repositorys_scripts_have_no_findings),
     cmocka_unit_test(unknown_globals_are_found),
     cmocka_unit_test(writes_to_globals_are_found),
     cmocka_unit_test(unknown_fields_of_modules_are_found),

@@ -51,18 +51,19 @@ static int l_wait_early(lua_State *L) {
     return co_yield (L, wait_done);
 }
 
-static const char SCRIPT[] = "return {\n"
-                             "  wait = function(w) return w() end,\n"
-                             "  twice = function(w) return w() .. w() end,\n"
-                             "  held = function(w) local ok, e = pcall(w) return ok and e end,\n"
-                             "  caught = function(w) local ok, e = pcall(w) return e end,\n"
-                             "  sort = function(w) table.sort({ 2, 1 }, function() w() end) end,\n"
-                             "  meta = function(w)\n"
-                             "    return setmetatable({}, { __index = function() return w() end }).x\n"
-                             "  end,\n"
-                             "  sleep = function() engine.sleep('1s') return 'slept' end,\n"
-                             "  sleeps = function(s) engine.sleep(s) return 'slept' end,\n"
-                             "}\n";
+static const char SCRIPT[] =
+    "return {\n"
+    "  wait = function(w) return w() end,\n"
+    "  twice = function(w) return w() .. w() end,\n"
+    "  held = function(w) local ok, e = pcall(w) return ok and e end,\n"
+    "  caught = function(w) local ok, e = pcall(w) return e end,\n"
+    "  sort = function(w) table.sort({ 2, 1 }, function() w() end) end,\n"
+    "  meta = function(w)\n"
+    "    return setmetatable({}, { __index = function() return w() end }).x\n"
+    "  end,\n"
+    "  sleep = function() engine.sleep('1s') return 'slept' end,\n"
+    "  sleeps = function(s) engine.sleep(s) return 'slept' end,\n"
+    "}\n";
 
 struct world {
     struct fixture f;

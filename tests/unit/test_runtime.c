@@ -350,6 +350,25 @@ static void decisions_carry_their_tag(void **state) {
     CHECK_STR(str_of(out), "error");
 }
 
+static void tools_get_the_package_and_channels_our_codec(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    const char *script = "local c = require 'cjson'\n"
+                         "return { f = function() return c.encode { 150000000000000001 } end }";
+    struct version *tool = fixture_script(KIND_TOOL, "t", script);
+    struct version *channel = fixture_script(KIND_CHANNEL, "c", script);
+    struct outcome a = {0}, b = {0};
+    CHECK_OK(fixture_call(&f, tool, "f", &a));
+    CHECK_OK(fixture_call(&f, channel, "f", &b));
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(a.result), "[1.5e+17]"); /* the package loses digits, as everybody expects */
+    CHECK_STR(str_of(b.result), "[150000000000000001]");
+    fixture_stop(&f);
+    fixture_drop(tool);
+    fixture_drop(channel);
+}
+
 /* ---- the nth allocation fails, for every n ---- */
 
 static void nothing(struct timer *timer) {
@@ -439,6 +458,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(states_are_closed_by_the_option),
         cmocka_unit_test(loading_aside_shows_the_table),
         cmocka_unit_test(decisions_carry_their_tag),
+        cmocka_unit_test(tools_get_the_package_and_channels_our_codec),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return unit_main(argc, argv, "runtime", tests, sizeof tests / sizeof tests[0]);

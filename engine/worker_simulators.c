@@ -1,0 +1,104 @@
+/* Simulated mode: every request of a script goes straight to the simulator of the provider that
+ * declares the host, on the same worker, through the same routes as POST /sandbox/PROVIDER/...
+ *
+ * A delivery becomes an exchange like one from a socket, so a simulator cannot tell the difference.
+ */
+#include "base/ensure.h"
+#include "base/id.h"
+#include "base/mem.h"
+#include "net/transport_local.h"
+#include "net/url.h"
+#include "worker.h"
+
+#include <ctype.h>
+#include <stdio.h>
+
+struct delivery {
+    struct http_exchange exchange;
+    struct local_exchange *local; /* NULL: nobody waits any more */
+    char *target;                 /* "/sandbox/demo/v1/charges?x=1" */
+    struct http_header *headers;
+};
+
+static void delivery_free(struct delivery *d) {
+    mem_free(d->target);
+    mem_free(d->headers);
+    mem_free(d);
+}
+
+static void answered(struct http_exchange *x, int status, const struct http_header *headers,
+                     size_t count, struct str body) {
+    struct delivery *d = CONTAINER_OF(x, struct delivery, exchange);
+    if (d->local != NULL) local_answer(d->local, status, headers, count, body);
+    delivery_free(d);
+}
+
+/* The provider whose channel declares this host, in any environment. */
+static const char *provider_of(const struct worker *w, const struct url *url) {
+    for (size_t i = 0; w->set != NULL && i < w->set->count; i++) {
+        const struct manifest *m = w->set->entries[i].version->manifest;
+        if (m == NULL || m->provider == NULL || m->kind == KIND_SANDBOX) continue;
+        for (size_t k = 0; k < m->hosts.count; k++) {
+            const char *const one[] = {m->hosts.at[k].value, NULL};
+            if (url_allowed(url, one, true)) return m->provider;
+        }
+    }
+    return NULL;
+}
+
+static int fill(struct delivery *d, const struct worker *w, const char *provider, struct str target,
+                const struct http_out *request) {
+    struct http_exchange *x = &d->exchange;
+    size_t size = strlen(provider) + target.n + 16;
+    d->target = mem_alloc(size);
+    size_t names_size = 0;
+    for (size_t i = 0; i < request->header_count; i++)
+        names_size += request->headers[i].name.n;
+    d->headers = mem_zalloc((request->header_count + 1) * sizeof *d->headers + names_size);
+    if (d->target == NULL || d->headers == NULL) return E_NOMEM;
+    const char *slash = target.n != 0 && target.p[0] == '/' ? "" : "/";
+    int n = snprintf(d->target, size, "/sandbox/%s%s%.*s", provider, slash, STR_FMT(target));
+    char *names = (char *)(d->headers + request->header_count);
+    for (size_t i = 0; i < request->header_count; i++) { /* servers see names in lower case */
+        struct str name = request->headers[i].name;
+        for (size_t k = 0; k < name.n; k++)
+            names[k] = (char)tolower((unsigned char)name.p[k]);
+        d->headers[i] = (struct http_header){{names, name.n}, request->headers[i].value};
+        names += name.n;
+    }
+    id_make(x->request_id, "req_", w->engine->clock, w->engine->rng);
+    x->method = request->method;
+    x->target = (struct str){d->target, (size_t)n};
+    if (!str_cut(x->target, '?', &x->path, &x->query)) x->query = STR("");
+    x->headers = d->headers;
+    x->header_count = request->header_count;
+    x->body = request->body;
+    snprintf(x->peer, sizeof x->peer, "127.0.0.1");
+    x->received_ms = clock_now_ms(w->engine->clock);
+    x->first_byte_ns = clock_mono_ns(w->engine->clock);
+    x->answer = answered;
+    return 0;
+}
+
+static void handle(struct local_exchange *local, const struct http_out *request, void *data) {
+    struct worker *w = data;
+    struct url url;
+    const char *provider = url_parse(&url, request->url, NULL) == 0 ? provider_of(w, &url) : NULL;
+    if (provider == NULL) {
+        local_answer(local, 502, NULL, 0, STR("no simulator for this host"));
+        return;
+    }
+    struct delivery *d = mem_zalloc(sizeof *d);
+    if (d == NULL || fill(d, w, provider, url.target, request) != 0) {
+        if (d != NULL) delivery_free(d);
+        local_answer(local, 503, NULL, 0, STR("out of memory"));
+        return;
+    }
+    d->local = local;
+    worker_handle(&d->exchange, w);
+}
+
+int worker_simulators(struct worker *w, struct transport **out) {
+    struct local_options o = {.loop = w->loop, .rng = w->engine->rng, .handle = handle, .data = w};
+    return transport_local_new(out, &o);
+}

@@ -1,0 +1,3 @@
+-- expect: error
+local f = ctx.http
+return {}

@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return secret "BNI_KEY" .. ""
+end }

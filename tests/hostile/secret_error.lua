@@ -1,0 +1,4 @@
+-- expect: error userdata value
+return { run = function()
+  error(secret "BNI_KEY")
+end }

@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return ("%s"):format(secret "BNI_KEY")
+end }

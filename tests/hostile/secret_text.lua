@@ -1,0 +1,4 @@
+-- expect: error
+return { run = function()
+  return tostring(secret "BNI_KEY")
+end }

@@ -1,0 +1,4 @@
+-- expect: error|fine nil
+return { run = function()
+  return tostring((xml.decode(("<a>"):rep(20000))))
+end }

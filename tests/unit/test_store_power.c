@@ -275,4 +275,4 @@ static void nothing_acknowledged_is_lost(void **state) {
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(nothing_acknowledged_is_lost),
 };
-UNIT_MAIN("power_cut", TESTS)
+UNIT_MAIN("store_power", TESTS)

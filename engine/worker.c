@@ -130,6 +130,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .rng = engine->rng,
                                            .transport = w->transport,
                                            .config = engine->config,
+                                           .grants = engine->grants,
                                            .worker = w,
                                            .find_channel = find_channel,
                                            .simulated = engine->simulated,

@@ -7,6 +7,7 @@
 #include "script/bind.h"
 #include "script/bind_secret.h"
 #include "script/context.h"
+#include "script/grants.h"
 #include "script/manifest.h"
 #include "script/store_wait.h"
 #include "script/tokens.h"
@@ -211,6 +212,10 @@ static int config_index(lua_State *L) {
     for (size_t i = 0; m != NULL && i < m->config.count && key == NULL; i++)
         if (strcmp(m->config.at[i].name, name) == 0) key = &m->config.at[i];
     if (key == NULL) return luaL_error(L, "ctx.config.%s: the script does not declare it", name);
+    if (!grants_have(c->services->grants, c->provider, "key", key->key))
+        return luaL_error(L,
+                          "ctx.config.%s: %s is not granted to %s; grant it with: luwak grant %s",
+                          name, key->key, m->provider, m->provider);
     const char *value;
     int err = config_provider(c->services->config, m->provider, key->key, &value);
     if (err == E_DENIED)

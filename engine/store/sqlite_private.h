@@ -110,6 +110,8 @@ struct writer {
     _Atomic int wal_home;  /* how many of them are in the database by now */
     int64_t reserve;       /* bytes; 0: no reserve */
     char *reserve_path;
+    const char *reserve_vfs; /* it lies on the VFS's disk, too; NULL: a plain file */
+    int checkpoint_pages;
     struct store_stats stats;
     pthread_t thread;
     bool has_thread;

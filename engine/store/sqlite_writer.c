@@ -253,7 +253,7 @@ static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
 }
 
 static void checkpoint_at_need(struct writer *w) {
-    if (wal_left(w) < CHECKPOINT_PAGES) return;
+    if (wal_left(w) < w->checkpoint_pages) return;
     checkpoint(w, w->wal_pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
                                                 : SQLITE_CHECKPOINT_PASSIVE);
 }
@@ -461,6 +461,7 @@ int writer_start(struct writer *w, struct why *why) {
     w->reads_last = &w->reads;
     w->turn.run = turn_inline;
     if (w->queue_max == 0) w->queue_max = WRITER_QUEUE_MAX;
+    if (w->checkpoint_pages == 0) w->checkpoint_pages = CHECKPOINT_PAGES;
     sqlite3_wal_hook(w->conn.db, wal_grew, w);
     w->wal_pages = 1; /* what an earlier run left there, perhaps */
     if (reserve_make(w) != 0) set_full(w, true);

@@ -99,10 +99,9 @@ const struct cli_command CLI_COMMANDS[] = {
                  "only the test moves, HTTP that is answered by the test, a recording or the "
                  "simulators.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Tests or folders."}, {0}),
-        .options =
-            OPTIONS({"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
-                    {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."},
-                    ROOT_OPTION, {0}),
+        .options = OPTIONS(
+            {"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
+            {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."}, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak test tests/lua/bni_va_test.lua", "run one file"),
         .run = cmd_test,
     },

@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "data.h"
+#include "named_queries.h"
 #include "net/http_client.h"
 #include "script/grants.h"
 #include "script/tokens.h"
@@ -196,6 +197,7 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     char folder[1100];
     snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
     err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
+    if (err == 0) err = named_queries_load(e->store, e->root, why);
     return err != 0 ? err : check_stamp(e, why);
 }
 

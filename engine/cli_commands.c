@@ -87,7 +87,11 @@ const struct cli_command CLI_COMMANDS[] = {
                  "contract and configuration that is missing. Without FILE it checks every script "
                  "under the root.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
-        .options = OPTIONS(JSON_OPTION, SIMULATED_OPTION, ROOT_OPTION, {0}),
+        .options = OPTIONS(JSON_OPTION,
+                           {"write", "DIR", NO_SETTING, NULL,
+                            "Only write .luacheckrc, type stubs for editors and the script "
+                            "reference into DIR."},
+                           SIMULATED_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak check channels/bni_va.lua", "check one channel"),
         .run = cmd_check,
     },
@@ -99,10 +103,9 @@ const struct cli_command CLI_COMMANDS[] = {
                  "only the test moves, HTTP that is answered by the test, a recording or the "
                  "simulators.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Tests or folders."}, {0}),
-        .options =
-            OPTIONS({"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
-                    {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."},
-                    ROOT_OPTION, {0}),
+        .options = OPTIONS(
+            {"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
+            {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."}, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak test tests/lua/bni_va_test.lua", "run one file"),
         .run = cmd_test,
     },

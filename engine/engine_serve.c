@@ -1,7 +1,9 @@
 /* luwak serve: sockets in, signals, and the ordered end. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "certificate_watch.h"
 #include "data.h"
+#include "listen_fds.h"
 #include "loop/signals.h"
 #include "operator.h"
 #include "store/control.h"
@@ -21,6 +23,8 @@ struct serving {
     struct signals *signals;
     struct task drained;
     _Atomic int workers_left;
+    struct certificate_watch certificate;
+    int inherited; /* sockets of the service manager */
     bool started;
     int err;
     struct why why;
@@ -87,6 +91,7 @@ static void control_closed(void *data) {
 /* The last step on the main loop: with socket and signals gone it has nothing left to do. */
 static void all_drained(struct task *task) {
     (void)task;
+    certificate_watch_stop(&serving->certificate);
     struct engine *e = serving->engine;
     if (e->control != NULL)
         control_stop(e->control, control_closed, e);
@@ -129,9 +134,7 @@ static void told_to_stop(int number) {
 static void told_to_reload(void) {
     struct engine *e = serving->engine;
     registry_look(e->registry);
-    struct why why = {0};
-    if (e->tls != NULL && tls_server_reload(e->tls, &why) != 0)
-        log_error("certificate_not_reloaded", L_TEXT("error", why.text));
+    certificate_watch_now(&serving->certificate);
     log_info("reload");
 }
 
@@ -147,6 +150,15 @@ static void address_of(const struct engine *e, char *out, size_t size) {
     if (http_server_address(e->workers[0]->server, out, size) != 0) snprintf(out, size, "?");
 }
 
+/* Opens what `w` listens on: what systemd gave us, else the address. */
+static int listen_on(struct serving *s, struct worker *w, const char *address) {
+    int err = 0;
+    if (s->inherited == 0) return worker_listen(w, address, &s->why);
+    for (int i = 0; i < s->inherited && err == 0; i++)
+        err = worker_listen_fd(w, LISTEN_FDS_FIRST + i, &s->why);
+    return err;
+}
+
 /* Bound before anything is loaded, so that a port in use is told at once; what connects meanwhile
  * waits in the backlog. Port 0: the first worker is given one, the others share it. */
 static int listen_all(struct serving *s) {
@@ -155,7 +167,7 @@ static int listen_all(struct serving *s) {
     int err = 0;
     for (int i = 0; i < e->worker_count && err == 0; i++) {
         const char *address = i == 0 ? config_text(e->config, SET_LUWAK_LISTEN) : first;
-        err = worker_listen(e->workers[i], address, &s->why);
+        err = listen_on(s, e->workers[i], address);
         if (err == 0 && i == 0) address_of(e, first, sizeof first);
     }
     return err;
@@ -173,6 +185,7 @@ static void started(struct engine *e, int err, void *data) {
         engine_stop(e);
         return;
     }
+    certificate_watch_start(&s->certificate, e->loop, e->tls, e->config);
     open_control(e);
     char address[128];
     address_of(e, address, sizeof address);
@@ -184,7 +197,8 @@ static void started(struct engine *e, int err, void *data) {
 }
 
 int engine_serve(struct engine *e, struct why *why) {
-    struct serving s = {.engine = e};
+    struct serving s = {.engine = e, .inherited = listen_fds(why)};
+    if (s.inherited < 0) return s.inherited;
     serving = &s;
     static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP, 0};
     int err = signals_new(&s.signals, e->loop, NUMBERS, signalled, NULL);

@@ -362,7 +362,12 @@ test('grant: in production a provider has what it was granted', async t => {
   assert.equal(go('demo', '--key', 'DEMO_KEY').code, 0)
   assert.match(await pay('g2'), /denied_host/)
   assert.equal(go('demo', '--yes').code, 0)
-  assert.doesNotMatch(await pay('g3'), /denied_host/)
+  assert.match(await pay('g3'), /127.0.0.1 is not allowed|denied/) // a loopback address needs a network
+  assert.equal(go('demo', '--network', '10.0.0.0/8').code, 0)
+  assert.match(await pay('g4'), /127.0.0.1 is not allowed|denied/)
+  assert.equal(go('demo', '--network', '127.0.0.0/8').code, 0)
+  assert.doesNotMatch(await pay('g5'), /is not allowed|denied/)
+  bad(2, ['grant', 'demo', '--network', '10.0.0.1/8'], /10.0.0/, { cwd: dir, env })
   assert.match(go('demo').out, /host +127.0.0.1 +granted\n/)
   assert.equal(go('demo', '--revoke').code, 0)
   assert.match(go('demo').out, /asked for, not granted/)

@@ -5,5 +5,4 @@
     int cmd_##name(const struct cli_args *args) {             \
         return cli_fail(args, CLI_PROBLEMS, "not built yet"); \
     }
-PENDING(check)
 PENDING(simulate)

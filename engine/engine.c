@@ -283,8 +283,10 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
+    if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     if (e->pool != NULL) pool_delete(e->pool);

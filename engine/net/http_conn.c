@@ -360,6 +360,7 @@ static void dispatch(struct conn *c, struct work *w) {
     x->received_ms = clock_now_ms(loop_clock(s->loop)) - (int64_t)took_ms;
     x->user = NULL;
     x->closed = NULL;
+    x->answer = NULL; /* works are used again, and never cleared */
     w->head_request = str_eq(x->method, STR("HEAD"));
     x->request_id[0] = '\0';
     if (c->trusted) proxy_apply(s, x);

@@ -5,13 +5,5 @@
     int cmd_##name(const struct cli_args *args) {             \
         return cli_fail(args, CLI_PROBLEMS, "not built yet"); \
     }
-PENDING(run)
 PENDING(check)
-PENDING(test)
-PENDING(migrate)
 PENDING(simulate)
-PENDING(scripts)
-PENDING(deploy)
-PENDING(grant)
-PENDING(backup)
-PENDING(verify)

@@ -25,6 +25,7 @@
 
 struct worker;
 struct token_cache;
+struct grants;
 struct control;
 
 enum engine_mode {
@@ -40,6 +41,9 @@ struct engine_options {
     struct clock *clock; /* TEST: virtual; else NULL */
     struct rng *rng;     /* TEST: seeded */
     const char *root;    /* NULL: from the configuration, or found */
+    bool beside;         /* TOOL: through the control socket where a server runs */
+    bool keep;           /* TOOL: versions are kept in the store, as a server does (operators) */
+    const char *data;    /* TOOL: another data directory than the configured one (dry runs) */
 };
 
 struct engine {
@@ -54,8 +58,10 @@ struct engine {
     struct loop *loop;
     struct store *store;
     bool own_store;
+    bool remote; /* the store is a running server's */
     struct seal_ring *ring;
     struct token_cache *tokens;
+    struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
     struct registry_store *registry_store;
     struct registry *registry;

@@ -130,6 +130,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .rng = engine->rng,
                                            .transport = w->transport,
                                            .config = engine->config,
+                                           .grants = engine->grants,
                                            .worker = w,
                                            .find_channel = find_channel,
                                            .simulated = engine->simulated,
@@ -198,6 +199,7 @@ int worker_listen_fd(struct worker *w, int fd, struct why *why) {
 
 static void *thread_main(void *data) {
     struct worker *w = data;
+    pthread_setname_np(pthread_self(), "worker"); /* who is who, in top and perf */
     loop_uv_run(w->loop);
     return NULL;
 }

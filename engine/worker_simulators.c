@@ -1,7 +1,8 @@
 /* Simulated mode: every request of a script goes straight to the simulator of the provider that
  * declares the host, on the same worker, through the same routes as POST /sandbox/PROVIDER/...
  *
- * A delivery becomes an exchange like one from a socket, so a simulator cannot tell the difference. */
+ * A delivery becomes an exchange like one from a socket, so a simulator cannot tell the difference.
+ */
 #include "base/ensure.h"
 #include "base/id.h"
 #include "base/mem.h"

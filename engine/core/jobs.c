@@ -196,7 +196,7 @@ static void claimed(const struct commit_result *result, void *data) {
             pump(j);
         return;
     }
-    s->job.run++;
+    s->job.run++; /* the number this claim stored */
     (void)FAULT("jobs.claimed");
     j->options.run(j, &s->job, j->options.data);
 }
@@ -249,6 +249,7 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     s->job.due_at = rows_int(rows, row, COL_DUE);
     s->job.run = rows_int(rows, row, COL_RUN);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
+    if (rows_null(rows, row, COL_RUN)) s->job.run = s->job.attempts; /* each run has its number */
     s->job.once = rows_int(rows, row, COL_ONCE) != 0;
     if (str_ends(s->job.name, STR(LOST_MARK))) {
         s->job.lost = true;
@@ -269,7 +270,7 @@ static void claim(struct jobs *j, const struct rows *rows, size_t row) {
         commit_free(c);
         return;
     }
-    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run), V_INT(now(j))));
+    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run + 1), V_INT(now(j))));
     submit(s, c, claimed);
 }
 

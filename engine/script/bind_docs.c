@@ -364,6 +364,7 @@ void docs_names(const struct bind_module *const *modules, enum script_kind kind,
         sorted[count] = names[count];
         count++;
     }
+    // cppcheck-suppress uninitvar ; all below count are set
     qsort(sorted, count, sizeof sorted[0], by_text);
     for (size_t i = 0; i < count; i++)
         buf_addf(out, "%s\n", sorted[i]);

@@ -14,6 +14,7 @@ struct lua_State;
 struct jobs;
 struct token_cache;
 struct config;
+struct grants;
 
 /* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
@@ -25,6 +26,7 @@ struct script_services {
     struct transport *transport;
     struct worker *worker;
     const struct config *config;
+    struct grants *grants; /* NULL: everything declared is allowed (not in production) */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
@@ -53,8 +55,9 @@ struct call_context {
     struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
-    bool unverified; /* ctx.verify said no: the answer is 401 and nothing changes */
-    struct say *say; /* one-off scripts: where print and progress go; or NULL */
+    bool unverified;          /* ctx.verify said no: the answer is 401 and nothing changes */
+    struct say *say;          /* one-off scripts: where lines and progress go; or NULL */
+    struct test_script *test; /* a running test; or NULL */
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */

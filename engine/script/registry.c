@@ -396,7 +396,7 @@ static void start_over(struct registry *r) {
     registry_publish(r);
     for (size_t i = 0; i < r->count; i++)
         if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
-    timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
+    if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
     r->start_done(r->start_data, 0);
 }
 

@@ -146,9 +146,17 @@ struct prepared {
     int params;
 };
 
+/* Said around every commit, so they are prepared too: parsing them costs as much as a row. */
+static const char *const WORDS[WORD_COUNT_] = {[WORD_BEGIN] = "BEGIN IMMEDIATE",
+                                               [WORD_COMMIT] = "COMMIT",
+                                               [WORD_SAVEPOINT] = "SAVEPOINT c",
+                                               [WORD_ROLLBACK_TO] = "ROLLBACK TO c",
+                                               [WORD_RELEASE] = "RELEASE c"};
+
 struct op_runner {
     sqlite3 *db;
     struct prepared at[OP_COUNT_][STEPS_MAX];
+    sqlite3_stmt *words[WORD_COUNT_];
 };
 
 int op_runner_new(struct op_runner **out, sqlite3 *db) {
@@ -163,7 +171,20 @@ void op_runner_delete(struct op_runner *runner) {
     for (size_t op = 0; op < OP_COUNT_; op++)
         for (size_t i = 0; i < STEPS_MAX; i++)
             sqlite3_finalize(runner->at[op][i].stmt);
+    for (size_t i = 0; i < WORD_COUNT_; i++)
+        sqlite3_finalize(runner->words[i]);
     mem_free(runner);
+}
+
+int op_say(struct op_runner *runner, enum op_word word) {
+    sqlite3_stmt **stmt = &runner->words[word];
+    int rc = SQLITE_OK;
+    if (*stmt == NULL)
+        rc = sqlite3_prepare_v3(runner->db, WORDS[word], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+    if (rc != SQLITE_OK) return rc;
+    rc = sqlite3_step(*stmt);
+    int end = sqlite3_reset(*stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
 }
 
 static int prepare(struct op_runner *runner, enum store_op op, size_t step) {

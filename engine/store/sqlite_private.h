@@ -28,7 +28,7 @@ struct conn {
 };
 
 int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
-              const struct clock *clock, struct why *why);
+                 const struct clock *clock, struct why *why);
 void db_conn_close(struct conn *conn);
 void conn_restrict(struct conn *conn, bool on); /* prepares reads only */
 
@@ -68,6 +68,15 @@ void op_runner_delete(struct op_runner *runner);
 /* Runs all operations of a commit. Returns 0 or our code; *rc is SQLite's where it spoke. Appends
  * to `events` what was appended (news_add). */
 int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *events, int *rc);
+enum op_word {
+    WORD_BEGIN,
+    WORD_COMMIT,
+    WORD_SAVEPOINT,
+    WORD_ROLLBACK_TO,
+    WORD_RELEASE,
+    WORD_COUNT_
+};
+int op_say(struct op_runner *runner, enum op_word word); /* SQLite's code */
 
 /* ---- the writer (sqlite_writer.c) ---- */
 
@@ -101,6 +110,8 @@ struct writer {
     _Atomic int wal_home;  /* how many of them are in the database by now */
     int64_t reserve;       /* bytes; 0: no reserve */
     char *reserve_path;
+    const char *reserve_vfs; /* it lies on the VFS's disk, too; NULL: a plain file */
+    int checkpoint_pages;
     struct store_stats stats;
     pthread_t thread;
     bool has_thread;

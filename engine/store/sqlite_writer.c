@@ -51,20 +51,20 @@ enum group_end { GROUP_DONE, GROUP_LOST, GROUP_BROKEN };
 static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *events, int *rc) {
     sqlite3 *db = w->conn.db;
     size_t mark = events->len;
-    *rc = sqlite_exec(db, "SAVEPOINT c");
+    *rc = op_say(w->runner, WORD_SAVEPOINT);
     if (*rc != SQLITE_OK) return false;
     int err = op_run_all(w->runner, c, events, rc);
     if (err == E_NOMEM && *rc == SQLITE_OK) *rc = SQLITE_NOMEM; /* ours, not SQLite's */
     if (err == 0) {
-        *rc = sqlite_exec(db, "RELEASE c");
+        *rc = op_say(w->runner, WORD_RELEASE);
         return *rc == SQLITE_OK;
     }
     if (err == E_FULL || err == E_NOMEM || err == E_BUSY || sqlite_is_fatal(*rc) ||
         sqlite3_get_autocommit(db) != 0)
         return false;
     events->len = mark;
-    int back = sqlite_exec(db, "ROLLBACK TO c");
-    if (back == SQLITE_OK) back = sqlite_exec(db, "RELEASE c");
+    int back = op_say(w->runner, WORD_ROLLBACK_TO);
+    if (back == SQLITE_OK) back = op_say(w->runner, WORD_RELEASE);
     if (back != SQLITE_OK) *rc = back;
     return back == SQLITE_OK;
 }
@@ -83,7 +83,7 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
     struct news *news = NULL;
     for (struct commit *c = list; c != NULL; c = c->next)
         commit_again(c);
-    *rc = FAULT("store.begin") ? SQLITE_NOMEM : sqlite_exec(db, "BEGIN IMMEDIATE");
+    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_say(w->runner, WORD_BEGIN);
     bool stands = *rc == SQLITE_OK;
     for (struct commit *c = list; c != NULL && stands; c = c->next)
         stands = run_under_savepoint(w, c, &events, rc);
@@ -96,7 +96,7 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
         *rc = SQLITE_NOMEM;
     }
     if (stands) {
-        *rc = sqlite_exec(db, "COMMIT");
+        *rc = op_say(w->runner, WORD_COMMIT);
         stands = *rc == SQLITE_OK;
     }
     buf_free(&events);
@@ -169,7 +169,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
     if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) {
         set_full(w, true);
         if (c->lane == LANE_RESULT) {
-            
+            reserve_use(w);
             end = run_group(w, c, &rc);
             if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) return false;
         }
@@ -186,7 +186,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
 
 static void run_list(struct writer *w, struct commit *list) {
     int rc = SQLITE_OK;
-    if (list->next != NULL) {
+    if (list->next != NULL && !w->broken) {
         enum group_end end = run_group(w, list, &rc);
         if (end == GROUP_DONE) {
             answer_all(w, list);
@@ -230,9 +230,9 @@ static int wal_left(const struct writer *w) {
 static void checkpoint(struct writer *w, int mode) {
     if (wal_left(w) == 0 || w->broken || FAULT("store.checkpoint")) return;
     int log = 0, done = 0;
-    if (0) sqlite3_busy_timeout(w->conn.db, 100);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, 100);
     int rc = sqlite3_wal_checkpoint_v2(w->conn.db, NULL, mode, &log, &done);
-    if (0) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
     pthread_mutex_lock(&w->lock);
     w->stats.checkpoints++;
     pthread_mutex_unlock(&w->lock);
@@ -253,7 +253,7 @@ static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
 }
 
 static void checkpoint_at_need(struct writer *w) {
-    if (wal_left(w) < CHECKPOINT_PAGES) return;
+    if (wal_left(w) < w->checkpoint_pages) return;
     checkpoint(w, w->wal_pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
                                                 : SQLITE_CHECKPOINT_PASSIVE);
 }
@@ -356,6 +356,7 @@ static bool wait_ms(struct writer *w, int ms) {
 
 static void *writer_main(void *data) {
     struct writer *w = data;
+    pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&w->lock);
     while (!w->crashed) {
         if (has_work(w)) {
@@ -460,6 +461,7 @@ int writer_start(struct writer *w, struct why *why) {
     w->reads_last = &w->reads;
     w->turn.run = turn_inline;
     if (w->queue_max == 0) w->queue_max = WRITER_QUEUE_MAX;
+    if (w->checkpoint_pages == 0) w->checkpoint_pages = CHECKPOINT_PAGES;
     sqlite3_wal_hook(w->conn.db, wal_grew, w);
     w->wal_pages = 1; /* what an earlier run left there, perhaps */
     if (reserve_make(w) != 0) set_full(w, true);

@@ -285,6 +285,8 @@ void engine_delete(struct engine *e) {
     mem_free(e->workers);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
+    script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     if (e->pool != NULL) pool_delete(e->pool);

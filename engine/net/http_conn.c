@@ -361,7 +361,6 @@ static void dispatch(struct conn *c, struct work *w) {
     x->user = NULL;
     x->answer = NULL; /* the memory of a work is not cleared */
     x->closed = NULL;
-    x->answer = NULL; /* the answer goes to the socket */
     w->head_request = str_eq(x->method, STR("HEAD"));
     x->request_id[0] = '\0';
     if (c->trusted) proxy_apply(s, x);

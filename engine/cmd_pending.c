@@ -8,4 +8,3 @@
 PENDING(run)
 PENDING(check)
 PENDING(test)
-PENDING(simulate)

@@ -91,7 +91,7 @@ void sim_check_whole(struct sim *s) {
 /* Every reference in ours and in the simulator's books: same end, same amount. */
 void sim_check_books(struct sim *s) {
     struct rows *rows = look(s, "SELECT o.reference, o.status, k.value, o.id FROM operation o"
-                                " LEFT JOIN kv k ON k.key = 'charge ' || o.reference");
+                                " LEFT JOIN kv k ON k.key = 'sandbox/demo:charge ' || o.reference");
     for (size_t i = 0; rows != NULL && i < rows_count(rows); i++) {
         struct str reference = rows_text(rows, i, 0), status = rows_text(rows, i, 1);
         int64_t number = 0, amount = 0;
@@ -124,6 +124,6 @@ void sim_check_books(struct sim *s) {
     }
     rows_free(rows);
     none_of(s, "a charge that nobody asked for",
-            "SELECT key FROM kv WHERE key LIKE 'charge r%' AND substr(key, 8) NOT IN"
+            "SELECT key FROM kv WHERE key LIKE 'sandbox/demo:charge r%' AND substr(key, 21) NOT IN"
             " (SELECT reference FROM operation)");
 }

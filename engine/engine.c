@@ -246,6 +246,7 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     e->config = o->config;
     e->mode = o->mode;
     e->chaos = o->chaos;
+    pthread_mutex_init(&e->gate.lock, NULL);
     e->simulated = config_env(o->config) == ENV_SIMULATED;
     int err = open_loop(e, o);
     if (err != 0) {
@@ -289,6 +290,7 @@ void engine_delete(struct engine *e) {
     if (e->ring != NULL) seal_ring_delete(e->ring);
     if (e->tls != NULL) tls_server_delete(e->tls);
     loop_delete(e->loop);
+    pthread_mutex_destroy(&e->gate.lock);
     mem_free(e);
 }
 

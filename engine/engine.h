@@ -18,6 +18,7 @@
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
+#include "script/dispatch.h"
 #include "script/registry.h"
 #include "store/store.h"
 #include "sys/config.h"
@@ -74,6 +75,7 @@ struct engine {
     bool remote; /* the store is a running server's */
     struct seal_ring *ring;
     struct token_cache *tokens;
+    struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
     struct registry_store *registry_store;

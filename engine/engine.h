@@ -40,7 +40,8 @@ enum engine_mode {
 struct engine_chaos {
     struct local_odds odds;
     void (*decide)(const struct http_out *request, struct local_fate *fate, void *data);
-    int (*instead)(void *data); /* a status that is answered without asking the simulator; 0 */
+    /* a status that is answered without asking the simulator; 0 */
+    int (*instead)(const struct http_out *request, void *data);
     void (*spoil)(void *data, int *status, struct str *body); /* its answer, on the way back */
     void *data;
 };

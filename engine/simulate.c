@@ -48,26 +48,36 @@ void sim_wrong(struct sim *s, const char *format, ...) {
 
 /* ---- the network ---- */
 
+/* Which operation an effect is for; -1: none. */
+static int reference_in(const struct http_out *request) {
+    for (size_t i = 0; i + 16 < request->body.n; i++)
+        if (memcmp(request->body.p + i, "\"reference\":\"r", 14) == 0) {
+            int number = atoi(request->body.p + i + 14);
+            return number < SIM_OPERATIONS_MAX ? number : -1;
+        }
+    return -1;
+}
+
 static void decide(const struct http_out *request, struct local_fate *fate, void *data) {
     struct sim *s = data;
     if (s->calm) *fate = (struct local_fate){0};
-    bool effect = str_eq(request->method, STR("POST"));
-    int number = -1;
-    for (size_t i = 0; i + 16 < request->body.n && number < 0 && effect; i++)
-        if (memcmp(request->body.p + i, "\"reference\":\"r", 14) == 0)
-            number = atoi(request->body.p + i + 14);
+    int number = reference_in(request);
     sim_tell(s, "out %.*s r%d%s%s%s%s%s there=%u back=%u", STR_FMT(request->method), number,
              fate->refused ? " refused" : "", fate->lost ? " lost" : "",
              fate->answer_lost ? " answer-lost" : "", fate->reset ? " reset" : "",
              fate->twice ? " twice" : "", (unsigned)fate->there_ms, (unsigned)fate->back_ms);
-    if (s->off || number < 0 || number >= SIM_OPERATIONS_MAX) return;
+    if (s->off || number < 0) return;
+    s->operations[number].twice = fate->twice;
     s->result->effects++;
     if (++s->operations[number].effects > 1)
         sim_wrong(s, "reference r%d was sent as an effect twice", number);
 }
 
-static int instead(void *data) {
+/* Not of a doubled request: who refuses one and takes the other has not said what became of it. */
+static int instead(const struct http_out *request, void *data) {
     struct sim *s = data;
+    int number = reference_in(request);
+    if (number >= 0 && s->operations[number].twice) return 0;
     return !s->calm && rng_below(&s->chaos_rng, 20) == 0 ? 503 : 0;
 }
 

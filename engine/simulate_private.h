@@ -14,6 +14,7 @@ struct sim_operation { /* as the merchant knows it: number n has the reference "
     int64_t amount;
     const char *end; /* of the phone number: what the simulator will do */
     int effects;     /* how often it went out */
+    bool twice;      /* the network doubles its request */
     int generation;  /* last seen */
     enum operation_state state;
 };

@@ -126,6 +126,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
     w->services = (struct script_services){.store = engine->store,
                                            .jobs = engine->jobs,
                                            .tokens = engine->tokens,
+                                           .gate = &engine->gate,
                                            .clock = engine->clock,
                                            .rng = engine->rng,
                                            .transport = w->transport,

@@ -17,7 +17,10 @@ struct config;
 struct grants;
 
 /* What every call of one worker shares: the parts of the engine that bindings use. */
+struct operation_gate; /* dispatch.h */
+
 struct script_services {
+    struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
     struct store *store;
     struct jobs *jobs;
     struct token_cache *tokens;

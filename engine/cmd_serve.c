@@ -1,8 +1,9 @@
 /* luwak serve */
 #include "base/mem.h"
-#include "cli.h"
+#include "cmd.h"
 #include "engine.h"
 #include "net/http_client.h"
+#include "script/migration.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
 
@@ -10,16 +11,20 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* What every command needs that runs the engine; once per process, before the first thread. */
+/* Once per process, before the first thread. */
 int cmd_setup(const struct cli_args *args, const struct config *config) {
     signal(SIGPIPE, SIG_IGN);
-    log_setup((enum log_level)config_number(config, SET_LUWAK_LOG_LEVEL),
-              (enum log_format)config_number(config, SET_LUWAK_LOG), STDERR_FILENO);
+    /* A command's own words are for its user; a server's log is for who runs it. */
+    enum log_level level = (enum log_level)config_number(config, SET_LUWAK_LOG_LEVEL);
+    if (args->command->run != cmd_serve && !config_given(config, SET_LUWAK_LOG_LEVEL))
+        level = LOG_LEVEL_WARN;
+    log_setup(level, (enum log_format)config_number(config, SET_LUWAK_LOG), STDERR_FILENO);
     if (config_env(config) == ENV_PRODUCTION)
         prctl(PR_SET_DUMPABLE, 0); /* keys stay out of cores */
     if (crypto_setup() != 0 || http_client_setup() != 0)
         return cli_fail(args, CLI_PROBLEMS, "OpenSSL or libcurl cannot be started");
     store_setup();
+    migration_setup();
     return 0;
 }
 

@@ -3,10 +3,14 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "data.h"
+#include "named_queries.h"
 #include "net/http_client.h"
+#include "script/grants.h"
 #include "script/tokens.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
+#include "sys/metrics.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -119,13 +123,46 @@ static int check_stamp(struct engine *e, struct why *why) {
     return 0;
 }
 
+/* ---- grants ---- */
+
+struct granting {
+    struct engine *e;
+    int err;
+};
+
+static void grants_read(int err, const struct why *why, struct rows *rows, void *data) {
+    (void)why;
+    struct granting *g = data;
+    if (err == 0) grants_set(g->e->grants, rows);
+    rows_free(rows);
+    g->err = err;
+    if (loop_uv_handle(g->e->loop) != NULL) loop_stop(g->e->loop);
+}
+
+/* In production a provider's scripts have what the operator granted; elsewhere, what they declare.
+ */
+static int open_grants(struct engine *e, struct why *why) {
+    if (config_env(e->config) != ENV_PRODUCTION) return 0;
+    struct granting g = {e, 1};
+    int err = grants_new(&e->grants);
+    if (err != 0) return why_set(why, err, "%s", err_text(err));
+    store_query(e->store, "grants_all", NULL, 0, e->loop, grants_read, &g);
+    while (g.err == 1) {
+        if (loop_uv_handle(e->loop) != NULL)
+            loop_uv_run(e->loop);
+        else if (!loop_sim_step(e->loop))
+            return E_INTERNAL;
+    }
+    return g.err == 0 ? 0 : why_set(why, g.err, "the grants cannot be read: %s", err_text(g.err));
+}
+
 /* ---- making and giving back ---- */
 
 static int open_loop(struct engine *e, const struct engine_options *o) {
     if (o->clock != NULL) {
         e->clock = o->clock;
         e->rng = o->rng;
-        return loop_sim_new(&e->loop, e->clock, NULL);
+        return loop_sim_new(&e->loop, e->clock, o->rng);
     }
     clock_real(&e->own_clock);
     rng_system(&e->own_rng);
@@ -134,38 +171,57 @@ static int open_loop(struct engine *e, const struct engine_options *o) {
     return loop_uv_new(&e->loop, e->clock);
 }
 
+/* Beside a server: its store, which it has migrated. */
+static int open_beside(struct engine *e, struct why *why) {
+    int err = data_open(&e->store, e->config, e->loop, false, &e->remote, why);
+    if (err == 0) e->own_store = true;
+    return err;
+}
+
 static int open_store(struct engine *e, const struct engine_options *o, struct why *why) {
     if (o->store != NULL) {
         e->store = o->store;
         return 0;
     }
     bool test = e->mode == ENGINE_TEST;
-    struct store_options so = {.path = test ? NULL : config_text(e->config, SET_LUWAK_DATA),
+    const char *data = o->data != NULL ? o->data : config_text(e->config, SET_LUWAK_DATA);
+    struct store_options so = {.path = test && o->vfs == NULL ? NULL : data,
+                               .vfs = o->vfs,
                                .clock = e->clock,
                                .inline_on = test ? e->loop : NULL,
-                               .readers = READERS};
-    int err = store_open(&e->store, &so, why);
+                               .readers = READERS,
+                               .reserve = o->data != NULL ? 4096 : 0,
+                               .checkpoint_pages = o->vfs != NULL ? 100 : 0};
+    int err = o->beside ? open_beside(e, why) : store_open(&e->store, &so, why);
     if (err != 0) return err;
     e->own_store = true;
+    if (e->remote) return check_stamp(e, why);
     char folder[1100];
     snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
     err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
+    if (err == 0) err = named_queries_load(e->store, e->root, why);
     return err != 0 ? err : check_stamp(e, why);
 }
 
+static struct metric scripts_broken = {.name = "luwak_script_broken_total",
+                                       .help = "Versions of scripts that were refused",
+                                       .type = METRIC_COUNTER,
+                                       .labels = {"script"}};
+
 static void script_broken(void *data, const char *path, const char *text) {
-    (void)data;
-    log_error("script_broken", L_TEXT("script", path), L_TEXT("error", text));
+    (void)data, (void)text; /* the registry logs it */
+    metric_add(&scripts_broken, 1, LABELS(path));
 }
 
-static int open_registry(struct engine *e, struct why *why) {
+static int open_registry(struct engine *e, bool kept, struct why *why) {
     int err = registry_store_new(&e->registry_store, e->store, e->loop);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
     struct registry_options ro = {.loop = e->loop,
                                   .root = e->root,
                                   .modules = BIND_MODULES,
                                   .mode = config_staged(e->config) ? SCRIPTS_STAGED : SCRIPTS_AUTO,
-                                  .store = e->mode == ENGINE_TOOL ? NULL : e->registry_store,
+                                  .store = kept ? e->registry_store : NULL,
+                                  .unwatched = e->mode != ENGINE_SERVE,
                                   .broken = script_broken,
                                   .data = e};
     return registry_new(&e->registry, &ro, why);
@@ -197,6 +253,8 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     if (e == NULL) return why_set(why, E_NOMEM, "out of memory");
     e->config = o->config;
     e->mode = o->mode;
+    e->chaos = o->chaos;
+    pthread_mutex_init(&e->gate.lock, NULL);
     e->simulated = config_env(o->config) == ENV_SIMULATED;
     int err = open_loop(e, o);
     if (err != 0) {
@@ -207,11 +265,12 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
                          why)) != 0)
         goto fail;
     if ((err = open_store(e, o, why)) != 0) goto fail;
+    if ((err = open_grants(e, why)) != 0) goto fail;
     if ((err = open_ring(e, why)) != 0) goto fail;
     if ((err = tokens_new(&e->tokens, e->ring)) != 0) goto nomem;
     if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0)
         goto nomem;
-    if ((err = open_registry(e, why)) != 0) goto fail;
+    if ((err = open_registry(e, o->mode != ENGINE_TOOL || o->keep, why)) != 0) goto fail;
     if ((err = engine_jobs_open(e)) != 0) goto nomem;
     if ((err = open_workers(e, why)) != 0) goto fail;
     *out = e;
@@ -228,16 +287,20 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
+    if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     if (e->pool != NULL) pool_delete(e->pool);
     tokens_delete(e->tokens);
+    grants_delete(e->grants);
     if (e->own_store && e->store != NULL) store_close(e->store);
     if (e->ring != NULL) seal_ring_delete(e->ring);
     if (e->tls != NULL) tls_server_delete(e->tls);
     loop_delete(e->loop);
+    pthread_mutex_destroy(&e->gate.lock);
     mem_free(e);
 }
 

@@ -1,21 +1,30 @@
 /* luwak serve: sockets in, signals, and the ordered end. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "certificate_watch.h"
+#include "data.h"
+#include "listen_fds.h"
+#include "loop/signals.h"
+#include "operator.h"
+#include "store/control.h"
 #include "sys/log.h"
 #include "sys/notify.h"
 #include "worker.h"
 
 #include <signal.h>
 #include <stdio.h>
-#include <uv.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
 
 struct serving {
     struct engine *engine;
-    uv_signal_t term, interrupt, hangup;
-    int open_handles;
+    struct signals *signals;
     struct task drained;
     _Atomic int workers_left;
-    struct timer bound;
+    struct certificate_watch certificate;
+    int inherited; /* sockets of the service manager */
     bool started;
     int err;
     struct why why;
@@ -23,17 +32,71 @@ struct serving {
 
 static struct serving *serving; /* one server per process: signals are the process's */
 
-static void closed(uv_handle_t *handle) {
-    (void)handle;
-    if (--serving->open_handles == 0) loop_stop(serving->engine->loop);
+/* ---- the control socket ---- */
+
+static void answer_line(void *to, bool good, const char *text) {
+    control_line(to, good, text);
 }
 
-/* The last step on the main loop: with the signal handles gone it has nothing left to do. */
+static void answer_finish(void *to, int err, const char *text) {
+    control_finish(to, err, text);
+}
+
+static void commanded(struct control_call *call, void *data) {
+    struct engine *e = data;
+    if (e->stopping) {
+        control_finish(call, E_CLOSED, "the server is stopping");
+        return;
+    }
+    log_info("command", L_TEXT("name", call->name), L_INT("arguments", (int64_t)call->count));
+    operator_run(e, &(struct operator_call){.name = call->name,
+                                            .args = call->args,
+                                            .count = call->count,
+                                            .line = answer_line,
+                                            .finish = answer_finish,
+                                            .to = call});
+}
+
+/* Without it the server serves all the same; only commands beside it are refused. */
+static void open_control(struct engine *e) {
+    char path[DATA_PATH_MAX];
+    struct why why = {0};
+    int err = data_socket(e->config, path, &why);
+    if (err == 0 && strlen(path) >= SOCKET_PATH_MAX)
+        err = why_set(&why, E_LIMIT, "%s: too long for a socket's path", path);
+    if (err == 0)
+        err = control_start(&e->control,
+                            &(struct control_options){.path = path,
+                                                      .version = LUWAK_VERSION,
+                                                      .loop = e->loop,
+                                                      .store = e->store,
+                                                      .command = commanded,
+                                                      .data = e},
+                            &why);
+    if (err != 0) log_warn("no_control_socket", L_TEXT("error", why.text));
+}
+
+/* ---- the end ---- */
+
+static void signals_closed(void *data) {
+    loop_stop(((struct engine *)data)->loop);
+}
+
+static void control_closed(void *data) {
+    struct engine *e = data;
+    e->control = NULL;
+    signals_delete(serving->signals, signals_closed, e);
+}
+
+/* The last step on the main loop: with socket and signals gone it has nothing left to do. */
 static void all_drained(struct task *task) {
     (void)task;
-    uv_close((uv_handle_t *)&serving->term, closed);
-    uv_close((uv_handle_t *)&serving->interrupt, closed);
-    uv_close((uv_handle_t *)&serving->hangup, closed);
+    certificate_watch_stop(&serving->certificate);
+    struct engine *e = serving->engine;
+    if (e->control != NULL)
+        control_stop(e->control, control_closed, e);
+    else
+        control_closed(e);
 }
 
 static void worker_drained(struct worker *w) {
@@ -45,8 +108,10 @@ static void worker_drained(struct worker *w) {
 void engine_stop(struct engine *e) {
     if (e->stopping) return;
     e->stopping = true;
-    notify("STOPPING=1");
-    log_info("stopping");
+    if (serving->started) {
+        notify("STOPPING=1");
+        log_info("stopping");
+    }
     jobs_stop(e->jobs);
     int running = 0;
     for (int i = 0; i < e->worker_count; i++)
@@ -57,8 +122,7 @@ void engine_stop(struct engine *e) {
         if (e->workers[i]->running) worker_stop(e->workers[i], worker_drained);
 }
 
-static void told_to_stop(uv_signal_t *handle, int number) {
-    (void)handle;
+static void told_to_stop(int number) {
     struct engine *e = serving->engine;
     if (e->stopping) { /* a second one: the operator means now */
         log_warn("stopped_at_once", L_INT("signal", number));
@@ -67,52 +131,62 @@ static void told_to_stop(uv_signal_t *handle, int number) {
     engine_stop(e);
 }
 
-static void told_to_reload(uv_signal_t *handle, int number) {
-    (void)handle, (void)number;
+static void told_to_reload(void) {
     struct engine *e = serving->engine;
     registry_look(e->registry);
-    struct why why = {0};
-    if (e->tls != NULL && tls_server_reload(e->tls, &why) != 0)
-        log_error("certificate_not_reloaded", L_TEXT("error", why.text));
+    certificate_watch_now(&serving->certificate);
     log_info("reload");
 }
 
-static void open_signals(struct serving *s) {
-    struct uv_loop_s *uv = loop_uv_handle(s->engine->loop);
-    uv_signal_init(uv, &s->term);
-    uv_signal_init(uv, &s->interrupt);
-    uv_signal_init(uv, &s->hangup);
-    s->open_handles = 3;
-    uv_signal_start(&s->term, told_to_stop, SIGTERM);
-    uv_signal_start(&s->interrupt, told_to_stop, SIGINT);
-    uv_signal_start(&s->hangup, told_to_reload, SIGHUP);
+static void signalled(int number, void *data) {
+    (void)data;
+    if (number == SIGHUP)
+        told_to_reload();
+    else
+        told_to_stop(number);
 }
 
 static void address_of(const struct engine *e, char *out, size_t size) {
     if (http_server_address(e->workers[0]->server, out, size) != 0) snprintf(out, size, "?");
 }
 
+/* Opens what `w` listens on: what systemd gave us, else the address. */
+static int listen_on(struct serving *s, struct worker *w, const char *address) {
+    int err = 0;
+    if (s->inherited == 0) return worker_listen(w, address, &s->why);
+    for (int i = 0; i < s->inherited && err == 0; i++)
+        err = worker_listen_fd(w, LISTEN_FDS_FIRST + i, &s->why);
+    return err;
+}
+
+/* Bound before anything is loaded, so that a port in use is told at once; what connects meanwhile
+ * waits in the backlog. Port 0: the first worker is given one, the others share it. */
+static int listen_all(struct serving *s) {
+    struct engine *e = s->engine;
+    char first[128];
+    int err = 0;
+    for (int i = 0; i < e->worker_count && err == 0; i++) {
+        const char *address = i == 0 ? config_text(e->config, SET_LUWAK_LISTEN) : first;
+        err = listen_on(s, e->workers[i], address);
+        if (err == 0 && i == 0) address_of(e, first, sizeof first);
+    }
+    return err;
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
-    if (err == 0) {
-        const char *listen = config_text(e->config, SET_LUWAK_LISTEN);
-        char first[128];
-        for (int i = 0; i < e->worker_count && err == 0; i++) {
-            /* Port 0: the first worker is given one, the others share it. */
-            err = worker_listen(e->workers[i], i == 0 ? listen : first, &s->why);
-            if (err == 0 && i == 0) address_of(e, first, sizeof first);
-        }
-        for (int i = 0; i < e->worker_count && err == 0; i++)
-            err = worker_run(e->workers[i]);
-    } else {
-        why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
-    }
+    if (err != 0) why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
+    for (int i = 0; i < e->worker_count && err == 0; i++)
+        err = worker_run(e->workers[i]);
+    if (err != 0 && s->why.code == 0) why_set(&s->why, err, "%s", err_text(err));
     s->err = err;
     s->started = err == 0;
     if (err != 0) {
         engine_stop(e);
         return;
     }
+    certificate_watch_start(&s->certificate, e->loop, e->tls, e->config);
+    open_control(e);
     char address[128];
     address_of(e, address, sizeof address);
     printf("listening on %s\n", address);
@@ -123,10 +197,17 @@ static void started(struct engine *e, int err, void *data) {
 }
 
 int engine_serve(struct engine *e, struct why *why) {
-    struct serving s = {.engine = e};
+    struct serving s = {.engine = e, .inherited = listen_fds(why)};
+    if (s.inherited < 0) return s.inherited;
     serving = &s;
-    open_signals(&s);
-    engine_start(e, started, &s);
+    static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP, 0};
+    int err = signals_new(&s.signals, e->loop, NUMBERS, signalled, NULL);
+    if (err != 0) return why_set(why, err, "%s", err_text(err));
+    s.err = listen_all(&s);
+    if (s.err == 0)
+        engine_start(e, started, &s);
+    else
+        engine_stop(e);
     loop_uv_run(e->loop);
     serving = NULL;
     if (s.err != 0 && why != NULL) *why = s.why;

@@ -10,7 +10,7 @@
 
 #define ZONE_NONE INT32_MIN /* time_parse: a text without a zone is refused */
 #define ZONE_UTC  0
-#define ZONE_WIB  (7 * 60) /* Asia/Jakarta: the day of the books */
+#define ZONE_WIB  (7 * 60)                   /* Asia/Jakarta: the day of the books */
 #define TIME_MIN  (-INT64_C(62135596800000)) /* 0001-01-01 */
 #define TIME_MAX  INT64_C(253402300799999)   /* 9999-12-31T23:59:59.999 */
 

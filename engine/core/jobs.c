@@ -196,7 +196,7 @@ static void claimed(const struct commit_result *result, void *data) {
             pump(j);
         return;
     }
-    s->job.run++;
+    s->job.run++; /* the number this claim stored */
     (void)FAULT("jobs.claimed");
     j->options.run(j, &s->job, j->options.data);
 }
@@ -249,6 +249,7 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     s->job.due_at = rows_int(rows, row, COL_DUE);
     s->job.run = rows_int(rows, row, COL_RUN);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
+    if (rows_null(rows, row, COL_RUN)) s->job.run = s->job.attempts; /* each run has its number */
     s->job.once = rows_int(rows, row, COL_ONCE) != 0;
     if (str_ends(s->job.name, STR(LOST_MARK))) {
         s->job.lost = true;
@@ -269,7 +270,7 @@ static void claim(struct jobs *j, const struct rows *rows, size_t row) {
         commit_free(c);
         return;
     }
-    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run), V_INT(now(j))));
+    commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run + 1), V_INT(now(j))));
     submit(s, c, claimed);
 }
 
@@ -280,7 +281,7 @@ static void wake_fired(struct timer *t) {
 static void sleep_until_due(struct jobs *j) {
     int64_t wait = j->next_due == INT64_MAX ? LOOK_AGAIN_MS : j->next_due - now(j);
     if (wait > LOOK_AGAIN_MS) wait = LOOK_AGAIN_MS;
-    if (wait < 1) wait = 1;
+    if (wait < 1) wait = j->running == 0 ? 1 : LOOK_AGAIN_MS; /* an end looks at once */
     timer_start(j->options.loop, &j->wake, (uint64_t)wait, wake_fired);
 }
 
@@ -305,7 +306,9 @@ static void next_known(int err, const struct why *why, struct rows *rows, void *
     j->next_due = rows_count(rows) == 0 || rows_null(rows, 0, 0) ? INT64_MAX : rows_int(rows, 0, 0);
     rows_free(rows);
     j->seen_all = true;
-    if (j->look_again || j->next_due <= now(j)) {
+    /* What is due while slots are taken may be what they hold: a claim that waits for space on a
+     * full disk. Asking again at once would do nothing else until there is room. */
+    if (j->look_again || (j->next_due <= now(j) && j->running == 0)) {
         pump(j);
         return;
     }

@@ -4,8 +4,9 @@
 
 #include <stdio.h>
 
-#define ENDS                                                                                    \
-    (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | TO(OPERATION_SUPERSEDED))
+#define ENDS                                                                  \
+    (TO(OPERATION_SUCCESS) | TO(OPERATION_FAILED) | TO(OPERATION_CANCELLED) | \
+     TO(OPERATION_SUPERSEDED))
 #define WAITS (TO(OPERATION_PENDING) | TO(OPERATION_PROCESSING) | TO(OPERATION_UNKNOWN))
 #define LAPSE TO(OPERATION_EXPIRED)
 #define AFTER TO(OPERATION_SUCCESS) /* the provider changed its mind */

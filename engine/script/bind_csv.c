@@ -177,6 +177,7 @@ static void put_cell(struct lua_out *o, struct csv_out *w, lua_Integer row) {
     struct buf room = lua_out_room(o, s.n * 2 + 4);
     w->b = &room;
     csv_put(w, s);
+    w->b = NULL;
     lua_out_took(o, &room);
 }
 

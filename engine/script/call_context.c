@@ -1,18 +1,21 @@
 /* The context of a call: which provider it is, and with that which hosts, keys and durable state.
  */
 #include "script/dispatch_private.h"
+#include "script/grants.h"
 #include "script/manifest.h"
 
-/* The declared host for this environment; in simulated mode every declared host is our simulator,
- * so any of them will do as the allow-list. */
+#include <string.h>
+
+/* The declared hosts for this environment, as far as they are granted; in simulated mode every
+ * declared host is our simulator, so any of them will do as the allow-list. */
 static void set_hosts(struct call_context *c, const struct manifest *m) {
-    if (c->services->simulated) {
-        for (size_t i = 0; i < m->hosts.count && c->host_count < CONTEXT_HOSTS_MAX; i++)
-            c->hosts[c->host_count++] = m->hosts.at[i].value;
-        return;
+    const struct script_services *s = c->services;
+    for (size_t i = 0; i < m->hosts.count && c->host_count < CONTEXT_HOSTS_MAX; i++) {
+        const struct manifest_pair *host = &m->hosts.at[i];
+        if (!s->simulated && strcmp(host->name, s->environment) != 0) continue;
+        if (!grants_have(s->grants, c->provider, "host", host->value)) continue;
+        c->hosts[c->host_count++] = host->value;
     }
-    const char *host = manifest_pair(&m->hosts, c->services->environment);
-    if (host != NULL) c->hosts[c->host_count++] = host;
 }
 
 void call_context_init(struct call_context *c, const struct script_services *services,
@@ -29,5 +32,10 @@ void call_context_init(struct call_context *c, const struct script_services *ser
     c->http.hosts = c->hosts;
     c->http.rng = services->rng;
     c->http.private_ok = services->simulated;
+    if (services->grants != NULL && c->provider.n != 0 &&
+        grants_list(services->grants, c->provider, "network", c->networks, sizeof c->networks)) {
+        c->http.private_ok = true;
+        c->http.networks = c->networks;
+    }
     c->http.label = str_of(version->name);
 }

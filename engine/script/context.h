@@ -14,9 +14,13 @@ struct lua_State;
 struct jobs;
 struct token_cache;
 struct config;
+struct grants;
 
 /* What every call of one worker shares: the parts of the engine that bindings use. */
+struct operation_gate; /* dispatch.h */
+
 struct script_services {
+    struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
     struct store *store;
     struct jobs *jobs;
     struct token_cache *tokens;
@@ -25,6 +29,7 @@ struct script_services {
     struct transport *transport;
     struct worker *worker;
     const struct config *config;
+    struct grants *grants; /* NULL: everything declared is allowed (not in production) */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
@@ -35,7 +40,8 @@ struct param {
     struct str value; /* decoded */
 };
 
-#define CONTEXT_HOSTS_MAX 8
+#define CONTEXT_HOSTS_MAX     8
+#define CONTEXT_NETWORKS_SIZE 256
 
 enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
@@ -45,16 +51,18 @@ struct call_context {
     const char *hosts[CONTEXT_HOSTS_MAX + 1]; /* that it may call; NULL-ended */
     size_t host_count;
     enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
-    struct str provider;      /* whose state, configuration and hosts; empty: a trusted script */
-    struct str account;       /* provider account: "demo/shared" */
+    char networks[CONTEXT_NETWORKS_SIZE]; /* private ones that are granted, with commas between */
+    struct str provider; /* whose state, configuration and hosts; empty: a trusted script */
+    struct str account;  /* provider account: "demo/shared" */
     struct http_caps http;
     uint64_t serial;                /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */
     struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
-    bool unverified; /* ctx.verify said no: the answer is 401 and nothing changes */
-    struct say *say; /* one-off scripts: where print and progress go; or NULL */
+    bool unverified;          /* ctx.verify said no: the answer is 401 and nothing changes */
+    struct say *say;          /* one-off scripts: where lines and progress go; or NULL */
+    struct test_script *test; /* a running test; or NULL */
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */

@@ -33,6 +33,7 @@ struct registry_options {
     const char *root;
     const struct bind_module *const *modules; /* BIND_MODULES */
     enum scripts_mode mode;
+    bool unwatched;               /* the folder is read once, at the start, and at registry_look */
     struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
     /* Runs a version's plays before it may be staged or published; 0 or an error. May be NULL. */
     int (*plays)(void *data, const struct version *v, struct why *why);

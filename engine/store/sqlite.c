@@ -6,11 +6,12 @@
  *   DIR/control.sock   control.c
  *
  * Three shapes: threads and a file; inline and a file (simulation, over a VFS); in memory. The last
- * two have one connection, which serves reads as well. With a VFS of its own, inline, nothing but
- * the database itself is on a disk: no lock, no reserve. */
+ * two have one connection, which serves reads as well. With a VFS of its own, inline, there is no
+ * directory and no lock, and a reserve only if one was asked for: a file of that VFS. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "store/vfs_record.h"
 #include "sys/log.h"
 
 #include <errno.h>
@@ -75,8 +76,28 @@ out:
 
 /* ---- reserve: space that results may have when the disk is full ---- */
 
+static int reserve_on_vfs(struct writer *w) {
+    static const char ZEROS[4096];
+    sqlite3_vfs *vfs = sqlite3_vfs_find(w->reserve_vfs);
+    sqlite3_file *file = mem_zalloc((size_t)vfs->szOsFile);
+    if (file == NULL) return E_NOMEM;
+    int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_MAIN_DB;
+    sqlite3_int64 at = 0;
+    int rc = vfs->xOpen(vfs, w->reserve_path, file, flags, NULL);
+    if (rc == SQLITE_OK) {
+        rc = file->pMethods->xFileSize(file, &at);
+        for (; rc == SQLITE_OK && at < w->reserve; at += (sqlite3_int64)sizeof ZEROS)
+            rc = file->pMethods->xWrite(file, ZEROS, sizeof ZEROS, at);
+        file->pMethods->xClose(file);
+        if (rc != SQLITE_OK) vfs->xDelete(vfs, w->reserve_path, 0);
+    }
+    mem_free(file);
+    return rc == SQLITE_OK ? 0 : E_FULL;
+}
+
 int reserve_make(struct writer *w) {
     if (w->reserve == 0 || w->reserve_path == NULL) return 0;
+    if (w->reserve_vfs != NULL) return reserve_on_vfs(w);
     int fd = open(w->reserve_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (fd < 0) return errno == ENOSPC ? E_FULL : E_IO;
     int rc = posix_fallocate(fd, 0, w->reserve);
@@ -86,7 +107,13 @@ int reserve_make(struct writer *w) {
 }
 
 void reserve_use(struct writer *w) {
-    if (w->reserve_path != NULL) unlink(w->reserve_path);
+    if (w->reserve_path == NULL) return;
+    if (w->reserve_vfs == NULL) {
+        unlink(w->reserve_path);
+    } else {
+        sqlite3_vfs *vfs = sqlite3_vfs_find(w->reserve_vfs);
+        vfs->xDelete(vfs, w->reserve_path, 0);
+    }
 }
 
 /* ---- start ---- */
@@ -264,9 +291,12 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
         s->file = join(o->path, "luwak.db");
         if (o->vfs != NULL) s->vfs = mem_strdup(o->vfs);
         char *wal = join(o->path, "luwak.db-wal");
-        if (!bare) s->writer.reserve_path = join(o->path, "reserve");
+        bool reserve = !bare || o->reserve != 0;
+        if (reserve) s->writer.reserve_path = join(o->path, "reserve");
+        if (bare) s->writer.reserve_vfs = s->vfs;
         bool all = s->dir != NULL && s->file != NULL && wal != NULL &&
-                   (o->vfs == NULL || s->vfs != NULL) && (bare || s->writer.reserve_path != NULL);
+                   (o->vfs == NULL || s->vfs != NULL) &&
+                   (!reserve || s->writer.reserve_path != NULL);
         int err = !all   ? why_set(why, E_NOMEM, "store: out of memory")
                   : bare ? 0
                          : take_lock(s, why);
@@ -277,11 +307,13 @@ static int open_files(struct sqlite_store *s, const struct store_options *o, str
         (void)stat(s->file, &st);
         s->writer.reserve = o->reserve == 0 ? RESERVE_DEFAULT : (int64_t)o->reserve;
     }
-    int err =
-        db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER, o->clock, why);
+    int err = db_conn_open(&s->writer.conn, s->file, s->vfs, s->sole ? DB_SOLE : DB_WRITER,
+                           o->clock, why);
     if (err == 0 && s->file != NULL && !o->unchecked)
         err = check_file(s, was_clean, st.st_size, why);
+    /* The names: a rollback journal whose deletion was lost would come back and undo it all. */
     if (err == 0 && s->file != NULL && !bare) err = dir_sync(s->file);
+    if (err == 0 && bare && disk_of_path(s->file) != NULL) disk_sync_names(disk_of_path(s->file));
     return err;
 }
 
@@ -299,6 +331,7 @@ int store_open(struct store **out, const struct store_options *options, struct w
     s->writer.store = s;
     s->writer.loop = options->inline_on;
     s->writer.queue_max = options->queue_max;
+    s->writer.checkpoint_pages = options->checkpoint_pages;
     int err = open_files(s, options, why);
     if (err != 0) {
         db_conn_close(&s->writer.conn);

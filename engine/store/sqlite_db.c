@@ -264,7 +264,7 @@ static int configure(struct conn *conn, bool memory, const char **what) {
 }
 
 int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
-              const struct clock *clock, struct why *why) {
+                 const struct clock *clock, struct why *why) {
     store_setup();
     *conn = (struct conn){.role = role, .clock = clock, .steps_left = -1};
     bool memory = file == NULL;

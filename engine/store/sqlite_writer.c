@@ -169,7 +169,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
     if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) {
         set_full(w, true);
         if (c->lane == LANE_RESULT) {
-
+            reserve_use(w);
             end = run_group(w, c, &rc);
             if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) return false;
         }
@@ -186,7 +186,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
 
 static void run_list(struct writer *w, struct commit *list) {
     int rc = SQLITE_OK;
-    if (list->next != NULL) {
+    if (list->next != NULL && !w->broken) {
         enum group_end end = run_group(w, list, &rc);
         if (end == GROUP_DONE) {
             answer_all(w, list);
@@ -230,9 +230,9 @@ static int wal_left(const struct writer *w) {
 static void checkpoint(struct writer *w, int mode) {
     if (wal_left(w) == 0 || w->broken || FAULT("store.checkpoint")) return;
     int log = 0, done = 0;
-    if (0) sqlite3_busy_timeout(w->conn.db, 100);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, 100);
     int rc = sqlite3_wal_checkpoint_v2(w->conn.db, NULL, mode, &log, &done);
-    if (0) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
+    if (mode == SQLITE_CHECKPOINT_RESTART) sqlite3_busy_timeout(w->conn.db, BUSY_MS);
     pthread_mutex_lock(&w->lock);
     w->stats.checkpoints++;
     pthread_mutex_unlock(&w->lock);
@@ -241,7 +241,10 @@ static void checkpoint(struct writer *w, int mode) {
         w->wal_home = done;
     }
     if (sqlite_is_fatal(rc)) broken(w, rc, "checkpoint failed");
-    if (sqlite_err(rc) == E_FULL) set_full(w, true);
+    if (sqlite_err(rc) == E_FULL) {
+        set_full(w, true);
+        w->checkpoint_next_ns = now_ns(w) + FULL_RETRY_MS * 1000000u;
+    }
 }
 
 static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
@@ -253,7 +256,8 @@ static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
 }
 
 static void checkpoint_at_need(struct writer *w) {
-    if (wal_left(w) < CHECKPOINT_PAGES) return;
+    if (wal_left(w) < w->checkpoint_pages) return;
+    if (w->full && now_ns(w) < w->checkpoint_next_ns) return; /* not at every turn */
     checkpoint(w, w->wal_pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
                                                 : SQLITE_CHECKPOINT_PASSIVE);
 }
@@ -461,6 +465,7 @@ int writer_start(struct writer *w, struct why *why) {
     w->reads_last = &w->reads;
     w->turn.run = turn_inline;
     if (w->queue_max == 0) w->queue_max = WRITER_QUEUE_MAX;
+    if (w->checkpoint_pages == 0) w->checkpoint_pages = CHECKPOINT_PAGES;
     sqlite3_wal_hook(w->conn.db, wal_grew, w);
     w->wal_pages = 1; /* what an earlier run left there, perhaps */
     if (reserve_make(w) != 0) set_full(w, true);

@@ -37,6 +37,7 @@ struct store_options {
     int readers;               /* reader threads; ignored inline */
     size_t queue_max;          /* waiting new commits before E_BUSY; 0: default */
     size_t reserve;            /* bytes kept back for results on a full disk; 0: default */
+    int checkpoint_pages;      /* of WAL after which it is brought home; 0: default */
     bool unchecked;            /* opens even a damaged file: for `luwak verify` */
 };
 

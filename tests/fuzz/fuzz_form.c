@@ -39,7 +39,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
         ENSURE(money_parse(buf_str(&b), STR("USD"), &again, NULL) == 0 && again == value);
     }
     money_percent(1000, text, ROUND_HALF_UP, &value);
-    duration_parse(text, &value);
+    duration_parse(text, &value, NULL);
     buf_clear(&b);
     if (time_parse(text, STR("rfc3339"), ZONE_WIB, &value, NULL) == 0 &&
         time_format(value, STR("rfc3339"), ZONE_WIB, &b) == 0)

@@ -193,43 +193,9 @@ static void days_are_those_of_jakarta(void **state) {
     CHECK_ERR(zone_parse(STR("+07:00x"), &zone), E_INVAL);
 }
 
-static void durations_are_read(void **state) {
-    (void)state;
-    static const struct {
-        const char *text;
-        int err;
-        int64_t ms;
-    } CASES[] = {{"24h", 0, 86400000},
-                 {"15m", 0, 900000},
-                 {"30d", 0, 2592000000},
-                 {"5s", 0, 5000},
-                 {"250ms", 0, 250},
-                 {"2w", 0, 1209600000},
-                 {"1h30m", 0, 5400000},
-                 {"1d12h30m5s7ms", 0, 131405007},
-                 {"0s", 0, 0},
-                 {"", E_SYNTAX, 1},
-                 {"5", E_SYNTAX, 1},
-                 {"s", E_SYNTAX, 1},
-                 {"5 s", E_SYNTAX, 1},
-                 {"-5s", E_SYNTAX, 1},
-                 {"1.5h", E_SYNTAX, 1},
-                 {"30m1h", E_SYNTAX, 1},
-                 {"5s5s", E_SYNTAX, 1},
-                 {"05s", E_SYNTAX, 1},
-                 {"5y", E_SYNTAX, 1},
-                 {"99999999999999999d", E_OVERFLOW, 1},
-                 {"99999999999999999999s", E_OVERFLOW, 1}};
-    for (size_t i = 0; i < sizeof CASES / sizeof *CASES; i++) {
-        int64_t ms = 1;
-        CHECK_ERR(duration_parse(str_of(CASES[i].text), &ms), CASES[i].err);
-        CHECK(ms == CASES[i].ms);
-    }
-}
-
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(instants_are_known),        cmocka_unit_test(bad_texts_are_refused),
     cmocka_unit_test(formats_are_written),       cmocka_unit_test(every_day_follows_the_one_before),
-    cmocka_unit_test(days_are_those_of_jakarta), cmocka_unit_test(durations_are_read),
+    cmocka_unit_test(days_are_those_of_jakarta),
 };
 UNIT_MAIN("timefmt", TESTS)

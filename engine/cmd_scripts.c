@@ -1,0 +1,133 @@
+/* luwak scripts, deploy, grant: the operator's commands (operator.h), in the running server where
+ * there is one, else in an engine of our own that holds the lock. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "cmd.h"
+#include "operator.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+void cmd_script_path(const char *root, const char *given, char out[DATA_PATH_MAX]) {
+    char *top = realpath(root, NULL), *path = realpath(given, NULL);
+    size_t n = top == NULL ? 0 : strlen(top);
+    if (path != NULL && n != 0 && strncmp(path, top, n) == 0 && path[n] == '/')
+        snprintf(out, DATA_PATH_MAX, "%s", path + n + 1);
+    else
+        snprintf(out, DATA_PATH_MAX, "%s", strncmp(given, "./", 2) == 0 ? given + 2 : given);
+    free(path); /* of libc */
+    free(top);
+}
+
+static void print_line(void *data, bool good, const char *text) {
+    (void)data;
+    fprintf(good ? stdout : stderr, "%s\n", text);
+}
+
+/* Config with what the command needs of it; 0 or the exit code. */
+static int set_up(const struct cli_args *args, struct config **config) {
+    int code = cli_config(args, false, config);
+    if (code == 0) code = cmd_setup(args, *config);
+    return code;
+}
+
+static int alone(const struct config *config, const char *name, const char *const *argv,
+                 size_t count, const struct store_report *report, struct why *why) {
+    struct engine *engine = NULL;
+    const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .keep = true};
+    int err = config_check(config, true, why); /* the data belongs to an environment */
+    if (err == 0) err = engine_new(&engine, &o, why);
+    if (err == 0) err = operator_wait(engine, name, argv, count, report, why);
+    engine_delete(engine);
+    return err;
+}
+
+static int operate(const struct cli_args *args, const struct config *config, const char *name,
+                   const char *const *argv, size_t count) {
+    const struct store_report report = {print_line, NULL};
+    struct why why = {0};
+    int err = data_command(config, name, argv, count, &report, &why);
+    if (err == E_CONNECT) err = alone(config, name, argv, count, &report, &why);
+    if (err == 0) return fflush(stdout) == 0 ? CLI_GOOD : CLI_PROBLEMS;
+    return cli_fail(args, err == E_USAGE ? CLI_USAGE : CLI_PROBLEMS, "%s", why.text);
+}
+
+static void path_of(const struct config *config, const char *given, char out[DATA_PATH_MAX]) {
+    char root[CLI_PATH_MAX];
+    if (cli_root(config, root, NULL) != 0) snprintf(root, sizeof root, ".");
+    cmd_script_path(root, given, out);
+}
+
+int cmd_scripts(const struct cli_args *args) {
+    struct config *config = NULL;
+    char name[32], path[DATA_PATH_MAX] = "";
+    bool list = strcmp(args->args[0], "list") == 0, diff = strcmp(args->args[0], "diff") == 0;
+    const char *from = cli_option(args, "from"), *to = cli_option(args, "to");
+    if (list && args->count > 1) return cli_fail(args, CLI_USAGE, "list takes no FILE");
+    if (!list && args->count < 2)
+        return cli_fail(args, CLI_USAGE, "FILE is missing; `luwak scripts --help` shows how");
+    if (from != NULL && !diff) return cli_fail(args, CLI_USAGE, "--from is for diff");
+    int code = set_up(args, &config);
+    if (code == 0) {
+        if (!list) path_of(config, args->args[1], path);
+        snprintf(name, sizeof name, "scripts.%s", args->args[0]);
+        if (from == NULL) from = "";
+        if (to == NULL) to = "";
+        const char *argv[] = {path, diff ? from : to, to};
+        code = operate(args, config, name, argv, list ? 0 : diff ? 3 : 2);
+    }
+    config_free(config);
+    return code;
+}
+
+int cmd_deploy(const struct cli_args *args) {
+    struct config *config = NULL;
+    int code = set_up(args, &config);
+    if (code == 0) {
+        const char **argv = mem_array(args->count, sizeof *argv);
+        char(*paths)[DATA_PATH_MAX] = mem_array(args->count, sizeof *paths);
+        for (size_t i = 0; argv != NULL && paths != NULL && i < args->count; i++) {
+            path_of(config, args->args[i], paths[i]);
+            argv[i] = paths[i];
+        }
+        code = argv == NULL || paths == NULL ? cli_fail(args, CLI_PROBLEMS, "out of memory")
+                                             : operate(args, config, "deploy", argv, args->count);
+        mem_free(paths);
+        mem_free(argv);
+    }
+    config_free(config);
+    return code;
+}
+
+int cmd_grant(const struct cli_args *args) {
+    static const char *const KINDS[] = {"host", "key", "network"};
+    const char *argv[1 + 2 * ARRAY_LEN(KINDS)];
+    size_t count = 0;
+    bool yes = cli_flag(args, "yes"), revoke = cli_flag(args, "revoke");
+    if (args->count > 0) argv[count++] = args->args[0];
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        const char *value = cli_option(args, KINDS[i]);
+        if (value == NULL) continue;
+        if (args->count == 0)
+            return cli_fail(args, CLI_USAGE, "PROVIDER is missing; `luwak grant --help` shows how");
+        argv[count++] = KINDS[i];
+        argv[count++] = value;
+    }
+    if ((yes || revoke) && args->count == 0)
+        return cli_fail(args, CLI_USAGE, "PROVIDER is missing; `luwak grant --help` shows how");
+    if (yes && (revoke || count > 1))
+        return cli_fail(args, CLI_USAGE,
+                        "--yes grants all that is asked for: leave the others out");
+    struct config *config = NULL;
+    int code = set_up(args, &config);
+    if (code == 0)
+        code = operate(args, config,
+                       yes          ? "grant.all"
+                       : revoke     ? "grant.drop"
+                       : count <= 1 ? "grant.show"
+                                    : "grant.set",
+                       argv, count);
+    config_free(config);
+    return code;
+}

@@ -1,0 +1,79 @@
+/* See data.h. */
+#include "data.h"
+
+#include "store/control.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static int below(const struct config *config, const char *name, char out[DATA_PATH_MAX],
+                 struct why *why) {
+    int n = snprintf(out, DATA_PATH_MAX, "%s/%s", config_text(config, SET_LUWAK_DATA), name);
+    return n < DATA_PATH_MAX ? 0 : why_set(why, E_CONFIG, "the data directory's path is too long");
+}
+
+int data_socket(const struct config *config, char out[DATA_PATH_MAX], struct why *why) {
+    return below(config, "control.sock", out, why);
+}
+
+bool data_there(const struct config *config) {
+    char path[DATA_PATH_MAX];
+    return below(config, "luwak.db", path, NULL) == 0 && access(path, F_OK) == 0;
+}
+
+int data_open(struct store **out, const struct config *config, struct loop *loop, bool unchecked,
+              bool *remote, struct why *why) {
+    char path[DATA_PATH_MAX];
+    int err = data_socket(config, path, why);
+    if (err != 0) return err;
+    *remote = false;
+    if (access(path, F_OK) == 0) {
+        struct why none = {0};
+        err = store_connect(out, path, loop, &none);
+        *remote = err == 0;
+        if (err == 0) return 0;
+        if (err != E_CONNECT) {
+            if (why != NULL) *why = none;
+            return err;
+        }
+    }
+    const struct store_options o = {.path = config_text(config, SET_LUWAK_DATA),
+                                    .clock = loop_clock(loop),
+                                    .readers = 2,
+                                    .unchecked = unchecked};
+    return store_open(out, &o, why);
+}
+
+int data_command(const struct config *config, const char *name, const char *const *args,
+                 size_t count, const struct store_report *report, struct why *why) {
+    char path[DATA_PATH_MAX];
+    int err = data_socket(config, path, why);
+    if (err != 0) return err;
+    if (access(path, F_OK) != 0)
+        return why_set(why, E_CONNECT, "no server runs on %s", config_text(config, SET_LUWAK_DATA));
+    return control_command(path, name, args, count, report, why);
+}
+
+int data_temporary(char out[DATA_PATH_MAX], struct why *why) {
+    const char *where = getenv("TMPDIR");
+    if (where == NULL || where[0] == '\0') where = "/tmp";
+    if (snprintf(out, DATA_PATH_MAX, "%s/luwak-XXXXXX", where) >= DATA_PATH_MAX)
+        return why_set(why, E_CONFIG, "TMPDIR is too long");
+    if (mkdtemp(out) == NULL) return why_set(why, E_IO, "%s: %s", out, strerror(errno));
+    return 0;
+}
+
+void data_temporary_remove(const char *dir) {
+    DIR *d = opendir(dir);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        char path[DATA_PATH_MAX + 300];
+        snprintf(path, sizeof path, "%s/%s", dir, e->d_name);
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0) unlink(path);
+    }
+    if (d != NULL) closedir(d);
+    rmdir(dir);
+}

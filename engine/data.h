@@ -1,0 +1,28 @@
+/* How a command comes to the data: beside a running server through its control socket, without one
+ * by taking the lock of the directory. */
+#ifndef LUWAK_DATA_H
+#define LUWAK_DATA_H
+
+#include "cli.h"
+#include "store/store.h"
+
+#define DATA_PATH_MAX 1024
+
+int data_socket(const struct config *config, char out[DATA_PATH_MAX], struct why *why);
+
+/* Is there a database at all? A command that only looks must not make one. */
+bool data_there(const struct config *config);
+
+/* *remote: a server runs and the store is its. Nothing is migrated. */
+int data_open(struct store **out, const struct config *config, struct loop *loop, bool unchecked,
+              bool *remote, struct why *why);
+
+/* Is a server there? Asks it; E_CONNECT: none. */
+int data_command(const struct config *config, const char *name, const char *const *args,
+                 size_t count, const struct store_report *report, struct why *why);
+
+/* A directory of our own below $TMPDIR, and its end. */
+int data_temporary(char out[DATA_PATH_MAX], struct why *why);
+void data_temporary_remove(const char *dir);
+
+#endif

@@ -24,7 +24,6 @@ struct serving {
     struct task drained;
     _Atomic int workers_left;
     struct certificate_watch certificate;
-    int inherited; /* sockets of the service manager */
     bool started;
     int err;
     struct why why;
@@ -153,8 +152,8 @@ static void address_of(const struct engine *e, char *out, size_t size) {
 /* Opens what `w` listens on: what systemd gave us, else the address. */
 static int listen_on(struct serving *s, struct worker *w, const char *address) {
     int err = 0;
-    if (s->inherited == 0) return worker_listen(w, address, &s->why);
-    for (int i = 0; i < s->inherited && err == 0; i++)
+    if (s->engine->inherited == 0) return worker_listen(w, address, &s->why);
+    for (int i = 0; i < s->engine->inherited && err == 0; i++)
         err = worker_listen_fd(w, LISTEN_FDS_FIRST + i, &s->why);
     return err;
 }
@@ -197,8 +196,7 @@ static void started(struct engine *e, int err, void *data) {
 }
 
 int engine_serve(struct engine *e, struct why *why) {
-    struct serving s = {.engine = e, .inherited = listen_fds(why)};
-    if (s.inherited < 0) return s.inherited;
+    struct serving s = {.engine = e};
     serving = &s;
     static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP, 0};
     int err = signals_new(&s.signals, e->loop, NUMBERS, signalled, NULL);

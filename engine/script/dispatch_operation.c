@@ -17,7 +17,7 @@ struct operation_run {
     struct call_context context; /* first: it is what bindings find */
     struct operation_mark mark;
     struct operation_gate *gate; /* NULL: not marked */
-    struct operation_row row; /* texts in memory */
+    struct operation_row row;    /* texts in memory */
     char *memory;
     struct version *version;
     struct loop *loop;

@@ -87,7 +87,11 @@ const struct cli_command CLI_COMMANDS[] = {
                  "contract and configuration that is missing. Without FILE it checks every script "
                  "under the root.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
-        .options = OPTIONS(JSON_OPTION, SIMULATED_OPTION, ROOT_OPTION, {0}),
+        .options = OPTIONS(JSON_OPTION,
+                           {"write", "DIR", NO_SETTING, NULL,
+                            "Only write .luacheckrc, type stubs for editors and the script "
+                            "reference into DIR."},
+                           SIMULATED_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak check channels/bni_va.lua", "check one channel"),
         .run = cmd_check,
     },

@@ -23,7 +23,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-enum { EXIT_INTERRUPTED = 130 };
+enum { EXIT_INTERRUPTED = 130, SHOWN_MAX = 2000 };
 
 /* ---- a transport that sends nothing that could have an effect ---- */
 
@@ -71,7 +71,8 @@ static void show(struct dry_transport *dry, const struct http_out *out) {
     buf_clear(&text);
     if (out->body.n != 0) {
         buf_adds(&text, "            ");
-        redact_text(str_sub(out->body, 0, 2000), NULL, &text);
+        redact_text(str_sub(out->body, 0, out->body.n < SHOWN_MAX ? out->body.n : SHOWN_MAX), NULL,
+                    &text);
         say_line(dry->say, buf_str(&text));
     }
     buf_free(&text);

@@ -162,7 +162,7 @@ static int open_loop(struct engine *e, const struct engine_options *o) {
     if (o->clock != NULL) {
         e->clock = o->clock;
         e->rng = o->rng;
-        return loop_sim_new(&e->loop, e->clock, NULL);
+        return loop_sim_new(&e->loop, e->clock, o->rng);
     }
     clock_real(&e->own_clock);
     rng_system(&e->own_rng);
@@ -185,11 +185,13 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     }
     bool test = e->mode == ENGINE_TEST;
     const char *data = o->data != NULL ? o->data : config_text(e->config, SET_LUWAK_DATA);
-    struct store_options so = {.path = test ? NULL : data,
+    struct store_options so = {.path = test && o->vfs == NULL ? NULL : data,
+                               .vfs = o->vfs,
                                .clock = e->clock,
                                .inline_on = test ? e->loop : NULL,
                                .readers = READERS,
-                               .reserve = o->data != NULL ? 4096 : 0};
+                               .reserve = o->data != NULL ? 4096 : 0,
+                               .checkpoint_pages = o->vfs != NULL ? 100 : 0};
     int err = o->beside ? open_beside(e, why) : store_open(&e->store, &so, why);
     if (err != 0) return err;
     e->own_store = true;
@@ -251,6 +253,8 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     if (e == NULL) return why_set(why, E_NOMEM, "out of memory");
     e->config = o->config;
     e->mode = o->mode;
+    e->chaos = o->chaos;
+    pthread_mutex_init(&e->gate.lock, NULL);
     e->simulated = config_env(o->config) == ENV_SIMULATED;
     int err = open_loop(e, o);
     if (err != 0) {
@@ -283,10 +287,10 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
-    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
-    script_set_drop(e->scheduled);
+    if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     if (e->pool != NULL) pool_delete(e->pool);
@@ -296,6 +300,7 @@ void engine_delete(struct engine *e) {
     if (e->ring != NULL) seal_ring_delete(e->ring);
     if (e->tls != NULL) tls_server_delete(e->tls);
     loop_delete(e->loop);
+    pthread_mutex_destroy(&e->gate.lock);
     mem_free(e);
 }
 

@@ -17,6 +17,8 @@
 #include "core/jobs.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
+#include "net/transport_local.h"
+#include "script/dispatch.h"
 #include "script/registry.h"
 #include "store/store.h"
 #include "sys/config.h"
@@ -34,22 +36,35 @@ enum engine_mode {
     ENGINE_TEST,  /* one worker on a virtual loop, store in memory or over a given VFS */
 };
 
+/* TEST: what may go wrong between the engine and its providers' simulators. */
+struct engine_chaos {
+    struct local_odds odds;
+    void (*decide)(const struct http_out *request, struct local_fate *fate, void *data);
+    /* a status that is answered without asking the simulator; 0 */
+    int (*instead)(const struct http_out *request, void *data);
+    void (*spoil)(void *data, int *status, struct str *body); /* its answer, on the way back */
+    void *data;
+};
+
 struct engine_options {
     const struct config *config;
     enum engine_mode mode;
     struct store *store; /* TOOL: opened by the caller (local or a server's); NULL: open it here */
     struct clock *clock; /* TEST: virtual; else NULL */
-    struct rng *rng;     /* TEST: seeded */
-    const char *root;    /* NULL: from the configuration, or found */
-    bool beside;         /* TOOL: through the control socket where a server runs */
-    bool keep;           /* TOOL: versions are kept in the store, as a server does (operators) */
-    const char *data;    /* TOOL: another data directory than the configured one (dry runs) */
+    struct rng *rng;     /* TEST: seeded; orders what is ready, too */
+    const char *vfs;     /* TEST: where `data` lies; NULL: in memory */
+    struct engine_chaos *chaos; /* TEST: NULL: nothing goes wrong */
+    const char *root;           /* NULL: from the configuration, or found */
+    bool beside;                /* TOOL: through the control socket where a server runs */
+    bool keep;        /* TOOL: versions are kept in the store, as a server does (operators) */
+    const char *data; /* TOOL: another data directory than the configured one (dry runs) */
 };
 
 struct engine {
     const struct config *config;
     enum engine_mode mode;
     bool simulated;
+    struct engine_chaos *chaos;
     char root[1024];
     struct clock own_clock;
     struct rng own_rng;
@@ -61,6 +76,7 @@ struct engine {
     bool remote; /* the store is a running server's */
     struct seal_ring *ring;
     struct token_cache *tokens;
+    struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
     struct registry_store *registry_store;

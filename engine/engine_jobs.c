@@ -126,6 +126,8 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         end(run, JOB_END_DEAD, "there is no such operation");
     else if (!operation_open(row.state))
         end(run, JOB_END_DONE, NULL);
+    else if (operation_under_way(&run->engine->gate, row.id))
+        end(run, JOB_END_AGAIN, "its own call is still under way");
     else {
         struct str name = row.script;
         if (str_starts(name, STR("channels/"))) name = str_sub(name, 9, name.n);

@@ -107,8 +107,10 @@ static void worker_drained(struct worker *w) {
 void engine_stop(struct engine *e) {
     if (e->stopping) return;
     e->stopping = true;
-    notify("STOPPING=1");
-    log_info("stopping");
+    if (serving->started) {
+        notify("STOPPING=1");
+        log_info("stopping");
+    }
     jobs_stop(e->jobs);
     int running = 0;
     for (int i = 0; i < e->worker_count; i++)
@@ -147,7 +149,7 @@ static void address_of(const struct engine *e, char *out, size_t size) {
     if (http_server_address(e->workers[0]->server, out, size) != 0) snprintf(out, size, "?");
 }
 
-/* Opens what `w` listens on. Port 0: the first worker is given one, the others share it. */
+/* Opens what `w` listens on: what systemd gave us, else the address. */
 static int listen_on(struct serving *s, struct worker *w, const char *address) {
     int err = 0;
     if (s->engine->inherited == 0) return worker_listen(w, address, &s->why);
@@ -156,20 +158,26 @@ static int listen_on(struct serving *s, struct worker *w, const char *address) {
     return err;
 }
 
+/* Bound before anything is loaded, so that a port in use is told at once; what connects meanwhile
+ * waits in the backlog. Port 0: the first worker is given one, the others share it. */
+static int listen_all(struct serving *s) {
+    struct engine *e = s->engine;
+    char first[128];
+    int err = 0;
+    for (int i = 0; i < e->worker_count && err == 0; i++) {
+        const char *address = i == 0 ? config_text(e->config, SET_LUWAK_LISTEN) : first;
+        err = listen_on(s, e->workers[i], address);
+        if (err == 0 && i == 0) address_of(e, first, sizeof first);
+    }
+    return err;
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
-    if (err == 0) {
-        const char *listen = config_text(e->config, SET_LUWAK_LISTEN);
-        char first[128];
-        for (int i = 0; i < e->worker_count && err == 0; i++) {
-            err = listen_on(s, e->workers[i], i == 0 ? listen : first);
-            if (err == 0 && i == 0) address_of(e, first, sizeof first);
-        }
-        for (int i = 0; i < e->worker_count && err == 0; i++)
-            err = worker_run(e->workers[i]);
-    } else {
-        why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
-    }
+    if (err != 0) why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
+    for (int i = 0; i < e->worker_count && err == 0; i++)
+        err = worker_run(e->workers[i]);
+    if (err != 0 && s->why.code == 0) why_set(&s->why, err, "%s", err_text(err));
     s->err = err;
     s->started = err == 0;
     if (err != 0) {
@@ -193,7 +201,11 @@ int engine_serve(struct engine *e, struct why *why) {
     static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP, 0};
     int err = signals_new(&s.signals, e->loop, NUMBERS, signalled, NULL);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
-    engine_start(e, started, &s);
+    s.err = listen_all(&s);
+    if (s.err == 0)
+        engine_start(e, started, &s);
+    else
+        engine_stop(e);
     loop_uv_run(e->loop);
     serving = NULL;
     if (s.err != 0 && why != NULL) *why = s.why;

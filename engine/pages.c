@@ -8,7 +8,8 @@ static const char HEAD[] =
     "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
     "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 "
     "1rem;"
-    "color:#222;background:#fff}code{background:#f3f3f3;padding:.1em .3em}table{border-collapse:"
+    "color:#222;background:#fff}code{background:#f3f3f3;padding:.1em "
+    ".3em}pre{overflow-x:auto}table{border-collapse:"
     "collapse}td,th{text-align:left;padding:.3em 1em .3em 0;border-bottom:1px solid #ddd}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code{background:#2a2a2a}"
     "td,th{border-color:#333}a{color:#8bf}}</style>";

@@ -15,8 +15,9 @@
 
 struct delivery {
     struct http_exchange exchange;
-    struct local_exchange *local; /* NULL: nobody waits any more */
-    char *target;                 /* "/sandbox/demo/v1/charges?x=1" */
+    struct engine_chaos *chaos;
+    struct local_exchange *local;
+    char *target; /* "/sandbox/demo/v1/charges?x=1" */
     struct http_header *headers;
 };
 
@@ -29,7 +30,9 @@ static void delivery_free(struct delivery *d) {
 static void answered(struct http_exchange *x, int status, const struct http_header *headers,
                      size_t count, struct str body) {
     struct delivery *d = CONTAINER_OF(x, struct delivery, exchange);
-    if (d->local != NULL) local_answer(d->local, status, headers, count, body);
+    if (d->chaos != NULL && d->chaos->spoil != NULL)
+        d->chaos->spoil(d->chaos->data, &status, &body);
+    local_answer(d->local, status, headers, count, body);
     delivery_free(d);
 }
 
@@ -88,6 +91,13 @@ static void handle(struct local_exchange *local, const struct http_out *request,
         local_answer(local, 502, NULL, 0, STR("no simulator for this host"));
         return;
     }
+    struct engine_chaos *chaos = w->engine->chaos;
+    int instead =
+        chaos == NULL || chaos->instead == NULL ? 0 : chaos->instead(request, chaos->data);
+    if (instead != 0) {
+        local_answer(local, instead, NULL, 0, STR("out of order"));
+        return;
+    }
     struct delivery *d = mem_zalloc(sizeof *d);
     if (d == NULL || fill(d, w, provider, url.target, request) != 0) {
         if (d != NULL) delivery_free(d);
@@ -95,10 +105,21 @@ static void handle(struct local_exchange *local, const struct http_out *request,
         return;
     }
     d->local = local;
+    d->chaos = chaos;
     worker_handle(&d->exchange, w);
+}
+
+static void decide(const struct http_out *request, struct local_fate *fate, void *data) {
+    const struct worker *w = data;
+    w->engine->chaos->decide(request, fate, w->engine->chaos->data);
 }
 
 int worker_simulators(struct worker *w, struct transport **out) {
     struct local_options o = {.loop = w->loop, .rng = w->engine->rng, .handle = handle, .data = w};
+    struct engine_chaos *chaos = w->engine->chaos;
+    if (chaos != NULL) {
+        o.odds = chaos->odds;
+        if (chaos->decide != NULL) o.decide = decide;
+    }
     return transport_local_new(out, &o);
 }

@@ -281,7 +281,7 @@ static void wake_fired(struct timer *t) {
 static void sleep_until_due(struct jobs *j) {
     int64_t wait = j->next_due == INT64_MAX ? LOOK_AGAIN_MS : j->next_due - now(j);
     if (wait > LOOK_AGAIN_MS) wait = LOOK_AGAIN_MS;
-    if (wait < 1) wait = 1;
+    if (wait < 1) wait = j->running == 0 ? 1 : LOOK_AGAIN_MS; /* an end looks at once */
     timer_start(j->options.loop, &j->wake, (uint64_t)wait, wake_fired);
 }
 
@@ -306,7 +306,9 @@ static void next_known(int err, const struct why *why, struct rows *rows, void *
     j->next_due = rows_count(rows) == 0 || rows_null(rows, 0, 0) ? INT64_MAX : rows_int(rows, 0, 0);
     rows_free(rows);
     j->seen_all = true;
-    if (j->look_again || j->next_due <= now(j)) {
+    /* What is due while slots are taken may be what they hold: a claim that waits for space on a
+     * full disk. Asking again at once would do nothing else until there is room. */
+    if (j->look_again || (j->next_due <= now(j) && j->running == 0)) {
         pump(j);
         return;
     }

@@ -205,8 +205,11 @@ static void push_difference(lua_State *L, int got, int expected) {
         lua_pushfstring(L, "expected %s, got %s", e.p, g.p);
         return;
     }
-    struct lua_out out;
-    struct buf lines = {0};
+    lua_pushfstring(L, "%s\n", e.p);
+    lua_pushfstring(L, "%s\n", g.p);
+    e.p = lua_tolstring(L, -2, &e.n);
+    g.p = lua_tolstring(L, -1, &g.n);
+    struct buf lines = {.max = SHOW_MAX};
     int err = diff_write(e, g, "expected", "got", &lines);
     if (err == 0 && lines.err == 0 && lines.len < SHOW_MAX) {
         char *copy = lua_newuserdatauv(L, lines.len + 1, 0); /* may raise: then `lines` is lost */
@@ -216,8 +219,7 @@ static void push_difference(lua_State *L, int got, int expected) {
         lua_pushfstring(L, "not as expected\n%s", copy);
     } else {
         buf_free(&lines);
-        (void)out;
-        lua_pushfstring(L, "expected %s\ngot %s", e.p, g.p);
+        lua_pushfstring(L, "expected %sgot %s", e.p, g.p);
     }
 }
 

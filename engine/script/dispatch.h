@@ -8,6 +8,8 @@
 #include "script/context.h"
 #include "script/runtime.h"
 
+#include <pthread.h>
+
 /* ---- a route ---- */
 
 struct route_call {
@@ -45,6 +47,19 @@ struct operation_call {
     const char *function;
     const struct operation_row *operation; /* copied */
 };
+/* Which operations' own calls are under way in this process. Who asks about one of them would be
+ * told "not known" while the request is still on its way, and write off money that then moves: a
+ * clock that jumps makes a question due early. */
+struct operation_gate {
+    pthread_mutex_t lock;
+    struct operation_mark *first;
+};
+struct operation_mark {
+    struct operation_mark *next;
+    struct str id;
+};
+bool operation_under_way(struct operation_gate *gate, struct str id);
+
 typedef void (*operation_done_cb)(int err, enum operation_state state, void *data);
 int dispatch_operation(const struct operation_call *call, operation_done_cb done, void *data);
 

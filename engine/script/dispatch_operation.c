@@ -14,8 +14,10 @@
 #include "sys/log.h"
 
 struct operation_run {
-    struct call_context context;
-    struct operation_row row; /* texts in memory */
+    struct call_context context; /* first: it is what bindings find */
+    struct operation_mark mark;
+    struct operation_gate *gate; /* NULL: not marked */
+    struct operation_row row;    /* texts in memory */
     char *memory;
     struct version *version;
     struct loop *loop;
@@ -28,7 +30,39 @@ struct operation_run {
     void *data;
 };
 
+/* ---- the gate ---- */
+
+static void gate_mark(struct operation_run *run, struct operation_gate *gate) {
+    if (gate == NULL) return;
+    run->gate = gate;
+    run->mark.id = run->row.id;
+    pthread_mutex_lock(&gate->lock);
+    run->mark.next = gate->first;
+    gate->first = &run->mark;
+    pthread_mutex_unlock(&gate->lock);
+}
+
+static void gate_unmark(struct operation_run *run) {
+    if (run->gate == NULL) return;
+    pthread_mutex_lock(&run->gate->lock);
+    struct operation_mark **at = &run->gate->first;
+    while (*at != &run->mark)
+        at = &(*at)->next;
+    *at = run->mark.next;
+    pthread_mutex_unlock(&run->gate->lock);
+}
+
+bool operation_under_way(struct operation_gate *gate, struct str id) {
+    bool found = false;
+    pthread_mutex_lock(&gate->lock);
+    for (struct operation_mark *m = gate->first; m != NULL && !found; m = m->next)
+        found = str_eq(m->id, id);
+    pthread_mutex_unlock(&gate->lock);
+    return found;
+}
+
 static void run_free(struct operation_run *run) {
+    gate_unmark(run);
     buf_free(&run->doc);
     version_drop(run->version);
     mem_free(run->memory);
@@ -163,6 +197,7 @@ int dispatch_operation(const struct operation_call *call, operation_done_cb done
     run->data = data;
     call_context_init(&run->context, call->services, call->version, run->row.account);
     run->context.http.effect_ok = !run->asking;
+    if (!run->asking) gate_mark(run, call->services->gate);
     struct call c = {.version = call->version,
                      .entry = run->entry,
                      .data = run,

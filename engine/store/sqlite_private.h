@@ -106,9 +106,10 @@ struct writer {
     bool full;
     bool held; /* results wait for space */
     uint64_t full_next_ns;
-    _Atomic int wal_pages; /* in the WAL file; written under db_lock, by a migration too */
-    _Atomic int wal_home;  /* how many of them are in the database by now */
-    int64_t reserve;       /* bytes; 0: no reserve */
+    uint64_t checkpoint_next_ns; /* when one found no room */
+    _Atomic int wal_pages;       /* in the WAL file; written under db_lock, by a migration too */
+    _Atomic int wal_home;        /* how many of them are in the database by now */
+    int64_t reserve;             /* bytes; 0: no reserve */
     char *reserve_path;
     const char *reserve_vfs; /* it lies on the VFS's disk, too; NULL: a plain file */
     int checkpoint_pages;

@@ -241,7 +241,10 @@ static void checkpoint(struct writer *w, int mode) {
         w->wal_home = done;
     }
     if (sqlite_is_fatal(rc)) broken(w, rc, "checkpoint failed");
-    if (sqlite_err(rc) == E_FULL) set_full(w, true);
+    if (sqlite_err(rc) == E_FULL) {
+        set_full(w, true);
+        w->checkpoint_next_ns = now_ns(w) + FULL_RETRY_MS * 1000000u;
+    }
 }
 
 static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
@@ -254,6 +257,7 @@ static int wal_grew(void *data, sqlite3 *db, const char *name, int pages) {
 
 static void checkpoint_at_need(struct writer *w) {
     if (wal_left(w) < w->checkpoint_pages) return;
+    if (w->full && now_ns(w) < w->checkpoint_next_ns) return; /* not at every turn */
     checkpoint(w, w->wal_pages >= WAL_PAGES_MAX ? SQLITE_CHECKPOINT_RESTART
                                                 : SQLITE_CHECKPOINT_PASSIVE);
 }

@@ -138,7 +138,7 @@ enum disk_verdict disk_write(struct disk_file *f, const void *p, size_t n, int64
     d->counts.writes++;
     if (fails(d, DISK_WRITE_ERROR)) return DISK_IO;
     if (fails(d, DISK_WRITE_FULL)) return DISK_FULL;
-    if (d->off) return DISK_OK;
+    if (d->off) return content_write(&f->live, p, n, at) == 0 ? DISK_OK : DISK_NOMEM;
     int64_t grows = at + (int64_t)n - (int64_t)f->live.n;
     if (grows < 0) grows = 0;
     if (d->quota >= 0 && grows > 0 && d->used + grows > d->quota) return DISK_FULL;
@@ -159,7 +159,7 @@ enum disk_verdict disk_truncate(struct disk_file *f, int64_t size) {
     struct disk *d = f->disk;
     look(d);
     d->counts.truncations++;
-    if (d->off) return DISK_OK;
+    if (d->off) return content_size(&f->live, size) == 0 ? DISK_OK : DISK_NOMEM;
     struct change *c = change_new(f, NULL, 0);
     if (c == NULL) return DISK_NOMEM;
     c->kind = CHANGE_TRUNCATE;

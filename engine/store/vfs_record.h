@@ -42,7 +42,8 @@ enum disk_image {
 
 int disk_image(const struct disk *disk, enum disk_image kind, struct rng *rng, struct disk **out);
 
-/* From now on nothing reaches the disk, and nobody is told. For what is torn down after the cut. */
+/* From now on nothing reaches the disk, and who writes reads it back all the same: for taking down
+ * what was running when the power failed. */
 void disk_cut(struct disk *disk);
 
 /* Changes whenever an image of what is safe would change. */

@@ -20,8 +20,9 @@ for (const pragma of ["journal_mode = WAL", "synchronous = FULL", "foreign_keys 
 const record = db.prepare(`INSERT INTO operation (id, kind, script, version, account, reference, status, doc,
   ask_at, created, updated) VALUES (?, 'create', 'bench', 'v1', 'bench', ?, 'sending', ?, ?, ?, ?)`);
 const topic = db.prepare(`INSERT INTO topic (name, last) VALUES (?, 1)
-  ON CONFLICT (name) DO UPDATE SET last = last + 1 RETURNING id, last`);
-const event = db.prepare("INSERT INTO event VALUES (?, ?, 'operation.created', ?, ?, ?)");
+  ON CONFLICT (name) DO UPDATE SET last = last + 1`);
+const event = db.prepare(`INSERT INTO event SELECT id, last, 'operation.created', ?, ?, ? FROM topic
+  WHERE name = ?`);
 const job = db.prepare(`INSERT INTO job (id, name, args, state, due_at, priority, once, created, updated)
   VALUES (?, 'ask', ?, 'waiting', ?, 0, 0, ?, ?)`);
 const empty = Buffer.from("{}");
@@ -39,8 +40,9 @@ const write = db.transaction((doc) => {
   const now = Date.now();
   const id = "op_" + uuidV7(now);
   record.run(id, randomBytes(16).toString("hex"), Buffer.from(doc), now + DAY, now, now);
-  const at = topic.get("merchant_" + (randomBytes(1)[0] & 15));
-  event.run(at.id, at.last, id, empty, now);
+  const merchant = "merchant_" + (randomBytes(1)[0] & 15);
+  topic.run(merchant);
+  event.run(id, empty, now, merchant);
   job.run("job_" + uuidV7(now), empty, now + DAY, now, now);
   return id;
 });

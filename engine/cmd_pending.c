@@ -1,9 +1,0 @@
-/* Commands whose engine is not part of this build: they parse, and say so. */
-#include "cli.h"
-
-#define PENDING(name)                                         \
-    int cmd_##name(const struct cli_args *args) {             \
-        return cli_fail(args, CLI_PROBLEMS, "not built yet"); \
-    }
-PENDING(check)
-PENDING(simulate)

@@ -1,0 +1,317 @@
+/* See simulate.h. Each step does one thing: a payment is asked for, time passes, the clock jumps,
+ * the network turns better or worse, the disk fills or empties, the power fails. What must hold:
+ *
+ *   after each step   an operation that was acknowledged is there, and its states move by the table
+ *   at each crash     and at the end: the file is whole; every open operation has its ask job; one
+ *                     reference left the engine as an effect once at most
+ *   at the end        the network is healed and time passes: every operation is final (but those
+ *                     that wait for a person), and the provider's books say the same as ours
+ *
+ * A crash is: power off, so that nothing that still runs reaches the disk or counts as answered;
+ * the engine is taken down; another is started on what the disk could hold. */
+#include "simulate.h"
+
+#include "base/ensure.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "engine.h"
+#include "simulate_private.h"
+#include "worker.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define START_MS INT64_C(1767225600000) /* 2026-01-01 */
+
+void sim_tell(struct sim *s, const char *format, ...) {
+    char line[512];
+    va_list args;
+    int n = snprintf(line, sizeof line, "%6d %lld ", s->step,
+                     (long long)(clock_now_ms(&s->clock) - START_MS));
+    va_start(args, format);
+    vsnprintf(line + n, sizeof line - (size_t)n, format, args);
+    va_end(args);
+    s->result->hash = s->result->hash * UINT64_C(1099511628211) ^ str_hash(str_of(line));
+    if (s->options->story != NULL) s->options->story(s->options->data, line);
+}
+
+void sim_wrong(struct sim *s, const char *format, ...) {
+    if (s->result->wrong[0] != '\0') return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(s->result->wrong, sizeof s->result->wrong, format, args);
+    va_end(args);
+    s->result->step = s->step;
+    sim_tell(s, "WRONG: %s", s->result->wrong);
+}
+
+/* ---- the network ---- */
+
+/* Which operation an effect is for; -1: none. */
+static int reference_in(const struct http_out *request) {
+    for (size_t i = 0; i + 16 < request->body.n; i++)
+        if (memcmp(request->body.p + i, "\"reference\":\"r", 14) == 0) {
+            int number = atoi(request->body.p + i + 14);
+            return number < SIM_OPERATIONS_MAX ? number : -1;
+        }
+    return -1;
+}
+
+static void decide(const struct http_out *request, struct local_fate *fate, void *data) {
+    struct sim *s = data;
+    if (s->calm) *fate = (struct local_fate){0};
+    int number = reference_in(request);
+    sim_tell(s, "out %.*s r%d%s%s%s%s%s there=%u back=%u", STR_FMT(request->method), number,
+             fate->refused ? " refused" : "", fate->lost ? " lost" : "",
+             fate->answer_lost ? " answer-lost" : "", fate->reset ? " reset" : "",
+             fate->twice ? " twice" : "", (unsigned)fate->there_ms, (unsigned)fate->back_ms);
+    if (s->off || number < 0) return;
+    s->operations[number].twice = fate->twice;
+    s->result->effects++;
+    if (++s->operations[number].effects > 1)
+        sim_wrong(s, "reference r%d was sent as an effect twice", number);
+}
+
+/* Not of a doubled request: who refuses one and takes the other has not said what became of it. */
+static int instead(const struct http_out *request, void *data) {
+    struct sim *s = data;
+    int number = reference_in(request);
+    if (number >= 0 && s->operations[number].twice) return 0;
+    return !s->calm && rng_below(&s->chaos_rng, 20) == 0 ? 503 : 0;
+}
+
+static void spoil(void *data, int *status, struct str *body) {
+    struct sim *s = data;
+    uint64_t what = s->calm ? 99 : rng_below(&s->chaos_rng, 60);
+    if (what == 0) *status = 500;
+    if (what == 1) *body = STR("<html>the wallet is tired</html>");
+    if (what == 2) *body = STR("{\"status\":\"PERHAPS\"}");
+    if (what == 3) body->n /= 2;
+    if (what < 4) sim_tell(s, "spoiled %d", (int)what);
+}
+
+/* ---- a merchant asks ---- */
+
+struct ask {
+    struct http_exchange exchange;
+    struct sim *sim;
+    unsigned life; /* of the engine it was asked */
+    int number;
+    char body[200];
+    struct http_header headers[1];
+};
+
+static void ask_answered(struct http_exchange *x, int status, const struct http_header *headers,
+                         size_t count, struct str body) {
+    (void)headers, (void)count;
+    struct ask *ask = CONTAINER_OF(x, struct ask, exchange);
+    struct sim *s = ask->sim;
+    struct sim_operation *op = &s->operations[ask->number];
+    if (!s->off) {
+        sim_tell(s, "answer r%d %d", ask->number, status);
+        struct json_doc doc;
+        struct str id;
+        if (status == 201 && json_parse(&doc, body, NULL, NULL) == 0) {
+            if (json_get_str(doc.root, "id", &id) == 0)
+                snprintf(op->id, sizeof op->id, "%.*s", STR_FMT(id));
+            json_doc_free(&doc);
+        }
+        if (status == 201 && op->id[0] == '\0')
+            sim_wrong(s, "r%d: a 201 without an id", ask->number);
+        if (status != 201 && status != 409 && status != 503 && status != 500)
+            sim_wrong(s, "r%d: status %d: %.*s", ask->number, status, STR_FMT(body));
+    }
+    mem_free(ask);
+}
+
+static void merchant_asks(struct sim *s) {
+    bool again = s->count > 0 && rng_below(&s->rng, 8) == 0;
+    if (!again && s->count == SIM_OPERATIONS_MAX) return;
+    int number = again ? (int)rng_below(&s->rng, (uint64_t)s->count) : s->count++;
+    struct sim_operation *op = &s->operations[number];
+    static const char *const ENDS[] = {"1234", "1234", "0000", "1111"};
+    if (!again) {
+        op->amount = 1000 + (int64_t)rng_below(&s->rng, 100000);
+        op->end = ENDS[rng_below(&s->rng, 4)];
+    }
+    struct ask *ask = mem_zalloc(sizeof *ask);
+    if (ask == NULL) return;
+    ask->sim = s;
+    ask->number = number;
+    struct http_exchange *x = &ask->exchange;
+    int n =
+        snprintf(ask->body, sizeof ask->body,
+                 "{\"channel\":\"demo_wallet\",\"reference\":\"r%d\",\"input\":{\"amount\":%lld,"
+                 "\"phone\":\"0812%s\"}}",
+                 number, (long long)op->amount, op->end);
+    snprintf(x->request_id, sizeof x->request_id, "req_%d", number);
+    x->method = STR("POST");
+    x->target = x->path = STR("/v1/operations");
+    x->query = STR("");
+    ask->headers[0] = (struct http_header){STR("content-type"), STR("application/json")};
+    x->headers = ask->headers;
+    x->header_count = 1;
+    x->body = (struct str){ask->body, (size_t)n};
+    x->received_ms = clock_now_ms(&s->clock);
+    x->first_byte_ns = clock_mono_ns(&s->clock);
+    x->answer = ask_answered;
+    sim_tell(s, "ask r%d%s", number, again ? " again" : "");
+    worker_handle(x, s->engine->workers[0]);
+}
+
+/* ---- lives ---- */
+
+static void ready(struct engine *e, int err, void *data) {
+    (void)e;
+    struct sim *s = data;
+    s->started = true;
+    if (err != 0) sim_wrong(s, "the engine does not start: %s", err_text(err));
+}
+
+static int live(struct sim *s, struct why *why) {
+    struct engine_options o = {.config = s->options->config,
+                               .mode = ENGINE_TEST,
+                               .clock = &s->clock,
+                               .rng = &s->engine_rng,
+                               .root = s->options->root,
+                               .vfs = VFS_RECORD,
+                               .data = disk_path(s->disk),
+                               .chaos = &s->chaos};
+    s->started = false;
+    s->off = false;
+    int err = engine_new(&s->engine, &o, why);
+    if (err != 0) return err;
+    engine_start(s->engine, ready, s);
+    for (int i = 0; i < 100000 && !s->started; i++)
+        if (!loop_sim_step(s->engine->loop)) break;
+    loop_sim_drain(s->engine->loop);
+    if (s->engine->workers[0]->set == NULL) sim_wrong(s, "no scripts are live");
+    return 0;
+}
+
+/* What still runs may end, but nothing of it reaches the disk or the merchant. */
+static void power_off(struct sim *s) {
+    s->off = true;
+    disk_quota(s->disk, -1);
+    disk_cut(s->disk);
+    jobs_stop(s->engine->jobs);
+    engine_delete(s->engine);
+    s->engine = NULL;
+}
+
+static int crash(struct sim *s, struct why *why) {
+    static const char *const KINDS[] = {"none", "all", "some", "torn"};
+    enum disk_image kind = (enum disk_image)rng_below(&s->rng, 4);
+    struct disk *image;
+    sim_tell(s, "CRASH, unsynced: %s of %zu", KINDS[kind], disk_pending(s->disk));
+    int err = disk_image(s->disk, kind, &s->rng, &image);
+    if (err != 0) return err;
+    power_off(s);
+    disk_delete(s->disk);
+    s->disk = image;
+    s->full = false;
+    s->result->crashes++;
+    struct why found = {0};
+    err = live(s, &found);
+    if (err != 0) {
+        sim_wrong(s, "it does not start after a crash: %s", found.text);
+        return why_set(why, E_STATE, "%s", s->result->wrong);
+    }
+    sim_check_whole(s);
+    return 0;
+}
+
+/* ---- steps ---- */
+
+static void network(struct sim *s) {
+    bool bad = rng_below(&s->rng, 3) == 0;
+    s->chaos.odds = (struct local_odds){.refused = bad ? 100 : 10,
+                                        .lost = bad ? 300 : 20,
+                                        .answer_lost = bad ? 300 : 20,
+                                        .reset = bad ? 100 : 10,
+                                        .twice = 60,
+                                        .delay_max_ms = bad ? 14000 : 300};
+    transport_local_odds(s->engine->workers[0]->transport, &s->chaos.odds);
+    sim_tell(s, "the network turns %s", bad ? "bad" : "good");
+}
+
+static void disk_turns(struct sim *s) {
+    s->full = !s->full;
+    disk_quota(s->disk, s->full ? disk_used(s->disk) + (int64_t)rng_below(&s->rng, 60000) : -1);
+    sim_tell(s, "the disk %s", s->full ? "fills" : "has room");
+}
+
+static int one_step(struct sim *s, struct why *why) {
+    uint64_t what = rng_below(&s->rng, 100);
+    if (what < 30) {
+        merchant_asks(s);
+    } else if (what < 60) {
+        for (uint64_t n = 1 + rng_below(&s->rng, 30); n > 0; n--)
+            if (loop_sim_next_ms(s->engine->loop) > 1000 || !loop_sim_step(s->engine->loop)) break;
+        sim_tell(s, "turns");
+    } else if (what < 90) {
+        uint64_t ms = rng_below(&s->rng, what < 85 ? 5000 : 200000);
+        loop_sim_run_for(s->engine->loop, ms);
+        sim_tell(s, "%llu ms pass", (unsigned long long)ms);
+    } else if (what < 93) {
+        int64_t ms = (int64_t)rng_below(&s->rng, 3600000);
+        atomic_fetch_add(&s->clock.offset_ms, ms);
+        jobs_poke(s->engine->jobs);
+        cron_poke(s->engine->cron);
+        sim_tell(s, "the clock jumps %lld ms", (long long)ms);
+    } else if (what < 95) {
+        network(s);
+    } else if (what < 97) {
+        disk_turns(s);
+    } else {
+        return crash(s, why);
+    }
+    return 0;
+}
+
+static void heal(struct sim *s) {
+    sim_tell(s, "all is well again");
+    s->calm = true;
+    disk_quota(s->disk, -1);
+    for (int i = 0; i < 12 && s->result->wrong[0] == '\0'; i++) {
+        loop_sim_run_for(s->engine->loop, 60000);
+        atomic_fetch_add(&s->clock.offset_ms, 2 * 3600000);
+        jobs_poke(s->engine->jobs);
+    }
+    loop_sim_run_for(s->engine->loop, 60000);
+}
+
+int simulate_run(const struct simulate_options *options, struct simulate_result *result,
+                 struct why *why) {
+    struct sim *s = mem_zalloc(sizeof *s);
+    if (s == NULL) return why_set(why, E_NOMEM, "out of memory");
+    memset(result, 0, sizeof *result);
+    s->options = options;
+    s->result = result;
+    rng_seeded(&s->rng, options->seed);
+    rng_seeded(&s->engine_rng, options->seed ^ UINT64_C(0x9e3779b97f4a7c15));
+    rng_seeded(&s->chaos_rng, options->seed ^ UINT64_C(0xc2b2ae3d27d4eb4f));
+    clock_virtual(&s->clock, START_MS);
+    s->chaos =
+        (struct engine_chaos){.decide = decide, .instead = instead, .spoil = spoil, .data = s};
+    int err = disk_new(&s->disk, options->seed);
+    if (err == 0) err = live(s, why);
+    if (err == 0) network(s);
+    for (s->step = 1; err == 0 && s->step <= options->steps && result->wrong[0] == '\0';
+         s->step++) {
+        err = one_step(s, why);
+        if (err == 0) sim_check_step(s);
+    }
+    if (err == 0 && result->wrong[0] == '\0') {
+        heal(s);
+        sim_check_whole(s);
+        sim_check_books(s);
+    }
+    if (s->engine != NULL) power_off(s);
+    if (s->disk != NULL) disk_delete(s->disk);
+    result->operations = s->count;
+    mem_free(s);
+    if (err == 0 && result->wrong[0] != '\0') err = why_set(why, E_STATE, "%s", result->wrong);
+    return err;
+}

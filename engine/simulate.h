@@ -1,0 +1,29 @@
+/* A whole engine in virtual time, from a seed: one worker, the real store over a disk that loses
+ * power (store/vfs_record.h), the real scripts, and between them and the providers' simulators a
+ * network that drops, delays, doubles, reorders and garbles. The same seed is the same story. */
+#ifndef LUWAK_SIMULATE_H
+#define LUWAK_SIMULATE_H
+
+#include "sys/config.h"
+
+struct simulate_options {
+    const struct config *config; /* simulated */
+    const char *root;
+    uint64_t seed;
+    int steps;
+    void (*story)(void *data, const char *line); /* NULL: nobody listens */
+    void *data;
+};
+
+struct simulate_result {
+    uint64_t hash; /* of the story */
+    int operations, final, crashes, effects;
+    int step;        /* at which it failed */
+    char wrong[400]; /* what was found; empty: all is well */
+};
+
+/* 0, E_STATE (a promise was broken: `wrong` says which) or why it could not run. */
+int simulate_run(const struct simulate_options *options, struct simulate_result *result,
+                 struct why *why);
+
+#endif

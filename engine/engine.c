@@ -6,6 +6,7 @@
 #include "data.h"
 #include "net/http_client.h"
 #include "script/grants.h"
+#include "script/script_set.h"
 #include "script/tokens.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
@@ -281,6 +282,7 @@ void engine_delete(struct engine *e) {
     mem_free(e->workers);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
+    if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     if (e->pool != NULL) pool_delete(e->pool);

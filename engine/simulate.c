@@ -196,6 +196,7 @@ static void power_off(struct sim *s) {
     disk_quota(s->disk, -1);
     disk_cut(s->disk);
     jobs_stop(s->engine->jobs);
+    loop_sim_run_for(s->engine->loop, 90000); /* longer than any call takes; then nothing waits */
     engine_delete(s->engine);
     s->engine = NULL;
 }

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "base/mem.h"
+#include "pages.h"
 #include "sandbox_clock.h"
 #include "script/bind_docs.h"
 #include "sys/metrics.h"
@@ -80,12 +81,33 @@ static void metrics(struct worker *w, struct http_exchange *x) {
     buf_free(&body);
 }
 
+static void answer_page(struct http_exchange *x, struct buf *body) {
+    static const struct http_header HEADERS[] = {
+        {STR("Content-Type"), STR("text/html; charset=utf-8")},
+        {STR("Content-Security-Policy"), STR("default-src 'none'; style-src 'unsafe-inline'")},
+        {STR("X-Content-Type-Options"), STR("nosniff")}};
+    http_reply(x, body->err == 0 ? 200 : 503, HEADERS, 3, buf_str(body));
+    buf_free(body);
+}
+
+static void index_page(struct worker *w, struct http_exchange *x) {
+    struct buf body = {0};
+    page_index(&body, w->services.environment, w->engine->simulated);
+    answer_page(x, &body);
+}
+
+static void docs_errors(struct worker *w, struct http_exchange *x) {
+    (void)w;
+    struct buf body = {0};
+    page_errors(&body);
+    answer_page(x, &body);
+}
+
 static void docs_scripts(struct worker *w, struct http_exchange *x) {
     (void)w;
     struct buf body = {0};
     docs_html(BIND_MODULES, &body);
-    answer(x, 200, "text/html; charset=utf-8", buf_str(&body));
-    buf_free(&body);
+    answer_page(x, &body);
 }
 
 static const struct page {
@@ -94,6 +116,8 @@ static const struct page {
     void (*show)(struct worker *w, struct http_exchange *x);
     bool simulated; /* exists only there */
 } PAGES[] = {
+    {"GET", "/", index_page, false},
+    {"GET", "/docs/errors", docs_errors, false},
     {"GET", "/healthz", healthz, false},
     {"GET", "/readyz", readyz, false},
     {"GET", "/metrics", metrics, false},

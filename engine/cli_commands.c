@@ -72,6 +72,8 @@ const struct cli_command CLI_COMMANDS[] = {
                      {"ARG", ARG_ANY, NULL, "The script's own arguments and options."}, {0}),
         .options = OPTIONS({"dry-run", NULL, NO_SETTING, NULL,
                             "Change nothing and send nothing; show what would be."},
+                           {"record", "FILE", NO_SETTING, NULL,
+                            "Write the HTTP exchanges, redacted, for t.http.replay in tests."},
                            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak run scripts/tools/import.lua statement.csv --dry-run",
                              "see what an import would do"),
@@ -85,23 +87,25 @@ const struct cli_command CLI_COMMANDS[] = {
                  "contract and configuration that is missing. Without FILE it checks every script "
                  "under the root.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
-        .options = OPTIONS(JSON_OPTION, SIMULATED_OPTION, ROOT_OPTION, {0}),
+        .options = OPTIONS(JSON_OPTION,
+                           {"write", "DIR", NO_SETTING, NULL,
+                            "Only write .luacheckrc, type stubs for editors and the script "
+                            "reference into DIR."},
+                           SIMULATED_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak check channels/bni_va.lua", "check one channel"),
         .run = cmd_check,
     },
     {
         .name = "test",
         .summary = "Run Lua tests with a fake clock and replayed HTTP",
-        .about = "Runs the tests in FILE, or all under tests/lua, each with its own store in "
-                 "memory, a clock that only the test moves and HTTP that is answered from "
-                 "recordings or simulators.",
-        .args = ARGS({"FILE", ARG_ANY, NULL, "Tests or folders (default tests/lua)."}, {0}),
-        .options =
-            OPTIONS({"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
-                    {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."},
-                    {"record", NULL, NO_SETTING, NULL,
-                     "Ask the real hosts and write the exchanges, redacted, to files."},
-                    ROOT_OPTION, {0}),
+        .about = "Runs the tests in FILE, or every *_test.lua under tests/lua, examples and beside "
+                 "the scripts. Each test has an engine of its own: a store in memory, a clock that "
+                 "only the test moves, HTTP that is answered by the test, a recording or the "
+                 "simulators.",
+        .args = ARGS({"FILE", ARG_ANY, NULL, "Tests or folders."}, {0}),
+        .options = OPTIONS(
+            {"filter", "TEXT", NO_SETTING, NULL, "Only tests whose name contains TEXT."},
+            {"seed", "N", NO_SETTING, NULL, "Seed of the random numbers."}, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak test tests/lua/bni_va_test.lua", "run one file"),
         .run = cmd_test,
     },

@@ -2,17 +2,21 @@
 #include "base/mem.h"
 #include "cmd.h"
 #include "engine.h"
+#include "listen_fds.h"
 #include "net/http_client.h"
+#include "script/migration.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
 
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Once per process, before the first thread. */
 int cmd_setup(const struct cli_args *args, const struct config *config) {
     signal(SIGPIPE, SIG_IGN);
+    umask(0077); /* the database and its copies are nobody else's */
     /* A command's own words are for its user; a server's log is for who runs it. */
     enum log_level level = (enum log_level)config_number(config, SET_LUWAK_LOG_LEVEL);
     if (args->command->run != cmd_serve && !config_given(config, SET_LUWAK_LOG_LEVEL))
@@ -23,6 +27,7 @@ int cmd_setup(const struct cli_args *args, const struct config *config) {
     if (crypto_setup() != 0 || http_client_setup() != 0)
         return cli_fail(args, CLI_PROBLEMS, "OpenSSL or libcurl cannot be started");
     store_setup();
+    migration_setup();
     return 0;
 }
 
@@ -48,7 +53,9 @@ int cmd_serve(const struct cli_args *args) {
     struct why why = {0};
     struct engine *engine = NULL;
     struct engine_options o = {.config = config, .mode = ENGINE_SERVE};
-    int err = engine_new(&engine, &o, &why);
+    int inherited = listen_fds(&why); /* first: later those numbers may be files of ours */
+    int err = inherited < 0 ? inherited : engine_new(&engine, &o, &why);
+    if (err == 0) engine->inherited = inherited;
     if (err == 0) err = open_tls(config, &engine->tls, &why);
     if (err == 0) err = engine_serve(engine, &why);
     if (err != 0) code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);

@@ -41,7 +41,8 @@ int cmd_simulate(const struct cli_args *args) {
     if (code == 0 && cli_root(config, root, &why) != 0)
         code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     int quiet = code == 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
-    if (quiet >= 0) log_setup(LOG_LEVEL_ERROR, LOG_JSON, quiet); /* errors are what is wanted here */
+    if (quiet >= 0)
+        log_setup(LOG_LEVEL_ERROR, LOG_JSON, quiet); /* errors are what is wanted here */
     for (int64_t i = 0; code == 0 && i < count; i++) {
         struct simulate_options o = {.config = config,
                                      .root = root,

@@ -4,12 +4,14 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "data.h"
+#include "named_queries.h"
 #include "net/http_client.h"
 #include "script/grants.h"
 #include "script/script_set.h"
 #include "script/tokens.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
+#include "sys/metrics.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -198,12 +200,18 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     char folder[1100];
     snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
     err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
+    if (err == 0) err = named_queries_load(e->store, e->root, why);
     return err != 0 ? err : check_stamp(e, why);
 }
 
+static struct metric scripts_broken = {.name = "luwak_script_broken_total",
+                                       .help = "Versions of scripts that were refused",
+                                       .type = METRIC_COUNTER,
+                                       .labels = {"script"}};
+
 static void script_broken(void *data, const char *path, const char *text) {
-    (void)data;
-    log_error("script_broken", L_TEXT("script", path), L_TEXT("error", text));
+    (void)data, (void)text; /* the registry logs it */
+    metric_add(&scripts_broken, 1, LABELS(path));
 }
 
 static int open_registry(struct engine *e, bool kept, struct why *why) {
@@ -280,6 +288,7 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
     cron_delete(e->cron);
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);

@@ -84,6 +84,7 @@ struct engine {
     struct jobs *jobs;
     struct cron *cron;
     struct tls_server *tls;
+    int inherited; /* listening sockets of the service manager; 0: we open our own */
     struct worker **workers;
     int worker_count;
     int next_worker; /* whose turn it is for a job */

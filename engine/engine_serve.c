@@ -1,7 +1,9 @@
 /* luwak serve: sockets in, signals, and the ordered end. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "certificate_watch.h"
 #include "data.h"
+#include "listen_fds.h"
 #include "loop/signals.h"
 #include "operator.h"
 #include "store/control.h"
@@ -21,6 +23,7 @@ struct serving {
     struct signals *signals;
     struct task drained;
     _Atomic int workers_left;
+    struct certificate_watch certificate;
     bool started;
     int err;
     struct why why;
@@ -87,6 +90,7 @@ static void control_closed(void *data) {
 /* The last step on the main loop: with socket and signals gone it has nothing left to do. */
 static void all_drained(struct task *task) {
     (void)task;
+    certificate_watch_stop(&serving->certificate);
     struct engine *e = serving->engine;
     if (e->control != NULL)
         control_stop(e->control, control_closed, e);
@@ -103,8 +107,10 @@ static void worker_drained(struct worker *w) {
 void engine_stop(struct engine *e) {
     if (e->stopping) return;
     e->stopping = true;
-    notify("STOPPING=1");
-    log_info("stopping");
+    if (serving->started) {
+        notify("STOPPING=1");
+        log_info("stopping");
+    }
     jobs_stop(e->jobs);
     int running = 0;
     for (int i = 0; i < e->worker_count; i++)
@@ -127,9 +133,7 @@ static void told_to_stop(int number) {
 static void told_to_reload(void) {
     struct engine *e = serving->engine;
     registry_look(e->registry);
-    struct why why = {0};
-    if (e->tls != NULL && tls_server_reload(e->tls, &why) != 0)
-        log_error("certificate_not_reloaded", L_TEXT("error", why.text));
+    certificate_watch_now(&serving->certificate);
     log_info("reload");
 }
 
@@ -145,27 +149,42 @@ static void address_of(const struct engine *e, char *out, size_t size) {
     if (http_server_address(e->workers[0]->server, out, size) != 0) snprintf(out, size, "?");
 }
 
+/* Opens what `w` listens on: what systemd gave us, else the address. */
+static int listen_on(struct serving *s, struct worker *w, const char *address) {
+    int err = 0;
+    if (s->engine->inherited == 0) return worker_listen(w, address, &s->why);
+    for (int i = 0; i < s->engine->inherited && err == 0; i++)
+        err = worker_listen_fd(w, LISTEN_FDS_FIRST + i, &s->why);
+    return err;
+}
+
+/* Bound before anything is loaded, so that a port in use is told at once; what connects meanwhile
+ * waits in the backlog. Port 0: the first worker is given one, the others share it. */
+static int listen_all(struct serving *s) {
+    struct engine *e = s->engine;
+    char first[128];
+    int err = 0;
+    for (int i = 0; i < e->worker_count && err == 0; i++) {
+        const char *address = i == 0 ? config_text(e->config, SET_LUWAK_LISTEN) : first;
+        err = listen_on(s, e->workers[i], address);
+        if (err == 0 && i == 0) address_of(e, first, sizeof first);
+    }
+    return err;
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
-    if (err == 0) {
-        const char *listen = config_text(e->config, SET_LUWAK_LISTEN);
-        char first[128];
-        for (int i = 0; i < e->worker_count && err == 0; i++) {
-            /* Port 0: the first worker is given one, the others share it. */
-            err = worker_listen(e->workers[i], i == 0 ? listen : first, &s->why);
-            if (err == 0 && i == 0) address_of(e, first, sizeof first);
-        }
-        for (int i = 0; i < e->worker_count && err == 0; i++)
-            err = worker_run(e->workers[i]);
-    } else {
-        why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
-    }
+    if (err != 0) why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
+    for (int i = 0; i < e->worker_count && err == 0; i++)
+        err = worker_run(e->workers[i]);
+    if (err != 0 && s->why.code == 0) why_set(&s->why, err, "%s", err_text(err));
     s->err = err;
     s->started = err == 0;
     if (err != 0) {
         engine_stop(e);
         return;
     }
+    certificate_watch_start(&s->certificate, e->loop, e->tls, e->config);
     open_control(e);
     char address[128];
     address_of(e, address, sizeof address);
@@ -182,7 +201,11 @@ int engine_serve(struct engine *e, struct why *why) {
     static const int NUMBERS[] = {SIGTERM, SIGINT, SIGHUP, 0};
     int err = signals_new(&s.signals, e->loop, NUMBERS, signalled, NULL);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
-    engine_start(e, started, &s);
+    s.err = listen_all(&s);
+    if (s.err == 0)
+        engine_start(e, started, &s);
+    else
+        engine_stop(e);
     loop_uv_run(e->loop);
     serving = NULL;
     if (s.err != 0 && why != NULL) *why = s.why;

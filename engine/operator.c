@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "net/address.h"
 #include "script/grants.h"
 #include "script/manifest.h"
 #include "worker.h"
@@ -273,6 +274,13 @@ static void grant(struct asked *a, const char *what) {
     if (all) each_declared(e, provider, add_grant, &add);
     for (size_t i = 1; !all && i + 1 < a->call.count; i += 2) {
         const char *kind = a->call.args[i], *value = a->call.args[i + 1];
+        struct why why = {0};
+        struct cidr network;
+        if (strcmp(kind, "network") == 0 && cidr_parse(&network, str_of(value), &why) != 0) {
+            commit_free(add.commit);
+            finish(a, E_USAGE, why.text);
+            return;
+        }
         if (drop)
             commit_add(add.commit, OP_GRANT_DROP,
                        VALS(V_TEXT(provider), V_TEXT(kind), V_TEXT(value)));

@@ -147,32 +147,60 @@ fail:
 
 static void answered(const struct http_exchange *x, int status, uint64_t bytes, void *data) {
     (void)data, (void)bytes;
-    char text[8];
-    snprintf(text, sizeof text, "%d", status);
+    const char text[] = {(char)('0' + status / 100), (char)('0' + status / 10 % 10),
+                         (char)('0' + status % 10), '\0'}; /* 200 to 599 */
     metric_add(&http_requests, 1, LABELS(text));
     log_debug("request", L_TEXT("request", x->request_id), L_STR("method", x->method),
               L_STR("path", x->path), L_INT("status", status));
 }
 
-int worker_listen(struct worker *w, const char *address, struct why *why) {
+enum { PROXIES_MAX = 64 };
+
+static int open_server(struct worker *w, struct why *why) {
+    if (w->server != NULL) return 0;
     const struct config *config = w->engine->config;
     size_t connections = (size_t)config_number(config, SET_LUWAK_MAX_CONNECTIONS);
+    struct str proxies[PROXIES_MAX], one,
+        rest = str_of(config_text(config, SET_LUWAK_TRUSTED_PROXIES));
+    size_t count = 0;
+    while (rest.n != 0) {
+        if (count == PROXIES_MAX)
+            return why_set(why, E_CONFIG, "LUWAK_TRUSTED_PROXIES: at most %d networks",
+                           PROXIES_MAX);
+        if (!str_cut(rest, ',', &one, &rest)) rest.n = 0;
+        one = str_trim(one);
+        if (one.n != 0) proxies[count++] = one;
+    }
     struct http_server_options o = {
         .loop = w->loop,
         .rng = w->engine->rng,
         .limits = {.body_max = (size_t)config_number(config, SET_LUWAK_MAX_BODY),
                    .connections_max = connections / (size_t)w->engine->worker_count + 1},
+        .trusted_proxies = proxies,
+        .trusted_proxy_count = count,
         .tls = w->engine->tls,
         .handle = worker_handle,
         .answered = answered,
         .data = w};
     int err = http_server_new(&w->server, &o);
-    if (err != 0) return why_set(why, err, "%s", err_text(err));
+    if (err == E_SYNTAX) return why_set(why, err, "LUWAK_TRUSTED_PROXIES: not a list of networks");
+    return err == 0 ? 0 : why_set(why, err, "%s", err_text(err));
+}
+
+int worker_listen(struct worker *w, const char *address, struct why *why) {
+    int err = open_server(w, why);
+    if (err != 0) return err;
     return http_server_listen(w->server, address, w->engine->worker_count > 1, why);
+}
+
+int worker_listen_fd(struct worker *w, int fd, struct why *why) {
+    int err = open_server(w, why);
+    return err != 0 ? err : http_server_listen_fd(w->server, fd, why);
 }
 
 static void *thread_main(void *data) {
     struct worker *w = data;
+    pthread_setname_np(pthread_self(), "worker"); /* who is who, in top and perf */
     loop_uv_run(w->loop);
     return NULL;
 }

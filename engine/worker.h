@@ -34,7 +34,8 @@ struct worker {
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
                struct why *why);
 int worker_listen(struct worker *w, const char *address, struct why *why);
-int worker_run(struct worker *w); /* starts its thread */
+int worker_listen_fd(struct worker *w, int fd, struct why *why); /* a socket that listens already */
+int worker_run(struct worker *w);                                /* starts its thread */
 void worker_stop(struct worker *w,
                  void (*drained)(struct worker *w)); /* any thread; drained on main */
 void worker_delete(struct worker *w);                /* its thread has ended */

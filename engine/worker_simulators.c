@@ -92,7 +92,8 @@ static void handle(struct local_exchange *local, const struct http_out *request,
         return;
     }
     struct engine_chaos *chaos = w->engine->chaos;
-    int instead = chaos == NULL || chaos->instead == NULL ? 0 : chaos->instead(request, chaos->data);
+    int instead =
+        chaos == NULL || chaos->instead == NULL ? 0 : chaos->instead(request, chaos->data);
     if (instead != 0) {
         local_answer(local, instead, NULL, 0, STR("out of order"));
         return;

@@ -6,8 +6,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-static void system_fill(struct rng *r, void *out, size_t n) {
-    (void)r;
+static void kernel_fill(void *out, size_t n) {
     char *at = out;
     while (n != 0) {
         ssize_t got = getrandom(at, n, 0);
@@ -16,6 +15,26 @@ static void system_fill(struct rng *r, void *out, size_t n) {
         at += got;
         n -= (size_t)got;
     }
+}
+
+/* A request takes a handful of ids and references, each of which was a system call. So each thread
+ * keeps some of the kernel's bytes; what was given out is wiped. The process never forks without
+ * exec, so no two ever share them. Large ones are keys: those come from the kernel itself. */
+static void system_fill(struct rng *r, void *out, size_t n) {
+    static _Thread_local unsigned char kept[256];
+    static _Thread_local size_t left;
+    (void)r;
+    if (n >= 32) {
+        kernel_fill(out, n);
+        return;
+    }
+    if (n > left) {
+        kernel_fill(kept, sizeof kept);
+        left = sizeof kept;
+    }
+    left -= n;
+    memcpy(out, kept + left, n);
+    explicit_bzero(kept + left, n);
 }
 
 void rng_system(struct rng *r) {

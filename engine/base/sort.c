@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define FEW 12
+
 static void swap(char *a, char *b, size_t size) {
     char keep[SORT_ITEM_MAX];
     memcpy(keep, a, size);
@@ -24,9 +26,28 @@ static void sink(char *items, size_t root, size_t count, size_t size,
     }
 }
 
+/* For a few items: half the comparisons of a heap, and none to spare when they are in order. */
+static void insertion(char *items, size_t count, size_t size,
+                      int (*cmp)(const void *a, const void *b)) {
+    char keep[SORT_ITEM_MAX];
+    for (size_t i = 1; i < count; i++) {
+        size_t to = i;
+        while (to > 0 && cmp(items + (to - 1) * size, items + i * size) > 0)
+            to--;
+        if (to == i) continue;
+        memcpy(keep, items + i * size, size);
+        memmove(items + (to + 1) * size, items + to * size, (i - to) * size);
+        memcpy(items + to * size, keep, size);
+    }
+}
+
 void sort_heap(void *base, size_t count, size_t size, int (*cmp)(const void *a, const void *b)) {
     char *items = base;
     ENSURE(size <= SORT_ITEM_MAX);
+    if (count <= FEW) {
+        insertion(items, count, size, cmp);
+        return;
+    }
     for (size_t i = count / 2; i-- > 0;)
         sink(items, i, count, size, cmp);
     for (size_t end = count; end-- > 1;) {

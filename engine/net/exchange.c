@@ -94,7 +94,8 @@ static const char *put_text(struct buf *b, const char *text) {
 int out_copy(struct out_copy *copy, const struct http_out *out) {
     *copy = (struct out_copy){.out = *out};
     struct http_out *o = &copy->out;
-    const char **const texts[] = {&o->ca_file, &o->pinned_key, &o->client_cert, &o->client_key};
+    const char **const texts[] = {&o->ca_file, &o->pinned_key, &o->client_cert, &o->client_key,
+                                  &o->networks};
     size_t need = out->method.n + out->url.n + out->body.n + out->label.n + 4, hosts = 0;
     for (size_t i = 0; i < out->header_count; i++)
         need += out->headers[i].name.n + out->headers[i].value.n + 2;

@@ -16,10 +16,24 @@ static bool failed(const struct client_call *call) {
 
 /* ---- guards ---- */
 
+/* The private networks of a grant, a comma between two; what is no network allows nothing. */
+static bool in_networks(const char *networks, const struct address *a) {
+    struct str rest = str_of(networks), one;
+    struct cidr c;
+    while (rest.n != 0) {
+        str_cut(rest, ',', &one, &rest);
+        if (cidr_parse(&c, one, NULL) == 0 && cidr_has(&c, a)) return true;
+    }
+    return false;
+}
+
 static bool address_ok(struct client_call *call, const struct address *a) {
     enum address_class class = address_class(a);
+    const char *networks = call->copy.out.networks;
     if (class == ADDRESS_PUBLIC) return true;
-    if (class == ADDRESS_PRIVATE && call->copy.out.private_ok) return true;
+    if (class == ADDRESS_PRIVATE && call->copy.out.private_ok &&
+        (networks == NULL || in_networks(networks, a)))
+        return true;
     char text[ADDRESS_TEXT];
     address_format(a, text);
     call->denied = true;

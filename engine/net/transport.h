@@ -33,6 +33,7 @@ struct http_out {
     const char *const
         *hosts;             /* allow-list "api.example.com" or "api.example.com:8443"; NULL-ended */
     bool private_ok;        /* private addresses: simulated or granted */
+    const char *networks;   /* "10.0.0.0/8,fd00::/8": only these private ones; NULL: any */
     const char *ca_file;    /* more trust for this host; NULL: the system's */
     const char *pinned_key; /* "sha256//..." */
     const char *client_cert; /* mTLS: PEM files */

@@ -86,9 +86,8 @@ static bool first_of_root(const struct bind_module *const *modules,
 }
 
 void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
-    buf_adds(out,
-             "-- Made by `luwak check --luacheckrc` from the engine's own tables; do not edit.\n"
-             "std = \"none\"\nmax_line_length = 120\nunused_args = false\n");
+    buf_adds(out, "-- Made by `luwak check --write .` from the engine's own tables; do not edit.\n"
+                  "std = \"none\"\nmax_line_length = 120\nunused_args = false\n");
     for (size_t k = 0; k < KIND_COUNT; k++) {
         unsigned kind = KINDS[k].kind;
         buf_addf(out, "stds.luwak_%s = { read_globals = {\n", KINDS[k].word);
@@ -107,6 +106,8 @@ void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
     for (size_t k = 0; k < KIND_COUNT; k++)
         buf_addf(out, "files[\"%s/**/*.lua\"] = { std = \"luwak_%s\" }\n", KINDS[k].files,
                  KINDS[k].word);
+    buf_adds(out, "files[\"examples/**/*.lua\"] = { std = \"luwak_tool\" }\n"
+                  "files[\"**/*_test.lua\"] = { std = \"luwak_test\" }\n");
     /* a module runs in the world of the script that requires it */
     buf_adds(
         out,

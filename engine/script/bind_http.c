@@ -322,6 +322,7 @@ static void read_request(lua_State *L, struct http_op *op, int args, const char 
                            .effect = op->effect,
                            .hosts = caps->hosts,
                            .private_ok = caps->private_ok,
+                           .networks = caps->networks,
                            .ca_file = caps->ca_file,
                            .pinned_key = caps->pinned_key,
                            .client_cert = caps->client_cert,

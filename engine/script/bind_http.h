@@ -12,6 +12,7 @@ struct http_caps {
     struct rng *rng;             /* jitter between tries; NULL: none */
     const char *const *hosts;    /* allow-list, NULL-ended; NULL: no list (trusted scripts) */
     bool private_ok;             /* private addresses and plain http: simulated or granted */
+    const char *networks;        /* the private networks it may reach; NULL: any, if private_ok */
     uint32_t max_total_ms;       /* longest `timeout` a script may ask for; 0: 30 s */
     const char *ca_file;         /* these four as in struct http_out, for all requests */
     const char *pinned_key;

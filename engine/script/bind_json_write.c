@@ -60,20 +60,22 @@ static void put_quoted(struct out *o, const struct frame *f, struct str s) {
 
 /* Integers as they are; floats in the shortest form that reads back as the same float. */
 static void put_number(struct out *o, const struct frame *f, int index) {
+    if (lua_isinteger(o->L, index)) {
+        struct buf room = lua_out_room(&o->text, 24);
+        buf_addi(&room, lua_tointeger(o->L, index));
+        lua_out_took(&o->text, &room);
+        return;
+    }
     char text[40];
     int n = 0;
-    if (lua_isinteger(o->L, index)) {
-        n = snprintf(text, sizeof text, "%lld", (long long)lua_tointeger(o->L, index));
-    } else {
-        lua_Number x = lua_tonumber(o->L, index);
-        if (!isfinite(x)) refuse(o, f, "not a finite number");
-        for (int digits = 15; digits <= 17; digits++) {
-            n = snprintf(text, sizeof text, "%.*g", digits, x);
-            if (lua_stringtonumber(o->L, text) != 0) {
-                bool same = lua_tonumber(o->L, -1) == x;
-                lua_pop(o->L, 1);
-                if (same) break;
-            }
+    lua_Number x = lua_tonumber(o->L, index);
+    if (!isfinite(x)) refuse(o, f, "not a finite number");
+    for (int digits = 15; digits <= 17; digits++) {
+        n = snprintf(text, sizeof text, "%.*g", digits, x);
+        if (lua_stringtonumber(o->L, text) != 0) {
+            bool same = lua_tonumber(o->L, -1) == x;
+            lua_pop(o->L, 1);
+            if (same) break;
         }
     }
     put(o, (struct str){text, (size_t)n});
@@ -162,7 +164,7 @@ static void put_table(struct out *o, const struct frame *f, int index) {
 }
 
 static void put_userdata(struct out *o, const struct frame *f, int index) {
-    struct str text;
+    struct str text = {0};
     if (luaL_testudata(o->L, index, SECRET_TYPE) != NULL)
         refuse(o, f, "a secret cannot be encoded");
     if (!json_to_text(o->L, index, JSON_NUMBER_TYPE, &text) &&

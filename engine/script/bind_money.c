@@ -36,7 +36,7 @@ static int l_parse(lua_State *L) {
     struct str text;
     if (!json_to_text(L, 1, JSON_NUMBER_TYPE, &text)) text = check_str(L, 1);
     struct str currency = check_str(L, 2);
-    int64_t value;
+    int64_t value = 0;
     struct why why = {0};
     int err = money_parse(text, currency, &value, &why);
     if (err == E_NOTFOUND) return luaL_argerror(L, 2, "no such currency");

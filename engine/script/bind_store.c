@@ -42,7 +42,7 @@ static void add_op(lua_State *L, struct commit *c, int number) {
     lua_rawgeti(L, table, 1);
     struct str name = {0};
     if (lua_type(L, -1) == LUA_TSTRING) name.p = lua_tolstring(L, -1, &name.n);
-    enum store_op op;
+    enum store_op op = OP_COUNT_;
     if (!op_find(name, &op))
         luaL_error(L, "operation %d: there is no operation \"%s\"", number,
                    name.n == 0 ? "" : name.p);

@@ -31,8 +31,11 @@ void call_context_init(struct call_context *c, const struct script_services *ser
     c->http.transport = services->transport;
     c->http.hosts = c->hosts;
     c->http.rng = services->rng;
-    c->http.private_ok =
-        services->simulated || (services->grants != NULL && c->provider.n != 0 &&
-                                grants_have(services->grants, c->provider, "network", NULL));
+    c->http.private_ok = services->simulated;
+    if (services->grants != NULL && c->provider.n != 0 &&
+        grants_list(services->grants, c->provider, "network", c->networks, sizeof c->networks)) {
+        c->http.private_ok = true;
+        c->http.networks = c->networks;
+    }
     c->http.label = str_of(version->name);
 }

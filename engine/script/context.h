@@ -40,7 +40,8 @@ struct param {
     struct str value; /* decoded */
 };
 
-#define CONTEXT_HOSTS_MAX 8
+#define CONTEXT_HOSTS_MAX     8
+#define CONTEXT_NETWORKS_SIZE 256
 
 enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
@@ -50,8 +51,9 @@ struct call_context {
     const char *hosts[CONTEXT_HOSTS_MAX + 1]; /* that it may call; NULL-ended */
     size_t host_count;
     enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
-    struct str provider;      /* whose state, configuration and hosts; empty: a trusted script */
-    struct str account;       /* provider account: "demo/shared" */
+    char networks[CONTEXT_NETWORKS_SIZE]; /* private ones that are granted, with commas between */
+    struct str provider; /* whose state, configuration and hosts; empty: a trusted script */
+    struct str account;  /* provider account: "demo/shared" */
     struct http_caps http;
     uint64_t serial;                /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */

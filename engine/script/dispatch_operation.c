@@ -6,6 +6,7 @@
  * (error, budget, cancel, rubbish) is `unknown`, and the operation's ask job takes it from there.
  * An inquiry that goes wrong changes nothing. */
 #include "base/ensure.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "script/dispatch.h"
 #include "script/dispatch_private.h"
@@ -16,7 +17,7 @@ struct operation_run {
     struct call_context context; /* first: it is what bindings find */
     struct operation_mark mark;
     struct operation_gate *gate; /* NULL: not marked */
-    struct operation_row row; /* texts in memory */
+    struct operation_row row;    /* texts in memory */
     char *memory;
     struct version *version;
     struct loop *loop;
@@ -98,6 +99,7 @@ static int take(lua_State *L, int n, void *data) {
 
 static void moved(const struct commit_result *result, void *data) {
     struct operation_run *run = data;
+    (void)FAULT("operation.moved"); /* the result is on disk, nobody has heard of it */
     if (result->err != 0 && result->err != E_GUARD)
         log_error("operation_not_moved", L_STR("operation", run->row.id),
                   L_TEXT("error", err_text(result->err)));
@@ -112,6 +114,7 @@ static void unchanged(struct operation_run *run, int err) {
 
 static void write_move(struct operation_run *run) {
     struct commit *c = NULL;
+    (void)FAULT("operation.decided"); /* the provider has answered, nobody here knows */
     int err = run->doc.err != 0 ? run->doc.err : commit_new(&c);
     if (err == 0)
         err = operation_add_move(c, run->row.id, run->row.generation, run->row.state, run->to,
@@ -180,6 +183,7 @@ static int copy_row(struct operation_run *run, const struct operation_row *row) 
 }
 
 int dispatch_operation(const struct operation_call *call, operation_done_cb done, void *data) {
+    (void)FAULT("operation.intent"); /* the intent is on disk, the provider knows nothing */
     struct operation_run *run = mem_zalloc(sizeof *run);
     if (run == NULL || copy_row(run, call->operation) != 0) {
         mem_free(run);

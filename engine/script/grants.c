@@ -4,6 +4,7 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 struct grants {
     pthread_mutex_t lock;
@@ -47,4 +48,20 @@ bool grants_have(struct grants *g, struct str provider, const char *kind, const 
                 (value == NULL || str_eq(rows_text(g->rows, i, 2), str_of(value)));
     pthread_mutex_unlock(&g->lock);
     return found;
+}
+
+bool grants_list(struct grants *g, struct str provider, const char *kind, char *out, size_t size) {
+    size_t used = 0;
+    out[0] = '\0';
+    pthread_mutex_lock(&g->lock);
+    for (size_t i = 0; g->rows != NULL && i < rows_count(g->rows); i++) {
+        struct str value = rows_text(g->rows, i, 2);
+        if (!str_eq(rows_text(g->rows, i, 0), provider) ||
+            !str_eq(rows_text(g->rows, i, 1), str_of(kind)) || used + value.n + 2 > size)
+            continue;
+        used += (size_t)snprintf(out + used, size - used, "%s%.*s", used == 0 ? "" : ",",
+                                 STR_FMT(value));
+    }
+    pthread_mutex_unlock(&g->lock);
+    return used != 0;
 }

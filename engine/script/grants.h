@@ -17,4 +17,8 @@ void grants_set(struct grants *grants, const struct rows *rows);
 /* kind: "host", "key", "network"; value NULL: any. With grants NULL everything is granted. */
 bool grants_have(struct grants *grants, struct str provider, const char *kind, const char *value);
 
+/* The values of a kind with commas between them; false: none. What does not fit is left out. */
+bool grants_list(struct grants *grants, struct str provider, const char *kind, char *out,
+                 size_t size);
+
 #endif

@@ -195,11 +195,14 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
     if (e->dirty) registry_mark(r, e);
 }
 
+static void start_over(struct registry *r);
+
 static void saved(void *data, int err) {
     struct save s = *(struct save *)data;
     mem_free(data);
     s.r->saves--;
     finish_save(s.r, s.e, err);
+    if (s.r->starting && s.r->saves == 0) start_over(s.r);
 }
 
 /* Takes the reference to v over. */
@@ -386,9 +389,22 @@ int registry_new(struct registry **out, const struct registry_options *options, 
     return 0;
 }
 
+/* What was built is kept: now the first set is whole, and it is one publication. */
+static void start_over(struct registry *r) {
+    r->starting = false;
+    r->started = true;
+    registry_publish(r);
+    for (size_t i = 0; i < r->count; i++)
+        if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
+    if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
+    r->start_done(r->start_data, 0);
+}
+
 /* All scripts are built here, in one go, before anything serves. */
 static void start(struct registry *r, int err) {
-    if (err == 0) {
+    if (err != 0) {
+        r->start_done(r->start_data, err);
+    } else {
         bool known = false;
         for (size_t i = 0; i < r->count; i++)
             known = known || r->entries[i]->kept_version != NULL;
@@ -403,14 +419,10 @@ static void start(struct registry *r, int err) {
                 registry_gone(r, e);
             }
         }
-        r->started = true;
         r->bootstrap = false;
-        registry_publish(r);
-        for (size_t i = 0; i < r->count; i++)
-            if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
-        if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
+        r->starting = true;
+        if (r->saves == 0) start_over(r);
     }
-    r->start_done(r->start_data, err);
 }
 
 static void start_task(struct task *task) {

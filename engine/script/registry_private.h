@@ -55,6 +55,7 @@ struct registry {
     struct timer timer;
     struct task build_task;
     bool building;    /* build_task is posted */
+    bool starting;    /* built, not yet all kept */
     bool started;     /* the first scan is over */
     bool bootstrap;   /* staged mode, and the store knows no version: all goes live */
     bool set_pending; /* a set could not be made for want of memory: try at the next poll */

@@ -29,6 +29,7 @@ bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH
     struct str p = str_of(path);
     if (!str_ends(p, STR(".lua")) || p.n >= SCRIPT_PATH_MAX || str_search(p, STR("/.")) >= 0)
         return false;
+    if (str_ends(p, STR("_test.lua"))) return false; /* a test beside its script */
     for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
         struct str folder = str_of(FOLDERS[i].path);
         if (!str_starts(p, folder) || p.n <= folder.n + 4) continue;

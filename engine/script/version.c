@@ -252,8 +252,6 @@ static int found_require(void *data, struct str name, int line, struct why *why)
     if (b->v->part_count >= SCRIPT_PARTS_MAX)
         return why_set(why, E_LIMIT, "%s:%d: more than %d modules in one script", b->from->path,
                        line, SCRIPT_PARTS_MAX - 1);
-    struct part from = *b->from; /* adding may move the parts */
-    b->from = &from;
     return read_module(b, name, line, why);
 }
 
@@ -301,7 +299,7 @@ int version_build(struct version **out, enum script_kind kind, const char *name,
     if ((err = add_part(v, STR(""), path, &text, why)) != 0) goto out;
     struct build b = {.v = v, .files = files, .modules = modules};
     for (size_t i = 0; i < v->part_count; i++) {
-        struct part from = v->parts[i];
+        struct part from = v->parts[i]; /* adding may move the parts */
         b.from = &from;
         err = require_scan(from.text, from.path, found_require, &b, why);
         if (err != 0) goto out;

@@ -8,32 +8,19 @@
 #include "base/mem.h"
 #include "store/sqlite_private.h"
 
+#include <malloc.h>
 #include <stdio.h>
 
-/* ---- memory: base/mem.h with the size in front, as SQLite wants to ask for it ---- */
-
-#define HEAD 16
+/* ---- memory: base/mem.h; the size SQLite asks for is what malloc knows ---- */
 
 static void *lite_malloc(int size) {
-    if (size <= 0) return NULL;
-    char *p = mem_alloc((size_t)size + HEAD);
-    if (p == NULL) return NULL;
-    memcpy(p, &size, sizeof size);
-    return p + HEAD;
-}
-static void lite_free(void *p) {
-    if (p != NULL) mem_free((char *)p - HEAD);
+    return size <= 0 ? NULL : mem_alloc((size_t)size);
 }
 static int lite_size(void *p) {
-    int size = 0;
-    if (p != NULL) memcpy(&size, (char *)p - HEAD, sizeof size);
-    return size;
+    return p == NULL ? 0 : (int)malloc_usable_size(p);
 }
 static void *lite_realloc(void *p, int size) {
-    char *q = mem_realloc((char *)p - HEAD, (size_t)size + HEAD);
-    if (q == NULL) return NULL;
-    memcpy(q, &size, sizeof size);
-    return q + HEAD;
+    return mem_realloc(p, (size_t)size);
 }
 static int lite_roundup(int size) {
     return (size + 7) & ~7;
@@ -50,7 +37,7 @@ static pthread_once_t setup_once = PTHREAD_ONCE_INIT;
 
 static void setup(void) {
     static const sqlite3_mem_methods METHODS = {.xMalloc = lite_malloc,
-                                                .xFree = lite_free,
+                                                .xFree = mem_free,
                                                 .xRealloc = lite_realloc,
                                                 .xSize = lite_size,
                                                 .xRoundup = lite_roundup,

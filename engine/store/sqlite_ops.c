@@ -1,6 +1,6 @@
 /* How SQLite runs each operation. An operation is data: up to four statements, each with what is
- * expected of it, their parameters named after the operation's fields (`:prev` is what the step
- * before returned). All are prepared once, when first used, and one function runs them. */
+ * expected of it, their parameters named after the operation's fields. All are prepared once, when
+ * first used, and one function runs them. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
@@ -9,7 +9,6 @@
 
 #define STEPS_MAX  4
 #define PARAMS_MAX 24
-#define PREV       255
 
 enum expect {
     ANY,    /* whatever it changes */
@@ -84,13 +83,14 @@ static const struct op_step STEPS[OP_COUNT_][STEPS_MAX] = {
     [OP_TOKEN_PUT] = {{"INSERT INTO token VALUES (:key, :value, :refresh_at, :expires_at)"
                        " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
                        " refresh_at = excluded.refresh_at, expires_at = excluded.expires_at"}},
+    /* no RETURNING on what is done all the time: SQLite opens a temporary table for it each time */
     [OP_EVENT_APPEND] = {{"INSERT INTO topic (name, last) VALUES (:topic, 1)"
-                          " ON CONFLICT (name) DO UPDATE SET last = last + 1"
-                          " RETURNING last",
-                          ROW, "topic"},
-                         {"INSERT INTO event SELECT id, :prev, :type, :object, :doc, :at"
+                          " ON CONFLICT (name) DO UPDATE SET last = last + 1",
+                          ONE, "topic"},
+                         {"INSERT INTO event SELECT id, last, :type, :object, :doc, :at"
                           " FROM topic WHERE name = :topic",
-                          ONE, "topic"}},
+                          ONE, "topic"},
+                         {"SELECT last FROM topic WHERE name = :topic", ROW, "topic"}},
     [OP_JOB_ENQUEUE] = {{"SELECT id FROM job WHERE :unique_key IS NOT NULL"
                          " AND unique_key = :unique_key AND state IN ('waiting', 'running')",
                          ENOUGH},
@@ -127,8 +127,9 @@ static const struct op_step STEPS[OP_COUNT_][STEPS_MAX] = {
     [OP_OPERATION_MOVE] = {{"UPDATE operation SET status = :to, doc = :doc, ask_at = :ask_at,"
                             " generation = generation + 1, attempts = attempts + (:to = 'sending'),"
                             " updated = :now WHERE id = :id AND generation = :generation"
-                            " AND status = :from RETURNING generation",
-                            ROW, "the operation has moved on"}},
+                            " AND status = :from",
+                            ONE, "the operation has moved on"},
+                           {"SELECT generation FROM operation WHERE id = :id", ROW, "operation"}},
     [OP_SCRIPT_TEXT] = {{"INSERT INTO script_text VALUES (:hash, :text, :now)"
                          " ON CONFLICT (hash) DO NOTHING"}},
     [OP_SCRIPT_VERSION] = {{"INSERT INTO script_version (path, version, state, parts, at)"
@@ -142,13 +143,21 @@ static const struct op_step STEPS[OP_COUNT_][STEPS_MAX] = {
 
 struct prepared {
     sqlite3_stmt *stmt;
-    unsigned char param[PARAMS_MAX]; /* field index of parameter i + 1, or PREV */
+    unsigned char param[PARAMS_MAX]; /* field index of parameter i + 1 */
     int params;
 };
+
+/* Said around every commit, so they are prepared too: parsing them costs as much as a row. */
+static const char *const WORDS[WORD_COUNT_] = {[WORD_BEGIN] = "BEGIN IMMEDIATE",
+                                               [WORD_COMMIT] = "COMMIT",
+                                               [WORD_SAVEPOINT] = "SAVEPOINT c",
+                                               [WORD_ROLLBACK_TO] = "ROLLBACK TO c",
+                                               [WORD_RELEASE] = "RELEASE c"};
 
 struct op_runner {
     sqlite3 *db;
     struct prepared at[OP_COUNT_][STEPS_MAX];
+    sqlite3_stmt *words[WORD_COUNT_];
 };
 
 int op_runner_new(struct op_runner **out, sqlite3 *db) {
@@ -163,7 +172,20 @@ void op_runner_delete(struct op_runner *runner) {
     for (size_t op = 0; op < OP_COUNT_; op++)
         for (size_t i = 0; i < STEPS_MAX; i++)
             sqlite3_finalize(runner->at[op][i].stmt);
+    for (size_t i = 0; i < WORD_COUNT_; i++)
+        sqlite3_finalize(runner->words[i]);
     mem_free(runner);
+}
+
+int op_say(struct op_runner *runner, enum op_word word) {
+    sqlite3_stmt **stmt = &runner->words[word];
+    int rc = SQLITE_OK;
+    if (*stmt == NULL)
+        rc = sqlite3_prepare_v3(runner->db, WORDS[word], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+    if (rc != SQLITE_OK) return rc;
+    rc = sqlite3_step(*stmt);
+    int end = sqlite3_reset(*stmt);
+    return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
 }
 
 static int prepare(struct op_runner *runner, enum store_op op, size_t step) {
@@ -179,8 +201,8 @@ static int prepare(struct op_runner *runner, enum store_op op, size_t step) {
         size_t field = 0;
         while (field < def->field_count && !str_eq(def->fields[field].name, name))
             field++;
-        ENSURE(field < def->field_count || str_eq(name, STR("prev")));
-        p->param[i] = field < def->field_count ? (unsigned char)field : PREV;
+        ENSURE(field < def->field_count);
+        p->param[i] = (unsigned char)field;
     }
     return SQLITE_OK;
 }
@@ -207,8 +229,7 @@ static enum went run_step(struct op_runner *runner, const struct commit_step *st
     const struct op_step *how = &STEPS[step->op][i];
     *rc = p->stmt == NULL ? prepare(runner, step->op, i) : SQLITE_OK;
     for (int k = 0; k < p->params && *rc == SQLITE_OK; k++) {
-        const struct val *v = p->param[k] == PREV ? &r->value : &step->values[p->param[k]];
-        *rc = sqlite_bind(p->stmt, k + 1, v);
+        *rc = sqlite_bind(p->stmt, k + 1, &step->values[p->param[k]]);
     }
     if (*rc != SQLITE_OK) return WENT_WRONG;
     *rc = sqlite3_step(p->stmt);

@@ -68,6 +68,15 @@ void op_runner_delete(struct op_runner *runner);
 /* Runs all operations of a commit. Returns 0 or our code; *rc is SQLite's where it spoke. Appends
  * to `events` what was appended (news_add). */
 int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *events, int *rc);
+enum op_word {
+    WORD_BEGIN,
+    WORD_COMMIT,
+    WORD_SAVEPOINT,
+    WORD_ROLLBACK_TO,
+    WORD_RELEASE,
+    WORD_COUNT_
+};
+int op_say(struct op_runner *runner, enum op_word word); /* SQLite's code */
 
 /* ---- the writer (sqlite_writer.c) ---- */
 
@@ -98,9 +107,9 @@ struct writer {
     bool held; /* results wait for space */
     uint64_t full_next_ns;
     uint64_t checkpoint_next_ns; /* when one found no room */
-    _Atomic int wal_pages; /* in the WAL file; written under db_lock, by a migration too */
-    _Atomic int wal_home;  /* how many of them are in the database by now */
-    int64_t reserve;       /* bytes; 0: no reserve */
+    _Atomic int wal_pages;       /* in the WAL file; written under db_lock, by a migration too */
+    _Atomic int wal_home;        /* how many of them are in the database by now */
+    int64_t reserve;             /* bytes; 0: no reserve */
     char *reserve_path;
     const char *reserve_vfs; /* it lies on the VFS's disk, too; NULL: a plain file */
     int checkpoint_pages;

@@ -51,20 +51,20 @@ enum group_end { GROUP_DONE, GROUP_LOST, GROUP_BROKEN };
 static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *events, int *rc) {
     sqlite3 *db = w->conn.db;
     size_t mark = events->len;
-    *rc = sqlite_exec(db, "SAVEPOINT c");
+    *rc = op_say(w->runner, WORD_SAVEPOINT);
     if (*rc != SQLITE_OK) return false;
     int err = op_run_all(w->runner, c, events, rc);
     if (err == E_NOMEM && *rc == SQLITE_OK) *rc = SQLITE_NOMEM; /* ours, not SQLite's */
     if (err == 0) {
-        *rc = sqlite_exec(db, "RELEASE c");
+        *rc = op_say(w->runner, WORD_RELEASE);
         return *rc == SQLITE_OK;
     }
     if (err == E_FULL || err == E_NOMEM || err == E_BUSY || sqlite_is_fatal(*rc) ||
         sqlite3_get_autocommit(db) != 0)
         return false;
     events->len = mark;
-    int back = sqlite_exec(db, "ROLLBACK TO c");
-    if (back == SQLITE_OK) back = sqlite_exec(db, "RELEASE c");
+    int back = op_say(w->runner, WORD_ROLLBACK_TO);
+    if (back == SQLITE_OK) back = op_say(w->runner, WORD_RELEASE);
     if (back != SQLITE_OK) *rc = back;
     return back == SQLITE_OK;
 }
@@ -83,7 +83,7 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
     struct news *news = NULL;
     for (struct commit *c = list; c != NULL; c = c->next)
         commit_again(c);
-    *rc = FAULT("store.begin") ? SQLITE_NOMEM : sqlite_exec(db, "BEGIN IMMEDIATE");
+    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_say(w->runner, WORD_BEGIN);
     bool stands = *rc == SQLITE_OK;
     for (struct commit *c = list; c != NULL && stands; c = c->next)
         stands = run_under_savepoint(w, c, &events, rc);
@@ -96,7 +96,7 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
         *rc = SQLITE_NOMEM;
     }
     if (stands) {
-        *rc = sqlite_exec(db, "COMMIT");
+        *rc = op_say(w->runner, WORD_COMMIT);
         stands = *rc == SQLITE_OK;
     }
     buf_free(&events);
@@ -360,6 +360,7 @@ static bool wait_ms(struct writer *w, int ms) {
 
 static void *writer_main(void *data) {
     struct writer *w = data;
+    pthread_setname_np(pthread_self(), "writer");
     pthread_mutex_lock(&w->lock);
     while (!w->crashed) {
         if (has_work(w)) {

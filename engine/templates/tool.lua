@@ -4,7 +4,7 @@ return {
   args = { { "file", "path" } },
   run = function(args, say)
     local total, rows = 0, 0
-    for row in csv.rows(args.file) do
+    for row in assert(csv.rows(args.file)) do
       total = total + money.parse(row.amount, "IDR")
       rows = rows + 1
       say.progress(rows)

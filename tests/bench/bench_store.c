@@ -1,14 +1,18 @@
-/* Durable writes: the store with 64 submitters against a bare loop of prepared statements in
- * batches of 100, same schema, same rows, same durability, one run, as a ratio.
+/* Durable writes without HTTP, for tests/bench/bench.mjs: the bare loop of prepared statements in
+ * batches of 100 that the server is held against, the store alone with 64 submitters, and the fast
+ * way to a database with many rows in it.
  *
- *     bench_store [DIR [WRITES [ROWS_BEFORE]]]
+ *     bench_store fill DIR RECORDS     the engine's schema and RECORDS writes, once
+ *     bench_store bare DIR WRITES      the bare loop: prints its rate
+ *     bench_store store DIR WRITES     the store: prints its rate
  *
- * One write is three rows: an operation (random unique id and reference, 400-byte document, due to
- * be asked), an event, a due job. */
+ * One write is three rows: a record (random unique text key, a second index, 400-byte document), an
+ * event, a due job. The statements and pragmas are those of peers/service.mjs. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "loop/loop.h"
 #include "store/store.h"
+#include "sys/crypto_text.h"
 
 #include <sqlite3.h>
 #include <stdio.h>
@@ -18,22 +22,28 @@
 
 #define SUBMITTERS 64
 #define BATCH      100
+#define FILL_BATCH 10000
+#define DAY_MS     86400000
 
 static struct clock clk;
 static struct rng rng;
 static char doc[401];
 
 struct row {
-    char operation[ID_SIZE], job[ID_SIZE], reference[TOKEN_SIZE], topic[32];
+    char operation[48], job[48], reference[40], topic[32];
 };
 
 static void row_make(struct row *r) {
-    unsigned char random[16];
+    unsigned char random[17];
+    char uuid[UUID_SIZE];
     rng_fill(&rng, random, sizeof random);
-    id_make(r->operation, "op_", &clk, &rng);
-    id_make(r->job, "job_", &clk, &rng);
-    token_make(r->reference, &rng);
-    snprintf(r->topic, sizeof r->topic, "merchant_%u", random[0] & 15u);
+    uuid_v7(uuid, &clk, &rng);
+    snprintf(r->operation, sizeof r->operation, "op_%s", uuid);
+    uuid_v7(uuid, &clk, &rng);
+    snprintf(r->job, sizeof r->job, "job_%s", uuid);
+    for (int i = 0; i < 16; i++)
+        snprintf(r->reference + 2 * i, 3, "%02x", random[i]);
+    snprintf(r->topic, sizeof r->topic, "merchant_%u", random[16] & 15u);
 }
 
 static void die(const char *what, const char *why) {
@@ -71,14 +81,14 @@ static void write_start(void) {
     struct val d = V_BLOB(((struct str){doc, 400}));
     commit_add(c, OP_OPERATION_INSERT,
                VALS(V_TEXT(r.operation), V_TEXT("create"), V_TEXT("bench"), V_TEXT("v1"),
-                    V_TEXT("account"), V_TEXT(r.reference), V_TEXT("sending"), d, V_INT(now),
+                    V_TEXT("bench"), V_TEXT(r.reference), V_TEXT("sending"), d, V_INT(now + DAY_MS),
                     V_INT(now)));
     commit_add(c, OP_EVENT_APPEND,
                VALS(V_TEXT(r.topic), V_TEXT("operation.created"), V_TEXT(r.operation),
                     V_BLOB(STR("{}")), V_INT(now)));
     commit_add(c, OP_JOB_ENQUEUE,
-               VALS(V_TEXT(r.job), V_TEXT("ask"), V_BLOB(STR("{}")), V_INT(now), V_INT(0), V_INT(0),
-                    V_NULL, V_NULL, V_INT(now)));
+               VALS(V_TEXT(r.job), V_TEXT("ask"), V_BLOB(STR("{}")), V_INT(now + DAY_MS), V_INT(0),
+                    V_INT(0), V_NULL, V_NULL, V_INT(now)));
     started++;
     store_submit(store, c, LANE_NEW, loop, write_done, NULL);
 }
@@ -102,8 +112,8 @@ static double run_store(const char *dir, long writes) {
     double took = seconds() - from;
     struct store_stats stats;
     store_stats(store, &stats);
-    printf("store: %ld writes, %.1f per group, %llu checkpoints\n", writes,
-           (double)stats.commits / (double)stats.groups, (unsigned long long)stats.checkpoints);
+    fprintf(stderr, "%.1f per group, %llu checkpoints\n",
+            (double)stats.commits / (double)stats.groups, (unsigned long long)stats.checkpoints);
     store_close(store);
     loop_delete(loop);
     return (double)writes / took;
@@ -132,43 +142,43 @@ static void go(sqlite3_stmt *s) {
     sqlite3_reset(s);
 }
 
-static double run_bare(const char *dir, long writes, int batch) {
+/* The first `warm` writes are not timed: the server that this is held against has warm caches. */
+static double run_bare(const char *dir, long writes, long warm, int batch) {
     char path[512];
-    store_close(store_at(dir)); /* the same schema */
     snprintf(path, sizeof path, "%s/luwak.db", dir);
     if (sqlite3_open(path, &db) != SQLITE_OK) die(path, sqlite3_errmsg(db));
     sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;"
         "PRAGMA foreign_keys = 1; PRAGMA wal_autocheckpoint = 4000");
     sqlite3_stmt *op = prepare(
         "INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-        " ask_at, created, updated) VALUES (?1, 'create', 'bench', 'v1', 'account', ?2, 'sending',"
-        " ?3, ?4, ?4, ?4)");
+        " ask_at, created, updated) VALUES (?1, 'create', 'bench', 'v1', 'bench', ?2, 'sending',"
+        " ?3, ?4, ?5, ?5)");
     sqlite3_stmt *topic = prepare("INSERT INTO topic (name, last) VALUES (?1, 1)"
                                   " ON CONFLICT (name) DO UPDATE SET last = last + 1");
     sqlite3_stmt *event = prepare("INSERT INTO event SELECT id, last, 'operation.created', ?2,"
-                                  " '{}', ?3 FROM topic WHERE name = ?1");
+                                  " x'7b7d', ?3 FROM topic WHERE name = ?1");
     sqlite3_stmt *job = prepare("INSERT INTO job (id, name, args, state, due_at, priority, once,"
                                 " created, updated) VALUES (?1, 'ask', x'7b7d', 'waiting', ?2, 0,"
-                                " 0, ?2, ?2)");
-    sqlite3_finalize(event);
-    event = prepare("INSERT INTO event SELECT id, last, 'operation.created', ?2, x'7b7d', ?3"
-                    " FROM topic WHERE name = ?1");
+                                " 0, ?3, ?3)");
     double from = seconds();
-    for (long i = 0; i < writes; i++) {
+    for (long i = 0; i < warm + writes; i++) {
         struct row r;
         row_make(&r);
         int64_t now = clock_now_ms(&clk);
+        if (i == warm) from = seconds();
         if (i % batch == 0) sql("BEGIN IMMEDIATE");
         text(op, 1, r.operation), text(op, 2, r.reference);
-        sqlite3_bind_blob(op, 3, doc, 400, SQLITE_STATIC), sqlite3_bind_int64(op, 4, now);
+        sqlite3_bind_blob(op, 3, doc, 400, SQLITE_STATIC);
+        sqlite3_bind_int64(op, 4, now + DAY_MS), sqlite3_bind_int64(op, 5, now);
         go(op);
         text(topic, 1, r.topic);
         go(topic);
         text(event, 1, r.topic), text(event, 2, r.operation), sqlite3_bind_int64(event, 3, now);
         go(event);
-        text(job, 1, r.job), sqlite3_bind_int64(job, 2, now);
+        text(job, 1, r.job), sqlite3_bind_int64(job, 2, now + DAY_MS);
+        sqlite3_bind_int64(job, 3, now);
         go(job);
-        if (i % batch == batch - 1 || i == writes - 1) sql("COMMIT");
+        if (i % batch == batch - 1 || i == warm + writes - 1) sql("COMMIT");
     }
     double took = seconds() - from;
     sqlite3_finalize(op), sqlite3_finalize(topic), sqlite3_finalize(event), sqlite3_finalize(job);
@@ -177,26 +187,24 @@ static double run_bare(const char *dir, long writes, int batch) {
 }
 
 int main(int argc, char **argv) {
-    const char *base = argc > 1 ? argv[1] : "/tmp/luwak-bench-store";
-    long writes = argc > 2 ? atol(argv[2]) : 20000;
-    long before = argc > 3 ? atol(argv[3]) / 3 : 0;
-    char a[300], b[300];
+    if (argc != 4) die("use", "bench_store fill|bare|store DIR NUMBER");
+    const char *what = argv[1], *dir = argv[2];
+    long n = atol(argv[3]);
     clock_real(&clk);
     rng_seeded(&rng, (uint64_t)clock_now_ms(&clk));
     memset(doc, 'x', 400);
-    mkdir(base, 0700);
-    snprintf(a, sizeof a, "%s/store", base);
-    snprintf(b, sizeof b, "%s/bare", base);
-    if (before > 0) {
-        run_bare(a, before, 10000);
-        run_bare(b, before, 10000);
+    mkdir(dir, 0700);
+    double rate = 0;
+    if (strcmp(what, "fill") == 0) {
+        store_close(store_at(dir)); /* the engine's schema */
+        rate = run_bare(dir, n, 0, FILL_BATCH);
+    } else if (strcmp(what, "bare") == 0) {
+        rate = run_bare(dir, n, n / 4, BATCH);
+    } else if (strcmp(what, "store") == 0) {
+        rate = run_store(dir, n);
+    } else {
+        die("use", "bench_store fill|bare|store DIR NUMBER");
     }
-    double bare1 = run_bare(b, writes / 2, BATCH);
-    double ours = run_store(a, writes);
-    double bare2 = run_bare(b, writes / 2, BATCH);
-    double bare = (bare1 + bare2) / 2;
-    printf("store, %d submitters: %.0f writes/s\nbare loop, batches of %d: %.0f writes/s\n"
-           "ratio %.2f\n",
-           SUBMITTERS, ours, BATCH, bare, ours / bare);
+    printf("%.0f writes/s, SQLite %s\n", rate, sqlite3_libversion());
     return 0;
 }

@@ -134,7 +134,7 @@ static void slips_in_a_channel_are_named(void **state) {
             "'offer', create = type, inquire = type }",
             "api: expected 1, found 2");
     refused(KIND_CHANNEL, "error 'boom'", "s.lua:1: boom");
-    refused(KIND_CHANNEL, "while true do end", "s.lua: budget");
+    refused(KIND_CHANNEL, "while true do end", "s.lua:1: budget");
 }
 
 static void rules_of_each_kind_are_read(void **state) {

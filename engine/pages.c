@@ -1,0 +1,57 @@
+/* The engine's own pages for people: where things are, and what the error codes mean. */
+#include "pages.h"
+
+#include "net/problem.h"
+
+static const char HEAD[] =
+    "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\">"
+    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">"
+    "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 "
+    "1rem;"
+    "color:#222;background:#fff}code{background:#f3f3f3;padding:.1em "
+    ".3em}pre{overflow-x:auto}table{border-collapse:"
+    "collapse}td,th{text-align:left;padding:.3em 1em .3em 0;border-bottom:1px solid #ddd}"
+    "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code{background:#2a2a2a}"
+    "td,th{border-color:#333}a{color:#8bf}}</style>";
+
+void page_index(struct buf *out, const char *environment, bool simulated) {
+    buf_adds(out, HEAD);
+    buf_addf(out,
+             "<title>Luwak</title><h1>Luwak</h1><p>A scriptable payment engine, serving in "
+             "<strong>%s</strong> mode.</p><ul>"
+             "<li><a href=\"/docs/scripts\">What scripts can call</a></li>"
+             "<li><a href=\"/docs/errors\">Error codes</a></li>"
+             "<li><a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>, "
+             "<a href=\"/metrics\">/metrics</a></li></ul>",
+             environment);
+    if (simulated)
+        buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl -d "
+                      "'{\"channel\":\"demo_wallet\",\"input\":{\"amount\":15000,\"phone\":"
+                      "\"081234567890\"}}' http://127.0.0.1:8080/v1/operations</code></pre>"
+                      "<p>A phone that ends in 0000 has no balance; 1111 waits. Move the clock:</p>"
+                      "<pre><code>curl -d '{\"advance\":\"5m\"}' "
+                      "http://127.0.0.1:8080/sandbox/_clock</code></pre>"
+                      "<p>Edit <code>scripts/api/ping.lua</code> and ask <a href=\"/v1/ping\">"
+                      "/v1/ping</a> again: no restart.</p>");
+}
+
+void page_errors(struct buf *out) {
+    static const struct {
+        const char *name;
+        int status;
+        const char *title;
+    } CODES[] = {
+#define X(code, status, title) {#code, status, title},
+        PROBLEM_MAP(X)
+#undef X
+    };
+    buf_adds(out, HEAD);
+    buf_adds(out, "<title>Errors</title><h1>Errors</h1><p>Every error is a problem document "
+                  "(RFC 9457) with one of these codes; <code>param</code> names the field, "
+                  "<code>request_id</code> is in our log.</p>"
+                  "<table><tr><th>code<th>status<th>meaning");
+    for (size_t i = 0; i < sizeof CODES / sizeof CODES[0]; i++)
+        buf_addf(out, "<tr id=\"%s\"><td><code>%s</code><td>%d<td>%s", CODES[i].name, CODES[i].name,
+                 CODES[i].status, CODES[i].title);
+    buf_adds(out, "</table>");
+}

@@ -1,0 +1,57 @@
+-- channels/demo_wallet.lua in its cage: against its simulator, against answers of our own, and
+-- against a recording.
+local CHANNEL = "channels/demo_wallet.lua"
+local function op(reference, phone)
+  return { id = "op_" .. reference, reference = reference, input = { amount = 25000, phone = phone } }
+end
+
+return { tests = {
+  ["the simulator is paid, once per reference"] = function(t)
+    local first = t.call(CHANNEL, "create", op("r1", "081234567890"))
+    t.equal(t.kind(first), "success")
+    t.equal(t.call(CHANNEL, "create", op("r1", "081234567890")), first, "the same again")
+    t.equal(t.kind(t.call(CHANNEL, "inquire", op "r1")), "success")
+    t.equal(t.kind(t.call(CHANNEL, "inquire", op "r2")), "not_created")
+    t.equal(#t.http.requests(), 4)
+  end,
+  ["no balance is failed"] = function(t)
+    local d = t.call(CHANNEL, "create", op("r3", "081200000000"))
+    t.equal(t.kind(d), "failed")
+    t.equal(d.category, "INSUFFICIENT_BALANCE")
+  end,
+  ["no answer is unknown, never failed"] = function(t)
+    for _, fail in ipairs { "timeout", "reset" } do
+      t.http.answer { method = "POST", url = "/v1/charges", fail = fail }
+      t.equal(t.kind(t.call(CHANNEL, "create", op("r4", "081234567890"))), "unknown", fail)
+    end
+  end,
+  ["rubbish is unknown"] = function(t)
+    t.http.answer { body = "<html>" }
+    t.equal(t.kind(t.call(CHANNEL, "create", op("r5", "081234567890"))), "unknown")
+  end,
+  ["maintenance was not created"] = function(t)
+    t.http.answer { status = 503, json = { code = "MAINTENANCE" } }
+    t.equal(t.kind(t.call(CHANNEL, "create", op("r6", "081234567890"))), "not_created")
+  end,
+  ["it signs the very bytes it sends"] = function(t)
+    t.http.answer { json = { status = "PAID", id = "x", reference = "r7" } }
+    t.call(CHANNEL, "create", op("r7", "081234567890"))
+    local sent = t.http.requests()[1]
+    t.equal(sent.method, "POST")
+    t.equal(sent.body, '{"amount":25000,"phone":"081234567890","reference":"r7"}')
+    t.equal(#sent.headers["x-signature"], 64)
+  end,
+  ["a recording answers"] = function(t)
+    t.http.replay "tests/lua/fixtures/demo_inquire.txt"
+    local d = t.call(CHANNEL, "inquire", op "rec-1")
+    t.equal(t.kind(d), "success")
+    t.equal(d.data.charge_id, "dw_rec-1")
+  end,
+  ["the whole operation, with its job"] = function(t)
+    local made = core.operation.create { channel = "demo_wallet", reference = "whole-1",
+      input = { amount = 25000, phone = "081234561111" } }
+    t.truthy(made)
+    t.clock.advance("10m")
+    t.equal(core.operation.get(made.id).status, "processing")
+  end,
+} }

@@ -7,6 +7,7 @@
 #include "named_queries.h"
 #include "net/http_client.h"
 #include "script/grants.h"
+#include "script/script_set.h"
 #include "script/tokens.h"
 #include "sys/crypto.h"
 #include "sys/log.h"

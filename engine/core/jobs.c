@@ -247,8 +247,10 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     s->job.args = keep(&memory, args);
     s->backoff = keep(&memory, backoff);
     s->job.due_at = rows_int(rows, row, COL_DUE);
-    s->job.run = rows_int(rows, row, COL_RUN);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
+    /* a waiting job has no run: the next one's number follows from its failed tries, so that it is
+     * another one each time */
+    s->job.run = rows_null(rows, row, COL_RUN) ? s->job.attempts : rows_int(rows, row, COL_RUN);
     if (rows_null(rows, row, COL_RUN)) s->job.run = s->job.attempts; /* each run has its number */
     s->job.once = rows_int(rows, row, COL_ONCE) != 0;
     if (str_ends(s->job.name, STR(LOST_MARK))) {

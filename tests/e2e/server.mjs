@@ -4,10 +4,14 @@ import { spawn } from 'node:child_process'
 import { cpSync, mkdirSync, readFileSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import { LUWAK, ROOT, cleanEnv, temporary } from './luwak.mjs'
 
 const running = new Set()
-process.on('exit', () => running.forEach(s => s.child.kill('SIGKILL')))
+// a test that fails leaves its server: without this the suite would wait for it
+const endAll = () => running.forEach(s => s.child.kill('SIGKILL'))
+after(endAll)
+process.on('exit', endAll)
 
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 

@@ -93,7 +93,7 @@ test('loops and hogs end, and others are answered meanwhile', async () => {
   const before = s.rss()
   for (let i = 0; i < 5; i++) await isOurFault(s, await s.get('/bad/memory'), /memory/)
   // a trusted state may have 256 MB; five that were given up do not add up
-  assert.ok(s.rss() - before < 320 << 20, `${(s.rss() - before) >> 20} MB more`)
+  if (!/asan|tsan/.test(process.env.LUWAK ?? '')) assert.ok(s.rss() - before < 320 << 20, `${(s.rss() - before) >> 20} MB more`)
   assert.equal((await s.get('/good')).status, 200)
   assert.match((await s.get('/metrics')).body, /^luwak_script_calls_total\{script="scripts\/api\/bad\.lua",outcome="budget"\} \d+$/m)
   await s.stop()

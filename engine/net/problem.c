@@ -3,6 +3,7 @@
 #include "net/problem.h"
 
 #include "base/ensure.h"
+#include "base/pan.h"
 
 static const struct {
     const char *name;
@@ -92,13 +93,22 @@ static void add_member(struct buf *out, const char *key, struct str value) {
     add_string(out, value);
 }
 
+/* A detail often quotes what was sent; a card number is not said back. */
+static void add_masked(struct buf *out, const char *key, struct str value) {
+    struct buf copy = {0};
+    buf_addstr(&copy, value);
+    if (copy.len != 0) pan_mask(copy.data, copy.len);
+    if (copy.err == 0) add_member(out, key, buf_str(&copy));
+    buf_free(&copy);
+}
+
 void problem_write(struct buf *out, const struct problem *problem) {
     enum problem_code code = problem->code == PROBLEM_NONE ? PROBLEM_INTERNAL_ERROR : problem->code;
     int status = problem->status == 0 ? problem_status(code) : problem->status;
     buf_addf(out, "{\"type\":\"/docs/errors#%s\",\"title\":\"%s\",\"status\":%d,\"code\":\"%s\"",
              TABLE[code].name, TABLE[code].title, status, TABLE[code].name);
-    add_member(out, "detail", problem->detail);
-    add_member(out, "param", problem->param);
+    add_masked(out, "detail", problem->detail);
+    add_masked(out, "param", problem->param);
     add_member(out, "request_id", problem->request_id);
     buf_addc(out, '}');
 }

@@ -92,11 +92,17 @@ static enum look look(struct co *co) {
     return LOOK_DIE;
 }
 
+/* Only here is the line right: a coroutine that yielded in a hook stands one instruction back. */
+static void note_place(lua_State *L, lua_Debug *ar, struct co *co) {
+    if (co->place[0] == '\0' && lua_getinfo(L, "Sl", ar) != 0 && ar->currentline > 0)
+        snprintf(co->place, sizeof co->place, "%s:%d: ", ar->short_src, ar->currentline);
+}
+
 static void hook(lua_State *L, lua_Debug *ar) {
-    (void)ar;
     struct co *co = co_of(L);
     enum look seen = co->kill != KILL_NONE ? LOOK_DIE : look(co);
     if (seen == LOOK_DIE) {
+        note_place(L, ar, co);
         budget_arm(co);
         if (lua_isyieldable(L)) {
             lua_yield(L, 0); /* co_step sees co->kill and never resumes */

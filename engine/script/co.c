@@ -168,9 +168,10 @@ static void explain(struct co *co, const char *text, struct co_end *end) {
 }
 
 static void end_killed(struct co *co, struct co_end *end) {
-    char text[128];
+    char budget[128], text[sizeof co->place + sizeof budget];
     end->outcome = co->kill == KILL_CANCEL ? CALL_CANCELLED : CALL_BUDGET;
-    explain(co, budget_text(co, text, sizeof text), end);
+    snprintf(text, sizeof text, "%s%s", co->place, budget_text(co, budget, sizeof budget));
+    explain(co, text, end);
 }
 
 /* Only a string or a number is turned into text: anything else could have a __tostring. */

@@ -25,6 +25,7 @@ struct co {
     uint32_t call_generation; /* of script_call's ticket */
     uint32_t wait_generation; /* of the wait; 0: nothing to wake */
     enum co_phase phase;
+    char place[96];    /* "channels/x.lua:12: " where the budget ended; or empty */
     enum co_kill kill; /* set once; from then on the call only dies */
     bool boot;         /* runs a main chunk */
     bool no_wait;      /* a rule or a main chunk: may not wait */

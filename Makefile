@@ -16,7 +16,7 @@ PACKAGES      := gcc libc6-dev pkg-config liblua5.4-dev libuv1-dev libcurl4-open
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev openssl procps mandoc systemd clang-format \
                  cppcheck lua-check shellcheck
 FUZZ_PACKAGES := clang libclang-rt-14-dev
-BENCH_PACKAGES := nginx-light libnginx-mod-http-lua wrk util-linux
+BENCH_PACKAGES := nginx-light libnginx-mod-http-lua wrk util-linux g++ make python3
 NODE_PACKAGES := nodejs npm
 
 LISTEN       ?= 127.0.0.1:8080

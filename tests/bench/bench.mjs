@@ -95,7 +95,7 @@ function wrk(url, body, seconds) {
   const script = join(work, "post.lua");
   if (body) writeFileSync(script, `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = ${JSON.stringify(body)}\n`);
   return new Promise((done, fail) => {
-    const child = spawn("taskset", ["-c", "1", "wrk", "-t1", "-c64", `-d${seconds}s`, ...(body ? ["-s", script] : []), url]);
+    const child = spawn("taskset", ["-c", "1", "wrk", "-t1", "-c64", "--timeout", "10s", `-d${seconds}s`, ...(body ? ["-s", script] : []), url]);
     let text = "";
     child.stdout.on("data", (d) => (text += d));
     child.on("exit", () => {
@@ -218,7 +218,7 @@ async function measureStart() {
   }
   const ms = median(later);
   row("start to first answer", `${ms.toFixed(0)} ms`, "", "", "", "mark < 50 ms", ms < 50);
-  notes.push(`start: ${median(first).toFixed(0)} ms with a new data directory, schema and all`);
+  notes.push(`start: ${Math.min(...later).toFixed(0)} ms at best; ${median(first).toFixed(0)} ms with a new data directory, schema and all`);
 }
 
 function resident(pid) {

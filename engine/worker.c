@@ -119,6 +119,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                  .engine = engine,
                                  .rng = engine->rng,
                                  .pool = engine->pool,
+                                 .no_slices = engine->mode == ENGINE_TEST,
                                  .close_state = engine->mode == ENGINE_SERVE ? close_state : NULL};
     if ((err = runtime_new(&w->runtime, &ro)) != 0) goto fail;
     if ((err = open_transport(w)) != 0) goto fail;

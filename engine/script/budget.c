@@ -86,7 +86,7 @@ static enum look look(struct co *co) {
         return LOOK_DIE;
     }
     if (cpu < co->slice_ns) return LOOK_FINE;
-    if (lua_isyieldable(co->L)) return co->rt == NULL ? LOOK_FINE : LOOK_PAUSE;
+    if (lua_isyieldable(co->L)) return co->may_pause ? LOOK_PAUSE : LOOK_FINE;
     if (cpu < co->held_ns) return LOOK_FINE;
     co->kill = KILL_HELD;
     return LOOK_DIE;

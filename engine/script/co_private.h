@@ -29,6 +29,7 @@ struct co {
     enum co_kill kill; /* set once; from then on the call only dies */
     bool boot;         /* runs a main chunk */
     bool no_wait;      /* a rule or a main chunk: may not wait */
+    bool may_pause;    /* long ones give way to others: not aside, not in a simulation */
     bool sliced;       /* yielded by the hook, not by a binding */
     bool woken;        /* while it was still running */
     bool started;

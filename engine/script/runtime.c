@@ -109,7 +109,8 @@ static struct co *slot_new(struct runtime *rt) {
         rt->slots[rt->slot_count] = co;
         *co = (struct co){.slot = (uint32_t)rt->slot_count++};
     }
-    *co = (struct co){.slot = co->slot, .rt = rt, .phase = CO_QUEUED};
+    *co = (struct co){
+        .slot = co->slot, .rt = rt, .phase = CO_QUEUED, .may_pause = !rt->options.no_slices};
     co->call_generation = runtime_generation(rt);
     return co;
 }

@@ -142,12 +142,13 @@ test: test-packages node-modules ## install what tests need, build, run every su
 .PHONY: suites
 suites: $(B)/luwak units
 
+# Sanitizers are slow: fewer rounds of the fault campaigns.
 asan: test-packages node-modules ## every suite with AddressSanitizer and UBSan
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=asan suites
-	@JOBS=$(JOBS) tests/run build/asan
+	@TEST_ROUNDS=$${TEST_ROUNDS:-30} JOBS=$(JOBS) tests/run build/asan
 tsan: test-packages node-modules ## every suite with ThreadSanitizer
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=tsan suites
-	@JOBS=$(JOBS) tests/run build/tsan
+	@TEST_ROUNDS=$${TEST_ROUNDS:-30} JOBS=$(JOBS) tests/run build/tsan
 
 cov: test-packages node-modules ## line coverage of every suite
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=cov suites

@@ -195,10 +195,10 @@ static int l_now(lua_State *L) {
 }
 
 static int l_verify(lua_State *L) {
-    luaL_checkany(L, 1);
-    if (lua_toboolean(L, 1)) return 0;
+    if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) return 0;
+    const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     context_of(L)->unverified = true;
-    return luaL_error(L, "not verified: %s", luaL_optstring(L, 2, "the signature does not fit"));
+    co_refuse(L, why == NULL ? "the signature does not fit" : why);
 }
 
 /* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its

@@ -169,7 +169,9 @@ static void explain(struct co *co, const char *text, struct co_end *end) {
 
 static void end_killed(struct co *co, struct co_end *end) {
     char budget[128], text[sizeof co->place + sizeof budget];
-    end->outcome = co->kill == KILL_CANCEL ? CALL_CANCELLED : CALL_BUDGET;
+    end->outcome = co->kill == KILL_CANCEL    ? CALL_CANCELLED
+                   : co->kill == KILL_REFUSED ? CALL_RAISED
+                                              : CALL_BUDGET;
     snprintf(text, sizeof text, "%s%s", co->place, budget_text(co, budget, sizeof budget));
     explain(co, text, end);
 }

@@ -63,6 +63,9 @@ int co_yield (lua_State *L, int (*finish)(lua_State *L, struct co_wait *wait));
  */
 bool co_wake(struct ticket ticket);
 
+/* Ends the call here, whatever the script holds around it: no pcall goes on after it. */
+_Noreturn void co_refuse(lua_State *L, const char *why);
+
 /* Charges `n` bytes outside Lua's allocator to the running call; raises over the cap. */
 void co_charge(lua_State *L, size_t n);
 

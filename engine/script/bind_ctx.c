@@ -91,6 +91,7 @@ static int64_t int_field(lua_State *L, int table, const char *name, int64_t othe
 }
 
 static int l_counter(lua_State *L) {
+    lua_settop(L, 2); /* own_name pushes: an argument left out must not become its text */
     struct str name = own_name(L, 1);
     if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
     int64_t max = int_field(L, 2, "max", INT64_MIN);
@@ -116,6 +117,7 @@ static int allocate_done(lua_State *L, const struct store_answer *a) {
 
 static int l_allocate(lua_State *L) {
     const struct call_context *ctx = context_of(L);
+    lua_settop(L, 4);
     struct str pool = own_name(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_rawgeti(L, 2, 1);

@@ -77,6 +77,33 @@ bool co_wake(struct ticket ticket) {
     return true;
 }
 
+/* ---- hooks of its end ---- */
+
+void co_end_hook(lua_State *L, struct co_end_hook *hook) {
+    struct co *co = co_of(L);
+    ENSURE(co != NULL && hook->co == NULL);
+    hook->co = co;
+    hook->next = co->hooks;
+    co->hooks = hook;
+}
+
+void co_end_unhook(struct co_end_hook *hook) {
+    if (hook->co == NULL) return;
+    struct co_end_hook **at = &hook->co->hooks;
+    while (*at != hook)
+        at = &(*at)->next;
+    *at = hook->next;
+    hook->co = NULL;
+}
+
+void co_run_hooks(struct co *co) {
+    while (co->hooks != NULL) {
+        struct co_end_hook *hook = co->hooks;
+        co_end_unhook(hook);
+        hook->ended(hook);
+    }
+}
+
 /* ---- the body of a call: runs inside the resume ---- */
 
 static int booted(lua_State *L, int status, lua_KContext context) {

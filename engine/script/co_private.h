@@ -44,6 +44,7 @@ struct co {
     int pcalls; /* nested now */
     struct call call;
     int take_error; /* what take() returned */
+    struct co_end_hook *hooks;
     struct co_wait *wait;
     int (*finish)(lua_State *L, struct co_wait *wait);
     struct timer deadline;
@@ -76,6 +77,7 @@ struct co_end {
     enum call_outcome outcome;
     char text[2048];
 };
+void co_run_hooks(struct co *co);
 void co_begin(struct co *co); /* a fresh coroutine: the first co_step runs the call */
 /* Runs until it pauses, parks or ends; true: it ended, see end. */
 bool co_step(struct co *co, struct co_end *end);

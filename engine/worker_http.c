@@ -119,6 +119,11 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
 static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
                        const struct manifest_route *route, const struct route_match *match,
                        struct str path) {
+    if (route->auth != AUTH_NONE) { /* no kind of caller is known yet: nobody passes for one */
+        admin_problem(x, PROBLEM_UNAUTHORIZED, STR("say who you are: there is no valid key here"),
+                      NULL);
+        return;
+    }
     struct param params[ROUTE_PARAMS_MAX];
     for (size_t i = 0; i < match->param_count; i++)
         params[i] = (struct param){match->params[i].name, match->params[i].value};

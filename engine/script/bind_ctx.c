@@ -91,6 +91,7 @@ static int64_t int_field(lua_State *L, int table, const char *name, int64_t othe
 }
 
 static int l_counter(lua_State *L) {
+    lua_settop(L, 2); /* own_name pushes: an argument left out must not become its text */
     struct str name = own_name(L, 1);
     if (!lua_isnoneornil(L, 2)) luaL_checktype(L, 2, LUA_TTABLE);
     int64_t max = int_field(L, 2, "max", INT64_MIN);
@@ -116,6 +117,7 @@ static int allocate_done(lua_State *L, const struct store_answer *a) {
 
 static int l_allocate(lua_State *L) {
     const struct call_context *ctx = context_of(L);
+    lua_settop(L, 4);
     struct str pool = own_name(L, 1);
     luaL_checktype(L, 2, LUA_TTABLE);
     lua_rawgeti(L, 2, 1);
@@ -195,10 +197,10 @@ static int l_now(lua_State *L) {
 }
 
 static int l_verify(lua_State *L) {
-    luaL_checkany(L, 1);
-    if (lua_toboolean(L, 1)) return 0;
+    if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) return 0;
+    const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     context_of(L)->unverified = true;
-    return luaL_error(L, "not verified: %s", luaL_optstring(L, 2, "the signature does not fit"));
+    co_refuse(L, why == NULL ? "the signature does not fit" : why);
 }
 
 /* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its

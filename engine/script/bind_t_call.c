@@ -129,12 +129,12 @@ static void caged_done(const struct call_result *result, void *data) {
 static int call_finish(lua_State *L, struct co_wait *wait) {
     struct call_op *op = CONTAINER_OF(wait, struct call_op, wait);
     struct caged *c = op->call;
-    if (c->outcome != CALL_RETURNED)
-        return luaL_error(L, "%s", c->text.data == NULL ? "the call failed" : c->text.data);
     if (c->context.unverified) {
         lua_pushliteral(L, "unverified");
         return 1;
     }
+    if (c->outcome != CALL_RETURNED)
+        return luaL_error(L, "%s", c->text.data == NULL ? "the call failed" : c->text.data);
     if (json_decode_push(L, buf_str(&c->results)) != 1)
         return luaL_error(L, "t.call: the results are lost");
     int list = lua_gettop(L), n = (int)lua_rawlen(L, list);

@@ -10,6 +10,7 @@
 #include "script/cage.h"
 #include "script/co_private.h"
 
+#include <lauxlib.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -60,6 +61,7 @@ const char *budget_text(const struct co *co, char *out, size_t size) {
     case KILL_DEADLINE: snprintf(out, size, "budget: the deadline of the call is past"); break;
     case KILL_MEMORY: snprintf(out, size, "budget: out of memory for this call"); break;
     case KILL_CANCEL: snprintf(out, size, "cancelled"); break;
+    case KILL_REFUSED: snprintf(out, size, "not verified: %s", co->refused); break;
     case KILL_NONE: snprintf(out, size, "no error"); break;
     }
     return out;
@@ -71,6 +73,15 @@ _Noreturn void budget_raise(lua_State *L) {
     lua_pushlightuserdata(L, (void *)&budget_raise);
     lua_error(L);
     __builtin_unreachable();
+}
+
+_Noreturn void co_refuse(lua_State *L, const char *why) {
+    struct co *co = co_of(L);
+    luaL_where(L, 1);
+    snprintf(co->place, sizeof co->place, "%s", lua_tostring(L, -1));
+    snprintf(co->refused, sizeof co->refused, "%s", why);
+    if (co->kill == KILL_NONE) co->kill = KILL_REFUSED;
+    budget_raise(L);
 }
 
 /* What the clock says: go on, pause, or die (then co->kill says of what). */

@@ -77,6 +77,33 @@ bool co_wake(struct ticket ticket) {
     return true;
 }
 
+/* ---- hooks of its end ---- */
+
+void co_end_hook(lua_State *L, struct co_end_hook *hook) {
+    struct co *co = co_of(L);
+    ENSURE(co != NULL && hook->co == NULL);
+    hook->co = co;
+    hook->next = co->hooks;
+    co->hooks = hook;
+}
+
+void co_end_unhook(struct co_end_hook *hook) {
+    if (hook->co == NULL) return;
+    struct co_end_hook **at = &hook->co->hooks;
+    while (*at != hook)
+        at = &(*at)->next;
+    *at = hook->next;
+    hook->co = NULL;
+}
+
+void co_run_hooks(struct co *co) {
+    while (co->hooks != NULL) {
+        struct co_end_hook *hook = co->hooks;
+        co_end_unhook(hook);
+        hook->ended(hook);
+    }
+}
+
 /* ---- the body of a call: runs inside the resume ---- */
 
 static int booted(lua_State *L, int status, lua_KContext context) {
@@ -169,7 +196,9 @@ static void explain(struct co *co, const char *text, struct co_end *end) {
 
 static void end_killed(struct co *co, struct co_end *end) {
     char budget[128], text[sizeof co->place + sizeof budget];
-    end->outcome = co->kill == KILL_CANCEL ? CALL_CANCELLED : CALL_BUDGET;
+    end->outcome = co->kill == KILL_CANCEL    ? CALL_CANCELLED
+                   : co->kill == KILL_REFUSED ? CALL_RAISED
+                                              : CALL_BUDGET;
     snprintf(text, sizeof text, "%s%s", co->place, budget_text(co, budget, sizeof budget));
     explain(co, text, end);
 }

@@ -63,6 +63,20 @@ int co_yield (lua_State *L, int (*finish)(lua_State *L, struct co_wait *wait));
  */
 bool co_wake(struct ticket ticket);
 
+/* Ends the call here, whatever the script holds around it: no pcall goes on after it. */
+_Noreturn void co_refuse(lua_State *L, const char *why);
+
+/* What must happen at the end of the call even when it is killed, and its coroutine dropped as it
+ * stands. `ended` runs on the runtime's loop, without Lua, before anything of the call is freed;
+ * the hook is off by then. */
+struct co_end_hook {
+    struct co *co; /* NULL: not on */
+    struct co_end_hook *next;
+    void (*ended)(struct co_end_hook *hook);
+};
+void co_end_hook(lua_State *L, struct co_end_hook *hook);
+void co_end_unhook(struct co_end_hook *hook); /* nothing where it is not on */
+
 /* Charges `n` bytes outside Lua's allocator to the running call; raises over the cap. */
 void co_charge(lua_State *L, size_t n);
 

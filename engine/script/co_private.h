@@ -14,7 +14,15 @@
  */
 enum co_phase { CO_FREE, CO_QUEUED, CO_READY, CO_RUNNING, CO_PARKED };
 
-enum co_kill { KILL_NONE, KILL_CPU, KILL_HELD, KILL_DEADLINE, KILL_MEMORY, KILL_CANCEL };
+enum co_kill {
+    KILL_NONE,
+    KILL_CPU,
+    KILL_HELD,
+    KILL_DEADLINE,
+    KILL_MEMORY,
+    KILL_CANCEL,
+    KILL_REFUSED
+};
 
 struct co {
     struct co *next; /* in the ready, waiting or free list */
@@ -26,6 +34,7 @@ struct co {
     uint32_t wait_generation; /* of the wait; 0: nothing to wake */
     enum co_phase phase;
     char place[96];    /* "channels/x.lua:12: " where the budget ended; or empty */
+    char refused[96];  /* KILL_REFUSED: what for */
     enum co_kill kill; /* set once; from then on the call only dies */
     bool boot;         /* runs a main chunk */
     bool no_wait;      /* a rule or a main chunk: may not wait */
@@ -36,6 +45,7 @@ struct co {
     int pcalls; /* nested now */
     struct call call;
     int take_error; /* what take() returned */
+    struct co_end_hook *hooks;
     struct co_wait *wait;
     int (*finish)(lua_State *L, struct co_wait *wait);
     struct timer deadline;
@@ -68,6 +78,7 @@ struct co_end {
     enum call_outcome outcome;
     char text[2048];
 };
+void co_run_hooks(struct co *co);
 void co_begin(struct co *co); /* a fresh coroutine: the first co_step runs the call */
 /* Runs until it pauses, parks or ends; true: it ended, see end. */
 bool co_step(struct co *co, struct co_end *end);

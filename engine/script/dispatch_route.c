@@ -72,11 +72,11 @@ static void finished(const struct call_result *result, void *data) {
     struct route_run *run = data;
     struct http_exchange *x = run->exchange;
     dispatch_count(run->version, result);
-    if (result->outcome == CALL_RETURNED) {
+    if (run->context.unverified) { /* however it ended */
+        answer_problem(x, PROBLEM_UNAUTHORIZED, "the request is not verified");
+    } else if (result->outcome == CALL_RETURNED) {
         http_reply(x, run->reply.status, run->reply.headers, run->reply.header_count,
                    buf_str(&run->reply.body));
-    } else if (run->context.unverified) {
-        answer_problem(x, PROBLEM_UNAUTHORIZED, "the request is not verified");
     } else {
         char script[320];
         snprintf(script, sizeof script, "%s@%.12s", run->version->path, run->version->id);

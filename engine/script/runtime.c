@@ -213,6 +213,7 @@ static void finish(struct co *co, const struct co_end *end) {
     struct runtime *rt = co->rt;
     timer_stop(&co->deadline);
     drop_wait(co);
+    co_run_hooks(co);
     leave_thread(co, end->outcome == CALL_RETURNED);
     if (co->boot) {
         boot_ended(co, end);

@@ -4,8 +4,9 @@
  *     ^                          |                                                      |
  *     '---- fetch failed --------+---------------- fresh <------------------------------'
  *
- * The call that made an entry busy holds a guard that the coroutine closes however it ends (return,
- * error, deadline, cancel), so an entry never stays busy without somebody working on it; closing it
+ * The call that made an entry busy holds a guard. It is closed when ctx.token returns or raises,
+ * and at the end of the call however that comes (a killed call is dropped as it stands and closes
+ * nothing of its own): so an entry never stays busy without somebody working on it. Closing it
  * wakes who waits, and the first of them tries again. Waiters hear on their own loop. */
 #include "script/tokens.h"
 
@@ -53,6 +54,7 @@ struct token_cache {
 };
 
 struct guard {
+    struct co_end_hook hook;
     struct token_cache *cache;
     struct entry *entry; /* NULL once it was let go */
 };
@@ -121,20 +123,29 @@ static void let_go(struct entry *e) {
     }
 }
 
-static int guard_close(lua_State *L) {
-    struct guard *g = lua_touserdata(L, 1);
-    if (g->entry == NULL) return 0;
+static void guard_release(struct guard *g) {
+    if (g->entry == NULL) return;
     pthread_mutex_lock(&g->cache->lock);
     let_go(g->entry);
     pthread_mutex_unlock(&g->cache->lock);
     g->entry = NULL;
+}
+
+static void call_ended(struct co_end_hook *hook) {
+    guard_release(CONTAINER_OF(hook, struct guard, hook));
+}
+
+static int guard_close(lua_State *L) {
+    struct guard *g = lua_touserdata(L, 1);
+    co_end_unhook(&g->hook);
+    guard_release(g);
     return 0;
 }
 
 /* Pushes the guard that holds nothing yet, to be closed with the running C function. */
 static struct guard *guard_push(lua_State *L, struct token_cache *t) {
     struct guard *g = lua_newuserdatauv(L, sizeof *g, 0);
-    *g = (struct guard){.cache = t};
+    *g = (struct guard){.hook.ended = call_ended, .cache = t};
     if (luaL_newmetatable(L, GUARD_TYPE)) {
         lua_pushcfunction(L, guard_close);
         lua_setfield(L, -2, "__close");
@@ -145,6 +156,7 @@ static struct guard *guard_push(lua_State *L, struct token_cache *t) {
     }
     lua_setmetatable(L, -2);
     lua_toclose(L, -1);
+    co_end_hook(L, &g->hook);
     return g;
 }
 
@@ -200,7 +212,9 @@ static struct token_wait *waiter_push(lua_State *L, struct token_cache *t) {
 }
 
 /* ---- ctx.token(key, fetch) ----
- * Stack: 1 key, 2 fetch, 3 the full name, 4 the guard. */
+ * Stack: 1 key, 2 fetch, 3 the full name, 4 the guard; then 5 and 6 what fetch returned. */
+
+enum { AT_VALUE = 5, AT_LIFE = 6, AT_TOKEN = AT_LIFE };
 
 static int look(lua_State *L);
 
@@ -212,12 +226,6 @@ static int waited(lua_State *L, struct co_wait *wait) {
     return look(L);
 }
 
-static int store_failed_but_usable(lua_State *L, const struct store_answer *a) {
-    (void)L;
-    if (a->err != 0) log_warn("token_not_stored", L_TEXT("error", err_text(a->err)));
-    return 1; /* the token, pushed below the wait */
-}
-
 static void fill(struct entry *e, char *value, size_t n, int64_t refresh_at, int64_t expires_at) {
     mem_wipe_free(e->value, e->value_len);
     e->value = value;
@@ -226,23 +234,37 @@ static void fill(struct entry *e, char *value, size_t n, int64_t refresh_at, int
     e->expires_at = expires_at;
 }
 
-/* What fetch returned is at -2 (value) and -1 (seconds to live). */
+/* The entry that the guard holds has its token; who waits looks again. */
+static void keep(struct guard *g, char *value, size_t n, int64_t refresh_at, int64_t expires_at) {
+    pthread_mutex_lock(&g->cache->lock);
+    fill(g->entry, value, n, refresh_at, expires_at);
+    let_go(g->entry);
+    pthread_mutex_unlock(&g->cache->lock);
+    g->entry = NULL;
+}
+
+static int store_failed_but_usable(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) log_warn("token_not_stored", L_TEXT("error", err_text(a->err)));
+    lua_settop(L, AT_TOKEN);
+    return 1;
+}
+
 static int fetched(lua_State *L, int status, lua_KContext k) {
-    (void)k;
+    (void)status, (void)k;
     struct guard *g = lua_touserdata(L, 4);
-    if (status != LUA_OK && status != LUA_YIELD) return lua_error(L);
-    struct str value = secret_is(L, -2) ? secret_bytes(L, -2) : bytes_arg(L, lua_absindex(L, -2));
-    if (!lua_isinteger(L, -1) || lua_tointeger(L, -1) <= 0 || lua_tointeger(L, -1) > LIFE_MAX_S)
+    struct str value = secret_is(L, AT_VALUE) ? secret_bytes(L, AT_VALUE) : bytes_arg(L, AT_VALUE);
+    int64_t life_s = lua_isinteger(L, AT_LIFE) ? lua_tointeger(L, AT_LIFE) : 0;
+    if (life_s <= 0 || life_s > LIFE_MAX_S)
         return luaL_error(L, "token: fetch must return the token and the seconds it lives");
     if (value.n == 0 || value.n > VALUE_MAX)
         return luaL_error(L, "token: fetch returned a token of %d bytes", (int)value.n);
     const struct script_services *s = context_of(L)->services;
-    int64_t now = clock_now_ms(s->clock), life = lua_tointeger(L, -1) * 1000;
+    int64_t now = clock_now_ms(s->clock), life = life_s * 1000;
     int64_t refresh_at = now + life / 5 * 4, expires_at = now + life;
 
     struct commit *c = commit_push(L);
     secret_push(L, value, lua_tostring(L, 1));
-    lua_insert(L, -2); /* the token stays below what the wait pushes: it is the result */
+    lua_replace(L, AT_TOKEN);
     struct str name;
     name.p = lua_tolstring(L, 3, &name.n);
     struct buf sealed = {0};
@@ -254,26 +276,25 @@ static int fetched(lua_State *L, int status, lua_KContext k) {
             VALS(V_STR(name), V_BLOB(buf_str(&sealed)), V_INT(refresh_at), V_INT(expires_at)));
     buf_free(&sealed);
     if (err != 0) {
-        mem_free(copy);
+        mem_wipe_free(copy, value.n);
         return luaL_error(L, "token: %s", err_text(err));
     }
-    pthread_mutex_lock(&g->cache->lock);
-    fill(g->entry, copy, value.n, refresh_at, expires_at);
-    let_go(g->entry);
-    pthread_mutex_unlock(&g->cache->lock);
-    g->entry = NULL;
+    keep(g, copy, value.n, refresh_at, expires_at);
     return store_wait_commit(L, c, LANE_RESULT, store_failed_but_usable);
 }
 
 static int fetch(lua_State *L) {
     lua_settop(L, 4);
     lua_pushvalue(L, 2);
-    return fetched(L, lua_pcallk(L, 0, 2, 0, 0, fetched), 0);
+    lua_callk(L, 0, 2, 0, fetched);
+    return fetched(L, LUA_OK, 0);
 }
 
 static int loaded(lua_State *L, const struct store_answer *a) {
     struct guard *g = lua_touserdata(L, 4);
+    pthread_mutex_lock(&g->cache->lock);
     g->entry->loaded = a->err == 0;
+    pthread_mutex_unlock(&g->cache->lock);
     if (a->err != 0 || rows_count(a->rows) == 0) return fetch(L);
     int64_t refresh_at = rows_int(a->rows, 0, 1), expires_at = rows_int(a->rows, 0, 2);
     struct str name;
@@ -283,12 +304,11 @@ static int loaded(lua_State *L, const struct store_answer *a) {
                   seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
-    if (value == NULL) return fetch(L);
-    pthread_mutex_lock(&g->cache->lock);
-    fill(g->entry, value, n, refresh_at, expires_at);
-    let_go(g->entry);
-    pthread_mutex_unlock(&g->cache->lock);
-    g->entry = NULL;
+    if (value == NULL) {
+        mem_wipe_free(plain.data, plain.cap);
+        return fetch(L);
+    }
+    keep(g, value, n, refresh_at, expires_at);
     lua_settop(L, 4);
     return look(L);
 }
@@ -337,17 +357,17 @@ static int look(lua_State *L) {
 
 int tokens_l_token(lua_State *L) {
     size_t n;
-    const char *key = luaL_checklstring(L, 1, &n);
+    luaL_checklstring(L, 1, &n);
     luaL_argcheck(L, n >= 1 && n <= KEY_MAX, 1, "a name of 1 to 200 bytes");
     luaL_checktype(L, 2, LUA_TFUNCTION);
     co_require_wait(L, "ctx.token");
     lua_settop(L, 2);
     const struct call_context *c = context_of(L);
+    lua_pushstring(L, c->scope == SCOPE_SIMULATOR ? "sandbox/" : "");
     lua_pushlstring(L, c->account.p, c->account.n);
     lua_pushliteral(L, ":");
     lua_pushvalue(L, 1);
-    lua_concat(L, 3);
-    (void)key;
+    lua_concat(L, 4);
     guard_push(L, c->services->tokens);
     return look(L);
 }

@@ -2,6 +2,7 @@
 
 #include "base/json.h"
 #include "script/bind_json.h"
+#include "script/lua_util.h"
 
 #include <lauxlib.h>
 
@@ -12,10 +13,6 @@ int operation_state_of_tag(const char *tag, bool asking) {
     }
     int state = states_find(OPERATION_STATES, OPERATION_STATES_, str_of(tag));
     return state == OPERATION_SENDING ? -1 : state;
-}
-
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.p, s.n);
 }
 
 static void set_str(lua_State *L, const char *key, struct str s) {

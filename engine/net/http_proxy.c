@@ -3,27 +3,26 @@
  * What is no plain address ends the walk, and the last good hop stands: a proxy that writes rubbish
  * must not let its client choose. X-Request-Id is taken from a proxy only, and only if it is a
  * plain word. */
+#include "net/address.h"
 #include "net/http_private.h"
 
-#include <arpa/inet.h>
-
-static int address_parse(struct str text, uint8_t out[16]) {
-    char z[INET6_ADDRSTRLEN];
-    if (text.n == 0 || text.n >= sizeof z) return E_SYNTAX;
-    memcpy(z, text.p, text.n);
-    z[text.n] = '\0';
-    if (memchr(z, '\0', text.n) != NULL) return E_SYNTAX;
-    if (inet_pton(AF_INET6, z, out) == 1) return 0;
+static int mapped_parse(struct str text, uint8_t out[16]) {
+    struct address a;
+    int err = address_parse(&a, text);
+    if (err != 0) return err;
+    memcpy(out, a.bytes, 16);
+    if (a.family == 6) return 0;
     memset(out, 0, 10);
     out[10] = out[11] = 0xff;
-    return inet_pton(AF_INET, z, out + 12) == 1 ? 0 : E_SYNTAX;
+    memcpy(out + 12, a.bytes, 4);
+    return 0;
 }
 
 /* "10.0.0.0/8", "::1", "fd00::/8" */
 int net_range_parse(struct str text, struct net_range *out) {
     struct str address, bits;
     bool has_bits = str_cut(text, '/', &address, &bits);
-    int err = address_parse(address, out->addr);
+    int err = mapped_parse(address, out->addr);
     if (err != 0) return err;
     int base = str_find(address, ':') < 0 ? 96 : 0;
     int64_t n = 128 - base;
@@ -40,7 +39,7 @@ static bool in_range(const struct net_range *r, const uint8_t addr[16]) {
 
 bool net_trusted(const struct http_server *s, struct str address) {
     uint8_t raw[16];
-    if (s->range_count == 0 || address_parse(address, raw) != 0) return false;
+    if (s->range_count == 0 || mapped_parse(address, raw) != 0) return false;
     for (size_t i = 0; i < s->range_count; i++)
         if (in_range(&s->ranges[i], raw)) return true;
     return false;
@@ -55,7 +54,7 @@ static bool walk(struct http_server *s, struct http_exchange *x, struct str list
         struct str hop = str_trim(str_sub(list, from, list.n));
         list.n = from == 0 ? 0 : from - 1;
         uint8_t raw[16];
-        if (address_parse(hop, raw) != 0) return false;
+        if (mapped_parse(hop, raw) != 0) return false;
         memcpy(x->peer, hop.p, hop.n); /* parsed, so shorter than peer */
         x->peer[hop.n] = '\0';
         if (!net_trusted(s, hop)) return false;

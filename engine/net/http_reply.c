@@ -4,6 +4,7 @@
  * turns the answer into a 500. */
 #include "net/http_private.h"
 
+#include "net/exchange.h"
 #include "net/problem.h"
 
 #include <stdio.h>
@@ -91,21 +92,6 @@ static bool ours(struct str name) {
     }
 }
 
-static bool field_fits(const struct http_header *h) {
-    static const char TOKEN_ALSO[] = "!#$%&'*+-.^_`|~";
-    if (h->name.n == 0) return false;
-    for (size_t i = 0; i < h->name.n; i++) {
-        char c = h->name.p[i];
-        bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-        if (!word && (c == '\0' || strchr(TOKEN_ALSO, c) == NULL)) return false;
-    }
-    for (size_t i = 0; i < h->value.n; i++) {
-        uint8_t c = (uint8_t)h->value.p[i];
-        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
-    }
-    return true;
-}
-
 static bool bodiless(int status) {
     return status == 204 || status == 304;
 }
@@ -121,7 +107,7 @@ static int build_head(struct work *w, int status, const struct http_header *head
     else
         buf_addf(b, "HTTP/1.1 %d %s\r\n", status, reason(status));
     for (size_t i = 0; i < count; i++) {
-        if (!field_fits(&headers[i])) return E_INVAL;
+        if (!header_name_ok(headers[i].name) || !header_value_ok(headers[i].value)) return E_INVAL;
         if (ours(headers[i].name)) continue;
         buf_addstr(b, headers[i].name);
         buf_add(b, ": ", 2);

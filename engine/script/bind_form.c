@@ -7,15 +7,9 @@
 #include "script/bind_form.h"
 #include "script/co.h"
 #include "script/lua_out.h"
+#include "script/lua_util.h"
 
 #define FORM_OUT_MAX ((size_t)1 << 20)
-
-static struct str check_str(lua_State *L, int index) {
-    luaL_checktype(L, index, LUA_TSTRING);
-    struct str s;
-    s.p = lua_tolstring(L, index, &s.n);
-    return s;
-}
 
 /* Pushes the decoded text; a code, and nothing pushed, if it is malformed. */
 static int push_decoded(lua_State *L, struct str encoded, bool plus) {
@@ -103,10 +97,6 @@ static void put_pair(struct lua_out *o, struct str name, struct str value) {
     lua_out_took(o, &room);
 }
 
-static int by_bytes(const void *a, const void *b) {
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 static void encode_map(lua_State *L, struct lua_out *o) {
     size_t n = 0, i = 0;
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
@@ -116,7 +106,7 @@ static void encode_map(lua_State *L, struct lua_out *o) {
     struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0);
     for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1), i++)
         names[i].p = lua_tolstring(L, -2, &names[i].n);
-    sort_heap(names, n, sizeof *names, by_bytes);
+    sort_heap(names, n, sizeof *names, str_by_bytes);
     for (i = 0; i < n; i++) {
         lua_pushlstring(L, names[i].p, names[i].n);
         lua_rawget(L, 1);

@@ -8,6 +8,7 @@
 
 #include "base/ensure.h"
 #include "script/co.h"
+#include "script/lua_util.h"
 
 /* ---- json.number and json.raw ---- */
 
@@ -172,13 +173,6 @@ static void read_options(lua_State *L, int index, const char *who, struct json_l
     }
 }
 
-static struct str check_text(lua_State *L, int index) {
-    luaL_checktype(L, index, LUA_TSTRING);
-    struct str s;
-    s.p = lua_tolstring(L, index, &s.n);
-    return s;
-}
-
 int json_decode_push(lua_State *L, struct str text) {
     struct json_limits limits = {0};
     struct why why = {0};
@@ -187,7 +181,7 @@ int json_decode_push(lua_State *L, struct str text) {
 }
 
 static int l_decode(lua_State *L) {
-    struct str text = check_text(L, 1);
+    struct str text = check_str(L, 1);
     struct json_limits limits;
     struct why why = {0};
     read_options(L, 2, "json.decode", &limits);
@@ -228,14 +222,14 @@ static int l_object(lua_State *L) {
 }
 
 static int l_number(lua_State *L) {
-    struct str text = check_text(L, 1);
+    struct str text = check_str(L, 1);
     if (!json_is_number(text)) return bind_fail(L, E_SYNTAX, "json.number: this is no number");
     json_push_number(L, text);
     return 1;
 }
 
 static int l_raw(lua_State *L) {
-    struct str text = check_text(L, 1);
+    struct str text = check_str(L, 1);
     struct why why = {0};
     int err = decode(L, text, NULL, &why); /* only to see that it is good */
     if (err != 0) return bind_fail(L, err, "%s", why.text);
@@ -277,7 +271,7 @@ const struct bind_module bind_json = {
 /* ---- cjson's names ---- */
 
 static int cjson_decode(lua_State *L) {
-    struct str text = check_text(L, 1);
+    struct str text = check_str(L, 1);
     struct why why = {0};
     if (decode(L, text, NULL, &why) != 0) return luaL_error(L, "%s", why.text);
     return 1;

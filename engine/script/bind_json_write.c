@@ -7,6 +7,7 @@
 #include "script/bind_secret.h"
 #include "script/co.h"
 #include "script/lua_out.h"
+#include "script/lua_util.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -102,10 +103,6 @@ static void put_array(struct out *o, const struct frame *f, int index, lua_Integ
     put(o, STR("]"));
 }
 
-static int by_bytes(const void *a, const void *b) {
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 /* The keys stay where they are while the table holds them, so their bytes need no copy. */
 static void put_object(struct out *o, const struct frame *f, int index, size_t n) {
     lua_State *L = o->L;
@@ -115,7 +112,7 @@ static void put_object(struct out *o, const struct frame *f, int index, size_t n
         keys[count].p = lua_tolstring(L, -2, &keys[count].n);
         count++;
     }
-    sort_heap(keys, count, sizeof *keys, by_bytes);
+    sort_heap(keys, count, sizeof *keys, str_by_bytes);
     put(o, STR("{"));
     for (size_t i = 0; i < count; i++) {
         struct frame member = {.up = f, .key = keys[i]};

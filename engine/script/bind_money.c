@@ -5,18 +5,12 @@
 
 #include "base/ensure.h"
 #include "script/bind_json.h"
+#include "script/lua_util.h"
 
 static int64_t check_int(lua_State *L, int index) {
     if (!lua_isinteger(L, index) || lua_type(L, index) != LUA_TNUMBER)
         luaL_argerror(L, index, "an integer in minor units expected");
     return lua_tointeger(L, index);
-}
-
-static struct str check_str(lua_State *L, int index) {
-    luaL_checktype(L, index, LUA_TSTRING);
-    struct str s;
-    s.p = lua_tolstring(L, index, &s.n);
-    return s;
 }
 
 static enum money_round check_mode(lua_State *L, int index) {

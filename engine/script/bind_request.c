@@ -11,6 +11,7 @@
 #include "script/bind_form.h"
 #include "script/bind_json.h"
 #include "script/context.h"
+#include "script/lua_util.h"
 
 #define REQUEST_TYPE "request"
 enum { UV_HEADERS = 1, UV_PARAMS, UV_COUNT = 2 };
@@ -31,10 +32,6 @@ void request_push(lua_State *L, const struct call_context *context) {
     struct request *r = lua_newuserdatauv(L, sizeof *r, UV_COUNT);
     *r = (struct request){context, context->serial};
     luaL_setmetatable(L, REQUEST_TYPE);
-}
-
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.p == NULL ? "" : s.p, s.n);
 }
 
 /* A name that comes twice: the values joined by a comma, as RFC 9110 has it. */

@@ -7,16 +7,10 @@
 #include "base/ensure.h"
 #include "script/bind.h"
 #include "script/co.h"
+#include "script/lua_util.h"
 
 #define FORMAT_MAX 128
 #define TEXT_MAX   512
-
-static struct str check_str(lua_State *L, int index) {
-    luaL_checktype(L, index, LUA_TSTRING);
-    struct str s;
-    s.p = lua_tolstring(L, index, &s.n);
-    return s;
-}
 
 static int64_t check_ms(lua_State *L, int index) {
     if (!lua_isinteger(L, index) || lua_type(L, index) != LUA_TNUMBER)

@@ -10,24 +10,14 @@
 #include "script/bind.h"
 #include "script/co.h"
 #include "script/lua_out.h"
+#include "script/lua_util.h"
 
 #define TREE_TYPE   "xml.tree"
 #define XML_OUT_MAX ((size_t)1 << 20)
 
-static struct str check_str(lua_State *L, int index) {
-    luaL_checktype(L, index, LUA_TSTRING);
-    struct str s;
-    s.p = lua_tolstring(L, index, &s.n);
-    return s;
-}
-
 static int tree_gc(lua_State *L) {
     xml_doc_free(lua_touserdata(L, 1));
     return 0;
-}
-
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.p, s.n);
 }
 
 static void push_node(lua_State *L, const struct xml_node *node) {
@@ -119,10 +109,6 @@ static bool field(lua_State *L, int index, const char *name, struct str *out) {
     return true;
 }
 
-static int by_bytes(const void *a, const void *b) {
-    return str_cmp(*(const struct str *)a, *(const struct str *)b);
-}
-
 static void put_attrs(struct lua_out *o, int index) {
     lua_State *L = o->L;
     lua_pushliteral(L, "attrs");
@@ -137,7 +123,7 @@ static void put_attrs(struct lua_out *o, int index) {
         struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0), value = {0};
         for (lua_pushnil(L); lua_next(L, attrs) != 0; lua_pop(L, 1), i++)
             names[i].p = lua_tolstring(L, -2, &names[i].n);
-        sort_heap(names, n, sizeof *names, by_bytes);
+        sort_heap(names, n, sizeof *names, str_by_bytes);
         for (i = 0; i < n; i++) {
             if (!xml_is_name(names[i])) luaL_error(L, "xml.encode: bad attribute name");
             field(L, attrs, names[i].p, &value);

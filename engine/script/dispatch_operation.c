@@ -84,7 +84,7 @@ static int take(lua_State *L, int n, void *data) {
     struct operation_run *run = data;
     int decision = lua_gettop(L) - n + 1;
     const char *tag = n == 0 ? NULL : script_tag(L, decision);
-    int to = tag == NULL ? -1 : operation_state_of_tag(tag, run->asking);
+    int to = tag == NULL ? -1 : operation_state_of_tag(tag);
     if (to < 0)
         return luaL_error(
             L, "%s must return a decision: pending{}, success{}, failed{}, unknown{} ...",

@@ -2,20 +2,15 @@
 
 #include "base/json.h"
 #include "script/bind_json.h"
+#include "script/lua_util.h"
 
 #include <lauxlib.h>
 
-int operation_state_of_tag(const char *tag, bool asking) {
-    if (strcmp(tag, "not_created") == 0) {
-        (void)asking; /* nothing was created: said at once or when asked, it is a no */
-        return OPERATION_FAILED;
-    }
+int operation_state_of_tag(const char *tag) {
+    /* Nothing was created: said at once or when asked, it is a no. */
+    if (strcmp(tag, "not_created") == 0) return OPERATION_FAILED;
     int state = states_find(OPERATION_STATES, OPERATION_STATES_, str_of(tag));
     return state == OPERATION_SENDING ? -1 : state;
-}
-
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.p, s.n);
 }
 
 static void set_str(lua_State *L, const char *key, struct str s) {

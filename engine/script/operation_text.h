@@ -12,8 +12,8 @@
 
 #include <lua.h>
 
-/* The state a decision's tag means; -1: it is none. `asking`: not_created is then a final no. */
-int operation_state_of_tag(const char *tag, bool asking);
+/* The state a decision's tag means; -1: it is none. */
+int operation_state_of_tag(const char *tag);
 
 /* Pushes {id, kind, reference, status, account, input, data, result}; raises. */
 void operation_push(lua_State *L, const struct operation_row *row);

@@ -251,12 +251,6 @@ void state_push_part(lua_State *L, const struct part *part) {
     if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);
 }
 
-static const struct part *find_part(const struct version *v, const char *name) {
-    for (size_t i = 1; i < v->part_count; i++)
-        if (strcmp(v->parts[i].name, name) == 0) return &v->parts[i];
-    return NULL;
-}
-
 static int required(lua_State *L, int status, lua_KContext context) {
     (void)status, (void)context;
     if (lua_isnil(L, -1)) {
@@ -287,7 +281,7 @@ int state_require(lua_State *L) {
         return 1;
     }
     lua_settop(L, 2);
-    const struct part *part = strlen(name) == length ? find_part(st->version, name) : NULL;
+    const struct part *part = strlen(name) == length ? version_part(st->version, name) : NULL;
     if (part != NULL) {
         lua_pushvalue(L, 1);
         lua_pushlightuserdata(L, (void *)&LOADED_KEY); /* being loaded */

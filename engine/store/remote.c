@@ -52,21 +52,6 @@ static int dial(const char *path, struct why *why) {
     return err;
 }
 
-static size_t frame_begin(struct buf *b, enum control_kind kind, uint32_t id) {
-    size_t at = b->len;
-    wire_put_u32(b, 0);
-    wire_put_u8(b, kind);
-    wire_put_u32(b, id);
-    return at;
-}
-
-static void frame_end(struct buf *b, size_t at) {
-    if (b->err != 0) return;
-    uint32_t n = (uint32_t)(b->len - at - 4);
-    for (int i = 0; i < 4; i++)
-        b->data[at + (size_t)i] = (char)(n >> (8 * i));
-}
-
 static void put_rows_request(struct buf *b, const char *text, const struct val *values,
                              size_t count) {
     wire_put_str(b, str_of(text));

@@ -36,6 +36,21 @@ void wire_put_val(struct buf *b, const struct val *v) {
     if (v->type == VAL_TEXT || v->type == VAL_BLOB) wire_put_str(b, v->s);
 }
 
+size_t frame_begin(struct buf *b, unsigned kind, uint32_t id) {
+    size_t at = b->len;
+    wire_put_u32(b, 0);
+    wire_put_u8(b, kind);
+    wire_put_u32(b, id);
+    return at;
+}
+
+void frame_end(struct buf *b, size_t at) {
+    if (b->err != 0) return;
+    uint32_t n = (uint32_t)(b->len - at - 4);
+    for (int i = 0; i < 4; i++)
+        b->data[at + (size_t)i] = (char)(n >> (8 * i));
+}
+
 static uint64_t get_le(struct wire_in *in, size_t n) {
     if (in->left < n) {
         in->bad = true;

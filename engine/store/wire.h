@@ -25,6 +25,11 @@ void wire_put_i64(struct buf *b, int64_t v);
 void wire_put_str(struct buf *b, struct str s); /* u32 length, bytes */
 void wire_put_val(struct buf *b, const struct val *v);
 
+/* A frame: u32 length of what follows it, u8 kind, u32 id, the content. Begin gives the place that
+ * end fills the length into. */
+size_t frame_begin(struct buf *b, unsigned kind, uint32_t id);
+void frame_end(struct buf *b, size_t at);
+
 unsigned wire_u8(struct wire_in *in);
 unsigned wire_u16(struct wire_in *in);
 uint32_t wire_u32(struct wire_in *in);

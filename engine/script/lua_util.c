@@ -1,0 +1,29 @@
+/* See lua_util.h. All may raise for want of memory, check_str for a wrong type. */
+#include "script/lua_util.h"
+
+#include <lauxlib.h>
+
+struct str check_str(lua_State *L, int index) {
+    luaL_checktype(L, index, LUA_TSTRING);
+    struct str s;
+    s.p = lua_tolstring(L, index, &s.n);
+    return s;
+}
+
+void push_str(lua_State *L, struct str s) {
+    lua_pushlstring(L, s.p == NULL ? "" : s.p, s.n);
+}
+
+void set_freeing(lua_State *L, const char *type, lua_CFunction gc) {
+    if (luaL_newmetatable(L, type)) {
+        lua_pushcfunction(L, gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_setmetatable(L, -2);
+}
+
+int str_by_bytes(const void *a, const void *b) {
+    return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}

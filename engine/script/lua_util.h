@@ -1,0 +1,18 @@
+/* Small things between Lua's stack and our types that more than one binding needs. */
+#ifndef LUWAK_SCRIPT_LUA_UTIL_H
+#define LUWAK_SCRIPT_LUA_UTIL_H
+
+#include "base/str.h"
+
+#include <lua.h>
+
+struct str check_str(lua_State *L, int index); /* a string and no number, or it raises; a view */
+void push_str(lua_State *L, struct str s);
+
+/* Gives the userdata on top the metatable `type`, whose only content is how to free; made at its
+ * first use. */
+void set_freeing(lua_State *L, const char *type, lua_CFunction gc);
+
+int str_by_bytes(const void *a, const void *b); /* for sort_heap over struct str */
+
+#endif

@@ -203,6 +203,7 @@ static void run_one(struct testing *all, struct version *v, const char *name, st
         engine_start(r->engine, scripts_loaded, r);
         while (!r->loaded && loop_sim_step(r->engine->loop)) {
         }
+        loop_sim_drain(r->engine->loop); /* the worker has heard of the scripts */
         if (r->loaded && r->trouble.len == 0) run_call(r);
         wind_down(r->engine);
         test_script_detach(&r->script);

@@ -345,7 +345,8 @@ static void run_turn(struct task *task) {
     while (rt->first_ready != NULL) {
         bool was_last = rt->first_ready == last;
         run_one(rt);
-        if (was_last || budget_mono_ns() - began >= TURN_NS) break;
+        if (was_last) break;
+        if (!rt->options.no_slices && budget_mono_ns() - began >= TURN_NS) break;
     }
     if (rt->first_build != NULL) { /* also in a full turn: one that is always full must not starve it */
         struct state *st = rt->first_build;

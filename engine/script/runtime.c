@@ -348,7 +348,8 @@ static void run_turn(struct task *task) {
         if (was_last) break;
         if (!rt->options.no_slices && budget_mono_ns() - began >= TURN_NS) break;
     }
-    if (rt->first_build != NULL) { /* also in a full turn: one that is always full must not starve it */
+    if (rt->first_build !=
+        NULL) { /* also in a full turn: one that is always full must not starve it */
         struct state *st = rt->first_build;
         rt->first_build = st->next_build;
         if (rt->first_build == NULL) rt->last_build = NULL;

@@ -78,8 +78,8 @@ static bool key_valid(struct str key) {
 }
 
 /* A channel sees only keys that begin with its provider's name. */
-static bool key_granted(const struct manifest *m, struct str key) {
-    const char *owner = m->upstream != NULL ? m->upstream : m->provider;
+static bool key_granted(const struct version *v, struct str key) {
+    const char *owner = manifest_owner(v);
     if (owner == NULL) return true;
     size_t n = strlen(owner);
     return key.n > n && str_eq_nocase(str_sub(key, 0, n), str_of(owner)) && key.p[n] == '_';
@@ -106,12 +106,11 @@ void manifest_read_config(struct manifest_reader *r, int index) {
                            lua_gettop(L));
             continue;
         }
-        if (!key_granted(r->m, key)) {
-            const char *owner = r->m->upstream != NULL ? r->m->upstream : r->m->provider;
+        if (!key_granted(r->v, key)) {
             manifest_problem(r, field,
                              "expected a key that begins with the provider's name (%s_...), found "
                              "\"%.*s\"",
-                             owner, STR_FMT(key));
+                             manifest_owner(r->v), STR_FMT(key));
             continue;
         }
         struct manifest_configs *c = &r->m->config;

@@ -160,7 +160,6 @@ static void run_call(struct test_run *r) {
     w->services.transport = r->script.transport; /* jobs and operations too */
     call_context_init(&r->context, &r->script.services, r->version, STR(""));
     r->context.test = &r->script;
-    r->context.http.hosts = NULL;
     const struct call call = {.version = r->version,
                               .entry = r->entry,
                               .deadline_ms = TEST_MS,

@@ -112,7 +112,7 @@ static void each_declared(struct engine *e, const char *provider, declared_cb ea
         const struct manifest *m = v->manifest;
         if ((v->kind & (KIND_CHANNEL | KIND_BILLER)) == 0 || m == NULL || set->entries[i].deleted)
             continue;
-        const char *who = m->provider != NULL ? m->provider : m->upstream;
+        const char *who = manifest_owner(v);
         if (who == NULL || (provider != NULL && strcmp(who, provider) != 0)) continue;
         for (size_t k = 0; k < m->hosts.count; k++) {
             struct seen one = {who, "host", m->hosts.at[k].value};

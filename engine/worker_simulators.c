@@ -36,14 +36,15 @@ static void answered(struct http_exchange *x, int status, const struct http_head
     delivery_free(d);
 }
 
-/* The provider whose channel declares this host, in any environment. */
+/* The provider whose channel or biller declares this host, in any environment. */
 static const char *provider_of(const struct worker *w, const struct url *url) {
     for (size_t i = 0; w->set != NULL && i < w->set->count; i++) {
-        const struct manifest *m = w->set->entries[i].version->manifest;
-        if (m == NULL || m->provider == NULL || m->kind == KIND_SANDBOX) continue;
+        const struct version *v = w->set->entries[i].version;
+        const struct manifest *m = v->manifest;
+        if (v->kind == KIND_SANDBOX || manifest_owner(v) == NULL) continue;
         for (size_t k = 0; k < m->hosts.count; k++) {
             const char *const one[] = {m->hosts.at[k].value, NULL};
-            if (url_allowed(url, one, true)) return m->provider;
+            if (url_allowed(url, one, true)) return manifest_owner(v);
         }
     }
     return NULL;

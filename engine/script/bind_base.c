@@ -30,7 +30,7 @@ static const struct bind_fn base[] = {
     {"assert", NULL, KINDS_ALL, "v: any, message?: any -> any...",
      "raises message when v is false"},
     {"error", NULL, KINDS_ALL, "message: any, level?: integer", "raises an error"},
-    {"getmetatable", NULL, KINDS_ALL, "v: any -> table?", "the metatable, or what it shows"},
+    {"getmetatable", cage_getmetatable, KINDS_ALL, "v: any -> table?", "the metatable, or what it shows"},
     {"ipairs", NULL, KINDS_ALL, "t: table -> function, table, integer", "walks 1, 2, 3 ..."},
     {"next", cage_next, KINDS_ALL, "t: table, key?: any -> any, any", "the pair behind key"},
     {"pairs", cage_pairs, KINDS_ALL, "t: table -> function, table, any",

@@ -203,34 +203,31 @@ static int l_verify(lua_State *L) {
     co_refuse(L, why == NULL ? "the signature does not fit" : why);
 }
 
-/* ctx.config.NAME: the declared key's value, a secret where the script said so. Looked up at its
- * first use and kept in the table: a state belongs to one version, and configuration never changes.
- */
+/* ctx.config.NAME: the declared key's value, a secret where the script said so. Kept nowhere: a
+ * grant that is taken back ends with the next read, and configuration never changes. */
 static int config_index(lua_State *L) {
     const struct call_context *c = context_of(L);
     const struct manifest *m = c->version->manifest;
-    const char *name = luaL_checkstring(L, 2);
+    const char *name = luaL_checkstring(L, 2), *owner = manifest_owner(c->version);
     const struct manifest_config *key = NULL;
     for (size_t i = 0; m != NULL && i < m->config.count && key == NULL; i++)
         if (strcmp(m->config.at[i].name, name) == 0) key = &m->config.at[i];
-    if (key == NULL) return luaL_error(L, "ctx.config.%s: the script does not declare it", name);
+    if (key == NULL || owner == NULL)
+        return luaL_error(L, "ctx.config.%s: the script does not declare it", name);
     if (!grants_have(c->services->grants, c->provider, "key", key->key))
         return luaL_error(L,
                           "ctx.config.%s: %s is not granted to %s; grant it with: luwak grant %s",
-                          name, key->key, m->provider, m->provider);
+                          name, key->key, owner, owner);
     const char *value;
-    int err = config_provider(c->services->config, m->provider, key->key, &value);
+    int err = config_provider(c->services->config, owner, key->key, &value);
     if (err == E_DENIED)
         return luaL_error(L, "ctx.config.%s: %s is not a key of provider %s", name, key->key,
-                          m->provider);
+                          owner);
     if (err != 0) return luaL_error(L, "ctx.config.%s: %s is not set", name, key->key);
     if (key->secret)
         secret_push(L, str_of(value), key->key);
     else
         lua_pushstring(L, value);
-    lua_pushvalue(L, 2);
-    lua_pushvalue(L, -2);
-    lua_rawset(L, 1);
     return 1;
 }
 

@@ -5,7 +5,9 @@
  * chain of fifty thousand would unwind for seconds with no instruction run. There is
  * no xpcall (its handler would run inside the hook's error, hooks off), no load, no coroutine.
  * setmetatable refuses the fields that run code behind the budget's back (__gc) or make the
- * collector slow (__mode). tostring shows no addresses: they differ from run to run. */
+ * collector slow (__mode), and installs a copy of the known events: a field that is added to the
+ * metatable afterwards, these three above all, has no effect. getmetatable gives the script its own
+ * table back. tostring shows no addresses: they differ from run to run. */
 #include "script/cage.h"
 
 #include "base/rng.h"
@@ -52,6 +54,28 @@ static void refuse_field(lua_State *L, const char *name) {
     lua_pop(L, 1);
 }
 
+/* Where the copy keeps the script's own table: a key that no script can name. */
+static const char own_key;
+
+static void push_events(lua_State *L) {
+    static const char *const EVENTS[] = {
+        "__index", "__newindex", "__call", "__eq",       "__lt",       "__le",   "__concat",
+        "__len",   "__unm",      "__bnot", "__add",      "__sub",      "__mul",  "__div",
+        "__idiv",  "__mod",      "__pow",  "__band",     "__bor",      "__bxor", "__shl",
+        "__shr",   "__pairs",    "__name", "__tostring", "__metatable"};
+    lua_createtable(L, 0, 4);
+    for (size_t i = 0; i < sizeof EVENTS / sizeof EVENTS[0]; i++) {
+        lua_pushstring(L, EVENTS[i]);
+        lua_pushvalue(L, -1);
+        if (lua_rawget(L, 2) == LUA_TNIL)
+            lua_pop(L, 2);
+        else
+            lua_rawset(L, 3);
+    }
+    lua_pushvalue(L, 2);
+    lua_rawsetp(L, 3, &own_key);
+}
+
 int cage_setmetatable(lua_State *L) {
     int type = lua_type(L, 2);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -64,7 +88,20 @@ int cage_setmetatable(lua_State *L) {
     if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
         return luaL_error(L, "cannot change a protected metatable");
     lua_settop(L, 2);
+    if (type == LUA_TTABLE) push_events(L);
     lua_setmetatable(L, 1);
+    lua_settop(L, 1);
+    return 1;
+}
+
+int cage_getmetatable(lua_State *L) {
+    luaL_checkany(L, 1);
+    if (!lua_getmetatable(L, 1)) {
+        lua_pushnil(L);
+        return 1;
+    }
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL) return 1;
+    if (lua_rawgetp(L, -1, &own_key) == LUA_TNIL) lua_pop(L, 1);
     return 1;
 }
 

@@ -27,6 +27,7 @@ void cage_enter(lua_State *L);
 
 int cage_pcall(lua_State *L);
 int cage_setmetatable(lua_State *L);
+int cage_getmetatable(lua_State *L);
 int cage_tostring(lua_State *L);
 int cage_next(lua_State *L);
 int cage_pairs(lua_State *L);

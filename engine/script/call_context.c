@@ -18,18 +18,25 @@ static void set_hosts(struct call_context *c, const struct manifest *m) {
     }
 }
 
+/* Trusted scripts call whom they want; a simulator calls back whoever asked it, which can only be
+ * us. Private addresses stay closed to them outside simulated mode. */
+static bool has_list(const struct script_services *s, const struct version *v) {
+    if ((v->kind & KINDS_TRUSTED) != 0) return false;
+    return v->kind != KIND_SANDBOX || !s->simulated;
+}
+
 void call_context_init(struct call_context *c, const struct script_services *services,
                        const struct version *version, struct str account) {
     const struct manifest *m = version->manifest;
     *c = (struct call_context){
         .services = services, .serial = dispatch_serial(), .version = version};
-    if (m != NULL && m->provider != NULL && (version->kind & KINDS_CAGED) != 0)
-        c->provider = str_of(m->provider);
+    const char *owner = manifest_owner(version);
+    if (owner != NULL) c->provider = str_of(owner);
     if (version->kind == KIND_SANDBOX) c->scope = SCOPE_SIMULATOR;
     c->account = account.n != 0 ? account : c->provider;
     if (m != NULL) set_hosts(c, m);
     c->http.transport = services->transport;
-    c->http.hosts = c->hosts;
+    c->http.hosts = has_list(services, version) ? c->hosts : NULL;
     c->http.rng = services->rng;
     c->http.private_ok = services->simulated;
     if (services->grants != NULL && c->provider.n != 0 &&

@@ -66,6 +66,13 @@ static void texts_add(struct manifest *m, struct manifest_texts *texts, const ch
     at[texts->count++] = text;
 }
 
+const char *manifest_owner(const struct version *v) {
+    const struct manifest *m = v->manifest;
+    if (m == NULL || (v->kind & (KIND_CHANNEL | KIND_BILLER | KIND_SANDBOX)) == 0) return NULL;
+    if (v->kind == KIND_BILLER) return m->upstream;
+    return m->provider == NULL && v->kind == KIND_SANDBOX ? v->name : m->provider;
+}
+
 bool manifest_has(const struct manifest *m, const char *function) {
     return m != NULL && texts_have(&m->functions, function);
 }

@@ -99,6 +99,9 @@ struct manifest {
     bool nomem;
 };
 
+/* Whose state, keys, hosts and grants a caged script has: its provider; a biller's upstream; for a
+ * simulator that names none, its file's name. NULL: nobody's (trusted scripts, rules). */
+const char *manifest_owner(const struct version *v);
 bool manifest_has(const struct manifest *m, const char *function);
 const char *manifest_pair(const struct manifest_pairs *pairs, const char *name); /* NULL: none */
 void manifest_delete(struct manifest *m);

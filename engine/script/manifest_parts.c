@@ -1,6 +1,7 @@
 /* manifest_parts: the fields that are tables of their own: hosts and matches, configuration keys,
  * routes, arguments of tools, and free documents kept as JSON. Raw access only; see manifest.c. */
 #include "base/ensure.h"
+#include "net/router.h"
 #include "script/bind_secret.h"
 #include "script/manifest.h"
 
@@ -78,8 +79,8 @@ static bool key_valid(struct str key) {
 }
 
 /* A channel sees only keys that begin with its provider's name. */
-static bool key_granted(const struct manifest *m, struct str key) {
-    const char *owner = m->upstream != NULL ? m->upstream : m->provider;
+static bool key_granted(const struct version *v, struct str key) {
+    const char *owner = manifest_owner(v);
     if (owner == NULL) return true;
     size_t n = strlen(owner);
     return key.n > n && str_eq_nocase(str_sub(key, 0, n), str_of(owner)) && key.p[n] == '_';
@@ -106,12 +107,11 @@ void manifest_read_config(struct manifest_reader *r, int index) {
                            lua_gettop(L));
             continue;
         }
-        if (!key_granted(r->m, key)) {
-            const char *owner = r->m->upstream != NULL ? r->m->upstream : r->m->provider;
+        if (!key_granted(r->v, key)) {
             manifest_problem(r, field,
                              "expected a key that begins with the provider's name (%s_...), found "
                              "\"%.*s\"",
-                             owner, STR_FMT(key));
+                             manifest_owner(r->v), STR_FMT(key));
             continue;
         }
         struct manifest_configs *c = &r->m->config;
@@ -142,8 +142,8 @@ static const char *route_wrong(struct str key, bool exact, struct str *method, s
         if (!path_char(c)) return "expected a path of letters, digits and - . _ ~ /";
         if ((c == ':' || c == '*') && exact) return "expected an exact path, without : or *";
         if (c == ':' && before != '/') return "expected : at the start of a part of the path";
-        if (c == '*' && (before != '/' || i + 1 != path->n))
-            return "expected * only as the last part of the path";
+        if (c == '*' && (before != '/' || memchr(path->p + i, '/', path->n - i) != NULL))
+            return "expected *name only as the last part of the path";
         if (c == '/' && before == '/') return "expected no empty part in the path";
     }
     return NULL;
@@ -204,6 +204,26 @@ static void read_route_table(struct manifest_reader *r, const char *field,
     }
 }
 
+/* The router has the last word: a route that it refused later would take the whole set with it. */
+static bool routable(struct manifest_reader *r, const char *field, struct str method,
+                     struct str path) {
+    struct route route = {method, path, r};
+    struct router *router = NULL;
+    struct why why = {0};
+    int err = router_new(&router, &route, 1, &why);
+    if (err == 0)
+        router_delete(router);
+    else if (err == E_NOMEM)
+        r->m->nomem = true;
+    else
+        manifest_problem(
+            r, field,
+            "is no route: at most %d bytes and %d parts, %d of them :names, each once, "
+            "and none . or ..",
+            ROUTE_PATH_MAX, ROUTE_SEGMENTS_MAX, ROUTE_PARAMS_MAX);
+    return err == 0;
+}
+
 void manifest_read_routes(struct manifest_reader *r, const struct manifest_field *f, int index) {
     lua_State *L = r->L;
     bool trusted = f->type == FIELD_ROUTES_AUTH;
@@ -222,6 +242,7 @@ void manifest_read_routes(struct manifest_reader *r, const struct manifest_field
             manifest_problem(r, field, "%s", wrong);
             continue;
         }
+        if (!routable(r, field, method, path)) continue;
         struct manifest_route route = {.key = manifest_text(r->m, key),
                                        .method = manifest_text(r->m, method),
                                        .path = manifest_text(r->m, path)};

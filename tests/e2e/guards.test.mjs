@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { Server, root } from './server.mjs'
+import { Server, WALLET, root } from './server.mjs'
 
 const save = (dir, path, text) => writeFileSync(join(dir, path), text)
 
@@ -111,5 +111,34 @@ test('a fetch that dies does not keep the others from the token', async () => {
   }
   const after = await s.get('/sandbox/tok/tok/after', { timeout: 10000 })
   assert.deepEqual(after.json(), { n: 1 })
+  await s.stop()
+})
+
+test('scripts without a provider of their own have one: a biller its upstream, a simulator its name', async () => {
+  const dir = root()
+  const sim = name => save(dir, `scripts/sandbox/${name}.lua`, `return { api = 1, config = { key = "${name.toUpperCase()}_KEY" }, routes = {
+    ["GET /key"] = function(ctx) return reply(200, { key = ctx.config.key }) end,
+    ["GET /count"] = function(ctx) return reply(200, { n = ctx.counter("n") }) end,
+  } }`)
+  sim('alpha')
+  sim('beta')
+  const s = await Server.start({ dir, env: { ALPHA_KEY: 'of alpha', BETA_KEY: 'of beta' } })
+  assert.equal((await s.get('/sandbox/alpha/key')).json().key, 'of alpha')
+  assert.equal((await s.get('/sandbox/beta/key')).json().key, 'of beta')
+  assert.deepEqual((await s.get('/sandbox/alpha/count')).json(), { n: 1 })
+  assert.deepEqual((await s.get('/sandbox/beta/count')).json(), { n: 1 }, 'their own state')
+  save(dir, 'scripts/sandbox/beta.lua', 'return { api = 1, config = { key = "ALPHA_KEY" }, routes = {} }')
+  await s.logged('script_broken', l => /begins with the provider's name \(beta_\.\.\.\)/.test(l.error))
+  await s.stop()
+})
+
+test('a trusted script makes requests without a list of hosts', async () => {
+  const dir = root(...WALLET)
+  save(dir, 'scripts/api/asks.lua', `return { api = 1, routes = { ["GET /v1/asks"] = { auth = "none", run = function(req)
+    local a, why = http.get("https://api.demo-wallet.example/v1/charges/none")
+    return 200, { status = a and a.status, why = why }
+  end } } }`)
+  const s = await Server.start({ dir })
+  assert.deepEqual((await s.get('/v1/asks')).json(), { status: 401 }, 'what the simulator says to an unsigned question')
   await s.stop()
 })

@@ -1,4 +1,4 @@
--- expect: budget
+-- expect: error got a non-closable value
 return { run = function()
   local mt = {}
   local t = setmetatable({}, mt)

@@ -1,4 +1,4 @@
--- expect: budget
+-- expect: fine nil
 return { run = function()
   local seen
   local mt = {}

@@ -1,6 +1,6 @@
 -- expect: error loop
 return { run = function()
-  local t = setmetatable({}, {})
-  getmetatable(t).__index = t
+  local t = {}
+  setmetatable(t, { __index = t })
   return t.x
 end }

@@ -1,6 +1,6 @@
 -- expect: error loop
 return { run = function()
-  local t = setmetatable({}, {})
-  getmetatable(t).__newindex = t
+  local t = {}
+  setmetatable(t, { __newindex = t })
   t.x = 1
 end }

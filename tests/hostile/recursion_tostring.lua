@@ -1,6 +1,5 @@
 -- expect: error
 return { run = function()
-  local t = setmetatable({}, {})
-  getmetatable(t).__tostring = function(x) return tostring(x) end
+  local t = setmetatable({}, { __tostring = function(x) return tostring(x) end })
   return tostring(t)
 end }

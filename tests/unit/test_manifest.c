@@ -218,6 +218,26 @@ static void routes_of_apis_are_read(void **state) {
             "return { api = 1, routes = { ['GET /x'] = { auth = 'none', run = type, fast = 1 } } }",
             "found fast");
     refused(KIND_API,
+            "return { api = 1, routes = { ['GET /:a/:b/:c/:d/:e/:f/:g/:h/:i'] ="
+            " { auth = 'none', run = type } } }",
+            "8 of them :names");
+    refused(KIND_API,
+            "local p = ('/x'):rep(33) return { api = 1, routes = { ['GET ' .. p] ="
+            " { auth = 'none', run = type } } }",
+            "32 parts");
+    refused(KIND_API,
+            "local p = '/' .. ('x'):rep(4100) return { api = 1, routes = { ['GET ' .. p] ="
+            " { auth = 'none', run = type } } }",
+            "is no route");
+    refused(KIND_API,
+            "return { api = 1, routes = { ['GET /a/..'] = { auth = 'none', run = type } } }",
+            "is no route");
+    refused(KIND_API,
+            "return { api = 1, routes = { ['GET /:a/:a'] = { auth = 'none', run = type } } }",
+            "is no route");
+    version_drop(load(KIND_API, "return { api = 1, routes = { ['GET /f/*rest'] = { auth = 'none', "
+                                "run = type } } }"));
+    refused(KIND_API,
             "return { api = 1, routes = { ['GET /a//b'] = { auth = 'none', run = type } } }",
             "no empty part");
 }

@@ -15,6 +15,7 @@
 #include "worker.h"
 
 #include <stdio.h>
+#include <time.h>
 #include <unistd.h>
 
 enum { POOL_THREADS = 2, POOL_QUEUE = 1024, READERS = 2 };
@@ -283,21 +284,55 @@ fail:
     return err;
 }
 
+static bool settle_once(struct engine *e) {
+    bool some = loop_settle(e->loop);
+    for (int i = 0; i < e->worker_count; i++)
+        if (e->workers[i]->own_loop && loop_settle(e->workers[i]->loop)) some = true;
+    return some;
+}
+
+enum { SETTLE_LOOK_MS = 1, SETTLE_MS = 5000 };
+
+/* Until the store has answered everything and every answer was heard: the last results are written
+ * here. What a full disk keeps longer is answered by store_close. In virtual time all that can
+ * happen at all is a task of the loop. */
+static void settle(struct engine *e) {
+    bool real = loop_uv_handle(e->loop) != NULL;
+    for (int waited = 0; waited < SETTLE_MS;) {
+        bool quiet = e->store == NULL || store_under_way(e->store) == 0;
+        if (settle_once(e)) continue;
+        if (quiet || !real) return;
+        nanosleep(&(struct timespec){.tv_nsec = SETTLE_LOOK_MS * 1000000L}, NULL);
+        waited += SETTLE_LOOK_MS;
+    }
+}
+
+/* The loops go last: whoever can post to them (pool, store) has ended by then, and everything that
+ * was asked has been answered and heard, so that nobody is left waiting with memory in hand. */
 void engine_delete(struct engine *e) {
     if (e == NULL) return;
+    e->stopping = true;
+    if (e->jobs != NULL) jobs_stop(e->jobs);
+    for (int i = 0; i < e->worker_count; i++)
+        worker_close(e->workers[i]);
+    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
+    cron_delete(e->cron);
+    if (e->pool != NULL) pool_delete(e->pool);
+    settle(e);
+    if (e->own_store && e->store != NULL) {
+        store_close(e->store);
+        e->store = NULL;
+        settle(e);
+    }
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
-    if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
-    cron_delete(e->cron);
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
-    if (e->pool != NULL) pool_delete(e->pool);
     tokens_delete(e->tokens);
     grants_delete(e->grants);
-    if (e->own_store && e->store != NULL) store_close(e->store);
     if (e->ring != NULL) seal_ring_delete(e->ring);
     if (e->tls != NULL) tls_server_delete(e->tls);
     loop_delete(e->loop);
@@ -319,6 +354,7 @@ static void scripts_loaded(void *data, int err) {
     void (*ready)(struct engine *, int, void *) = s->ready;
     void *ready_data = s->data;
     mem_free(s);
+    if (e->stopping) return; /* nobody waits for it any more */
     if (err == 0 && e->mode != ENGINE_TOOL) jobs_start(e->jobs);
     e->ready = err == 0;
     ready(e, err, ready_data);

@@ -102,7 +102,7 @@ static void run_script(struct job_run *run) {
                         .take = take,
                         .done = script_done};
     int err = script_call(run->worker->runtime, &call, NULL);
-    if (err != 0) end(run, JOB_END_AGAIN, err_text(err));
+    if (err != 0) end(run, err == E_CLOSED ? JOB_END_CUT : JOB_END_AGAIN, err_text(err));
 }
 
 /* ---- asking about an operation ---- */
@@ -143,7 +143,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
                                                               .function = "inquire",
                                                               .operation = &row},
                                      asked, run);
-            if (err != 0) end(run, JOB_END_AGAIN, err_text(err));
+            if (err != 0) end(run, err == E_CLOSED ? JOB_END_CUT : JOB_END_AGAIN, err_text(err));
         }
     }
     rows_free(rows);

@@ -70,8 +70,8 @@ static void idle_look(struct timer *timer) {
 static void stored(const struct commit_result *result, void *data) {
     struct walk *k = data;
     struct engine *e = k->engine;
-    if (result->err != 0) {
-        finish(k, result->err);
+    if (result->err != 0 || e->stopping) {
+        finish(k, result->err != 0 ? result->err : E_CLOSED);
         return;
     }
     atomic_store(&e->clock->offset_ms, k->offset);

@@ -235,11 +235,19 @@ void worker_stop(struct worker *w, void (*drained)(struct worker *w)) {
     loop_post(w->loop, &w->stop_task);
 }
 
+void worker_close(struct worker *w) {
+    if (w->running) pthread_join(w->thread, NULL);
+    w->running = false;
+    if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
+    w->listener.changed = NULL;
+    if (w->server != NULL) http_server_delete(w->server);
+    w->server = NULL;
+    if (w->runtime != NULL) runtime_close(w->runtime);
+}
+
 void worker_delete(struct worker *w) {
     if (w == NULL) return;
-    if (w->running) pthread_join(w->thread, NULL);
-    if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
-    if (w->server != NULL) http_server_delete(w->server);
+    worker_close(w);
     if (w->runtime != NULL) runtime_delete(w->runtime);
     if (w->transport != NULL) w->transport->destroy(w->transport);
     if (w->routes != NULL) worker_routes_delete(w->routes);

@@ -38,7 +38,11 @@ int worker_listen_fd(struct worker *w, int fd, struct why *why); /* a socket tha
 int worker_run(struct worker *w);                                /* starts its thread */
 void worker_stop(struct worker *w,
                  void (*drained)(struct worker *w)); /* any thread; drained on main */
-void worker_delete(struct worker *w);                /* its thread has ended */
+
+/* The end, on main, in two steps. Close joins the thread, takes the server down and ends all calls;
+ * the loop stays and takes the store's answers. Delete when nothing can post to it any more. */
+void worker_close(struct worker *w);
+void worker_delete(struct worker *w);
 
 /* worker_http.c */
 void worker_handle(struct http_exchange *x, void *data);

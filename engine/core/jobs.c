@@ -54,6 +54,7 @@ struct jobs {
     bool looking;    /* a query is under way */
     bool look_again; /* something changed since it began */
     bool seen_all;   /* the last look left nothing due behind */
+    bool stopped;
     bool deleting;
     int in_flight; /* queries and commits whose answer will come to us */
     int64_t next_due;
@@ -443,15 +444,17 @@ static void running_known(int err, const struct why *why, struct rows *rows, voi
             recover_again(s);
     }
     rows_free(rows);
-    if (!all) { /* nothing is served before everything the crash left is in hand */
+    if (!all && !j->stopped) { /* nothing is served before everything the crash left is in hand */
         timer_start(j->options.loop, &j->wake, RETRY_FINISH_MS, start_fired);
         return;
     }
+    if (j->stopped) return;
     j->serving = true;
     pump(j);
 }
 
 void jobs_start(struct jobs *j) {
+    j->stopped = false;
     j->in_flight++;
     store_query(j->options.store, "jobs_running", NULL, 0, j->options.loop, running_known, j);
 }
@@ -471,6 +474,7 @@ int jobs_new(struct jobs **out, const struct jobs_options *options) {
 
 void jobs_stop(struct jobs *j) {
     j->serving = false;
+    j->stopped = true;
     timer_stop(&j->wake);
 }
 

@@ -50,6 +50,10 @@ void loop_stop(struct loop *loop) {
     loop->backend->stop(loop);
 }
 
+bool loop_settle(struct loop *loop) {
+    return loop->backend->settle(loop);
+}
+
 void loop_delete(struct loop *loop) {
     if (loop == NULL) return;
     heap_free(&loop->timers);

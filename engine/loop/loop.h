@@ -52,6 +52,10 @@ struct uv_loop_s *loop_uv_handle(struct loop *loop); /* NULL on the simulated lo
 void loop_uv_run(struct loop *loop);                 /* until loop_stop */
 void loop_stop(struct loop *loop);                   /* from any thread */
 
+/* Runs what was posted, and what that posts, until nothing waits; no timer, no socket. For the end
+ * of a loop that does not run any more. False: nothing was there. */
+bool loop_settle(struct loop *loop);
+
 /* simulated backend: `clock` must be a virtual clock */
 int loop_sim_new(struct loop **out, struct clock *clock, struct rng *rng);
 bool loop_sim_step(

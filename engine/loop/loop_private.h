@@ -11,6 +11,7 @@ struct loop_backend {
     bool (*here)(const struct loop *loop);
     struct uv_loop_s *(*handle)(struct loop *loop);
     void (*stop)(struct loop *loop);
+    bool (*settle)(struct loop *loop);
     void (*destroy)(struct loop *loop);
 };
 

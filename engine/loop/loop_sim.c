@@ -57,8 +57,18 @@ static void destroy(struct loop *loop) {
     mem_free(of(loop));
 }
 
-static const struct loop_backend SIM = {
-    .post = post, .timers_changed = timers_changed, .here = here, .stop = stop, .destroy = destroy};
+static bool settle(struct loop *loop) {
+    bool some = of(loop)->ready != 0;
+    loop_sim_drain(loop);
+    return some;
+}
+
+static const struct loop_backend SIM = {.post = post,
+                                        .timers_changed = timers_changed,
+                                        .here = here,
+                                        .stop = stop,
+                                        .settle = settle,
+                                        .destroy = destroy};
 
 int loop_sim_new(struct loop **out, struct clock *clock, struct rng *rng) {
     struct sim_backend *b = mem_zalloc(sizeof *b);

@@ -53,21 +53,38 @@ static void timer_fired(uv_timer_t *timer) {
     arm(b);
 }
 
-static void inbox_run(uv_async_t *wake) {
-    struct uv_backend *b = wake->data;
+/* Runs what is in the inbox now; false: it was empty. */
+static bool inbox_take(struct uv_backend *b, bool *stopping) {
     uv_mutex_lock(&b->lock);
     struct task *task = b->first;
     b->first = NULL;
     b->last = &b->first;
-    bool stopping = b->stopping;
+    *stopping = b->stopping;
     uv_mutex_unlock(&b->lock);
+    bool some = task != NULL;
     while (task != NULL) {
         struct task *next = task->next;
         task->next = NULL;
         task->run(task);
         task = next;
     }
+    return some;
+}
+
+static void inbox_run(uv_async_t *wake) {
+    struct uv_backend *b = wake->data;
+    bool stopping;
+    (void)inbox_take(b, &stopping);
     if (stopping) uv_stop(&b->uv);
+}
+
+static bool settle(struct loop *loop) {
+    struct uv_backend *b = of(loop);
+    ENSURE(!b->has_thread);
+    bool stopping, some = false;
+    while (inbox_take(b, &stopping))
+        some = true;
+    return some;
 }
 
 static void post(struct loop *loop, struct task *task) {
@@ -126,6 +143,7 @@ static const struct loop_backend UV = {
     .here = here,
     .handle = handle,
     .stop = stop,
+    .settle = settle,
     .destroy = destroy,
 };
 

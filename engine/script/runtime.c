@@ -494,8 +494,12 @@ int runtime_new(struct runtime **out, const struct runtime_options *options) {
     return 0;
 }
 
-void runtime_delete(struct runtime *rt) {
-    if (rt == NULL) return;
+size_t runtime_calls(const struct runtime *rt) {
+    return rt->calls;
+}
+
+void runtime_close(struct runtime *rt) {
+    if (rt->closing) return;
     rt->closing = true;
     for (size_t i = 0; i < rt->slot_count; i++) {
         struct co *co = rt->slots[i];
@@ -513,6 +517,13 @@ void runtime_delete(struct runtime *rt) {
             state_leave_if_idle(rt->states[i]);
         }
     }
+    rt->first_ready = rt->last_ready = NULL; /* its turn may still be posted */
+    rt->first_build = rt->last_build = NULL;
+}
+
+void runtime_delete(struct runtime *rt) {
+    if (rt == NULL) return;
+    runtime_close(rt);
     for (size_t i = 0; i < rt->slot_count; i++)
         mem_free(rt->slots[i]);
     mem_free(rt->slots);

@@ -30,7 +30,13 @@ struct runtime_options {
 };
 
 int runtime_new(struct runtime **out, const struct runtime_options *options);
-void runtime_delete(struct runtime *rt); /* cancels what runs, as unknown outcomes */
+
+/* The end, in two steps: close cancels what runs, as unknown outcomes, and refuses what comes; what
+ * the store and the pool still answer finds it closed. Delete once they have nothing more to say.
+ */
+void runtime_close(struct runtime *rt);
+void runtime_delete(struct runtime *rt);        /* closes it if that is not done */
+size_t runtime_calls(const struct runtime *rt); /* started and not ended */
 struct engine *runtime_engine(struct runtime *rt);
 struct loop *runtime_loop(struct runtime *rt);
 struct rng *runtime_rng(struct runtime *rt);

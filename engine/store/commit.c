@@ -161,6 +161,8 @@ static void commit_told(struct task *task) {
 }
 
 void commit_answer(struct commit *commit) {
+    struct store *store = commit->store;
     commit->task.run = commit_told;
     loop_post(commit->loop, &commit->task);
+    atomic_fetch_sub(&store->under_way, 1);
 }

@@ -33,6 +33,8 @@ void store_crash(struct store *store) {
 
 void store_submit(struct store *store, struct commit *commit, enum lane lane, struct loop *loop,
                   commit_done_cb done, void *data) {
+    atomic_fetch_add(&store->under_way, 1);
+    commit->store = store;
     commit->lane = lane;
     commit->loop = loop;
     commit->done = done;
@@ -108,8 +110,10 @@ static void read_told(struct task *task) {
 }
 
 void read_answer(struct read *read) {
+    struct store *store = read->store;
     read->task.run = read_told;
     loop_post(read->loop, &read->task);
+    atomic_fetch_sub(&store->under_way, 1);
 }
 
 int read_failed(struct read *read, int err, const char *text) {
@@ -119,6 +123,8 @@ int read_failed(struct read *read, int err, const char *text) {
 
 static void read_start(struct store *store, struct read *r, struct loop *loop, rows_done_cb done,
                        void *data) {
+    atomic_fetch_add(&store->under_way, 1);
+    r->store = store;
     r->loop = loop;
     r->done = done;
     r->data = data;
@@ -149,6 +155,10 @@ void store_query(struct store *store, const char *name, const struct val *values
 void store_select(struct store *store, const char *sql, const struct val *values, size_t count,
                   struct loop *loop, rows_done_cb done, void *data) {
     read_start(store, read_new(store, sql, values, count), loop, done, data);
+}
+
+size_t store_under_way(struct store *store) {
+    return atomic_load(&store->under_way);
 }
 
 int store_get(struct store *store, const char *name, const struct val *values, size_t count,

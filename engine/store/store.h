@@ -111,6 +111,9 @@ int store_get(struct store *store, const char *name, const struct val *values, s
 
 int store_add_query(struct store *store, const char *name, const char *sql, struct why *why);
 
+/* How many commits and queries are asked and their answers not posted yet; from any thread. */
+size_t store_under_way(struct store *store);
+
 /* ---- what happened ---- */
 
 /* After a commit, every subscriber hears (topic, sequence) of each event it appended, on its loop.

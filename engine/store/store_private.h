@@ -27,6 +27,7 @@ struct commit {
     struct loop *loop;
     commit_done_cb done;
     void *data;
+    struct store *store;
     struct rows *values;
     int tries;     /* how often a full disk sent it back */
     uint32_t wire; /* remote: the frame that answers it */
@@ -80,8 +81,8 @@ struct read {
     struct why why;
     struct rows *rows;
     uint32_t wire;
-    struct store *store; /* of a spare */
-    bool spare;          /* belongs to the store, not to the heap */
+    struct store *store;
+    bool spare; /* belongs to the store, not to the heap */
 };
 void read_answer(struct read *read); /* posts `done`; the read is gone after it */
 int read_failed(struct read *read, int err, const char *text);
@@ -116,6 +117,7 @@ struct store {
     struct read spares[SPARE_READS]; /* to say "out of memory" with when there is none */
     uint64_t spares_used;
     pthread_mutex_t spare_lock;
+    _Atomic size_t under_way; /* asked, and the answer not yet posted */
 };
 
 int store_init(struct store *store, const struct store_driver *driver, const struct clock *clock);

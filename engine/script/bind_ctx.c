@@ -196,6 +196,17 @@ static int l_now(lua_State *L) {
     return 1;
 }
 
+/* In simulated mode the sandbox's host: it is our simulator. */
+static int l_host(lua_State *L) {
+    const struct call_context *c = context_of(L);
+    const struct manifest *m = c->version->manifest;
+    const char *environment = c->services->simulated ? "sandbox" : c->services->environment;
+    const char *host = m == NULL ? NULL : manifest_pair(&m->hosts, environment);
+    if (host == NULL) return luaL_error(L, "ctx.host: hosts has none for %s", environment);
+    lua_pushstring(L, host);
+    return 1;
+}
+
 static int l_verify(lua_State *L) {
     if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) return 0;
     const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
@@ -257,6 +268,8 @@ static const struct bind_fn CTX[] = {
     {"token", tokens_l_token, KINDS_CAGED & ~KIND_RULE, "key: string, fetch: function -> any",
      "a cached access token; fetch() -> value, seconds runs once for all who wait"},
     {"now", l_now, KINDS_CAGED & ~KIND_RULE, "-> integer", "business time, milliseconds UTC"},
+    {"host", l_host, KINDS_CAGED & ~KIND_RULE, "-> string",
+     "the declared host of this environment, for the URL of a request"},
     {"verify", l_verify, KINDS_CAGED & ~KIND_RULE, "fact: any, why?: string",
      "anything but true ends the call: it answers 401 and nothing changes"},
     {0},

@@ -95,7 +95,9 @@ int config_provider(const struct config *c, const char *provider, const char *ke
         *out = DEMO_KEYS[i].value;
         return 0;
     }
-    return E_NOTFOUND;
+    if (config_env(c) != ENV_SIMULATED) return E_NOTFOUND;
+    *out = "demo"; /* a channel that was dropped in a minute ago works in simulated mode at once */
+    return 0;
 }
 
 /* ---- shown ---- */

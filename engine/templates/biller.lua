@@ -1,35 +1,39 @@
 -- @NAME@: a product sold through @PROVIDER@.
-local function ask(ctx, path, body)
-  return ctx.http.post { path = path, json = body }
+local function call(ctx, kind, path, body)
+  local request = { url = "https://" .. ctx.host() .. path, json = body }
+  if kind == "effect" then request.method = "POST" end
+  local answer, why = ctx.http[kind](request)
+  if not answer then return nil, why end
+  return answer:json(), "HTTP " .. answer.status, answer.status
 end
 
 return {
   api = 1, family = "@NAME@", upstream = "@PROVIDER@",
+  hosts = { sandbox = "sandbox.@PROVIDER@.example", staging = "sandbox.@PROVIDER@.example", production = "api.@PROVIDER@.example" },
 
   inquiry = function(ctx, q)
-    local answer = ask(ctx, "/inquiry", { customer = q.customer })
-    if answer.status ~= 200 then
-      return failed { category = "INVALID_REQUEST", code = tostring(answer.status), final = true }
+    local bill, why, status = call(ctx, "post", "/inquiry", { customer = q.customer })
+    if not bill then return unknown { message = why } end
+    if status ~= 200 then
+      return failed { category = "INVALID_REQUEST", code = tostring(status), final = true }
     end
-    return success { amount = answer.json.amount, name = answer.json.name }
+    return success { amount = bill.amount, name = bill.name }
   end,
 
   pay = function(ctx, op)
-    local answer = ctx.http.effect {
-      method = "POST", path = "/payment", json = { reference = op.reference, amount = op.amount },
-    }
-    if answer.status == 200 and answer.json.status == "success" then
-      return success { reference = op.reference, money_id = answer.json.id }
+    local paid, why = call(ctx, "effect", "/payment", { reference = op.reference, amount = op.amount })
+    if paid and paid.status == "success" then
+      return success { reference = op.reference, money_id = paid.id }
     end
-    return unknown {}
+    return unknown { message = why }
   end,
 
   advice = function(ctx, op)
-    local answer = ask(ctx, "/status", { reference = op.reference })
-    if answer.status == 404 then return not_created {} end
-    if answer.status == 200 and answer.json.status == "success" then
-      return success { reference = op.reference, money_id = answer.json.id }
+    local found, why, status = call(ctx, "post", "/status", { reference = op.reference })
+    if status == 404 then return not_created {} end
+    if found and found.status == "success" then
+      return success { reference = op.reference, money_id = found.id }
     end
-    return unknown {}
+    return unknown { message = why }
   end,
 }

@@ -1,4 +1,8 @@
 -- @NAME@: one way to pay through @PROVIDER@.
+local function url(ctx, path)
+  return "https://" .. ctx.host() .. path
+end
+
 return {
   api = 1, title = "@NAME@", provider = "@PROVIDER@", method = "virtual_account", bank = "@PROVIDER@",
   effect = "offer", -- nobody can pay what nobody was shown; "charge" where the call itself takes money
@@ -11,36 +15,32 @@ return {
   amounts = "closed",
 
   create = function(ctx, op)
-    local answer = ctx.http.effect {
-      method = "POST", path = "/v1/virtual-accounts",
+    local answer, why = ctx.http.effect {
+      method = "POST", url = url(ctx, "/v1/virtual-accounts"),
       headers = { Authorization = { "Bearer ", ctx.config.key } },
-      json = { reference = op.reference, amount = op.amount },
+      json = { reference = op.reference, amount = op.input.amount },
     }
-    if answer.status == 400 then
-      return failed { category = "INVALID_REQUEST", code = answer.json.code, message = answer.json.message, final = true }
+    if not answer then return unknown { message = why } end
+    local body = answer:json()
+    if answer.status == 400 and body then
+      return failed { category = "INVALID_REQUEST", code = body.code, message = body.message, final = true }
     end
-    return pending { reference = op.reference, va_number = answer.json.va_number }
+    if answer.status ~= 200 or not body then return unknown { message = "HTTP " .. answer.status } end
+    return pending { reference = op.reference, va_number = body.va_number }
   end,
 
   inquire = function(ctx, op)
-    local answer = ctx.http.get {
-      path = "/v1/virtual-accounts/" .. op.reference,
+    local answer, why = ctx.http.get {
+      url = url(ctx, "/v1/virtual-accounts/" .. op.reference),
       headers = { Authorization = { "Bearer ", ctx.config.key } },
     }
+    if not answer then return unknown { message = why } end
     if answer.status == 404 then return not_created {} end
-    if answer.json.status == "PAID" then
-      return success { money_id = answer.json.payment_id, amount = answer.json.amount }
+    local body = answer:json()
+    if answer.status ~= 200 or not body then return unknown { message = "HTTP " .. answer.status } end
+    if body.status == "PAID" then
+      return success { money_id = body.payment_id, amount = body.amount }
     end
     return pending { reference = op.reference }
-  end,
-
-  notify = function(ctx, request)
-    ctx.verify(crypto.equal(request.headers["x-signature"], crypto.hmac("sha256", ctx.config.key, request.body)))
-    local event = json.decode(request.body)
-    ctx.settle {
-      reference = event.reference, money_id = event.payment_id, amount = event.amount,
-      paid_at = event.paid_at, status = "success",
-    }
-    return reply(200, { status = "ok" })
   end,
 }

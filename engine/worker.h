@@ -28,6 +28,8 @@ struct worker {
     struct script_set *set;
     struct worker_routes *routes;
     struct task stop_task;
+    struct timer stop_timer;
+    uint64_t stop_by_ns; /* monotonic; calls that run longer are cut */
     void (*drained)(struct worker *w);
 };
 

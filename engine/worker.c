@@ -267,6 +267,7 @@ static void stop_runs(struct task *task) {
     struct worker *w = CONTAINER_OF(task, struct worker, stop_task);
     uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
     w->stop_by_ns = clock_mono_ns(loop_clock(w->loop)) + bound * 1000000ull;
+    w->stopped = true;
     if (w->server != NULL)
         http_server_stop(w->server, bound, server_drained, w);
     else
@@ -279,11 +280,24 @@ void worker_stop(struct worker *w, void (*drained)(struct worker *w)) {
     loop_post(w->loop, &w->stop_task);
 }
 
+static void server_closed(void *data) {
+    loop_stop(((struct worker *)data)->loop);
+}
+
+/* Its thread never ran, or the start went wrong after it listened. */
+static void close_unstopped(struct worker *w) {
+    if (w->server == NULL || w->stopped) return;
+    w->stopped = true;
+    http_server_stop(w->server, 0, server_closed, w);
+    loop_uv_run(w->loop);
+}
+
 void worker_close(struct worker *w) {
     if (w->running) pthread_join(w->thread, NULL);
     w->running = false;
     if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
     w->listener.changed = NULL;
+    close_unstopped(w);
     if (w->server != NULL) http_server_delete(w->server);
     w->server = NULL;
     if (w->runtime != NULL) runtime_close(w->runtime);

@@ -20,6 +20,7 @@ struct worker {
     bool own_loop;
     pthread_t thread;
     bool running;
+    bool stopped; /* its server is being stopped, or is */
     struct runtime *runtime;
     struct transport *transport; /* what scripts call through */
     struct http_server *server;  /* NULL without sockets */

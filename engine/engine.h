@@ -87,9 +87,10 @@ struct engine {
     int inherited; /* listening sockets of the service manager; 0: we open our own */
     struct worker **workers;
     int worker_count;
-    int next_worker; /* whose turn it is for a job */
+    int next_worker;          /* whose turn it is for a job */
+    _Atomic int jobs_running; /* on workers, whose ordered end waits for them */
     bool ready;
-    bool stopping;
+    _Atomic bool stopping;
     int exit_code;
     int workers_left; /* still draining */
     struct control *control;

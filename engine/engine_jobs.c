@@ -31,6 +31,7 @@ static void ended(struct task *task) {
     struct job_run *run = CONTAINER_OF(task, struct job_run, task);
     jobs_finish(run->engine->jobs, run->job, run->end, run->error);
     if (run->version != NULL) version_drop(run->version);
+    atomic_fetch_sub(&run->engine->jobs_running, 1);
     mem_free(run);
 }
 
@@ -187,6 +188,7 @@ static void run_job(struct jobs *jobs, const struct job *job, void *data) {
     run->worker = e->workers[e->next_worker++ % e->worker_count];
     run->job = job;
     run->task.run = begin;
+    atomic_fetch_add(&e->jobs_running, 1);
     loop_post(run->worker->loop, &run->task);
 }
 

@@ -174,6 +174,7 @@ static int listen_all(struct serving *s) {
 
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
+    if (e->stopping) return; /* told to stop while the scripts were loaded */
     if (err != 0) why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
     for (int i = 0; i < e->worker_count && err == 0; i++)
         err = worker_run(e->workers[i]);

@@ -49,7 +49,7 @@ static void answer(struct task *task) {
 
 static void finish(struct walk *k, int err) {
     k->err = err;
-    k->engine->clock_walk = NULL;
+    if (k->engine->clock_walk == k) k->engine->clock_walk = NULL; /* a refused one has no say */
     k->task.run = answer;
     loop_post(k->home, &k->task);
 }

@@ -214,15 +214,60 @@ int worker_run(struct worker *w) {
 
 /* ---- the ordered end ---- */
 
-static void server_drained(void *data) {
-    struct worker *w = data;
+/* Answered requests are not the end: calls behind them go on (an operation whose caller was
+ * answered `pending`), and jobs. All have until the bound; then requests out are cut, which their
+ * scripts hear, and what those decide has LAST_WORDS_MS to be decided. */
+enum { STOP_LOOK_MS = 10, LAST_WORDS_MS = 1000 };
+
+static void stop_over(struct worker *w) {
     if (w->own_loop) loop_stop(w->loop);
     w->drained(w);
+}
+
+static uint64_t stop_left_ms(const struct worker *w) {
+    uint64_t now = clock_mono_ns(loop_clock(w->loop));
+    return now >= w->stop_by_ns ? 0 : (w->stop_by_ns - now) / 1000000u + 1;
+}
+
+static void last_words(struct timer *timer) {
+    struct worker *w = CONTAINER_OF(timer, struct worker, stop_timer);
+    size_t calls = runtime_calls(w->runtime);
+    if (calls != 0 && stop_left_ms(w) != 0) {
+        timer_start(w->loop, timer, STOP_LOOK_MS, last_words);
+        return;
+    }
+    if (calls != 0) log_warn("calls_cut", L_INT("calls", (int64_t)calls));
+    stop_over(w);
+}
+
+static void requests_over(size_t left, void *data) {
+    struct worker *w = data;
+    if (left != 0) log_warn("requests_cut", L_INT("requests", (int64_t)left));
+    w->stop_by_ns = clock_mono_ns(loop_clock(w->loop)) + LAST_WORDS_MS * 1000000ull;
+    timer_start(w->loop, &w->stop_timer, 0, last_words);
+}
+
+static void calls_look(struct timer *timer) {
+    struct worker *w = CONTAINER_OF(timer, struct worker, stop_timer);
+    bool busy = runtime_calls(w->runtime) != 0 || atomic_load(&w->engine->jobs_running) != 0;
+    if (busy && stop_left_ms(w) != 0)
+        timer_start(w->loop, timer, STOP_LOOK_MS, calls_look);
+    else if (w->engine->simulated)
+        requests_over(0, w);
+    else
+        http_client_drain(w->transport, 0, requests_over, w);
+}
+
+static void server_drained(void *data) {
+    struct worker *w = data;
+    timer_start(w->loop, &w->stop_timer, 0, calls_look);
 }
 
 static void stop_runs(struct task *task) {
     struct worker *w = CONTAINER_OF(task, struct worker, stop_task);
     uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
+    w->stop_by_ns = clock_mono_ns(loop_clock(w->loop)) + bound * 1000000ull;
+    w->stopped = true;
     if (w->server != NULL)
         http_server_stop(w->server, bound, server_drained, w);
     else
@@ -235,11 +280,24 @@ void worker_stop(struct worker *w, void (*drained)(struct worker *w)) {
     loop_post(w->loop, &w->stop_task);
 }
 
+static void server_closed(void *data) {
+    loop_stop(((struct worker *)data)->loop);
+}
+
+/* Its thread never ran, or the start went wrong after it listened. */
+static void close_unstopped(struct worker *w) {
+    if (w->server == NULL || w->stopped) return;
+    w->stopped = true;
+    http_server_stop(w->server, 0, server_closed, w);
+    loop_uv_run(w->loop);
+}
+
 void worker_close(struct worker *w) {
     if (w->running) pthread_join(w->thread, NULL);
     w->running = false;
     if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
     w->listener.changed = NULL;
+    close_unstopped(w);
     if (w->server != NULL) http_server_delete(w->server);
     w->server = NULL;
     if (w->runtime != NULL) runtime_close(w->runtime);

@@ -20,6 +20,7 @@ struct worker {
     bool own_loop;
     pthread_t thread;
     bool running;
+    bool stopped; /* its server is being stopped, or is */
     struct runtime *runtime;
     struct transport *transport; /* what scripts call through */
     struct http_server *server;  /* NULL without sockets */
@@ -28,6 +29,8 @@ struct worker {
     struct script_set *set;
     struct worker_routes *routes;
     struct task stop_task;
+    struct timer stop_timer;
+    uint64_t stop_by_ns; /* monotonic; calls that run longer are cut */
     void (*drained)(struct worker *w);
 };
 

@@ -22,6 +22,7 @@ enum { ASK_AFTER_MS = 120000, REFERENCE_MAX = 64 };
 
 struct creating { /* on the heap, until both commits and the call are over */
     struct ticket ticket;
+    struct timer *patience; /* of the wait; while not abandoned */
     bool abandoned;
     const struct script_services *services;
     struct runtime *runtime;
@@ -46,10 +47,12 @@ static void creating_free(struct creating *c) {
 }
 
 static void create_over(struct creating *c) {
-    if (c->abandoned)
+    if (c->abandoned) {
         creating_free(c);
-    else
-        co_wake(c->ticket);
+        return;
+    }
+    timer_stop(c->patience); /* it must not fire between this wake and the resume */
+    co_wake(c->ticket);
 }
 
 static void decided(int err, enum operation_state state, void *data) {
@@ -95,9 +98,9 @@ static void wait_cancel(struct co_wait *wait) {
 
 static void patience_over(struct timer *timer) {
     struct create_wait *w = CONTAINER_OF(timer, struct create_wait, patience);
+    if (!co_wake(w->wait.ticket)) return;
     w->creating->abandoned = true;
     w->creating = NULL;
-    co_wake(w->wait.ticket);
 }
 
 static int wait_gc(lua_State *L) {
@@ -230,11 +233,12 @@ static int l_create(lua_State *L) {
     c->op.ask_backoff = STR("first=2m factor=2 max=1h");
     operation_add_start(commit, &c->op, s->clock, s->rng);
     memcpy(w->id, c->op.id, sizeof w->id);
+    commit_release(L, commit); /* the last word to Lua: nothing may raise once it is parked */
     co_park(L, &w->wait);
+    c->patience = &w->patience;
     c->ticket = w->wait.ticket;
     timer_start(co_loop(L), &w->patience, (uint64_t)config_number(s->config, SET_LUWAK_CREATE_WAIT),
                 patience_over);
-    commit_release(L, commit);
     store_submit(s->store, commit, LANE_NEW, co_loop(L), intent_stored, c);
     return co_yield (L, created);
 }

@@ -121,9 +121,11 @@ static int finished(lua_State *L, struct co_wait *wait) {
     return w->finish(L, w->answer);
 }
 
-static struct store_answer *park(lua_State *L, store_finish finish) {
+/* A commit is let go of before parking: from then on Lua is not touched. */
+static struct store_answer *park(lua_State *L, const struct commit *commit, store_finish finish) {
     struct store_wait *w = wait_push(L);
     w->finish = finish;
+    if (commit != NULL) commit_release(L, commit);
     co_park(L, &w->wait);
     w->answer->ticket = w->wait.ticket;
     return w->answer;
@@ -135,8 +137,7 @@ static const struct script_services *services(lua_State *L) {
 
 int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store_finish finish) {
     const struct script_services *s = services(L);
-    struct store_answer *a = park(L, finish);
-    commit_release(L, commit);
+    struct store_answer *a = park(L, commit, finish);
     store_submit(s->store, commit, lane, co_loop(L), committed, a);
     return co_yield (L, finished);
 }
@@ -144,7 +145,7 @@ int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store
 int store_wait_query(lua_State *L, const char *name, const struct val *values, size_t count,
                      store_finish finish) {
     const struct script_services *s = services(L);
-    struct store_answer *a = park(L, finish);
+    struct store_answer *a = park(L, NULL, finish);
     store_query(s->store, name, values, count, co_loop(L), queried, a);
     return co_yield (L, finished);
 }
@@ -152,7 +153,7 @@ int store_wait_query(lua_State *L, const char *name, const struct val *values, s
 int store_wait_select(lua_State *L, const char *sql, const struct val *values, size_t count,
                       store_finish finish) {
     const struct script_services *s = services(L);
-    struct store_answer *a = park(L, finish);
+    struct store_answer *a = park(L, NULL, finish);
     store_select(s->store, sql, values, count, co_loop(L), queried, a);
     return co_yield (L, finished);
 }

@@ -137,6 +137,51 @@ test('SIGTERM: what runs too long is cut at LUWAK_SHUTDOWN_WAIT', async () => {
   assert.ok([503, 'ECONNRESET'].includes(await slow), `${await slow}`)
 })
 
+// A merchant that waits for a wallet that takes its time.
+function slowWallet (ms) {
+  const dir = root(...WALLET)
+  const file = join(dir, 'scripts/sandbox/demo.lua')
+  writeFileSync(file, readFileSync(file, 'utf8').replace('local known = find', `engine.sleep("${ms}ms")\n      local known = find`))
+  return dir
+}
+
+const ask = (s, reference) => s.post('/v1/operations', { channel: 'demo_wallet', reference, input: { amount: 25000, phone: '081200001234' } })
+const CREATE = { DEMO_KEY: 'the-key', LUWAK_CREATE_WAIT: '1s' }
+
+test('SIGTERM waits for a call to a provider whose caller was answered already', async () => {
+  const data = join(temporary(), 'data')
+  const dir = slowWallet(2500)
+  let s = await Server.start({ dir, data, env: CREATE })
+  const r = await ask(s, 'late')
+  assert.equal(r.json().status, 'sending', r.body)
+  await s.stop()
+  s = await Server.start({ dir, data, env: CREATE })
+  assert.equal((await s.get(`/v1/operations/${r.json().id}`)).json().status, 'success')
+  await s.stop()
+})
+
+test('SIGTERM: calls to providers that are cut at the bound are unknown, and nothing is left behind', async () => {
+  const data = join(temporary(), 'data')
+  const dir = slowWallet(20000)
+  let s = await Server.start({ dir, data, env: { ...CREATE, LUWAK_SHUTDOWN_WAIT: '1s' } })
+  const asked = await Promise.all(['a', 'b', 'c'].map(reference => ask(s, reference)))
+  await s.stop()
+  assert.doesNotMatch(s.raw, /Sanitizer/)
+  s = await Server.start({ dir, data, env: CREATE })
+  for (const r of asked) assert.equal((await s.get(`/v1/operations/${r.json().id}`)).json().status, 'unknown')
+  await s.stop()
+})
+
+test('SIGTERM while it starts is an ordered end', async () => {
+  for (let ms = 0; ms < 60; ms += 12) {
+    const s = new Server({ dir: root(...WALLET), args: ['--workers', '2'] })
+    await until('its first words', () => s.raw.length || s.out.length || s.over || existsSync(s.data))
+    await sleep(ms)
+    const over = await s.kill('SIGTERM')
+    assert.ok(over.code === 0 || over.signal === 'SIGTERM', `${ms}: ${over.code} ${over.signal} ${s.raw}`)
+  }
+})
+
 test('a second signal ends it at once', async () => {
   const s = await Server.start({ dir: slowRoot() })
   s.get('/v1/slow/25000').catch(() => {})

@@ -152,3 +152,19 @@ test('t.load takes a script as the engine does: with a mark of its encoding and 
   const r = luwak(['test', '--root', dir, 'asks_test.lua'], { cwd: dir })
   assert.equal(r.code, 0, r.out + r.err)
 })
+
+test('durations are read alike: ctx.once and engine.sleep take texts of several parts', async () => {
+  const dir = root()
+  save(dir, 'scripts/sandbox/dur.lua', `return { api = 1, routes = {
+    ["GET /once"] = function(ctx) return reply(200, { first = ctx.once("s", "k", "1h30m") }) end } }`)
+  save(dir, 'scripts/api/sleeps.lua', 'return { api = 1, routes = { ["GET /v1/sleeps"] = { auth = "none", run = function() engine.sleep("0s1ms") return 200, {} end } } }')
+  const s = await Server.start({ dir })
+  const once = async () => (await s.get('/sandbox/dur/once')).json().first
+  assert.deepEqual([await once(), await once()], [true, false])
+  await s.post('/sandbox/_clock', { advance: '89m' })
+  assert.equal(await once(), false)
+  await s.post('/sandbox/_clock', { advance: '2m' })
+  assert.equal(await once(), true)
+  assert.equal((await s.get('/v1/sleeps')).status, 200)
+  await s.stop()
+})

@@ -4,6 +4,7 @@
  * Every name is kept under the script's provider, so that no provider reads another's. All times
  * are business time. */
 #include "base/buf.h"
+#include "base/schedule.h"
 #include "script/bind.h"
 #include "script/bind_secret.h"
 #include "script/context.h"
@@ -60,8 +61,17 @@ static int once_done(lua_State *L, const struct store_answer *a) {
 
 static int l_once(lua_State *L) {
     struct str scope = own_name(L, 1), key = text_arg(L, 2, NAME_MAX_BYTES);
-    int64_t ttl_s = luaL_checkinteger(L, 3);
-    luaL_argcheck(L, ttl_s > 0 && ttl_s <= TTL_MAX_S, 3, "seconds, at most 400 days");
+    int64_t ttl_s = 0, ttl_ms = 0;
+    if (lua_type(L, 3) == LUA_TSTRING) {
+        struct why why = {0};
+        if (duration_parse(text_arg(L, 3, NAME_MAX_BYTES), &ttl_ms, &why) != 0)
+            return luaL_argerror(L, 3, why.text);
+        ttl_s = (ttl_ms + 999) / 1000;
+    } else {
+        ttl_s = luaL_checkinteger(L, 3);
+    }
+    luaL_argcheck(L, ttl_s > 0 && ttl_s <= TTL_MAX_S, 3,
+                  "seconds, or a duration such as \"24h\"; at most 400 days");
     co_require_wait(L, "ctx.once");
     int64_t at = now(L);
     struct commit *c = commit_push(L);
@@ -257,8 +267,9 @@ static const struct bind_fn CTX[] = {
     {"config", value_config, KINDS_CAGED & ~KIND_RULE, "value: table",
      "the keys that the script declares, by its own names; secrets stay hidden"},
     {"once", l_once, KINDS_CAGED & ~KIND_RULE,
-     "scope: string, key: string, seconds: integer -> boolean",
-     "true for the first who takes the key, false for others until it expires"},
+     "scope: string, key: string, ttl: integer|string -> boolean",
+     "true for the first who takes the key, false for others until it expires; seconds, or "
+     "\"24h\""},
     {"counter", l_counter, KINDS_CAGED & ~KIND_RULE,
      "name: string, options?: table -> integer?, string?, string?",
      "adds one and returns the value; {max=, ttl=} bound it"},

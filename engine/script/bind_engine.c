@@ -1,6 +1,6 @@
 /* bind_engine: sleeping. The pattern of every binding that waits: see co.h. */
 #include "base/ensure.h"
-#include "base/str.h"
+#include "base/schedule.h"
 #include "script/bind.h"
 #include "script/co.h"
 
@@ -11,30 +11,15 @@ struct sleep_op {
     struct timer timer;
 };
 
-/* "250ms", "1s", "5m", "24h", "30d", or an integer of milliseconds; raises. */
+/* "250ms", "1s", "1h30m", or an integer of milliseconds; raises. */
 static int64_t duration_arg(lua_State *L, int index) {
     if (lua_isinteger(L, index)) return lua_tointeger(L, index);
     struct str s;
     s.p = luaL_checklstring(L, index, &s.n);
-    size_t digits = 0;
-    while (digits < s.n && s.p[digits] >= '0' && s.p[digits] <= '9')
-        digits++;
-    static const struct {
-        struct str unit;
-        int64_t ms;
-    } units[] = {{STR("ms"), 1},
-                 {STR("s"), 1000},
-                 {STR("m"), 60000},
-                 {STR("h"), 3600000},
-                 {STR("d"), 86400000}};
-    int64_t n = 0;
-    for (size_t i = 0; i < ARRAY_LEN(units); i++) {
-        if (!str_eq(str_sub(s, digits, s.n), units[i].unit)) continue;
-        if (str_to_i64(str_sub(s, 0, digits), &n) != 0) break;
-        if (__builtin_mul_overflow(n, units[i].ms, &n)) break;
-        return n;
-    }
-    return luaL_argerror(L, index, "a duration such as \"250ms\", \"1s\", \"5m\", \"24h\"");
+    struct why why = {0};
+    int64_t ms = 0;
+    if (duration_parse(s, &ms, &why) != 0) luaL_argerror(L, index, why.text);
+    return ms;
 }
 
 static void sleep_cancel(struct co_wait *wait) {

@@ -7,7 +7,7 @@
 
 static int load_part(lua_State *L, const struct part *part, int env) {
     const char *chunk = lua_pushfstring(L, "@%s", part->path);
-    if (luaL_loadbufferx(L, part->text.p, part->text.n, chunk, "t") != LUA_OK) lua_error(L);
+    if (luaL_loadbufferx(L, part->code.p, part->code.n, chunk, "b") != LUA_OK) lua_error(L);
     lua_remove(L, -2);
     lua_pushvalue(L, env);
     if (lua_setupvalue(L, -2, 1) == NULL) lua_pop(L, 1);

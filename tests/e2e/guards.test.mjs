@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { luwak } from './luwak.mjs'
 import { Server, WALLET, root } from './server.mjs'
 
 const save = (dir, path, text) => writeFileSync(join(dir, path), text)
@@ -140,5 +141,30 @@ test('a trusted script makes requests without a list of hosts', async () => {
   end } } }`)
   const s = await Server.start({ dir })
   assert.deepEqual((await s.get('/v1/asks')).json(), { status: 401 }, 'what the simulator says to an unsigned question')
+  await s.stop()
+})
+
+test('t.load takes a script as the engine does: with a mark of its encoding and a #! line', () => {
+  const dir = root()
+  save(dir, 'scripts/lib/marked.lua', '\ufeff#!/usr/bin/env luwak\nreturn { answer = 42 }\n')
+  save(dir, 'scripts/jobs/asks.lua', '#!/usr/bin/env luwak\nlocal m = require "marked"\nreturn { api = 1, kind = "repeatable", run = function() return m.answer end }\n')
+  save(dir, 'asks_test.lua', 'return { tests = { ["loads"] = function(t) t.equal(t.load("scripts/jobs/asks.lua").run(), 42) end } }')
+  const r = luwak(['test', '--root', dir, 'asks_test.lua'], { cwd: dir })
+  assert.equal(r.code, 0, r.out + r.err)
+})
+
+test('durations are read alike: ctx.once and engine.sleep take texts of several parts', async () => {
+  const dir = root()
+  save(dir, 'scripts/sandbox/dur.lua', `return { api = 1, routes = {
+    ["GET /once"] = function(ctx) return reply(200, { first = ctx.once("s", "k", "1h30m") }) end } }`)
+  save(dir, 'scripts/api/sleeps.lua', 'return { api = 1, routes = { ["GET /v1/sleeps"] = { auth = "none", run = function() engine.sleep("0s1ms") return 200, {} end } } }')
+  const s = await Server.start({ dir })
+  const once = async () => (await s.get('/sandbox/dur/once')).json().first
+  assert.deepEqual([await once(), await once()], [true, false])
+  await s.post('/sandbox/_clock', { advance: '89m' })
+  assert.equal(await once(), false)
+  await s.post('/sandbox/_clock', { advance: '2m' })
+  assert.equal(await once(), true)
+  assert.equal((await s.get('/v1/sleeps')).status, 200)
   await s.stop()
 })

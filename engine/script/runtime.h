@@ -23,7 +23,7 @@ struct runtime_options {
     struct engine *engine;
     struct rng *rng;
     struct pool *pool; /* for blocking work of bindings; NULL: it is done at once, on the loop */
-    bool no_slices; /* simulation: a call is not paused by the real clock, which no seed knows */
+    bool no_slices;    /* simulation: a call is not paused by the real clock, which no seed knows */
     struct runtime_limits limits; /* zero: the defaults above */
     void (*close_state)(
         lua_State *state); /* how to close off the loop; NULL: at once (simulation) */

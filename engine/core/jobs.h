@@ -2,11 +2,10 @@
  *
  *              enqueue            claim                 finish
  *   (nothing) ---------> waiting -------> running ---------------> done
- *                           ^                |---- again ---------> waiting (one attempt more,
- * later) |                |---- out of tries --> dead
- *                           '--- crash (repeatable) ---|
- *                                            '--- crash (once) ---> lost, and its lost step is
- * enqueued
+ *                           ^                |---- again ---------> waiting, one attempt more
+ *                           |                |---- out of tries --> dead
+ *                           '-- crash -------|                      (repeatable)
+ *                                            '---- crash (once) --> lost; its lost step is enqueued
  *
  * One queue per engine, on one loop, over one store: it alone claims, so no job runs twice at once.
  * A claim and a finish are commits that name the run number they belong to; a late finish of an

@@ -7,8 +7,8 @@
  * until its handler has answered.
  *
  *     connection: OPEN -> LINGER -> CLOSING      LINGER: our side is shut down, what the peer still
- *                    \________________^          sends is thrown away, so that it can read the
- * answer work: READING -> RUNNING -> (STREAMING ->) READING, or back to the pool */
+ *                    \________________^          sends is thrown away, so that it can read the answer
+ *     work: READING -> RUNNING -> (STREAMING ->) READING, or back to the pool */
 #ifndef LUWAK_NET_HTTP_PRIVATE_H
 #define LUWAK_NET_HTTP_PRIVATE_H
 

@@ -6,8 +6,7 @@
  * dropped.
  *
  *   static int l_sleep(lua_State *L) {
- *       struct sleep_op *op = lua_newuserdatauv(L, sizeof *op, 0);   anchored on the coroutine's
- * stack
+ *       struct sleep_op *op = lua_newuserdatauv(L, sizeof *op, 0);   on the coroutine's stack
  *       ...everything that can raise...
  *       op->wait.cancel = sleep_cancel;
  *       co_park(L, &op->wait);                                       the call waits on op from here
@@ -15,9 +14,8 @@
  *       return co_yield(L, sleep_done);                              only ever as a tail call
  *   }
  *   static void sleep_fired(struct timer *t) { co_wake(...op->wait.ticket); }
- *   static int sleep_done(lua_State *L, struct co_wait *wait) {      runs protected, inside the
- * resume return 0;                                                    pushes results, as a C
- * function
+ *   static int sleep_done(lua_State *L, struct co_wait *wait) {      protected, inside the resume
+ *       return 0;                                                    pushes results as a C function
  *   }
  *
  * Nothing of Lua is touched between co_park and the wake, so nothing can raise while the operation

@@ -16,9 +16,9 @@ struct token_cache;
 struct config;
 struct grants;
 
-/* What every call of one worker shares: the parts of the engine that bindings use. */
 struct operation_gate; /* dispatch.h */
 
+/* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
     struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
     struct store *store;

@@ -223,6 +223,7 @@ static void server_drained(void *data) {
 static void stop_runs(struct task *task) {
     struct worker *w = CONTAINER_OF(task, struct worker, stop_task);
     uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
+    runtime_stop(w->runtime);
     if (w->server != NULL)
         http_server_stop(w->server, bound, server_drained, w);
     else

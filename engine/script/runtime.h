@@ -23,7 +23,7 @@ struct runtime_options {
     struct engine *engine;
     struct rng *rng;
     struct pool *pool; /* for blocking work of bindings; NULL: it is done at once, on the loop */
-    bool no_slices; /* simulation: a call is not paused by the real clock, which no seed knows */
+    bool no_slices;    /* simulation: a call is not paused by the real clock, which no seed knows */
     struct runtime_limits limits; /* zero: the defaults above */
     void (*close_state)(
         lua_State *state); /* how to close off the loop; NULL: at once (simulation) */
@@ -88,6 +88,9 @@ const char *script_tag(lua_State *L, int index);
 void script_set_tag(lua_State *L, const char *tag); /* tags the table on top */
 
 void runtime_retire(struct runtime *rt,
-                    const struct version *v); /* no new calls; close when idle */
+                    const struct version *v); /* no new calls; close when idle; a call that goes
+                                                 on without a wait is cancelled */
+void runtime_stop(struct runtime *rt); /* from now on a call that takes more than one slice without
+                                          a wait is cancelled; those that wait go on */
 
 #endif

@@ -376,16 +376,16 @@ static void run_turn(struct task *task) {
         mem_free(turn);
         return;
     }
+    const struct co *last = rt->ready.last; /* what gets ready in this turn waits for the next */
+    bool sliced = rt->sliced.first != NULL;
     if (rt->first_build != NULL) { /* first: calls that never wait must not keep it from being */
         struct state *st = rt->first_build;
         rt->first_build = st->next_build;
         if (rt->first_build == NULL) rt->last_build = NULL;
         build(rt, st);
     }
-    const struct co *last = rt->ready.last; /* what gets ready in this turn waits for the next */
-    bool sliced = rt->sliced.first != NULL;
     uint64_t began = budget_mono_ns();
-    while (rt->ready.first != NULL) {
+    while (last != NULL && rt->ready.first != NULL) {
         bool was_last = rt->ready.first == last;
         run_one(queue_take(&rt->ready));
         if (was_last || budget_mono_ns() - began >= TURN_NS) break;

@@ -268,6 +268,7 @@ static void stop_runs(struct task *task) {
     uint32_t bound = (uint32_t)config_number(w->engine->config, SET_LUWAK_SHUTDOWN_WAIT);
     w->stop_by_ns = clock_mono_ns(loop_clock(w->loop)) + bound * 1000000ull;
     w->stopped = true;
+    runtime_stop(w->runtime);
     if (w->server != NULL)
         http_server_stop(w->server, bound, server_drained, w);
     else

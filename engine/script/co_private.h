@@ -42,7 +42,8 @@ struct co {
     bool sliced;       /* yielded by the hook, not by a binding */
     bool woken;        /* while it was still running */
     bool started;
-    int pcalls; /* nested now */
+    bool told_long; /* the log knows that it runs long */
+    int pcalls;     /* nested now */
     struct call call;
     int take_error; /* what take() returned */
     struct co_end_hook *hooks;

@@ -1,9 +1,15 @@
 /* runtime: the states and calls of one worker. See runtime.h.
  *
- * One task per loop turn runs what is ready, oldest first, for TURN_NS at most, then builds at most
- * one state. Calls of a state that is not built wait in the state; one that cannot be built fails
- * them and is dropped, so that the next call tries again. Slots are reused, generations are not:
- * they count up for calls and waits alike.
+ * One task per loop turn builds at most one state, then runs what is ready, oldest first, for
+ * TURN_NS at most, then one slice of the oldest call that used up a slice before. So a call that
+ * never waits costs the others one slice a turn, and they never wait for its end.
+ *
+ * Calls of a state that is not built wait in the state; one that cannot be built fails them and is
+ * dropped, so that the next call tries again. Slots are reused, generations are not: they count up
+ * for calls and waits alike.
+ *
+ * A call that ran a second without a wait is named in the log. When its version was replaced or
+ * deleted, or the engine stops, it is cancelled: only one that waits may end in its own time.
  *
  * A state leaves when it is retired (a newer version, memory past 80 %, too many live versions) and
  * its last call has ended; close_state closes it off the loop. */
@@ -18,11 +24,16 @@
 #define LIVE_VERSIONS 8
 #define BUCKETS       64
 #define TURN_NS       5000000u
+#define LONG_NS       1000000000u /* without a wait: worth a line in the log */
 
 struct turn { /* lives until the loop ran it, which may be after the runtime */
     struct task task;
     struct runtime *rt;
     bool posted;
+};
+
+struct queue {
+    struct co *first, *last;
 };
 
 struct runtime {
@@ -32,10 +43,11 @@ struct runtime {
     struct state *first_build, *last_build;
     struct co **slots;
     size_t slot_count, slot_room;
-    struct co *free; /* slots without a call */
-    struct co *first_ready, *last_ready;
-    size_t calls; /* started and not ended, main chunks not counted */
+    struct co *free;            /* slots without a call */
+    struct queue ready, sliced; /* sliced: used up a slice and goes on when it is its turn */
+    size_t calls;               /* started and not ended, main chunks not counted */
     uint32_t generation;
+    bool stopping; /* calls that do not wait are cancelled */
     bool closing;
 };
 
@@ -70,24 +82,37 @@ struct co *runtime_slot(struct runtime *rt, uint32_t slot) {
 
 void runtime_ready(struct co *co) {
     struct runtime *rt = co->rt;
+    struct queue *q = co->sliced && !co->woken ? &rt->sliced : &rt->ready;
     co->phase = CO_READY;
     co->next = NULL;
-    if (rt->last_ready == NULL)
-        rt->first_ready = co;
+    if (q->last == NULL)
+        q->first = co;
     else
-        rt->last_ready->next = co;
-    rt->last_ready = co;
+        q->last->next = co;
+    q->last = co;
     wake_loop(rt);
 }
 
-static void unlink_ready(struct runtime *rt, struct co *co) {
+static struct co *queue_take(struct queue *q) {
+    struct co *co = q->first;
+    q->first = co->next;
+    if (q->first == NULL) q->last = NULL;
+    return co;
+}
+
+static bool queue_unlink(struct queue *q, const struct co *co) {
     struct co *before = NULL;
-    for (struct co *at = rt->first_ready; at != NULL; before = at, at = at->next) {
+    for (struct co *at = q->first; at != NULL; before = at, at = at->next) {
         if (at != co) continue;
-        *(before == NULL ? &rt->first_ready : &before->next) = co->next;
-        if (rt->last_ready == co) rt->last_ready = before;
-        return;
+        *(before == NULL ? &q->first : &before->next) = co->next;
+        if (q->last == co) q->last = before;
+        return true;
     }
+    return false;
+}
+
+static void unlink_ready(struct runtime *rt, struct co *co) {
+    if (!queue_unlink(&rt->ready, co)) (void)queue_unlink(&rt->sliced, co);
 }
 
 /* ---- slots ---- */
@@ -316,10 +341,7 @@ static bool start(struct co *co) {
     return true;
 }
 
-static void run_one(struct runtime *rt) {
-    struct co *co = rt->first_ready;
-    rt->first_ready = co->next;
-    if (rt->first_ready == NULL) rt->last_ready = NULL;
+static void run_one(struct co *co) {
     if (!co->started && co->kill == KILL_NONE && !start(co)) {
         finish_with(co, CALL_BUDGET, "no memory for a coroutine");
         return;
@@ -332,6 +354,21 @@ static void run_one(struct runtime *rt) {
     if (co_step(co, &end)) finish(co, &end);
 }
 
+/* Tools, tests and migrations may take long; nobody else should. */
+static void run_sliced(struct runtime *rt, struct co *co) {
+    const struct version *v = co->state->version;
+    if ((v->kind & (KIND_TOOL | KIND_TEST | KIND_MIGRATION)) == 0 && co->cpu_wait_ns >= LONG_NS) {
+        if (!co->told_long)
+            log_warn("script_runs_long", L_TEXT("script", v->path), L_TEXT("version", v->id),
+                     L_INT("cpu_ms", (int64_t)(co->cpu_wait_ns / 1000000)),
+                     L_TEXT("advice", "it runs without a wait; a loop without end?"));
+        co->told_long = true;
+        if (co->state->replaced && co->kill == KILL_NONE) co->kill = KILL_CANCEL;
+    }
+    if (rt->stopping && co->kill == KILL_NONE) co->kill = KILL_CANCEL;
+    run_one(co);
+}
+
 static void run_turn(struct task *task) {
     struct turn *turn = CONTAINER_OF(task, struct turn, task);
     struct runtime *rt = turn->rt;
@@ -340,22 +377,24 @@ static void run_turn(struct task *task) {
         mem_free(turn);
         return;
     }
-    struct co *last = rt->last_ready; /* what becomes ready in this turn waits for the next */
-    uint64_t began = budget_mono_ns();
-    while (rt->first_ready != NULL) {
-        bool was_last = rt->first_ready == last;
-        run_one(rt);
-        if (was_last) break;
-        if (!rt->options.no_slices && budget_mono_ns() - began >= TURN_NS) break;
-    }
-    if (rt->first_build !=
-        NULL) { /* also in a full turn: one that is always full must not starve it */
+    const struct co *last = rt->ready.last; /* what gets ready in this turn waits for the next */
+    bool sliced = rt->sliced.first != NULL;
+    if (rt->first_build != NULL) { /* first: calls that never wait must not keep it from being */
         struct state *st = rt->first_build;
         rt->first_build = st->next_build;
         if (rt->first_build == NULL) rt->last_build = NULL;
         build(rt, st);
     }
-    if (rt->first_ready != NULL || rt->first_build != NULL) wake_loop(rt);
+    uint64_t began = budget_mono_ns();
+    while (last != NULL && rt->ready.first != NULL) {
+        bool was_last = rt->ready.first == last;
+        run_one(queue_take(&rt->ready));
+        if (was_last) break;
+        if (!rt->options.no_slices && budget_mono_ns() - began >= TURN_NS) break;
+    }
+    if (sliced && rt->sliced.first != NULL) run_sliced(rt, queue_take(&rt->sliced));
+    if (rt->ready.first != NULL || rt->sliced.first != NULL || rt->first_build != NULL)
+        wake_loop(rt);
 }
 
 /* ---- calls ---- */
@@ -465,10 +504,19 @@ void script_cancel(struct ticket ticket) {
 }
 
 void runtime_retire(struct runtime *rt, const struct version *v) {
-    struct state *st = state_find(rt, v);
+    struct state *st = NULL;
+    for (struct state *at = *place_of(rt, v); at != NULL; at = at->next) {
+        if (at->version->serial != v->serial) continue;
+        at->replaced = true; /* an older state of it, retired because it was full, as well */
+        if (!at->retired) st = at;
+    }
     if (st == NULL) return;
     st->retired = true;
     state_leave_if_idle(st);
+}
+
+void runtime_stop(struct runtime *rt) {
+    rt->stopping = true;
 }
 
 /* ---- life ---- */

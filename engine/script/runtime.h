@@ -94,6 +94,9 @@ const char *script_tag(lua_State *L, int index);
 void script_set_tag(lua_State *L, const char *tag); /* tags the table on top */
 
 void runtime_retire(struct runtime *rt,
-                    const struct version *v); /* no new calls; close when idle */
+                    const struct version *v); /* no new calls; close when idle; a call that goes
+                                                 on without a wait is cancelled */
+void runtime_stop(struct runtime *rt); /* from now on a call that takes more than one slice without
+                                          a wait is cancelled; those that wait go on */
 
 #endif

@@ -33,6 +33,7 @@ struct state {
     enum state_phase phase;
     bool caged;
     bool retired;       /* takes no new calls; closed when the last one ends */
+    bool replaced;      /* its version was replaced or deleted */
     int calls;          /* that are in it or wait for it */
     struct co *waiting; /* calls that wait for STATE_READY, first in first out */
     struct co *boot;    /* runs the main chunk */

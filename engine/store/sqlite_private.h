@@ -5,6 +5,7 @@
 #include "store/store_private.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 
 /* ---- one connection (sqlite_db.c) ---- */
 
@@ -112,6 +113,10 @@ struct writer {
     int64_t reserve;             /* bytes; 0: no reserve */
     char *reserve_path;
     const char *reserve_vfs; /* it lies on the VFS's disk, too; NULL: a plain file */
+    const char *file;        /* must stay what the connection has open; NULL: not looked at */
+    dev_t file_dev;
+    ino_t file_ino;
+    char *wal; /* likewise: it must be there after a COMMIT */
     int checkpoint_pages;
     struct store_stats stats;
     pthread_t thread;

@@ -7,6 +7,8 @@
  *   lost, ours to mend   (no memory, disk full) it is run again one commit at a time
  *   lost, not to mend    (I/O error, damage) store_fatal: after a failed fsync the kernel may have
  *                        dropped pages, so no later COMMIT can be believed; the process ends
+ *   gone                 the file is no longer the one of that name (the data directory was deleted
+ *                        or replaced): store_fatal as well, for what we write nobody would find
  *
  * Full disk: new work is refused (E_FULL) until space returns, which is tried every 250 ms. Results
  * use the reserve file's space; when that is gone too they wait here, in order, and go in as soon
@@ -32,7 +34,10 @@ static void fatal(const char *what, const char *detail) {
 
 void (*store_fatal)(const char *what, const char *detail) = fatal;
 
-static void broken(struct writer *w, int rc, const char *what) {
+enum group_end { GROUP_DONE, GROUP_LOST, GROUP_BROKEN, GROUP_GONE };
+
+static void broken(struct writer *w, enum group_end end, int rc, const char *what) {
+    if (end == GROUP_GONE) what = "the data file was deleted or replaced while in use";
     pthread_mutex_lock(&w->lock);
     w->broken = true;
     pthread_mutex_unlock(&w->lock);
@@ -45,7 +50,26 @@ static uint64_t now_ns(const struct writer *w) {
 
 /* ---- one group ---- */
 
-enum group_end { GROUP_DONE, GROUP_LOST, GROUP_BROKEN };
+/* Asked after each COMMIT and before anything is answered: a deleted file can still be written. */
+static bool file_stands(const struct writer *w) {
+    struct stat st;
+    if (w->file == NULL) return true;
+    if (stat(w->file, &st) != 0 || st.st_dev != w->file_dev || st.st_ino != w->file_ino)
+        return false;
+    return stat(w->wal, &st) == 0;
+}
+
+static void note_file(struct writer *w) {
+    struct stat st;
+    struct buf wal = {0};
+    if (w->conn.role != DB_WRITER || stat(w->store->file, &st) != 0) return;
+    buf_addf(&wal, "%s-wal", w->store->file);
+    w->wal = wal.err != 0 ? NULL : buf_take(&wal, NULL);
+    if (w->wal == NULL) return;
+    w->file = w->store->file;
+    w->file_dev = st.st_dev;
+    w->file_ino = st.st_ino;
+}
 
 /* Runs one commit under a savepoint. True: the transaction still stands. */
 static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *events, int *rc) {
@@ -100,6 +124,10 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
         stands = *rc == SQLITE_OK;
     }
     buf_free(&events);
+    if (stands && !file_stands(w)) {
+        news_drop(news);
+        return GROUP_GONE;
+    }
     if (stands) {
         (void)FAULT("store.committed");
         news_tell(news);
@@ -178,7 +206,11 @@ static bool run_alone(struct writer *w, struct commit *c) {
         answer_all(w, c);
         return true;
     }
-    if (end == GROUP_BROKEN) broken(w, rc, "write failed");
+    if (end == GROUP_BROKEN || end == GROUP_GONE) {
+        broken(w, end, rc, "write failed");
+        answer_one(w, c, E_IO, "the store has ended");
+        return true;
+    }
     int err = sqlite_err(rc);
     answer_one(w, c, err == 0 ? E_INTERNAL : err, sqlite3_errstr(rc));
     return true;
@@ -192,7 +224,7 @@ static void run_list(struct writer *w, struct commit *list) {
             answer_all(w, list);
             return;
         }
-        if (end == GROUP_BROKEN) broken(w, rc, "write failed");
+        if (end == GROUP_BROKEN || end == GROUP_GONE) broken(w, end, rc, "write failed");
         pthread_mutex_lock(&w->lock);
         w->stats.reruns++;
         pthread_mutex_unlock(&w->lock);
@@ -240,7 +272,7 @@ static void checkpoint(struct writer *w, int mode) {
         w->wal_pages = log;
         w->wal_home = done;
     }
-    if (sqlite_is_fatal(rc)) broken(w, rc, "checkpoint failed");
+    if (sqlite_is_fatal(rc)) broken(w, GROUP_BROKEN, rc, "checkpoint failed");
     if (sqlite_err(rc) == E_FULL) {
         set_full(w, true);
         w->checkpoint_next_ns = now_ns(w) + FULL_RETRY_MS * 1000000u;
@@ -468,6 +500,7 @@ int writer_start(struct writer *w, struct why *why) {
     if (w->checkpoint_pages == 0) w->checkpoint_pages = CHECKPOINT_PAGES;
     sqlite3_wal_hook(w->conn.db, wal_grew, w);
     w->wal_pages = 1; /* what an earlier run left there, perhaps */
+    note_file(w);
     if (reserve_make(w) != 0) set_full(w, true);
     if (op_runner_new(&w->runner, w->conn.db) != 0)
         return why_set(why, E_NOMEM, "store: out of memory");
@@ -528,4 +561,5 @@ void writer_stop(struct writer *w, bool crash) {
     pthread_mutex_destroy(&w->lock);
     pthread_cond_destroy(&w->wake);
     mem_free(w->reserve_path);
+    mem_free(w->wal);
 }

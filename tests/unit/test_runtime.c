@@ -266,6 +266,75 @@ static void a_long_call_lets_others_run(void **state) {
     fixture_drop(v);
 }
 
+static const char ENDLESS[] = "return { f = function() while true do end end,\n"
+                              "  wait = function() engine.sleep('1h') end }";
+
+static void endless_calls_keep_no_new_script_from_running(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    struct version *hog = fixture_script(KIND_JOB, "hog", ENDLESS);
+    struct version *v = fixture_script(KIND_API, "a", "return { f = function() return 1 end }");
+    struct outcome hogs[5] = {0}, o = {0};
+    for (int i = 0; i < 5; i++)
+        CHECK_OK(fixture_call(&f, hog, "f", &hogs[i]));
+    for (int i = 0; i < 12; i++)
+        CHECK(loop_sim_step(f.loop)); /* all five have used a slice by now */
+    CHECK_OK(fixture_call(&f, v, "f", &o));
+    for (int turns = 0; o.done == 0; turns++) {
+        CHECK(turns < 3); /* its state is built and it runs, whoever else does */
+        CHECK(loop_sim_step(f.loop));
+    }
+    fixture_stop(&f);
+    fixture_drop(v);
+    fixture_drop(hog);
+}
+
+/* Bounded far below the ten seconds of a job's own budget, by turns of 5 ms each. */
+static bool ends_soon(struct fixture *f, const struct outcome *o) {
+    for (int i = 0; i < 600 && o->done == 0; i++)
+        CHECK(loop_sim_step(f->loop));
+    return o->done != 0;
+}
+
+static void an_endless_call_ends_when_its_script_is_deleted(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    struct version *hog = fixture_script(KIND_JOB, "hog", ENDLESS);
+    struct outcome o = {0}, waits = {0};
+    CHECK_OK(fixture_call(&f, hog, "wait", &waits));
+    CHECK_OK(fixture_call(&f, hog, "f", &o));
+    for (int i = 0; i < 5; i++)
+        CHECK(loop_sim_step(f.loop));
+    runtime_retire(f.rt, hog);
+    CHECK(ends_soon(&f, &o));
+    CHECK_INT(o.outcome, CALL_CANCELLED);
+    CHECK_INT(waits.done, 0);
+    fixture_stop(&f);
+    fixture_drop(hog);
+}
+
+static void an_endless_call_ends_when_the_engine_stops(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    struct version *hog = fixture_script(KIND_JOB, "hog", ENDLESS);
+    struct outcome o = {0}, waits = {0};
+    CHECK_OK(fixture_call(&f, hog, "wait", &waits));
+    CHECK_OK(fixture_call(&f, hog, "f", &o));
+    for (int i = 0; i < 5; i++)
+        CHECK(loop_sim_step(f.loop));
+    runtime_stop(f.rt);
+    for (int i = 0; i < 4 && o.done == 0; i++)
+        CHECK(loop_sim_step(f.loop));
+    CHECK_INT(o.done, 1);
+    CHECK_INT(o.outcome, CALL_CANCELLED);
+    CHECK_INT(waits.done, 0);
+    fixture_stop(&f);
+    fixture_drop(hog);
+}
+
 static int closed;
 static void close_later(lua_State *L) {
     closed++;
@@ -455,6 +524,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(memory_is_charged_to_the_call),
         cmocka_unit_test(too_many_live_versions_cancel_the_oldest),
         cmocka_unit_test(a_long_call_lets_others_run),
+        cmocka_unit_test(endless_calls_keep_no_new_script_from_running),
+        cmocka_unit_test(an_endless_call_ends_when_its_script_is_deleted),
+        cmocka_unit_test(an_endless_call_ends_when_the_engine_stops),
         cmocka_unit_test(states_are_closed_by_the_option),
         cmocka_unit_test(loading_aside_shows_the_table),
         cmocka_unit_test(decisions_carry_their_tag),

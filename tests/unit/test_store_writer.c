@@ -313,6 +313,29 @@ static void a_failed_fsync_ends_it(void **state) {
     world_end(&w);
 }
 
+static void a_deleted_file_acknowledges_nothing(void **state) {
+    (void)state;
+    static const char *const GONE[] = {"luwak.db", "luwak.db-wal"};
+    for (int i = 0; i < 2; i++) {
+        struct world w;
+        char path[400];
+        world_start(&w, i == 0 ? "gone" : "gone_wal", true);
+        world_open(&w);
+        void (*old)(const char *, const char *) = store_fatal;
+        store_fatal = note_fatal;
+        fatals = 0;
+        CHECK_OK(run_commit(&w.f, count_one("n"), NULL));
+        snprintf(path, sizeof path, "%s/%s", w.dir, GONE[i]);
+        CHECK_INT(unlink(path), 0);
+        CHECK_ERR(run_commit(&w.f, count_one("n"), NULL), E_IO);
+        CHECK_INT(fatals, 1);
+        CHECK_ERR(run_commit(&w.f, count_one("n"), NULL), E_IO);
+        CHECK_INT(fatals, 1);
+        store_fatal = old;
+        world_end(&w);
+    }
+}
+
 static void a_crash_keeps_what_was_answered(void **state) {
     (void)state;
     struct world w;
@@ -432,6 +455,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_failed_fsync_ends_it),
     cmocka_unit_test(a_crash_keeps_what_was_answered),
     cmocka_unit_test(closing_waits_for_what_was_taken),
+    cmocka_unit_test(a_deleted_file_acknowledges_nothing),
     cmocka_unit_test(any_allocation_may_fail),
     cmocka_unit_test(opening_may_fail_anywhere),
 };

@@ -194,6 +194,8 @@ static void run_job(struct jobs *jobs, const struct job *job, void *data) {
 
 /* ---- schedules ---- */
 
+_Static_assert(JOB_NAME_MAX >= SCRIPT_PATH_MAX + 5, "a path and the mark of a lost job");
+
 static void job_name(const struct version *v, char out[JOB_NAME_MAX]) {
     snprintf(out, JOB_NAME_MAX, "%s", v->path);
 }

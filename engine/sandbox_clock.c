@@ -18,6 +18,7 @@
 #include <stdio.h>
 
 enum { IDLE_LOOK_MS = 5 };
+#define AHEAD_MAX_MS (3660ll * 24 * 3600 * 1000) /* ten years, as a duration may have */
 
 struct walk {
     struct engine *engine;
@@ -120,7 +121,13 @@ static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct
     if (err != 0) return err;
     struct str text;
     int64_t ms;
-    if (json_get_str(doc.root, "advance", &text) == 0) {
+    const struct json *both[] = {json_get(doc.root, "advance"), json_get(doc.root, "set")};
+    int known = (both[0] != NULL) + (both[1] != NULL);
+    if (known == 2)
+        err = why_set(why, E_SYNTAX, "advance or set, not both");
+    else if (known != 1 || doc.root->count != 1)
+        err = why_set(why, E_SYNTAX, "advance or set is wanted, and nothing else");
+    else if (json_get_str(doc.root, "advance", &text) == 0) {
         err = duration_parse(text, &ms, why);
         if (err == 0) *goal = now + ms;
     } else if (json_get_str(doc.root, "set", &text) == 0) {
@@ -129,6 +136,8 @@ static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct
             why_set(why, err, "set: not a time of RFC 3339");
         else if (*goal < now)
             err = why_set(why, E_RANGE, "set: the clock does not go back");
+        else if (*goal - now > AHEAD_MAX_MS)
+            err = why_set(why, E_RANGE, "set: more than ten years ahead");
     } else {
         err = why_set(why, E_SYNTAX, "advance or set is missing");
     }

@@ -265,16 +265,17 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     return s;
 }
 
-static void claim(struct jobs *j, const struct rows *rows, size_t row) {
+static bool claim(struct jobs *j, const struct rows *rows, size_t row) {
     struct commit *c;
-    if (commit_new(&c) != 0) return;
+    if (commit_new(&c) != 0) return false;
     struct slot *s = slot_new(j, rows, row);
     if (s == NULL) {
         commit_free(c);
-        return;
+        return false;
     }
     commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run + 1), V_INT(now(j))));
     submit(s, c, claimed);
+    return true;
 }
 
 static void wake_fired(struct timer *t) {
@@ -323,14 +324,19 @@ static void due_known(int err, const struct why *why, struct rows *rows, void *d
     struct jobs *j = data;
     if (looked(j, err, why, rows)) return;
     bool room = true;
+    bool short_of_memory = false; /* nothing claimed, though it is due: later */
     for (size_t i = 0; i < rows_count(rows) && j->serving; i++) {
         if (has_slot(j, rows_text(rows, i, COL_ID))) continue;
         room = j->running < j->options.running_max;
         if (!room) break;
-        claim(j, rows, i);
+        if (!claim(j, rows, i)) short_of_memory = true;
     }
     rows_free(rows);
     if (!room || !j->serving) return; /* a slot that gets free looks again */
+    if (short_of_memory && j->running == 0) {
+        timer_start(j->options.loop, &j->wake, LOOK_AGAIN_MS, wake_fired);
+        return;
+    }
     if (j->running != 0) {
         /* What was claimed is not idle; its end looks again. Until then: what else comes due? */
         sleep_until_due(j);

@@ -23,7 +23,8 @@
 #include "loop/loop.h"
 #include "store/store.h"
 
-#define JOB_NAME_MAX 240
+/* A script's path (at most 255) and the mark of a lost job. */
+#define JOB_NAME_MAX 264
 
 struct jobs;
 

@@ -7,6 +7,7 @@
 #include "script/buf_lua.h"
 #include "script/context.h"
 #include "script/store_wait.h"
+#include "script/version.h"
 
 #include <string.h>
 
@@ -39,12 +40,13 @@ static int l_enqueue(lua_State *L) {
     struct job_new job = {0};
     const struct script_services *s = context_of(L)->services;
     job.name.p = luaL_checklstring(L, 1, &job.name.n);
-    luaL_argcheck(L, job.name.n >= 1 && job.name.n <= JOB_NAME_MAX - 20, 1, "a script's name");
+    luaL_argcheck(L, job.name.n >= 1 && job.name.n <= JOB_NAME_MAX, 1, "a script's name");
     if (!str_starts(job.name, STR("scripts/jobs/"))) {
         job.name.p = lua_pushfstring(L, "scripts/jobs/%s.lua", job.name.p);
         job.name.n = strlen(job.name.p);
         lua_replace(L, 1);
     }
+    luaL_argcheck(L, job.name.n < SCRIPT_PATH_MAX, 1, "a script's name"); /* as it is stored */
     lua_settop(L, 3);
     if (lua_isnil(L, 2)) {
         lua_newtable(L);

@@ -97,6 +97,30 @@ static int no_dots(const struct dirent *d) {
     return d->d_name[0] != '.';
 }
 
+/* A folder that is a link is followed only inside the root, and not to a folder it lies in. */
+static bool may_enter(const struct walk *w, const char *full) {
+    struct stat st;
+    if (lstat(full, &st) != 0) return false;
+    if (!S_ISLNK(st.st_mode)) return true;
+    char *root = realpath(w->root, NULL), *there = realpath(full, NULL), *here = NULL;
+    char parent[FULL_MAX];
+    snprintf(parent, sizeof parent, "%s", full);
+    char *slash = strrchr(parent, '/');
+    if (slash != NULL) *slash = '\0';
+    here = realpath(parent, NULL);
+    bool may = false;
+    if (root != NULL && there != NULL && here != NULL) {
+        struct str r = str_of(root), t = str_of(there), h = str_of(here);
+        bool inside = r.n == 1 || (str_starts(t, r) && t.n > r.n && t.p[r.n] == '/');
+        bool above = str_starts(h, t) && (h.n == t.n || h.p[t.n] == '/');
+        may = inside && !above;
+    }
+    free(root); /* realpath's memory is libc's */
+    free(there);
+    free(here);
+    return may;
+}
+
 /* `path` ends with '/'. */
 static int walk_folder(const struct walk *w, const char *path, int depth) {
     char full[FULL_MAX], file[SCRIPT_PATH_MAX], name[SCRIPT_PATH_MAX];
@@ -111,8 +135,10 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
         bool fits = n > 0 && n < (int)sizeof file - 1 && full_path(full, w->root, file, NULL) == 0;
         if (err == 0 && fits && stat(full, &st) == 0) {
             if (S_ISDIR(st.st_mode)) {
-                memcpy(file + n, "/", 2);
-                err = walk_folder(w, file, depth + 1);
+                if (may_enter(w, full)) {
+                    memcpy(file + n, "/", 2);
+                    err = walk_folder(w, file, depth + 1);
+                }
             } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
                 err = w->found(w->data, file, kind, &st);
             }

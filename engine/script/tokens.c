@@ -42,7 +42,7 @@ struct entry {
     size_t value_len;
     int64_t refresh_at;
     int64_t expires_at;
-    bool loaded; /* the store was asked */
+    _Atomic bool loaded; /* the store was asked */
     bool busy;
     struct waiter *waiters;
 };

@@ -15,10 +15,12 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
 #define UNDER_WAY_MAX 10000
+#define ANSWER_S      30 /* without a word for so long while we wait: the server stands still */
 
 struct remote {
     struct store base;
@@ -46,6 +48,9 @@ static int dial(const char *path, struct why *why) {
         return why_set(why, E_INVAL, "%s: too long for a socket's path", path);
     memcpy(to.sun_path, path, strlen(path));
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    /* A server that stands still must not hold us for ever. */
+    const struct timeval limit = {.tv_sec = ANSWER_S};
+    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) return fd;
     int err = why_set(why, E_CONNECT, "%s: no server answers (%s)", path, strerror(errno));
     if (fd >= 0) close(fd);
@@ -76,6 +81,7 @@ static int get_all(int fd, void *to, size_t n) {
     for (char *p = to; n != 0;) {
         ssize_t got = recv(fd, p, n, 0);
         if (got < 0 && errno == EINTR) continue;
+        if (got < 0 && errno == EAGAIN) return E_TIMEOUT; /* see side_call */
         if (got <= 0) return E_CLOSED;
         p += got;
         n -= (size_t)got;
@@ -124,8 +130,9 @@ static int exchange(int fd, const struct buf *request, const struct store_report
     return why_set(why, err, "the server's control socket: %s", err_text(err));
 }
 
-static int side_call(struct remote *r, struct buf *request, const struct store_report *report,
-                     struct buf *answer, struct wire_in *in, struct why *why) {
+static int side_call(struct remote *r, bool slow, struct buf *request,
+                     const struct store_report *report, struct buf *answer, struct wire_in *in,
+                     struct why *why) {
     pthread_mutex_lock(&r->side_lock);
     int err = 0;
     if (r->side < 0) {
@@ -133,8 +140,12 @@ static int side_call(struct remote *r, struct buf *request, const struct store_r
         if (fd < 0) err = fd;
         r->side = fd < 0 ? -1 : fd;
     }
+    /* A point read is quick or never; care takes as long as the data is large. */
+    struct timeval limit = {.tv_sec = slow ? 0 : ANSWER_S};
+    if (err == 0) setsockopt(r->side, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     if (err == 0) err = exchange(r->side, request, report, answer, in, why);
-    if (err == E_CLOSED || err == E_BADREPLY || err == E_NOMEM) { /* out of step: start afresh */
+    if (err == E_CLOSED || err == E_TIMEOUT || err == E_BADREPLY ||
+        err == E_NOMEM) { /* out of step: start afresh */
         if (r->side >= 0) close(r->side);
         r->side = -1;
     }
@@ -150,7 +161,7 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     size_t at = frame_begin(&request, CONTROL_GET, 1);
     put_rows_request(&request, query->name, values, count);
     frame_end(&request, at);
-    int err = side_call(of(store), &request, NULL, &answer, &in, NULL);
+    int err = side_call(of(store), false, &request, NULL, &answer, &in, NULL);
     if (err == 0) err = rows_decode(&in, out);
     buf_free(&answer);
     return err;
@@ -164,7 +175,7 @@ static int simple(struct store *store, enum control_kind kind, const char *a, co
     if (a != NULL) wire_put_str(&request, str_of(a));
     if (b != NULL) wire_put_str(&request, str_of(b));
     frame_end(&request, at);
-    int err = side_call(of(store), &request, report, &answer, &in, why);
+    int err = side_call(of(store), true, &request, report, &answer, &in, why);
     buf_free(&answer);
     return err;
 }
@@ -334,12 +345,13 @@ static void *remote_main(void *data) {
     for (;;) {
         pthread_mutex_lock(&r->lock);
         bool end = r->crashed || r->gone || (r->stopping && r->under_way == 0);
-        bool writes = r->out.len != 0;
+        bool writes = r->out.len != 0, waits = r->under_way != 0;
         pthread_mutex_unlock(&r->lock);
         if (end) break;
         struct pollfd p[2] = {{.fd = r->fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))},
                               {.fd = r->wake, .events = POLLIN}};
-        if (poll(p, 2, -1) < 0 && errno != EINTR) break;
+        int some = poll(p, 2, waits ? ANSWER_S * 1000 : -1);
+        if (some == 0 || (some < 0 && errno != EINTR)) break;
         uint64_t count;
         if (p[1].revents != 0 && read(r->wake, &count, sizeof count) < 0) break;
         if (exchange_some(r, &in, p[0].revents)) continue;

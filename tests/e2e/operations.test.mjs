@@ -50,6 +50,43 @@ test('success, refused, waiting; asked again until it is known', async () => {
   await s.stop()
 })
 
+test('what has the wrong type is a bad request, and says which field', async () => {
+  const s = await Server.start({ env })
+  const channel = 'demo_wallet'
+  for (const [body, param] of [
+    ['1'], ['null'], ['[1]'], ['"x"'],
+    [{ channel: 1 }, 'channel'], [{ channel: 'demo\0wallet' }, 'channel'], [{ channel, other: 1 }, 'other'],
+    ...[1, ['a'], '', 'a'.repeat(65), 'a\0b', 'a\nb', '../x?y#z', false].map(reference => [{ channel, reference }, 'reference']),
+    ...[[1], false, 'x', 7].map(input => [{ channel, input }, 'input']),
+    [{ channel, input: { phone: 'x'.repeat(70000) } }, 'input']]) {
+    const r = await s.post('/v1/operations', body)
+    assert.equal(r.status, 400, JSON.stringify(body).slice(0, 80))
+    assert.equal(r.json().code, 'INVALID_REQUEST')
+    assert.equal(r.json().param, param)
+  }
+  await s.stop()
+})
+
+test('the clock takes one step of ten years at most', async () => {
+  const s = await Server.start({ env })
+  for (const body of [{ set: '9999-01-01T00:00:00Z' }, { advance: '1s', set: '2030-01-01T00:00:00Z' }, { advance: '1s', x: 1 }, {}, []]) {
+    assert.equal((await clock(s, body)).status, 400, JSON.stringify(body))
+  }
+  assert.equal((await clock(s, { advance: '1s' })).status, 200)
+  await s.stop()
+})
+
+test('an endless job does not stop the routes', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/endless.lua'), 'return { api = 1, every = "1s", kind = "repeatable", run = function() while true do end end }\n')
+  const s = await Server.start({ env, dir })
+  await until('the warning', () => s.log.some(l => l.event === 'script_runs_long' && l.script === 'scripts/jobs/endless.lua'))
+  const began = Date.now()
+  assert.equal((await s.get('/v1/ping')).status, 200)
+  await s.stop()
+  assert.ok(Date.now() - began < 8000)
+})
+
 test('the same reference twice is one charge', async () => {
   const s = await Server.start({ env })
   const all = await Promise.all(Array.from({ length: 8 }, () => create(s, 'twice')))

@@ -1,8 +1,13 @@
 /* Versions: which parts belong to them, what they are called, and what is refused. */
 #include "base/mem.h"
 #include "base/sha256.h"
+#include "script/source.h"
 #include "script_texts.h"
 #include "unit.h"
+
+#include <unistd.h>
+
+#include <sys/stat.h>
 
 #include <stdio.h>
 
@@ -240,7 +245,39 @@ static void memory_can_fail_anywhere(void **state) {
 }
 #endif
 
+static int count_found(void *data, const char *path, enum script_kind kind, const struct stat *st) {
+    (void)path, (void)kind, (void)st;
+    ++*(int *)data;
+    return 0;
+}
+
+static void make_file(const char *path) {
+    FILE *file = fopen(path, "w");
+    CHECK(file != NULL);
+    fclose(file);
+}
+
+static void linked_folders_stay_inside_the_root(void **state) {
+    (void)state;
+    char dir[300];
+    snprintf(dir, sizeof dir, "%s/links", unit_tmpdir());
+    CHECK_INT(mkdir(dir, 0700) | chdir(dir) | mkdir("root", 0700) | mkdir("root/channels", 0700) |
+                  mkdir("root/.data", 0700) | mkdir("out", 0700),
+              0);
+    make_file("root/channels/a.lua");
+    make_file("root/.data/b.lua");
+    make_file("out/c.lua");
+    CHECK_INT(symlink("../.data", "root/channels/in"), 0);   /* found: b */
+    CHECK_INT(symlink("../../out", "root/channels/out"), 0); /* outside */
+    CHECK_INT(symlink(".", "root/channels/loop"), 0);
+    int found = 0;
+    CHECK_OK(source_list("root", count_found, &found));
+    CHECK_INT(found, 2);
+    CHECK_INT(chdir("/"), 0);
+}
+
 static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(linked_folders_stay_inside_the_root),
     cmocka_unit_test(sha256_knows_the_standards_examples),
     cmocka_unit_test(requires_are_found_where_they_count),
     cmocka_unit_test(module_names_cannot_leave_the_folder),

@@ -565,7 +565,7 @@ void runtime_close(struct runtime *rt) {
             state_leave_if_idle(rt->states[i]);
         }
     }
-    rt->first_ready = rt->last_ready = NULL; /* its turn may still be posted */
+    rt->ready = rt->sliced = (struct queue){0}; /* its turn may still be posted */
     rt->first_build = rt->last_build = NULL;
 }
 

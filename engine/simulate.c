@@ -113,13 +113,15 @@ static void ask_answered(struct http_exchange *x, int status, const struct http_
         sim_tell(s, "answer r%d %d", ask->number, status);
         struct json_doc doc;
         struct str id;
-        if (status == 201 && json_parse(&doc, body, NULL, NULL) == 0) {
+        int err = status == 201 ? json_parse(&doc, body, NULL, NULL) : E_NOTFOUND;
+        if (err == 0) {
             if (json_get_str(doc.root, "id", &id) == 0)
                 snprintf(op->id, sizeof op->id, "%.*s", STR_FMT(id));
             json_doc_free(&doc);
         }
         if (status == 201 && op->id[0] == '\0')
-            sim_wrong(s, "r%d: a 201 without an id", ask->number);
+            sim_wrong(s, "r%d: a 201 without an id%s", ask->number,
+                      err == E_NOMEM ? ": out of memory" : "");
         if (status != 201 && status != 409 && status != 503 && status != 500)
             sim_wrong(s, "r%d: status %d: %.*s", ask->number, status, STR_FMT(body));
     }

@@ -233,12 +233,15 @@ static void the_answer_says_what_was_wrong(void **state) {
     struct clock clock;
     struct loop *loop;
     struct commit *c;
+    static struct store store; /* counts what it has under way */
     int times = 0;
     clock_virtual(&clock, 0);
     CHECK_OK(loop_sim_new(&loop, &clock, NULL));
     for (int bad = 0; bad < 2; bad++) {
         CHECK_OK(commit_new(&c));
         c->loop = loop;
+        c->store = &store;
+        atomic_store(&store.under_way, 1);
         c->done = tell;
         c->data = &times;
         if (bad) commit_failed(c, E_GUARD, 3, "why not");
@@ -246,6 +249,7 @@ static void the_answer_says_what_was_wrong(void **state) {
         CHECK_INT(times, bad);
         loop_sim_drain(loop);
         CHECK_INT(times, bad + 1);
+        CHECK_INT(atomic_load(&store.under_way), 0);
         CHECK_ERR(told.err, bad ? E_GUARD : 0);
         CHECK_INT(told.failed_op, bad ? 3 : -1);
         CHECK((told.detail == NULL) == !bad);

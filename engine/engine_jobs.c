@@ -153,8 +153,10 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
 static void ask_operation(struct job_run *run) {
     struct json_doc doc;
     struct str id;
-    if (json_parse(&doc, run->job->args, NULL, NULL) != 0) {
-        end(run, JOB_END_DEAD, "damaged arguments");
+    int err = json_parse(&doc, run->job->args, NULL, NULL);
+    if (err != 0) { /* a question that is not asked again for lack of memory would never be */
+        end(run, err == E_NOMEM ? JOB_END_AGAIN : JOB_END_DEAD,
+            err == E_NOMEM ? err_text(err) : "damaged arguments");
         return;
     }
     if (json_get_str(doc.root, "id", &id) != 0)

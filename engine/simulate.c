@@ -189,7 +189,9 @@ static int live(struct sim *s, struct why *why) {
     for (int i = 0; i < 100000 && !s->started; i++)
         if (!loop_sim_step(s->engine->loop)) break;
     loop_sim_drain(s->engine->loop);
-    if (s->engine->workers[0]->set == NULL) sim_wrong(s, "no scripts are live");
+    if (s->engine->workers[0]->set == NULL) loop_sim_run_for(s->engine->loop, 1000); /* no memory */
+    if (s->engine->workers[0]->set == NULL)
+        sim_wrong(s, "no scripts are live (%s)", s->started ? "started" : "never told so");
     return 0;
 }
 

@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 
+enum { SET_RETRY_MS = 100 };
+
 static struct metric http_requests = {.name = "luwak_http_requests_total",
                                       .help = "Requests answered, by status",
                                       .type = METRIC_COUNTER,
@@ -65,16 +67,7 @@ static void close_state(lua_State *state) {
     script_close_state(state); /* on the loop, rather than never */
 }
 
-static void set_changed(struct registry_listener *self, struct script_set *set) {
-    struct worker *w = CONTAINER_OF(self, struct worker, listener);
-    struct worker_routes *routes = NULL;
-    struct why why = {0};
-    int err = worker_routes_new(&routes, set, w->engine->simulated, &why);
-    if (err != 0) { /* the old routes go on serving their versions */
-        log_error("routes_refused", L_TEXT("error", why.text));
-        script_set_drop(set);
-        return;
-    }
+static void use_set(struct worker *w, struct script_set *set, struct worker_routes *routes) {
     struct script_set *old = w->set;
     struct worker_routes *old_routes = w->routes;
     w->set = set;
@@ -89,6 +82,34 @@ static void set_changed(struct registry_listener *self, struct script_set *set) 
     }
     worker_routes_delete(old_routes);
     script_set_drop(old);
+}
+
+/* Until the new set can be used the old routes go on serving their versions. What the registry
+ * published has routes that fit together, so only memory can be missing: it is tried again. */
+static void try_set(struct timer *timer) {
+    struct worker *w = CONTAINER_OF(timer, struct worker, set_timer);
+    struct worker_routes *routes = NULL;
+    struct why why = {0};
+    int err = worker_routes_new(&routes, w->next_set, w->engine->simulated, &why);
+    if (err != 0) {
+        log_error("routes_not_made", L_TEXT("error", err == E_NOMEM ? err_text(err) : why.text));
+        if (err == E_NOMEM) {
+            timer_start(w->loop, &w->set_timer, SET_RETRY_MS, try_set);
+            return;
+        }
+        script_set_drop(w->next_set);
+    } else {
+        use_set(w, w->next_set, routes);
+    }
+    w->next_set = NULL;
+}
+
+static void set_changed(struct registry_listener *self, struct script_set *set) {
+    struct worker *w = CONTAINER_OF(self, struct worker, listener);
+    if (w->next_set != NULL) script_set_drop(w->next_set); /* a newer one came meanwhile */
+    w->next_set = set;
+    timer_stop(&w->set_timer);
+    try_set(&w->set_timer);
 }
 
 struct version *worker_script(const struct worker *w, enum script_kind kind, struct str name) {
@@ -298,6 +319,9 @@ void worker_close(struct worker *w) {
     w->running = false;
     if (w->listener.changed != NULL) registry_unlisten(w->engine->registry, &w->listener);
     w->listener.changed = NULL;
+    timer_stop(&w->set_timer);
+    if (w->next_set != NULL) script_set_drop(w->next_set);
+    w->next_set = NULL;
     close_unstopped(w);
     if (w->server != NULL) http_server_delete(w->server);
     w->server = NULL;

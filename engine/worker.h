@@ -27,6 +27,8 @@ struct worker {
     struct script_services services;
     struct registry_listener listener;
     struct script_set *set;
+    struct script_set *next_set; /* published, but there was no memory for its routes yet */
+    struct timer set_timer;
     struct worker_routes *routes;
     struct task stop_task;
     struct timer stop_timer;

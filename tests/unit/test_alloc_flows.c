@@ -62,7 +62,8 @@ static void any_allocation_may_fail(void **state) {
         refused += err != 0;
         /* what the checks themselves could not look at is no broken promise */
         bool promise = err == E_STATE && strstr(why.text, "out of memory") == NULL;
-        /* an engine that cannot start for lack of memory ends, and is started again */
+        /* Not to start for lack of memory is allowed. To come up without scripts is not: that fault is
+         * known, was not found yet, and is passed over here until it is. So is the default of 30. */
         if (strstr(why.text, "does not start") != NULL ||
             strstr(why.text, "no scripts are live") != NULL)
             promise = false;

@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "net/router.h"
 #include "script/bind_secret.h"
+#include "script/engine_paths.h"
 #include "script/manifest.h"
 
 #include <stdio.h>
@@ -224,6 +225,19 @@ static bool routable(struct manifest_reader *r, const char *field, struct str me
     return err == 0;
 }
 
+/* The engine's own path that this one would stand in for; NULL: none. */
+static const char *engine_path(struct str path) {
+    static const char *const PATHS[] = {
+#define X(method, path, show, simulated) path,
+        ENGINE_PATHS(X)
+#undef X
+    };
+    if (str_starts(path, STR(ENGINE_SANDBOX))) return ENGINE_SANDBOX "...";
+    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++)
+        if (str_eq(path, str_of(PATHS[i]))) return PATHS[i];
+    return NULL;
+}
+
 static void read_routes(struct manifest_reader *r, const struct manifest_field *f, int index) {
     lua_State *L = r->L;
     bool trusted = f->type == FIELD_ROUTES_AUTH;
@@ -243,6 +257,13 @@ static void read_routes(struct manifest_reader *r, const struct manifest_field *
             continue;
         }
         if (!routable(r, field, method, path)) continue;
+        /* A simulator's routes are below its own part of /sandbox/. */
+        const char *engines = r->v->kind == KIND_SANDBOX ? NULL : engine_path(path);
+        if (engines != NULL) {
+            manifest_problem(r, field, "the engine itself answers at %s; take another path",
+                             engines);
+            continue;
+        }
         struct manifest_route route = {.key = manifest_text(r->m, key),
                                        .method = manifest_text(r->m, method),
                                        .path = manifest_text(r->m, path)};

@@ -159,6 +159,7 @@ stds.luwak_sandbox = { read_globals = {
   ["csv"] = { fields = { "parse", "encode", } },
   ["xml"] = { fields = { "decode", "encode", "find", "escape", } },
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
+  ["jobs"] = { fields = { "enqueue", } },
 } }
 stds.luwak_api = { read_globals = {
   "assert",

@@ -1,5 +1,6 @@
 /* Simulated mode: every request of a script goes straight to the simulator of the provider that
  * declares the host, on the same worker, through the same routes as POST /sandbox/PROVIDER/...
+ * What a simulator sends to us (http://luwak.simulated/...) comes in like a request from outside.
  *
  * A delivery becomes an exchange like one from a socket, so a simulator cannot tell the difference.
  */
@@ -50,9 +51,12 @@ static const char *provider_of(const struct worker *w, const struct url *url) {
     return NULL;
 }
 
+/* `provider` NULL: to ourselves, the path as it is. */
 static int fill(struct delivery *d, const struct worker *w, const char *provider, struct str target,
                 const struct http_out *request) {
     struct http_exchange *x = &d->exchange;
+    const char *prefix = provider == NULL ? "" : "/sandbox/";
+    if (provider == NULL) provider = "";
     size_t size = strlen(provider) + target.n + 16;
     d->target = mem_alloc(size);
     size_t names_size = 0;
@@ -61,7 +65,7 @@ static int fill(struct delivery *d, const struct worker *w, const char *provider
     d->headers = mem_zalloc((request->header_count + 1) * sizeof *d->headers + names_size);
     if (d->target == NULL || d->headers == NULL) return E_NOMEM;
     const char *slash = target.n != 0 && target.p[0] == '/' ? "" : "/";
-    int n = snprintf(d->target, size, "/sandbox/%s%s%.*s", provider, slash, STR_FMT(target));
+    int n = snprintf(d->target, size, "%s%s%s%.*s", prefix, provider, slash, STR_FMT(target));
     char *names = (char *)(d->headers + request->header_count);
     for (size_t i = 0; i < request->header_count; i++) { /* servers see names in lower case */
         struct str name = request->headers[i].name;
@@ -87,8 +91,10 @@ static int fill(struct delivery *d, const struct worker *w, const char *provider
 static void handle(struct local_exchange *local, const struct http_out *request, void *data) {
     struct worker *w = data;
     struct url url;
-    const char *provider = url_parse(&url, request->url, NULL) == 0 ? provider_of(w, &url) : NULL;
-    if (provider == NULL) {
+    bool valid = url_parse(&url, request->url, NULL) == 0;
+    bool ours = valid && strcmp(url.host, "luwak.simulated") == 0;
+    const char *provider = valid && !ours ? provider_of(w, &url) : NULL;
+    if (provider == NULL && !ours) {
         local_answer(local, 502, NULL, 0, STR("no simulator for this host"));
         return;
     }

@@ -9,7 +9,7 @@
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
 --     later = { expire = function(ctx, arg) end },
---     rows  = function(ctx) end,                 the page: { { ref =, payable =, cells = {...} }, ... }
+--     rows  = function(ctx) end,                 the page: { { ref =, payable =, cells = {...}, back = }, ... }
 --     columns = { "order", ... } }
 --   return { ..., routes = sim.routes { ["POST /v2/charge"] = function(ctx, request) ... end } }
 local simulator = {}
@@ -120,7 +120,7 @@ end
 function simulator.amount(ctx, facts, due, asked)
   if asked then return asked end
   local word = take(ctx, { "short", "over" }, facts)
-  if word == "short" then return due - simulator.SHORT_BY end
+  if word == "short" then return math.max(1, due - simulator.SHORT_BY) end
   return word == "over" and due + simulator.SHORT_BY or due
 end
 function simulator.late(ctx, facts) return take(ctx, { "late" }, facts) ~= nil end
@@ -159,12 +159,12 @@ td,th{padding:.4em .6em;text-align:left;border-bottom:1px solid #ddd}button{curs
 <script>
 const said = document.getElementById('said'), next = document.getElementById('next')
 async function tell (what) {
-  const r = await fetch('_control', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what) })
+  const r = await fetch('/sandbox/%s/_control', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what) })
   said.textContent = await r.text()
   return r.ok
 }
 next.onchange = () => next.value && tell({ next: next.value })
-for (const b of document.querySelectorAll('button')) b.onclick = async () => { if (await tell({ pay: b.value })) location.reload() }
+for (const b of document.querySelectorAll('button')) b.onclick = async () => { if (await tell({ pay: b.value })) b.dataset.back ? location = b.dataset.back : location.reload() }
 </script>]]
 
 local function page(spec, rows)
@@ -174,11 +174,11 @@ local function page(spec, rows)
   for i, row in ipairs(rows) do
     local cells = {}
     for k, cell in ipairs(row.cells) do cells[k] = "<td>" .. escape(cell) .. "</td>" end
-    local button = row.payable and '<button value="' .. escape(row.ref) .. '">pay</button>' or ""
+    local button = row.payable and ('<button value="%s" data-back="%s">pay</button>'):format(escape(row.ref), escape(row.back or "")) or ""
     lines[i] = "<tr>" .. table.concat(cells) .. "<td>" .. button .. "</td></tr>"
   end
   return reply(200, PAGE:format(escape(spec.title), escape(spec.title), table.concat(SORTED, ", "),
-    table.concat(options), table.concat(heads), table.concat(lines, "\n")),
+    table.concat(options), table.concat(heads), table.concat(lines, "\n"), spec.provider),
     { ["Content-Type"] = "text/html; charset=utf-8" })
 end
 
@@ -335,10 +335,12 @@ function simulator.new(spec)
     return reply(200, { done = true })
   end
 
+  function sim.page(rows) return page(spec, rows) end
+
   function sim.routes(routes)
     routes["POST /_control"] = control
     routes["POST /_due/:id"] = due
-    routes["GET /"] = function(ctx) return page(spec, spec.rows(ctx)) end
+    routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end
 

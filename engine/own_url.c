@@ -38,6 +38,10 @@ void own_url_set(struct own_url *own, const struct config *config, const char *a
 
 bool own_url_is(const struct own_url *own, const struct url *url, struct str *path) {
     size_t prefix = 0;
+    if (strcmp(url->host, OWN_SIMULATED) == 0) {
+        *path = url->target;
+        return true;
+    }
     bool ours = own->listening.host[0] != '\0' && own->listening.port == url->port &&
                 (strcmp(own->listening.host, url->host) == 0 ||
                  (is_loopback(url) && (is_any(&own->listening) || is_loopback(&own->listening))));

@@ -7,6 +7,9 @@
 #include "net/url.h"
 #include "sys/config.h"
 
+#define OWN_SIMULATED \
+    "luwak.simulated" /* us, in simulated mode: stands also where the port changes */
+
 struct own_url {
     char
         text[512]; /* "https://pay.example/luwak", no '/' at the end; "": providers are told none */

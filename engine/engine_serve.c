@@ -6,6 +6,7 @@
 #include "listen_fds.h"
 #include "loop/signals.h"
 #include "operator.h"
+#include "plays.h"
 #include "store/control.h"
 #include "sys/log.h"
 #include "sys/notify.h"
@@ -112,6 +113,7 @@ void engine_stop(struct engine *e) {
         log_info("stopping");
     }
     jobs_stop(e->jobs);
+    plays_stop(e->plays);
     int running = 0;
     for (int i = 0; i < e->worker_count; i++)
         running += e->workers[i]->running;

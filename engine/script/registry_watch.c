@@ -16,7 +16,7 @@ static bool same_stat(const struct stat *a, const struct stat *b) {
 static void module_changed(struct registry *r, const struct entry *module, bool came_or_went) {
     for (size_t i = 0; i < r->count; i++) {
         struct entry *e = r->entries[i];
-        if (e->kind == KIND_LIB || !e->present) continue;
+        if (!entry_is_script(e) || !e->present) continue;
         const struct version *v = e->saving != NULL   ? e->saving
                                   : e->staged != NULL ? e->staged
                                                       : e->live;
@@ -34,6 +34,8 @@ static void settle(struct registry *r, struct entry *e) {
     e->present = e->seen[0] != '\0';
     if (e->kind == KIND_LIB)
         module_changed(r, e, was != e->present);
+    else if (e->kind == KIND_TEST)
+        registry_test_changed(r);
     else if (e->present)
         registry_mark(r, e);
     else
@@ -72,7 +74,10 @@ static int found(void *data, const char *path, enum script_kind kind, const stru
     if ((kind & (KIND_TOOL | KIND_MIGRATION)) != 0) return 0; /* not served: run by command */
     struct entry *e = registry_entry(r, path);
     if (e == NULL) {
-        ENSURE(source_kind(path, &kind, name));
+        if (kind == KIND_TEST)
+            memcpy(name, path, strlen(path) + 1);
+        else
+            ENSURE(source_kind(path, &kind, name));
         if (registry_entry_add(r, path, kind, name, &e) != 0) return 0; /* at the next poll */
     }
     if (!same_stat(&e->stat, st)) {
@@ -87,6 +92,7 @@ void registry_scan(struct registry *r, bool first) {
     for (size_t i = 0; i < r->count; i++)
         r->entries[i]->found = false;
     source_list(r->root, found, r);
+    if (r->options.plays != NULL) source_list_tests(r->root, found, r);
     bool all = first || ++r->polls % LOOK_ALL == 0;
     for (int modules = 1; modules >= 0; modules--) /* modules first: scripts are built from them */
         for (size_t i = 0; i < r->count; i++)

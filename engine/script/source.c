@@ -24,6 +24,7 @@ static const struct folder {
     {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
     {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
 };
+static const char *const TEST_FOLDERS[] = {"tests/lua/", "tests/plays/"};
 
 bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH_MAX]) {
     struct str p = str_of(path);
@@ -88,6 +89,7 @@ struct walk {
     const char *root;
     int (*found)(void *data, const char *path, enum script_kind kind, const struct stat *st);
     void *data;
+    bool tests;
 };
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
@@ -139,7 +141,10 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
                     memcpy(file + n, "/", 2);
                     err = walk_folder(w, file, depth + 1);
                 }
-            } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
+            } else if (S_ISREG(st.st_mode) && w->tests &&
+                       str_ends(str_of(file), STR("_test.lua"))) {
+                err = w->found(w->data, file, KIND_TEST, &st);
+            } else if (S_ISREG(st.st_mode) && !w->tests && source_kind(file, &kind, name)) {
                 err = w->found(w->data, file, kind, &st);
             }
         }
@@ -153,10 +158,21 @@ int source_list(const char *root,
                 int (*found)(void *data, const char *path, enum script_kind kind,
                              const struct stat *st),
                 void *data) {
-    const struct walk w = {root, found, data};
+    const struct walk w = {root, found, data, false};
     int err = 0;
     for (size_t i = 0; i < ARRAY_LEN(FOLDERS) && err == 0; i++)
         err = walk_folder(&w, FOLDERS[i].path, 1);
+    return err;
+}
+
+int source_list_tests(const char *root,
+                      int (*found)(void *data, const char *path, enum script_kind kind,
+                                   const struct stat *st),
+                      void *data) {
+    const struct walk w = {root, found, data, true};
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(TEST_FOLDERS) && err == 0; i++)
+        err = walk_folder(&w, TEST_FOLDERS[i], 1);
     return err;
 }
 

@@ -25,6 +25,12 @@ int source_list(const char *root,
                              const struct stat *st),
                 void *data);
 
+/* The same for each *_test.lua of tests/lua and tests/plays, as KIND_TEST. */
+int source_list_tests(const char *root,
+                      int (*found)(void *data, const char *path, enum script_kind kind,
+                                   const struct stat *st),
+                      void *data);
+
 /* Replaces a file in one step: temporary file, fsync, rename, fsync of the folder. */
 int source_write(const char *root, const char *path, struct str text, struct why *why);
 

@@ -1,0 +1,68 @@
+// The life of a saved file while the server runs: its plays, queries, what is reported and where.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { LUWAK, cleanEnv, luwak, temporary } from './luwak.mjs'
+import { Server, root, until } from './server.mjs'
+
+const PING = 'scripts/api/ping.lua'
+function put (s, path, text) {
+  mkdirSync(join(s.dir, path, '..'), { recursive: true })
+  writeFileSync(join(s.dir, path), text)
+}
+// A command beside the server.
+const go = (s, ...args) => luwak([...args, '--simulated', '--data', s.data, '--root', s.dir])
+const list = s => go(s, 'scripts', 'list').out
+const ping = word => `return { api = 1, routes = { ["GET /v1/ping"] = { auth = "none", run = function(req) return 200, { pong = "${word}" } end } } }\n`
+const play = body => `return { tests = {\n  ["ping answers"] = function(t)\n    ${body}\n  end,\n} }\n`
+
+test('staged: plays run before a version may be deployed, and hold nobody up', async () => {
+  const s = await Server.start({ dir: root(PING), env: { LUWAK_SCRIPTS: 'staged', LUWAK_DATA_KEY: '' } })
+  put(s, 'tests/lua/ping_test.lua', play('t.equal(1, 2)'))
+  put(s, PING, ping('one'))
+  const broken = await s.logged('script_broken')
+  assert.match(broken.error, /^scripts\/api\/ping.lua: its plays fail: tests\/lua\/ping_test.lua:3: .*ping answers/)
+  assert.match(list(s), /^broken .*\n +scripts\/api\/ping.lua: its plays fail: tests\/lua\/ping_test.lua:3/m)
+  const refused = go(s, 'deploy', join(s.dir, PING))
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /not deployed: .*ping_test.lua:3/)
+  // mended: its play counts long in a process of its own, requests are answered meanwhile
+  put(s, 'tests/lua/ping_test.lua', play('local n = 0 for i = 1, 40000000 do n = n + i end t.equal(2, 2)'))
+  await until('the plays', () => s.events('script_plays').length === 2)
+  const deploying = spawn(LUWAK, ['deploy', join(s.dir, PING), '--simulated', '--data', s.data, '--root', s.dir], { env: cleanEnv() })
+  let said = ''
+  let over = false
+  deploying.stdout.on('data', d => { said += d })
+  deploying.on('close', () => { over = true })
+  let answered = 0
+  for (; !over; answered++) assert.equal((await s.get('/v1/ping')).status, 200)
+  assert.equal(said, PING + ': live\n')
+  assert.ok(answered > 10, `${answered} answers while it was played`)
+  await until('the new version', async () => (await s.get('/v1/ping')).json().pong === 'one')
+  // the end does not wait for a play
+  put(s, 'tests/lua/ping_test.lua', play('while true do end'))
+  put(s, PING, ping('two'))
+  await until('the plays', () => s.events('script_plays').length === 3)
+  const began = Date.now()
+  await s.stop()
+  assert.ok(Date.now() - began < 8000)
+})
+
+test('without a server, deploy runs the plays too', () => {
+  const dir = root(PING)
+  const data = join(temporary(), 'data')
+  const env = { LUWAK_SCRIPTS: 'staged' }
+  const alone = (...args) => luwak([...args, '--simulated', '--data', data, '--root', dir], { env })
+  assert.match(alone('scripts', 'list').out, /^live/m)
+  mkdirSync(join(dir, 'tests/plays'), { recursive: true })
+  writeFileSync(join(dir, 'tests/plays/ping_test.lua'), play('t.fail("no")'))
+  writeFileSync(join(dir, PING), ping('one'))
+  const refused = alone('deploy', join(dir, PING))
+  assert.match(refused.err, /its plays fail: tests\/plays\/ping_test.lua:3/)
+  assert.equal(refused.code, 1)
+  rmSync(join(dir, 'tests/plays/ping_test.lua'))
+  const live = alone('deploy', join(dir, PING))
+  assert.equal(live.out, PING + ': live\n', live.err)
+})

@@ -4,7 +4,6 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "data.h"
-#include "named_queries.h"
 #include "net/http_client.h"
 #include "plays.h"
 #include "script/grants.h"
@@ -202,7 +201,6 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     char folder[1100];
     snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
     err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
-    if (err == 0) err = named_queries_load(e->store, e->root, why);
     return err != 0 ? err : check_stamp(e, why);
 }
 
@@ -221,6 +219,10 @@ static bool lacks_grants(void *data, const struct version *v, struct buf *comman
     return grants_lack(e->grants, v, ENV_NAMES[config_env(e->config)], command);
 }
 
+static int take_query(void *data, const char *name, const char *sql, struct why *why) {
+    return store_add_query(((struct engine *)data)->store, name, sql, why);
+}
+
 static int open_registry(struct engine *e, bool kept, struct why *why) {
     bool real = kept && e->mode != ENGINE_TEST;
     int err = registry_store_new(&e->registry_store, e->store, e->loop);
@@ -236,6 +238,7 @@ static int open_registry(struct engine *e, bool kept, struct why *why) {
                                   .store = kept ? e->registry_store : NULL,
                                   .unwatched = e->mode != ENGINE_SERVE,
                                   .broken = script_broken,
+                                  .query = e->remote ? NULL : take_query,
                                   .plays = e->plays != NULL ? plays_run : NULL,
                                   .lacks = real ? lacks_grants : NULL,
                                   .data = e};

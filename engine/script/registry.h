@@ -45,6 +45,9 @@ struct registry_options {
     /* False: v has every grant it needs; else appends the command that gives it the rest. NULL:
      * nothing has to be granted. */
     bool (*lacks)(void *data, const struct version *v, struct buf *command);
+    /* Takes the text of scripts/queries/NAME.sql, new or changed; the error is reported, and what
+     * was there before stays. NULL: queries are somebody else's. */
+    int (*query)(void *data, const char *name, const char *sql, struct why *why);
     void (*broken)(void *data, const char *path,
                    const char *text); /* once per new error; or NULL */
     void *data;

@@ -33,7 +33,7 @@ static bool is_play(const struct registry *r, const struct entry *test, const st
     size_t longest = 0, ours = 0;
     if (test->kind != KIND_TEST || !test->present) return false;
     for (size_t i = 0; i < r->count; i++)
-        if (r->entries[i]->kind != KIND_TEST && r->entries[i]->present &&
+        if ((r->entries[i]->kind & (KIND_TEST | KIND_QUERY)) == 0 && r->entries[i]->present &&
             names(name, r->entries[i]->path) && base_of(r->entries[i]->path).n > longest)
             longest = base_of(r->entries[i]->path).n;
     for (size_t i = 0; i < v->part_count; i++)

@@ -92,8 +92,8 @@ void registry_good_again(struct entry *e);
 
 void registry_scan(struct registry *r, bool first);
 
-static inline bool entry_is_script(const struct entry *e) { /* neither module nor test */
-    return (e->kind & (KIND_LIB | KIND_TEST)) == 0;
+static inline bool entry_is_script(const struct entry *e) { /* no module, test, query */
+    return (e->kind & (KIND_LIB | KIND_TEST | KIND_QUERY)) == 0;
 }
 
 /* registry_gate.c. These take the reference to v over. */

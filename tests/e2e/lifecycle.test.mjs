@@ -66,3 +66,39 @@ test('without a server, deploy runs the plays too', () => {
   const live = alone('deploy', join(dir, PING))
   assert.equal(live.out, PING + ': live\n', live.err)
 })
+
+test('queries are taken up within a second: new, changed; a broken one is told and the old one stays', async () => {
+  const dir = root(PING)
+  const sql = 'scripts/queries/jobs_one.sql'
+  const s = { dir }
+  put(s, 'scripts/queries/bad_from_the_start.sql', 'SELEC 1')
+  put(s, 'scripts/api/ask.lua', `return { api = 1, routes = { ["GET /v1/ask/:name"] = { auth = "none", run = function(req)
+    local rows = store.query(req.params.name)
+    return 200, { n = rows[1].n }
+  end } } }`)
+  const server = await Server.start({ dir })
+  const ask = async () => { const a = await server.get('/v1/ask/jobs_one'); return a.status === 200 ? a.json().n : a.status }
+  const within = async (what, check) => { // from the save
+    const began = Date.now()
+    await until(what, check)
+    assert.ok(Date.now() - began < 1500, `${what}: ${Date.now() - began} ms`)
+  }
+  assert.match(server.events('script_broken')[0].error, /^scripts\/queries\/bad_from_the_start.sql: .*syntax error/)
+  assert.equal(await ask(), 500)
+  put(server, sql, 'SELECT 1 AS n')
+  await within('a new query', async () => await ask() === 1)
+  put(server, sql, 'SELECT 2 AS n')
+  await within('a changed query', async () => await ask() === 2)
+  put(server, sql, 'SELECT 3 AS n FROM nowhere')
+  const told = await server.logged('script_broken', l => l.path === sql)
+  assert.match(told.error, /^scripts\/queries\/jobs_one.sql: .*no such table: nowhere/)
+  assert.match(list(server), /^broken .*scripts\/queries\/jobs_one.sql\n.*no such table/m)
+  assert.equal(await ask(), 2)
+  put(server, sql, 'DELETE FROM job')
+  await server.logged('script_broken', l => l.path === sql && /only SELECT/.test(l.error))
+  assert.equal(await ask(), 2)
+  put(server, sql, 'SELECT 4 AS n')
+  await within('a mended query', async () => await ask() === 4)
+  assert.doesNotMatch(list(server), /jobs_one/)
+  await server.stop()
+})

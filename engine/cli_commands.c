@@ -84,8 +84,9 @@ const struct cli_command CLI_COMMANDS[] = {
         .name = "check",
         .summary = "Find what is wrong in scripts before they are live",
         .about = "Looks for syntax errors, unknown globals, tables that do not fit their kind's "
-                 "contract and configuration that is missing. Without FILE it checks every script "
-                 "under the root.",
+                 "contract and configuration that is missing: an error for the environment that "
+                 "LUWAK_ENV names, none with --simulated, only noted when neither is given. "
+                 "Without FILE it checks every script under the root.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
         .options = OPTIONS(JSON_OPTION,
                            {"write", "DIR", NO_SETTING, NULL,

@@ -102,3 +102,73 @@ test('queries are taken up within a second: new, changed; a broken one is told a
   assert.doesNotMatch(list(server), /jobs_one/)
   await server.stop()
 })
+
+// ---- what scripts and tests are told ----
+
+const makeRoot = files => {
+  const dir = temporary()
+  for (const [path, text] of Object.entries(files)) put({ dir }, path, text)
+  return dir
+}
+
+test("a test's clock goes exactly as far as it is moved, however often a job takes its turn", () => {
+  const dir = makeRoot({
+    'scripts/jobs/many.lua': 'return { api = 1, every = "1h", kind = "repeatable", run = function(job) for i = 1, 1500 do engine.sleep("0s") end end }',
+    'tests/lua/clock_test.lua': `return { tests = { exact = function(t)
+      local began = t.clock.now()
+      t.clock.advance("2h")
+      t.equal(time.now() - began, 2 * 3600 * 1000)
+    end } }`
+  })
+  const r = luwak(['test', '--root', dir])
+  assert.match(r.out, /^1 passed, 0 failed$/m)
+})
+
+test('what is wrong carries its file and line, whatever was raised', () => {
+  const table = /^(\S+:\d+): \(the error is a table value\)$/m
+  const dir = makeRoot({
+    'tests/lua/x_test.lua': '\nerror{}',
+    'scripts/migrations/0001_a.lua': 'return { up = function(db)\n  error{}\nend }',
+    'scripts/api/a.lua': '\n\nerror{}',
+    'scripts/api/b.lua': '\nlocal t = setmetatable({}, { __concat = function(a, b) return a .. b end })\nreturn t .. "x"'
+  })
+  const run = (...args) => luwak([...args, '--root', dir], { cwd: dir })
+  assert.equal(table.exec(run('test').out.replace(/^ +/mg, ''))[1], 'tests/lua/x_test.lua:2')
+  const checked = run('check').out
+  assert.match(checked, /^scripts\/api\/a.lua:3: \(the error is a table value\)$/m)
+  assert.match(checked, /^scripts\/api\/b.lua:2: C stack overflow$/m)
+  assert.match(run('migrate', '--simulated').err, /0001_a.lua:2: \(the error is a table value\)$/m)
+})
+
+test('a file name that is not UTF-8 is called that', async () => {
+  const dir = root(PING)
+  writeFileSync(Buffer.concat([Buffer.from(join(dir, 'scripts/api/b')), Buffer.from([0xff]), Buffer.from('.lua')]), ping('x'))
+  const s = await Server.start({ dir })
+  assert.match((await s.logged('script_broken')).error, /scripts\/api\/b.*: the file's name is not UTF-8: rename it/)
+  assert.equal((await s.get('/v1/ping')).status, 200)
+  await s.stop()
+})
+
+test('serve says what its root lacks; the first page names the address it was asked at', async () => {
+  const dir = temporary()
+  mkdirSync(join(dir, 'scripts'))
+  const s = await Server.start({ dir })
+  assert.equal((await s.logged('root_incomplete')).missing, 'channels/')
+  const page = async headers => (await s.get('/', { headers })).body
+  assert.match(await page({ host: 'shop.example:8443' }), /http:\/\/shop.example:8443\/v1\/operations/)
+  assert.doesNotMatch(await page({ host: "a'b&c" }), /'b&c/)
+  assert.doesNotMatch(await page({}), /127.0.0.1:8080/)
+  await s.stop()
+  const proxied = await Server.start({ env: { LUWAK_PUBLIC_URL: 'https://pay.example' } })
+  assert.match((await proxied.get('/')).body, /https:\/\/pay.example\/sandbox\/_clock/)
+  assert.equal(proxied.events('root_incomplete').length, 0)
+  await proxied.stop()
+})
+
+test('verify: a file that is no database, and what to do', () => {
+  const dir = temporary()
+  writeFileSync(join(dir, 'x.db'), 'hello, this is a letter and no database at all\n'.repeat(100))
+  const r = luwak(['verify', 'x.db'], { cwd: dir })
+  assert.equal(r.code, 1)
+  assert.equal(r.err, 'luwak verify: x.db: is no database of Luwak\'s: name a copy that `luwak backup` made\n')
+})

@@ -68,7 +68,8 @@ static bool may_read_metrics(const struct worker *w, const struct http_exchange 
 static void metrics(struct worker *w, struct http_exchange *x) {
     if (!may_read_metrics(w, x)) {
         admin_problem(x, PROBLEM_FORBIDDEN,
-                      STR("metrics are for this machine, or for the bearer of LUWAK_METRICS_TOKEN"),
+                      STR("metrics are for the bearer of LUWAK_METRICS_TOKEN; where it is not set, "
+                          "for this machine, in production for nobody"),
                       NULL);
         return;
     }
@@ -94,8 +95,16 @@ static void answer_page(struct http_exchange *x, struct buf *body) {
 }
 
 static void index_page(struct worker *w, struct http_exchange *x) {
-    struct buf body = {0};
-    page_index(&body, w->services.environment, w->engine->simulated);
+    struct buf body = {0}, base = {0};
+    const char *url = config_text(w->engine->config, SET_LUWAK_PUBLIC_URL);
+    struct str host = http_header(x, "host");
+    if (url != NULL)
+        buf_addstr(&base, (struct str){url, strlen(url) - str_ends(str_of(url), STR("/"))});
+    else
+        buf_addf(&base, "%s://%.*s", x->tls ? "https" : "http", STR_FMT(host));
+    page_index(&body, w->services.environment, w->engine->simulated, buf_str(&base));
+    if (base.err != 0) body.err = base.err;
+    buf_free(&base);
     answer_page(x, &body);
 }
 

@@ -30,6 +30,7 @@ struct worker;
 struct token_cache;
 struct grants;
 struct control;
+struct plays;
 
 enum engine_mode {
     ENGINE_SERVE, /* threads, sockets */
@@ -81,6 +82,7 @@ struct engine {
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
+    struct plays *plays; /* runs the tests of staged versions; NULL: nothing is staged here */
     struct registry_store *registry_store;
     struct registry *registry;
     struct jobs *jobs;

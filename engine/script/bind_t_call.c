@@ -251,7 +251,16 @@ struct clock_end {
 };
 
 static void clock_cancel(struct co_wait *wait) {
-    CONTAINER_OF(wait, struct clock_op, wait)->end->abandoned = true;
+    struct clock_op *op = CONTAINER_OF(wait, struct clock_op, wait);
+    op->end->abandoned = true; /* clock_moved frees it */
+    op->end = NULL;
+}
+
+static int clock_gc(lua_State *L) { /* something raised before the clock was asked to move */
+    struct clock_op *op = lua_touserdata(L, 1);
+    mem_free(op->end);
+    op->end = NULL;
+    return 0;
 }
 
 static void clock_moved(void *data, int err) {
@@ -278,6 +287,13 @@ static int move_clock(lua_State *L, int64_t goal) {
     co_require_wait(L, "t.clock");
     struct clock_op *op = lua_newuserdatauv(L, sizeof *op, 0);
     *op = (struct clock_op){.wait.cancel = clock_cancel};
+    if (luaL_newmetatable(L, "luwak.test_clock")) {
+        lua_pushcfunction(L, clock_gc);
+        lua_setfield(L, -2, "__gc");
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "__metatable");
+    }
+    lua_setmetatable(L, -2);
     op->end = mem_zalloc(sizeof *op->end);
     if (op->end == NULL) return luaL_error(L, "out of memory");
     co_park(L, &op->wait);

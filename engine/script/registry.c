@@ -35,6 +35,7 @@ static void entry_delete(struct entry *e) {
     if (e == NULL) return;
     version_drop(e->live);
     version_drop(e->staged);
+    version_drop(e->held);
     version_drop(e->saving);
     mem_free(e->path);
     mem_free(e->error);
@@ -73,10 +74,11 @@ void registry_report(struct registry *r, struct entry *e, const char *text) {
     if (r->options.broken != NULL) r->options.broken(r->options.data, e->path, text);
 }
 
-static void good_again(struct entry *e) {
+void registry_good_again(struct entry *e) {
     mem_free(e->error);
     e->error = NULL;
     e->clash = false;
+    e->failed = false;
 }
 
 /* ---- publication ---- */
@@ -146,7 +148,8 @@ static void make_live(struct registry *r, struct entry *e, struct version *v) {
     version_drop(e->live);
     e->live = version_keep(v);
     e->deleted = false;
-    good_again(e);
+    registry_drop_held(e);
+    registry_good_again(e);
     if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
         version_drop(e->staged);
         e->staged = NULL;
@@ -183,7 +186,7 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
         log_info("script_staged", L_TEXT("path", e->path), L_TEXT("version", v->id));
         version_drop(e->staged);
         e->staged = version_keep(v);
-        good_again(e);
+        registry_good_again(e);
     } else if (!e->present) {
         log_info("script_deleted", L_TEXT("path", e->path), L_TEXT("version", v->id));
         e->deleted = true;
@@ -193,6 +196,7 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
     version_drop(v);
     if (deploy.done != NULL) deploy.done(deploy.data, &why);
     if (e->dirty) registry_mark(r, e);
+    registry_settled(r, e);
 }
 
 static void start_over(struct registry *r);
@@ -227,10 +231,14 @@ void registry_save(struct registry *r, struct entry *e, struct version *v, const
 void registry_gone(struct registry *r, struct entry *e) {
     version_drop(e->staged);
     e->staged = NULL;
-    good_again(e);
+    e->queued = false;
+    registry_drop_held(e);
+    registry_good_again(e);
     e->dirty = e->saving != NULL;
-    if (e->live == NULL || e->saving != NULL || e->deleted) return;
-    registry_save(r, e, version_keep(e->live), "deleted");
+    if (e->live == NULL || e->saving != NULL || e->deleted)
+        registry_settled(r, e);
+    else
+        registry_save(r, e, version_keep(e->live), "deleted");
 }
 
 /* ---- building ---- */
@@ -265,12 +273,12 @@ static int build_checked(struct registry *r, struct entry *e, struct version **o
     int err = version_build(&v, e->kind, e->name, e->path, &files, r->options.modules, why);
     if (err != 0) return err;
     bool known = (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) ||
-                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0);
+                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
+                 (e->held != NULL && strcmp(e->held->id, v->id) == 0);
     e->clash = false;
     if (!known) {
         err = manifest_load(v, NULL, NULL, why);
         if (err == 0) err = registry_check_routes(r, e, v, why);
-        if (err == 0 && r->options.plays != NULL) err = r->options.plays(r->options.data, v, why);
     }
     if (err != 0) {
         version_drop(v);
@@ -303,30 +311,33 @@ void registry_build(struct registry *r, struct entry *e) {
         registry_gone(r, e);
         return;
     }
+    e->queued = false;
     bool kept = e->live == NULL && e->kept_version != NULL;
     if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
     int err = build_checked(r, e, &v, &why);
     if (err != 0) {
         if (kept) serve_kept(r, e);
         registry_report(r, e, why.text);
-        return;
-    }
-    if (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) {
-        version_drop(e->staged); /* what was staged was taken back */
+    } else if (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) {
+        version_drop(e->staged); /* what was staged or held was taken back */
         e->staged = NULL;
-        good_again(e);
+        registry_drop_held(e);
+        registry_good_again(e);
         version_drop(v);
-    } else if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
-        good_again(e);
+    } else if ((e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
+               (e->held != NULL && strcmp(e->held->id, v->id) == 0)) {
+        registry_good_again(e);
         version_drop(v);
     } else if (kept && strcmp(e->kept_version, v->id) == 0) { /* nothing new to keep */
         make_live(r, e, v);
         version_drop(v);
+    } else if (r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
+               strcmp(e->approved, v->parts[0].hash) != 0) {
+        registry_stage(r, e, v);
     } else {
-        bool waits = r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
-                     strcmp(e->approved, v->parts[0].hash) != 0;
-        registry_save(r, e, v, waits ? "staged" : "live");
+        registry_go_live(r, e, v);
     }
+    registry_settled(r, e);
 }
 
 static void build_next(struct task *task) {
@@ -456,12 +467,12 @@ void registry_start(struct registry *r, void (*started)(void *data, int err), vo
 }
 
 bool registry_idle(const struct registry *r) {
-    return r->saves == 0 && !r->building;
+    return r->saves == 0 && !r->building && r->playing == NULL;
 }
 
 void registry_delete(struct registry *r) {
     if (r == NULL) return;
-    ENSURE(r->saves == 0);
+    ENSURE(r->saves == 0 && r->playing == NULL);
     timer_stop(&r->timer);
     for (size_t i = 0; i < r->count; i++)
         entry_delete(r->entries[i]);

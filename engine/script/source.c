@@ -24,6 +24,15 @@ static const struct folder {
     {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
     {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
 };
+/* What is watched with them. */
+static const struct beside {
+    const char *path, *suffix;
+    enum script_kind kind;
+} BESIDE[] = {
+    {"scripts/queries/", ".sql", KIND_QUERY},
+    {"tests/lua/", "_test.lua", KIND_TEST},
+    {"tests/plays/", "_test.lua", KIND_TEST},
+};
 
 bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH_MAX]) {
     struct str p = str_of(path);
@@ -88,6 +97,7 @@ struct walk {
     const char *root;
     int (*found)(void *data, const char *path, enum script_kind kind, const struct stat *st);
     void *data;
+    const struct beside *beside; /* NULL: scripts */
 };
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
@@ -139,6 +149,9 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
                     memcpy(file + n, "/", 2);
                     err = walk_folder(w, file, depth + 1);
                 }
+            } else if (S_ISREG(st.st_mode) && w->beside != NULL) {
+                if (str_ends(str_of(file), str_of(w->beside->suffix)))
+                    err = w->found(w->data, file, w->beside->kind, &st);
             } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
                 err = w->found(w->data, file, kind, &st);
             }
@@ -153,11 +166,28 @@ int source_list(const char *root,
                 int (*found)(void *data, const char *path, enum script_kind kind,
                              const struct stat *st),
                 void *data) {
-    const struct walk w = {root, found, data};
+    const struct walk w = {root, found, data, NULL};
     int err = 0;
     for (size_t i = 0; i < ARRAY_LEN(FOLDERS) && err == 0; i++)
         err = walk_folder(&w, FOLDERS[i].path, 1);
     return err;
+}
+
+int source_list_beside(const char *root, int kinds,
+                       int (*found)(void *data, const char *path, enum script_kind kind,
+                                    const struct stat *st),
+                       void *data) {
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(BESIDE) && err == 0; i++) {
+        const struct walk w = {root, found, data, &BESIDE[i]};
+        if ((BESIDE[i].kind & kinds) != 0) err = walk_folder(&w, BESIDE[i].path, 1);
+    }
+    return err;
+}
+
+struct str source_query_name(const char *path) {
+    struct str p = str_of(path);
+    return str_sub(p, strlen("scripts/queries/"), p.n - strlen(".sql"));
 }
 
 static int write_all(int fd, struct str text) {

@@ -163,7 +163,9 @@ test('run: Ctrl-C ends it', async () => {
 
 test('check: good, bad, json, missing configuration', () => {
   const dir = root()
-  assert.match(good(['check'], { cwd: dir }), /^\d+ scripts checked, 0 found\n$/)
+  assert.match(good(['check'], { cwd: dir }), /^channels\/demo_wallet.lua: note: config.key: DEMO_KEY is not set[^\n]*\n\d+ scripts checked, 0 found, 1 noted; LUWAK_ENV is not set: all but simulated needs these keys\n$/)
+  assert.match(good(['check', '--simulated'], { cwd: dir }), /^\d+ scripts checked, 0 found; simulated: no key is needed\n$/)
+  assert.match(good(['check'], { cwd: dir, env: { DEMO_KEY: 'k' } }), /^\d+ scripts checked, 0 found\n$/)
   put(dir, 'channels/broken_x.lua', 'return {\n  api = 1,,\n}')
   put(dir, 'scripts/tools/t.lua', 'return { api = 1, about = "x", run = function()\n  return jsn.decode("1")\nend }')
   let r = luwak(['check'], { cwd: dir })
@@ -357,11 +359,14 @@ test('grant: in production a provider has what it was granted', async t => {
     return JSON.stringify(await answer.json())
   }
   assert.match(go('demo').out, /host +127.0.0.1 +asked for, not granted\n.*key +DEMO_KEY +asked for, not granted\n/)
-  await pay('g1')
-  await until('the refusal in the log', () => /DEMO_KEY is not granted to demo/.test(s.err))
+  const list = () => good(['scripts', 'list'], { cwd: dir, env })
+  assert.match(s.err, /script_held.*demo_wallet.*luwak grant demo --host 127.0.0.1 --key DEMO_KEY/) // at the first start too
+  assert.match(list(), /^held +- +channels\/demo_wallet.lua\n.* lacks grants: luwak grant demo --host 127.0.0.1 --key DEMO_KEY$/m)
+  assert.match(await pay('g1'), /demo_wallet/) // there is no such channel
   assert.equal(go('demo', '--key', 'DEMO_KEY').code, 0)
-  assert.match(await pay('g2'), /denied_host/)
-  assert.equal(go('demo', '--yes').code, 0)
+  assert.match(list(), /lacks grants: luwak grant demo --host 127.0.0.1$/m)
+  assert.equal(go('demo', '--host', '127.0.0.1,other.example').code, 0)
+  await until('going live', () => /^live .*channels\/demo_wallet.lua/m.test(list()))
   assert.match(await pay('g3'), /127.0.0.1 is not allowed|denied/) // a loopback address needs a network
   assert.equal(go('demo', '--network', '10.0.0.0/8').code, 0)
   assert.match(await pay('g4'), /127.0.0.1 is not allowed|denied/)
@@ -369,7 +374,16 @@ test('grant: in production a provider has what it was granted', async t => {
   assert.doesNotMatch(await pay('g5'), /is not allowed|denied/)
   bad(2, ['grant', 'demo', '--network', '10.0.0.1/8'], /10.0.0/, { cwd: dir, env })
   assert.match(go('demo').out, /host +127.0.0.1 +granted\n/)
+  assert.match(go('demo').out, /host +other.example +granted, not asked for\n/)
+  const channel = readFileSync(join(dir, 'channels/demo_wallet.lua'), 'utf8')
+  put(dir, 'channels/demo_wallet.lua', channel.replaceAll('127.0.0.1', 'next.example')) // asks for another host
+  await until('holding', () => /^held .*channels\/demo_wallet.lua\n.*luwak grant demo --host next.example$/m.test(list()))
+  assert.doesNotMatch(await pay('g6'), /next.example|is not allowed|denied/) // the old one serves
+  put(dir, 'channels/demo_wallet.lua', channel)
+  await until('taking back', () => /^live .*channels\/demo_wallet.lua/m.test(list()))
   assert.equal(go('demo', '--revoke').code, 0)
+  await pay('g7')
+  await until('the refusal in the log', () => /is not granted to demo/.test(s.err))
   assert.match(go('demo').out, /asked for, not granted/)
   bad(2, ['grant', '--yes'], /PROVIDER is missing/, { cwd: dir, env })
   bad(2, ['grant', 'demo', '--yes', '--host', 'x'], /--yes grants all/, { cwd: dir, env })

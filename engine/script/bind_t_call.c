@@ -7,6 +7,7 @@
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/dispatch_private.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
 #include "script/test_script.h"
 
@@ -287,13 +288,7 @@ static int move_clock(lua_State *L, int64_t goal) {
     co_require_wait(L, "t.clock");
     struct clock_op *op = lua_newuserdatauv(L, sizeof *op, 0);
     *op = (struct clock_op){.wait.cancel = clock_cancel};
-    if (luaL_newmetatable(L, "luwak.test_clock")) {
-        lua_pushcfunction(L, clock_gc);
-        lua_setfield(L, -2, "__gc");
-        lua_pushboolean(L, 0);
-        lua_setfield(L, -2, "__metatable");
-    }
-    lua_setmetatable(L, -2);
+    set_freeing(L, "luwak.test_clock", clock_gc);
     op->end = mem_zalloc(sizeof *op->end);
     if (op->end == NULL) return luaL_error(L, "out of memory");
     co_park(L, &op->wait);

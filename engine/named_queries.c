@@ -2,7 +2,7 @@
  * against the schema when it is added; its name is its path below the folder without ".sql". */
 #include "named_queries.h"
 
-#include "base/buf.h"
+#include "sys/file.h"
 
 #include <dirent.h>
 #include <stdio.h>
@@ -10,31 +10,15 @@
 
 enum { QUERY_TEXT_MAX = 64 * 1024 };
 
-static int read_file(const char *path, struct buf *out) {
-    FILE *f = fopen(path, "rb");
-    if (f == NULL) return E_IO;
-    out->max = QUERY_TEXT_MAX;
-    char *at = buf_reserve(out, QUERY_TEXT_MAX);
-    if (at != NULL) {
-        out->len = fread(at, 1, QUERY_TEXT_MAX, f);
-        at[out->len] = '\0';
-    }
-    int err = at == NULL ? out->err : ferror(f) ? E_IO : getc(f) != EOF ? E_LIMIT : 0;
-    fclose(f);
-    return err;
-}
-
 static int add(struct store *store, const char *folder, const char *file, struct why *why) {
     char path[1400], name[256];
     size_t n = strlen(file) - 4;
     snprintf(path, sizeof path, "%s/%s", folder, file);
     snprintf(name, sizeof name, "%.*s", (int)n, file);
-    struct buf text = {0};
-    int err = read_file(path, &text);
-    if (err != 0)
-        why_set(why, err, "%s: %s", path, err_text(err));
-    else if ((err = store_add_query(store, name, text.data, why)) != 0)
-        why_prefix(why, "%s: ", path);
+    struct buf text = {.max = QUERY_TEXT_MAX};
+    int err = file_read(path, &text, why);
+    if (err == 0) err = store_add_query(store, name, text.data, why);
+    if (err != 0) why_prefix(why, "%s: ", path);
     buf_free(&text);
     return err;
 }

@@ -2,7 +2,7 @@
  * against the schema when it is added; its name is its path below the folder without ".sql". */
 #include "named_queries.h"
 
-#include "sys/file.h"
+#include "sys/file_read.h"
 
 #include <dirent.h>
 #include <stdio.h>

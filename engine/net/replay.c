@@ -7,7 +7,7 @@
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "net/redact.h"
-#include "sys/file.h"
+#include "sys/file_read.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -3,7 +3,7 @@
 #include "script/source.h"
 
 #include "base/ensure.h"
-#include "sys/file.h"
+#include "sys/file_read.h"
 
 #include <dirent.h>
 #include <errno.h>

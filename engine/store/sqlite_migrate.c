@@ -8,7 +8,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
-#include "sys/file.h"
+#include "sys/file_read.h"
 #include "sys/log.h"
 
 #include <dirent.h>

@@ -7,7 +7,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "sys/crypto.h"
-#include "sys/file.h"
+#include "sys/file_read.h"
 #include "sys/tls_private.h"
 
 #include <openssl/err.h>

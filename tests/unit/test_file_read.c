@@ -1,6 +1,6 @@
 /* Small files, whole, and what is none. */
 #include "base/mem.h"
-#include "sys/file.h"
+#include "sys/file_read.h"
 #include "unit.h"
 
 #include <stdio.h>
@@ -79,4 +79,4 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(what_does_not_fit_is_said),
     cmocka_unit_test(memory_may_fail),
 };
-UNIT_MAIN("file", TESTS)
+UNIT_MAIN("file_read", TESTS)

@@ -1,6 +1,6 @@
 /* Small files, whole. Blocking: at the start, in commands, on the main thread; never on a worker. */
-#ifndef LUWAK_SYS_FILE_H
-#define LUWAK_SYS_FILE_H
+#ifndef LUWAK_SYS_FILE_READ_H
+#define LUWAK_SYS_FILE_READ_H
 
 #include "base/buf.h"
 #include "base/err.h"

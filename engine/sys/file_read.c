@@ -1,5 +1,5 @@
-/* See file.h. */
-#include "sys/file.h"
+/* See file_read.h. */
+#include "sys/file_read.h"
 
 #include <errno.h>
 #include <fcntl.h>

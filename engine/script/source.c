@@ -3,6 +3,7 @@
 #include "script/source.h"
 
 #include "base/ensure.h"
+#include "sys/file_read.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -65,31 +66,11 @@ static int io_error(struct why *why, const char *path, const char *what) {
 
 int source_read(void *root, const char *path, struct buf *text, struct why *why) {
     char full[FULL_MAX];
-    struct stat st;
     int err = full_path(full, root, path, why);
     if (err != 0) return err;
-    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return io_error(why, path, "open");
-    if (fstat(fd, &st) != 0) {
-        err = io_error(why, path, "look at it");
-    } else if (!S_ISREG(st.st_mode)) {
-        err = why_set(why, E_INVAL, "%s: is no regular file", path);
-    }
-    size_t max = text->max != 0 ? text->max : SCRIPT_TEXT_MAX;
-    while (err == 0) {
-        size_t room = max - text->len < 16384 ? max - text->len + 1 : 16384;
-        char block[16384];
-        ssize_t n = read(fd, block, room);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) err = io_error(why, path, "read");
-        if (n <= 0) break;
-        buf_add(text, block, (size_t)n);
-        if (text->err == E_LIMIT || text->len > max)
-            err = why_set(why, E_LIMIT, "%s: is greater than %d kB", path, SCRIPT_TEXT_MAX / 1024);
-        else if (text->err != 0)
-            err = why_set(why, text->err, "%s: %s", path, err_text(text->err));
-    }
-    close(fd);
+    if (text->max == 0) text->max = SCRIPT_TEXT_MAX;
+    err = file_read(full, text, why);
+    if (err != 0) why_prefix(why, "%s: ", path);
     return err;
 }
 

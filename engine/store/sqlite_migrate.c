@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "sys/file_read.h"
 #include "sys/log.h"
 
 #include <dirent.h>
@@ -177,15 +178,8 @@ static int list_folder(const char *folder, struct file **out, size_t *count, str
 }
 
 static int text_read(const char *path, struct buf *out, struct why *why) {
-    FILE *f = fopen(path, "re");
-    if (f == NULL) return why_set(why, E_IO, "%s", strerror(errno));
-    char block[4096];
     out->max = MIGRATION_TEXT_MAX;
-    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-        buf_add(out, block, n);
-    int err = ferror(f) ? why_set(why, E_IO, "cannot be read") : 0;
-    fclose(f);
-    if (err == 0 && out->err != 0) err = why_set(why, out->err, "%s", err_text(out->err));
+    int err = file_read(path, out, why);
     if (err == 0 && !wire_text_good(buf_str(out))) err = why_set(why, E_SYNTAX, "is no UTF-8 text");
     return err;
 }

@@ -381,13 +381,34 @@ test('grant: in production a provider has what it was granted', async t => {
   assert.doesNotMatch(await pay('g6'), /next.example|is not allowed|denied/) // the old one serves
   put(dir, 'channels/demo_wallet.lua', channel)
   await until('taking back', () => /^live .*channels\/demo_wallet.lua/m.test(list()))
+  // taken back, it is gone for the next call of the running server: a part, then all
+  assert.equal(go('demo', '--revoke', '--network', '127.0.0.0/8').code, 0)
+  assert.match(await pay('g7'), /127.0.0.1 is not allowed|denied/)
+  assert.match(go('demo').out, /key +DEMO_KEY +granted\n/)
+  const refusals = () => (s.err.match(/DEMO_KEY is not granted to demo/g) ?? []).length
+  const before = refusals()
   assert.equal(go('demo', '--revoke').code, 0)
-  await pay('g7')
-  await until('the refusal in the log', () => /is not granted to demo/.test(s.err))
   assert.match(go('demo').out, /asked for, not granted/)
-  bad(2, ['grant', '--yes'], /PROVIDER is missing/, { cwd: dir, env })
+  await pay('g8')
+  await until('the refusal in the log', () => refusals() > before)
+  bad(1, ['grant', 'demo', '--revoke'], /nothing is granted/, { cwd: dir, env })
   bad(2, ['grant', 'demo', '--yes', '--host', 'x'], /--yes grants all/, { cwd: dir, env })
   bad(1, ['grant', 'nobody'], /no script of this provider/, { cwd: dir, env })
   assert.equal(await s.stop(), 0)
   assert.match(go('demo').out, /asked for, not granted/)
+})
+
+test('simulate: a seed is a story, told again the same; what cannot be run is said', () => {
+  const at = { cwd: ROOT }
+  const r = good(['simulate', '--seed', '11', '--count', '2', '--steps', '60'], at)
+  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ crashes, story [0-9a-f]{16}$/
+  const lines = r.trim().split('\n')
+  assert.equal(lines.length, 2)
+  for (const l of lines) assert.match(l, line)
+  const told = good(['simulate', '--seed', '11', '--steps', '60', '--story'], at).trim().split('\n')
+  assert.equal(told.at(-1), lines[0])
+  assert.ok(told.length > 60)
+  bad(2, ['simulate', '--seed', '-1'], /--seed -1: must be a whole number/, at)
+  bad(2, ['simulate', '--steps', '0'], /a whole number from 1/, at)
+  bad(1, ['simulate', '--root', '/nowhere'], /nowhere/, { cwd: temporary() })
 })

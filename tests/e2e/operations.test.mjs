@@ -83,6 +83,24 @@ test('the clock takes one step of ten years at most', async () => {
   await s.stop()
 })
 
+test('one advance of the clock at a time: who comes meanwhile is refused, however often', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/hourly.lua'), 'return { api = 1, every = "1h", kind = "repeatable", run = function() log.info("begun") engine.sleep("2s") log.info("over") end }')
+  const s = await Server.start({ env, dir })
+  const first = clock(s, { advance: '1h' })
+  await s.logged('begun')
+  for (let i = 0; i < 3; i++) {
+    const r = await clock(s, { advance: '1h' })
+    assert.equal(r.status, 503, r.body)
+    assert.equal(r.json().code, 'UNAVAILABLE')
+  }
+  assert.equal(s.events('over').length, 0, 'the refused ones came while it was under way')
+  assert.equal((await first).status, 200)
+  const now = Date.parse((await clock(s, { advance: '1s' })).json().now)
+  assert.ok(Math.abs(now - Date.now() - 3600e3) < 60e3, 'only one of them counted')
+  await s.stop()
+})
+
 test('an endless job does not stop the routes', async () => {
   const dir = root(...WALLET)
   writeFileSync(join(dir, 'scripts/jobs/endless.lua'), 'return { api = 1, every = "1s", kind = "repeatable", run = function() while true do end end }\n')

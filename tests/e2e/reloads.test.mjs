@@ -34,6 +34,7 @@ test(`${ROUNDS} reloads leave memory flat`, async () => {
     s.log.length = 0
     hups = 0
     if (n === Math.ceil(ROUNDS / 4)) early = s.rss()
+    if (n % Math.ceil(ROUNDS / 10) === 0) console.log(`# after ${n}: ${s.rss() >> 10} kB`)
   }
   const grown = s.rss() - early
   console.log(`# ${ROUNDS} reloads: ${early >> 10} kB after a quarter, ${s.rss() >> 10} kB at the end`)

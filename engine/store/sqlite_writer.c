@@ -368,6 +368,8 @@ static void turn(struct writer *w) {
     pthread_mutex_lock(&w->db_lock);
     if (list != NULL) run_list(w, list);
     checkpoint_at_need(w);
+    int cache = 0, highest;
+    sqlite3_db_status(w->conn.db, SQLITE_DBSTATUS_CACHE_USED, &cache, &highest, 0);
     while (reads != NULL) {
         struct read *r = reads;
         reads = r->next;
@@ -376,6 +378,7 @@ static void turn(struct writer *w) {
     }
     pthread_mutex_unlock(&w->db_lock);
     pthread_mutex_lock(&w->lock);
+    w->stats.cache_bytes = (size_t)cache;
 }
 
 static bool has_work(const struct writer *w) {

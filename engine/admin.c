@@ -52,6 +52,10 @@ static struct metric store_waiting = {.name = "luwak_store_waiting",
 static struct metric store_full = {
     .name = "luwak_store_full", .help = "1 while the disk takes no new work", .type = METRIC_GAUGE};
 
+static struct metric store_cache = {.name = "luwak_store_cache_bytes",
+                                    .help = "Pages of the data that the writer holds in memory",
+                                    .type = METRIC_GAUGE};
+
 static bool may_read_metrics(const struct worker *w, const struct http_exchange *x) {
     const char *token = config_text(w->engine->config, SET_LUWAK_METRICS_TOKEN);
     /* Behind a proxy on this machine everybody is 127.0.0.1. */
@@ -79,6 +83,7 @@ static void metrics(struct worker *w, struct http_exchange *x) {
     metric_set(&store_groups, (int64_t)stats.groups, NULL);
     metric_set(&store_waiting, (int64_t)stats.waiting, NULL);
     metric_set(&store_full, stats.full, NULL);
+    metric_set(&store_cache, (int64_t)stats.cache_bytes, NULL);
     struct buf body = {0};
     metrics_write(&body);
     answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&body));

@@ -334,6 +334,7 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_close(e->workers[i]);
     if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
+    timer_stop(&e->schedule_timer);
     cron_delete(e->cron);
     if (e->pool != NULL) pool_delete(e->pool);
     settle(e);

@@ -100,6 +100,7 @@ struct engine {
     struct control *control;
     struct registry_listener listener; /* of the jobs: schedules follow the scripts */
     struct script_set *scheduled;      /* whose schedules cron knows */
+    struct timer schedule_timer;       /* one of them found no memory */
     struct walk *clock_walk;           /* the advance of the simulated clock under way */
     struct timer stop_timer;
 };

@@ -36,6 +36,7 @@ struct cron {
 };
 
 static void look(struct cron *c);
+static void timer_fired(struct timer *t);
 
 static int64_t now(const struct cron *c) {
     return clock_now_ms(loop_clock(c->loop));
@@ -70,6 +71,11 @@ static bool settled(struct entry *e) {
     return true;
 }
 
+/* What failed is not asked for again at once. */
+static void look_later(struct cron *c) {
+    if (!c->deleting) timer_start(c->loop, &c->timer, LOOK_AGAIN_MS, timer_fired);
+}
+
 static void last_known(int err, const struct why *why, struct rows *rows, void *data) {
     struct entry *e = data;
     struct cron *c = e->cron;
@@ -78,7 +84,11 @@ static void last_known(int err, const struct why *why, struct rows *rows, void *
     if (settled(e)) return;
     if (err != 0) log_error("cron_not_read", L_TEXT("name", e->name), L_TEXT("error", why->text));
     e->known = err == 0;
-    if (e->known) plan(e);
+    if (!e->known) {
+        look_later(c);
+        return;
+    }
+    plan(e);
     look(c);
 }
 
@@ -94,6 +104,8 @@ static void fired(const struct commit_result *result, void *data) {
     } else {
         log_error("cron_not_written", L_TEXT("name", e->name),
                   L_TEXT("error", err_text(result->err)));
+        look_later(c);
+        return;
     }
     look(c);
 }

@@ -103,6 +103,7 @@ int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *d
     st->version = (struct version *)v; /* borrowed: the caller holds it */
     int err = state_open(st, &limits, why);
     if (err == 0) {
+        st->starved = false; /* what was short then was found after a collection */
         struct co co = {.state = st, .boot = true};
         uint32_t deadline_ms;
         struct looking l = {look, data, 0};
@@ -110,6 +111,12 @@ int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *d
         err = run_main(st, &co, why);
         co.cpu_wait_ns = 0;
         if (err == 0 && look != NULL) err = look_at(st, &l, &co, why);
+        if (err != 0 && st->starved) {
+            err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
+        } else if (err == E_NOMEM) { /* its own bound, not ours */
+            err = E_BUDGET;
+            if (why != NULL) why->code = err;
+        }
         if (err != 0 && why != NULL && why->code != 0) one_line(why, v->path);
         state_close(st);
     }

@@ -461,7 +461,7 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
         .m = v->manifest, .v = v, .problem = problem, .data = data, .why = why};
     struct why load_why = {0};
     int err = script_load_aside(v, look, &r, &load_why);
-    if (err == 0 && r.m->nomem) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
+    if (r.m->nomem || err == E_NOMEM) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
     if (err != 0 && r.problems == 0 && why->code == 0) {
         *why = load_why;
         if (why->code == 0) why_set(why, err, "%s: %s", v->path, err_text(err));

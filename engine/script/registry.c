@@ -81,61 +81,7 @@ void registry_good_again(struct entry *e) {
     e->failed = false;
 }
 
-/* ---- publication ---- */
-
-static void heard(struct task *task) {
-    struct registry_listener *l = CONTAINER_OF(task, struct registry_listener, task);
-    struct script_set *set = atomic_exchange(&l->pending, NULL);
-    if (set != NULL) l->changed(l, set);
-}
-
-/* Whoever finds the place empty posts the task; a set that nobody took yet is replaced. */
-static void tell(struct registry_listener *l, struct script_set *set) {
-    struct script_set *before = atomic_exchange(&l->pending, script_set_keep(set));
-    if (before == NULL)
-        loop_post(l->loop, &l->task);
-    else
-        script_set_drop(before);
-}
-
-void registry_publish(struct registry *r) {
-    if (!r->started) return;
-    struct script_set *set = NULL;
-    struct script_entry *list = mem_array(r->count + 1, sizeof *list);
-    size_t count = 0;
-    for (size_t i = 0; list != NULL && i < r->count; i++)
-        if (r->entries[i]->live != NULL)
-            list[count++] = (struct script_entry){r->entries[i]->live, r->entries[i]->deleted};
-    int err = list == NULL ? E_NOMEM : script_set_new(&set, list, count, r->serial + 1);
-    mem_free(list);
-    r->set_pending = err != 0;
-    if (err != 0) return;
-    r->serial++;
-    script_set_drop(r->set);
-    r->set = set;
-    for (struct registry_listener *l = r->listeners; l != NULL; l = l->next)
-        tell(l, set);
-}
-
-void registry_listen(struct registry *r, struct registry_listener *l) {
-    l->task = (struct task){.run = heard};
-    atomic_store(&l->pending, NULL);
-    l->next = r->listeners;
-    r->listeners = l;
-    if (r->set != NULL) tell(l, r->set);
-}
-
-void registry_unlisten(struct registry *r, struct registry_listener *listener) {
-    struct registry_listener **at = &r->listeners;
-    while (*at != NULL && *at != listener)
-        at = &(*at)->next;
-    if (*at != NULL) *at = listener->next;
-    script_set_drop(atomic_exchange(&listener->pending, NULL));
-}
-
-struct script_set *registry_set(struct registry *r) {
-    return r->set;
-}
+/* ---- going live ---- */
 
 /* A route is free again, maybe: scripts that were refused for a clash are tried once more. */
 static void retry_clashes(struct registry *r, const struct entry *but) {
@@ -180,6 +126,7 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
         e->settled[0] = '\0'; /* the watch finds it again */
         if (strcmp(state, "deleted") == 0) memset(e->settled, '-', 1);
         e->again = LOOK_AGAIN;
+        if (err == E_NOMEM && !r->started) registry_short(r, e);
     } else if (strcmp(state, "live") == 0) {
         make_live(r, e, v);
     } else if (strcmp(state, "staged") == 0) {
@@ -296,8 +243,11 @@ static void serve_kept(struct registry *r, struct entry *e) {
     if (e->kept_version == NULL || e->live != NULL || r->options.store == NULL) return;
     struct registry_row row = {str_of(e->path), str_of(e->kept_version), STR("live"),
                                str_of(e->kept_parts), 0};
-    if (registry_build_kept(r->options.store, &row, r->options.modules, &v, &why) == 0)
+    int err = registry_build_kept(r->options.store, &row, r->options.modules, &v, &why);
+    if (err == 0)
         e->live = v;
+    else if (err == E_NOMEM)
+        registry_short(r, e);
     else
         registry_report(r, e, why.text);
 }
@@ -306,6 +256,7 @@ void registry_build(struct registry *r, struct entry *e) {
     struct version *v = NULL;
     struct why why = {0};
     e->dirty = e->saving != NULL; /* then again when that is over */
+    e->waits = false;
     if (e->dirty) return;
     if (!e->present) {
         registry_gone(r, e);
@@ -315,6 +266,10 @@ void registry_build(struct registry *r, struct entry *e) {
     bool kept = e->live == NULL && e->kept_version != NULL;
     if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
     int err = build_checked(r, e, &v, &why);
+    if (err == E_NOMEM) {
+        registry_short(r, e);
+        return;
+    }
     if (err != 0) {
         if (kept) serve_kept(r, e);
         registry_report(r, e, why.text);
@@ -371,7 +326,6 @@ static void poll_again(struct timer *timer) {
 void registry_look(struct registry *r) {
     if (!r->started) return;
     registry_scan(r, false);
-    if (r->set_pending) registry_publish(r);
 }
 
 int registry_new(struct registry **out, const struct registry_options *options, struct why *why) {
@@ -395,8 +349,14 @@ int registry_new(struct registry **out, const struct registry_options *options, 
 /* What was built is kept: now the first set is whole, and it is one publication. */
 static void start_over(struct registry *r) {
     r->starting = false;
-    r->started = true;
+    r->started = r->start_err == 0;
     registry_publish(r);
+    if (r->set_pending) r->start_err = E_NOMEM;
+    if (r->start_err != 0) {
+        r->started = false;
+        r->start_done(r->start_data, r->start_err);
+        return;
+    }
     for (size_t i = 0; i < r->count; i++)
         if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
     if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
@@ -474,6 +434,7 @@ void registry_delete(struct registry *r) {
     if (r == NULL) return;
     ENSURE(r->saves == 0 && r->playing == NULL);
     timer_stop(&r->timer);
+    timer_stop(&r->retry);
     for (size_t i = 0; i < r->count; i++)
         entry_delete(r->entries[i]);
     mem_free(r->entries);

@@ -43,6 +43,7 @@ struct entry {
     bool failed;                    /* its plays did: a changed test may mend it */
     char played[SHA256_HEX_SIZE];   /* version whose plays passed */
     bool dirty;                     /* to be built */
+    bool waits;                     /* for memory: it is built at the next try */
     bool clash;                     /* refused for a route that somebody else has */
     char approved[SHA256_HEX_SIZE]; /* of a rolled-back text: not staged again */
     char *error;                    /* last one, NULL: good */
@@ -60,11 +61,13 @@ struct registry {
     struct registry_listener *listeners;
     struct timer timer;
     struct task build_task;
-    bool building;    /* build_task is posted */
-    bool starting;    /* built, not yet all kept */
-    bool started;     /* the first scan is over */
-    bool bootstrap;   /* staged mode, and the store knows no version: all goes live */
-    bool set_pending; /* a set could not be made for want of memory: try at the next poll */
+    bool building;      /* build_task is posted */
+    bool starting;      /* built, not yet all kept */
+    bool started;       /* the first scan is over */
+    bool bootstrap;     /* staged mode, and the store knows no version: all goes live */
+    bool set_pending;   /* a set could not be made for want of memory */
+    struct timer retry; /* what memory was too short for */
+    bool unlisted;      /* the folder could not be listed, which was said */
     unsigned polls;
     int saves;             /* under way */
     struct entry *playing; /* whose plays run, and of which version */
@@ -81,6 +84,9 @@ int registry_entry_add(struct registry *r, const char *path, enum script_kind ki
 void registry_report(struct registry *r, struct entry *e, const char *text);
 void registry_mark(struct registry *r, struct entry *e); /* to be built, one per loop turn */
 void registry_publish(struct registry *r);
+/* Memory was short for the entry, or for the set (NULL). A start is refused for it: some of the
+ * scripts would be worse than none. Later what serves goes on, and it is tried again. */
+void registry_short(struct registry *r, struct entry *e);
 void registry_gone(struct registry *r, struct entry *e);
 void registry_save(struct registry *r, struct entry *e, struct version *v, const char *state);
 /* E_EXISTS: a route of it belongs to another script, which is named. */

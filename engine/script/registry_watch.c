@@ -83,6 +83,10 @@ static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX
     hash[0] = '\0';
     if (err == 0) {
         sha256_hex(buf_str(&text), hash);
+    } else if (err == E_NOMEM) { /* as it was, and looked at again */
+        memcpy(hash, e->seen, SHA256_HEX_SIZE);
+        e->again = LOOK_AGAIN;
+        if (!r->started) registry_short(r, e);
     } else if (err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
         memcpy(hash, e->seen[0] != '\0' ? e->seen : e->settled, SHA256_HEX_SIZE);
         registry_report(r, e, why.text);
@@ -112,7 +116,8 @@ static int found(void *data, const char *path, enum script_kind kind, const stru
             memcpy(name, path, strlen(path) + 1);
         else
             ENSURE(source_kind(path, &kind, name));
-        if (registry_entry_add(r, path, kind, name, &e) != 0) return 0; /* at the next poll */
+        int err = registry_entry_add(r, path, kind, name, &e);
+        if (err != 0) return err;
     }
     if (!same_stat(&e->stat, st)) {
         e->stat = *st;
@@ -125,11 +130,22 @@ static int found(void *data, const char *path, enum script_kind kind, const stru
 void registry_scan(struct registry *r, bool first) {
     for (size_t i = 0; i < r->count; i++)
         r->entries[i]->found = false;
-    source_list(r->root, found, r);
-    source_list_beside(r->root,
-                       (r->options.plays != NULL ? KIND_TEST : 0) |
-                           (r->options.query != NULL ? KIND_QUERY : 0),
-                       found, r);
+    /* of a folder that could not be listed nothing is known: it is not gone */
+    int err = source_list(r->root, found, r);
+    if (err == 0)
+        err = source_list_beside(r->root,
+                                 (r->options.plays != NULL ? KIND_TEST : 0) |
+                                     (r->options.query != NULL ? KIND_QUERY : 0),
+                                 found, r);
+    if (err != 0) {
+        if (first)
+            r->start_err = err;
+        else if (!r->unlisted)
+            log_error("scripts_not_listed", L_TEXT("error", err_text(err)));
+        r->unlisted = true;
+        return;
+    }
+    r->unlisted = false;
     bool all = first || ++r->polls % LOOK_ALL == 0;
     for (int modules = 1; modules >= 0; modules--) /* modules first: scripts are built from them */
         for (size_t i = 0; i < r->count; i++)

@@ -119,6 +119,8 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
     struct dirent **list = NULL;
     int count = scandir(full, &list, no_dots, by_name); /* sorted: the same order everywhere */
     int err = 0;
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        return errno == ENOMEM ? E_NOMEM : errno == EACCES ? E_DENIED : E_IO;
     for (int i = 0; i < count; i++) {
         struct stat st;
         enum script_kind kind;

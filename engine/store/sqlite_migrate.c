@@ -83,12 +83,16 @@ static int end(struct conn *conn, int err, struct why *why) {
     int64_t row = 0;
     if (err == 0 && sqlite3_get_autocommit(conn->db) != 0)
         err = why_set(why, E_INTERNAL, "the transaction was lost");
-    if (err == 0 &&
-        sqlite_int(conn->db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &row) == SQLITE_OK)
+    int rc = err != 0
+                 ? SQLITE_NOTFOUND
+                 : sqlite_int(conn->db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &row);
+    if (rc == SQLITE_OK)
         err = why_set(why, E_GUARD, "rows are left that point to nothing (foreign key)");
+    else if (rc != SQLITE_NOTFOUND)
+        err = why_set(why, sqlite_err(rc), "%s", sqlite3_errstr(rc));
     if (err == 0 && FAULT("store.migrate")) err = why_set(why, E_IO, "fault point");
     if (err == 0) {
-        int rc = sqlite_exec(conn->db, "COMMIT");
+        rc = sqlite_exec(conn->db, "COMMIT");
         if (rc != SQLITE_OK) err = why_set(why, sqlite_err(rc), "%s", sqlite3_errmsg(conn->db));
     }
     if (sqlite3_get_autocommit(conn->db) == 0) sqlite_exec(conn->db, "ROLLBACK");
@@ -239,9 +243,10 @@ static int run_folder(struct conn *conn, const char *folder, struct why *why) {
     size_t count;
     int64_t last = 0;
     int err = list_folder(folder, &files, &count, why);
-    if (err == 0 &&
-        sqlite_int(conn->db, "SELECT coalesce(max(number), 0) FROM migration", &last) != SQLITE_OK)
-        err = why_set(why, E_INTERNAL, "%s", sqlite3_errmsg(conn->db));
+    int rc = err != 0
+                 ? SQLITE_OK
+                 : sqlite_int(conn->db, "SELECT coalesce(max(number), 0) FROM migration", &last);
+    if (rc != SQLITE_OK) err = why_set(why, sqlite_err(rc), "%s", sqlite3_errstr(rc));
     if (err == 0 && (size_t)last > count)
         err = why_set(why, E_STATE, "%s: migration %04d was applied, but its file is not there",
                       folder, (int)last);

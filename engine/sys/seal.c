@@ -76,7 +76,8 @@ int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
     }
     if (err != 0) {
         mem_wipe_free(ring, sizeof *ring);
-        return err;
+        return why == NULL || why->code != 0 ? err
+                                             : why_set(why, err, "data key: %s", err_text(err));
     }
     *out = ring;
     return 0;

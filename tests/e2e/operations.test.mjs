@@ -226,3 +226,17 @@ test('scheduled jobs run when the clock reaches them, once per due time', async 
   assert.ok(done > 700 && done < 830, `${done}: 25 a day, of 31 days`)
   await again.stop()
 })
+
+test('a walk of the clock ends with its client', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/often.lua'), 'return { api = 1, every = "1m", kind = "repeatable", run = function() log.info("walked") end }\n')
+  const s = await Server.start({ dir, env })
+  const leaves = new AbortController()
+  const walk = fetch(`${s.base}/sandbox/_clock`, { method: 'POST', body: '{"advance":"3000d"}', signal: leaves.signal }).catch(e => e)
+  await s.logged('walked')
+  assert.equal((await clock(s, { advance: '1s' })).status, 503)
+  leaves.abort()
+  await walk
+  await until('the clock is free', async () => (await clock(s, { advance: '1s' })).status === 200)
+  await s.stop()
+})

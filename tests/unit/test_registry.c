@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -734,8 +735,92 @@ static void diffs_are_what_diff_says(void **state) {
     buf_free(&out);
 }
 
+/* ---- what a short supply does ---- */
+
+static int start_err;
+
+static void on_start_tried(void *data, int err) {
+    (void)data;
+    start_err = err;
+    f.started++;
+}
+
+/* Memory is short once, at every place of a start: all scripts serve, or it says that it cannot. */
+static void a_start_is_whole_or_refused(void **state) {
+    (void)state;
+    put("scripts/lib/word.lua", "return { word = 'w' }");
+    put("scripts/api/one.lua", api("one"));
+    put("scripts/api/two.lua",
+        "local m = require 'word' return { api = 1, title = m.word, routes = "
+        "{ ['GET /v1/two'] = { auth = 'none', run = function(req) end } } }");
+    begin(SCRIPTS_AUTO, false);
+    end();
+    int refused = 0, whole = 0;
+    for (uint64_t n = 1; whole < 3; n++) { /* until it fails behind the end of the start */
+        CHECK_OK(registry_new(&f.r, &f.options, NULL));
+        registry_listen(f.r, &f.listener);
+        f.started = 0;
+        mem_fail_at(n, 0);
+        registry_start(f.r, on_start_tried, NULL);
+        loop_sim_drain(f.loop);
+        whole += !mem_has_failed();
+        mem_fail_at(0, 0);
+        CHECK_INT(f.started, 1);
+        if (start_err != 0) {
+            refused++;
+            CHECK_INT(start_err, E_NOMEM);
+            CHECK(f.set == NULL);
+        } else {
+            CHECK_STR(str_of(title("one")), "one");
+            CHECK_STR(str_of(title("two")), "w");
+        }
+        end();
+    }
+    CHECK(refused > 20);
+}
+
+/* Memory is short once while a save is taken in: it serves all the same, a little later. */
+static void a_save_waits_for_memory(void **state) {
+    (void)state;
+    put("scripts/api/one.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    char word[32];
+    for (uint64_t n = 1; n < 400; n++) {
+        snprintf(word, sizeof word, "w%d", (int)n);
+        put("scripts/api/one.lua", api(word));
+        mem_fail_at(n, 0);
+        for (int i = 0; i < 4; i++)
+            SECOND();
+        mem_fail_at(0, 0);
+        CHECK_STR(str_of(title("one")), word);
+        CHECK(registry_error(f.r, "scripts/api/one.lua") == NULL);
+    }
+    CHECK_INT(f.broken, 0);
+}
+
+/* No file can be opened: nothing is known of the folders, so nothing in them is gone. */
+static void a_folder_that_cannot_be_listed_is_not_empty(void **state) {
+    (void)state;
+    put("scripts/api/one.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    struct rlimit was, none;
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = was.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 15; i++)
+        SECOND();
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &was), 0);
+    CHECK_STR(str_of(title("one")), "one");
+    put("scripts/api/one.lua", api("again"));
+    SECOND();
+    CHECK_STR(str_of(title("one")), "again");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest TESTS[] = {
+    T(a_start_is_whole_or_refused),
+    T(a_save_waits_for_memory),
+    T(a_folder_that_cannot_be_listed_is_not_empty),
     T(a_folder_is_loaded_at_start),
     T(saved_in_place),
     T(saved_in_place_with_the_same_times),

@@ -5,6 +5,7 @@
 --   local sim = simulator.new {
 --     provider = "acme", title = "Acme",
 --     keys  = { "order_id" },                    what `match` may name, besides order_id
+--     words = { "refused" },                     those that make sense here, besides reset; nil: all
 --     retry = function(status, tried) end,       ms until a callback goes again; nil: never
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
@@ -170,14 +171,14 @@ for (const b of document.querySelectorAll('button')) b.onclick = async () => { i
 local function page(spec, rows)
   local heads, lines, options = {}, {}, {}
   for i, name in ipairs(spec.columns) do heads[i] = "<th>" .. escape(name) .. "</th>" end
-  for i, word in ipairs(SORTED) do options[i] = "<option>" .. word .. "</option>" end
+  for i, word in ipairs(spec.words) do options[i] = "<option>" .. word .. "</option>" end
   for i, row in ipairs(rows) do
     local cells = {}
     for k, cell in ipairs(row.cells) do cells[k] = "<td>" .. escape(cell) .. "</td>" end
     local button = row.payable and ('<button value="%s" data-back="%s">pay</button>'):format(escape(row.ref), escape(row.back or "")) or ""
     lines[i] = "<tr>" .. table.concat(cells) .. "<td>" .. button .. "</td></tr>"
   end
-  return reply(200, PAGE:format(escape(spec.title), escape(spec.title), table.concat(SORTED, ", "),
+  return reply(200, PAGE:format(escape(spec.title), escape(spec.title), table.concat(spec.words, ", "),
     table.concat(options), table.concat(heads), table.concat(lines, "\n"), spec.provider),
     { ["Content-Type"] = "text/html; charset=utf-8" })
 end
@@ -210,8 +211,9 @@ local function wrong(spec, want)
     return
   end
   if want.amount ~= nil then return "amount", "goes with pay only" end
-  if type(want.next) ~= "string" or not WORDS[want.next] then
-    return "next", "expected one of " .. table.concat(SORTED, ", ")
+  if not spec.known[want.next] then
+    local why = WORDS[want.next] and want.next .. " makes no sense here; " or ""
+    return "next", why .. "expected one of " .. table.concat(spec.words, ", ")
   end
   if want.count ~= nil and not number_ok(want.count, COUNT_MAX) then return "count", "expected an integer from 1 to 1000" end
   if want.match == nil then return end
@@ -227,6 +229,10 @@ end
 ---- one provider's simulator ----
 
 function simulator.new(spec)
+  spec.known = { reset = true }
+  for _, word in ipairs(spec.words or SORTED) do spec.known[word] = true end
+  spec.words = {}
+  for word in sorted(spec.known) do spec.words[#spec.words + 1] = word end
   local sim = { call = simulator.call, amount = simulator.amount, late_word = simulator.late, denied = simulator.denied,
     remember = simulator.remember, recent = simulator.recent, update = simulator.update, read = simulator.read }
 
@@ -291,6 +297,7 @@ function simulator.new(spec)
   local function pay(ctx, want)
     local made, status, why = spec.pay(ctx, want.pay, want.amount)
     if made then return reply(200, made) end
+    if status == 400 then return bad("amount", why) end
     if status == 404 then return bad("pay", why or "nothing bears this reference") end
     return reply(status, { code = "INVALID_STATE", detail = why })
   end

@@ -55,6 +55,7 @@ for (const workers of [1, 3]) {
     }
     assert.equal((await s.post('/sandbox/acme/pay/at', `http://localhost:${s.port}/nothing`)).json().status, 404)
     assert.equal((await s.post('/sandbox/acme/pay/at', `http://127.0.0.1:${s.port}/sandbox/acme/pay/at`)).json().status, 500, 'and a simulator')
+    assert.equal((await s.post('/sandbox/acme/pay/at', `http://127.0.0.1:${s.port}/sandbox/_clock`)).json().status, 403, 'it would wait for itself')
     await s.stop()
   })
 }

@@ -51,8 +51,8 @@ return { tests = {
     local deep = {}
     for _ = 1, 70 do deep = { customer = deep } end
     local function ask(what)
-      local op, text, code, param = core.operation.create(what)
-      t.equal(op, nil)
+      local made, text, code, param = core.operation.create(what)
+      t.equal(made, nil)
       t.truthy(#text > 0)
       return code .. " " .. param
     end

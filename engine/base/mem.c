@@ -72,7 +72,7 @@ void mem_free(void *ptr) {
 }
 
 void *mem_dup(const void *data, size_t size) {
-    if (size == SIZE_MAX) return NULL;
+    if (size >= PTRDIFF_MAX) return NULL; /* no such object can be */
     char *copy = mem_alloc(size + 1);
     if (copy == NULL) return NULL;
     if (size != 0) memcpy(copy, data, size);

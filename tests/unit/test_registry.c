@@ -383,6 +383,7 @@ static void a_channels_paths_are_its_own(void **state) {
     snprintf(a, sizeof a, text, "A", "pay");
     snprintf(b, sizeof b, text, "B", "pay");
     put("channels/p_a.lua", a);
+    f.granted = true;
     begin(SCRIPTS_AUTO, true);
     CHECK_STR(str_of(served()), "POST /pay of channels/p_a.lua");
     put("scripts/api/c.lua", "return { api = 1, routes = { ['POST /:x'] = { auth = 'none', run = "

@@ -394,6 +394,10 @@ static void start_over(struct registry *r) {
     r->starting = false;
     r->started = true;
     registry_publish(r);
+    if (r->set_pending) { /* there was no memory for the first set: do not serve without scripts */
+        r->start_done(r->start_data, E_NOMEM);
+        return;
+    }
     for (size_t i = 0; i < r->count; i++)
         if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
     if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);

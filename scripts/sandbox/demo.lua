@@ -5,7 +5,8 @@ local function signed(ctx, request, text)
 end
 
 local function find(ctx, reference)
-  local text, version = ctx.store.get("charge " .. reference)
+  local text, version, code = ctx.store.get("charge " .. reference)
+  if code then error(version) end -- not to know is not "there is none": that would be a wrong "failed"
   return text and json.decode(text), version
 end
 

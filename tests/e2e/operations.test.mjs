@@ -98,7 +98,7 @@ test('an endless job does not stop the routes', async () => {
   const dir = root(...WALLET)
   writeFileSync(join(dir, 'scripts/jobs/endless.lua'), 'return { api = 1, every = "1s", kind = "repeatable", run = function() while true do end end }\n')
   const s = await Server.start({ env, dir })
-  await until('the warning', () => s.log.some(l => l.event === 'script_runs_long' && l.script === 'scripts/jobs/endless.lua'), 60000) // a second of processor time, on whatever machine
+  await until('the warning', () => s.log.some(l => l.event === 'script_runs_long' && l.script === 'scripts/jobs/endless.lua'))
   const began = Date.now()
   assert.equal((await s.get('/v1/ping')).status, 200)
   await s.stop()

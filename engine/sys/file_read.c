@@ -15,7 +15,7 @@ static int failed(struct why *why, const char *what) {
 static int read_all(int fd, size_t size, struct buf *out, struct why *why) {
     for (size_t room = size + 1;; room = 16384) {
         if (out->max != 0 && room > out->max - out->len) room = out->max - out->len;
-        char past;
+        char past = 0;
         char *at = room == 0 ? &past : buf_reserve(out, room);
         if (at == NULL) return why_set(why, out->err, "%s", err_text(out->err));
         ssize_t n = read(fd, at, room == 0 ? 1 : room);

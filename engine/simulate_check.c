@@ -75,8 +75,8 @@ static void none_of(struct sim *s, const char *what, const char *sql) {
 }
 
 void sim_check_whole(struct sim *s) {
-    if (store_verify(s->engine->store, &(struct store_report){finding, s}) != 0)
-        sim_wrong(s, "the file is damaged");
+    int err = store_verify(s->engine->store, &(struct store_report){finding, s});
+    if (err != 0) sim_wrong(s, "%s", err == E_CORRUPT ? "the file is damaged" : err_text(err));
     for (int i = 0; i < s->count; i++)
         check_operation(s, i);
     none_of(s, "an open operation without an ask job",

@@ -66,6 +66,12 @@ void *mem_realloc(void *ptr, size_t size) {
     return realloc(ptr, size == 0 ? 1 : size);
 }
 
+void *mem_realloc_vital(void *ptr, size_t size) {
+    void *now = realloc(ptr, size == 0 ? 1 : size);
+    if (ptr == NULL) COUNT_NEW(now);
+    return now;
+}
+
 void mem_free(void *ptr) {
     COUNT_FREE(ptr);
     free(ptr);

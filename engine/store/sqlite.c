@@ -133,7 +133,7 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
         if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
-        if (found != NULL && strstr(found, "error code=7") != NULL) { /* it ran out of memory */
+        if (sqlite_check_starved(found)) {
             found = NULL;
             rc = SQLITE_NOMEM;
         }

@@ -3,7 +3,18 @@
  * crash and no leak, no promise broken, and a start is whole or refused, for n from TEST_FIRST (1) on
  * in steps: TEST_ROUNDS tries over the whole flow (150; `all`: each n, as `make faults` does).
  *
- * Not here: libuv, curl and OpenSSL, which this flow in virtual time does not use. */
+ * Sockets are not in this virtual time: test_http_client fails each allocation of ours, libuv's and
+ * curl's in a POST, a kept-alive GET, a time-out and a refused connection.
+ *
+ * What ends the process by itself when memory is short, so that no test makes it:
+ *   libuv     abort() where its table of watched descriptors cannot grow (mem_realloc_vital), and
+ *             where the threads of its pool cannot be started
+ *   libcurl   7.88 divides by zero after it could not note a transfer with its socket (curl_alloc)
+ *   Lua       a panic outside of every protected call aborts; states are opened and called inside
+ *   glibc     what it allocates for itself (getaddrinfo, scandir, realpath, threads) is not ours to
+ *             fail; they report it, and callers hand it on
+ * OpenSSL and SQLite return errors. A process that ends so is started again by the service manager,
+ * and what was acknowledged is on disk. */
 #include "base/mem.h"
 #include "simulate.h"
 #include "store/store.h"

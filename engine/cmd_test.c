@@ -80,9 +80,9 @@ static void walk_step(struct timer *timer) {
     struct test_run *r = CONTAINER_OF(timer, struct test_run, walk);
     struct engine *e = r->engine;
     if (!jobs_idle(e->jobs) || !cron_idle(e->cron)) {
-        /* A timer fires when no task is ready: what is under way waits for another timer, so time
-         * goes on to that one and no further. Without one the test waits for what never comes. */
-        int64_t next = loop_sim_next_ms(e->loop);
+        /* Once no task is ready, what is under way waits for another timer, so time goes on to
+         * that one and no further. Without one the test waits for what never comes. */
+        int64_t next = loop_sim_ready(e->loop) ? 0 : loop_sim_next_ms(e->loop);
         if (next >= 0) timer_start(e->loop, timer, (uint64_t)next, walk_step);
         return;
     }

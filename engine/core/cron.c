@@ -114,8 +114,7 @@ static void fire(struct entry *e) {
     struct cron *c = e->cron;
     struct commit *commit;
     if (commit_new(&commit) != 0) return; /* the timer looks again */
-    char unique[JOB_NAME_MAX + 32], args[64];
-    snprintf(unique, sizeof unique, "%s@%lld", e->name, (long long)e->due);
+    char args[64];
     snprintf(args, sizeof args, "{\"due_at\":%lld}", (long long)e->due);
     commit_add(commit, OP_CRON_RAN, VALS(V_TEXT(e->name), V_INT(e->due)));
     job_enqueue(commit,
@@ -124,7 +123,7 @@ static void fire(struct entry *e) {
                                   .due_at = e->due,
                                   .once = e->once,
                                   .backoff = str_of(e->backoff),
-                                  .unique = str_of(unique)},
+                                  .unique = str_of(e->name)},
                 loop_clock(c->loop), c->rng);
     e->busy = true;
     store_submit(c->store, commit, LANE_RESULT, c->loop, fired, e);

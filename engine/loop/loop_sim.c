@@ -128,6 +128,10 @@ void loop_sim_run_for(struct loop *loop, uint64_t ms) {
     if (!b->stopped && now < until) clock_virtual_advance(b->clock, until - now);
 }
 
+bool loop_sim_ready(const struct loop *loop) {
+    return of((struct loop *)loop)->ready != 0;
+}
+
 int64_t loop_sim_next_ms(const struct loop *loop) {
     const struct sim_backend *b = of(loop);
     if (b->loop.timers.count == 0) return -1;

@@ -418,6 +418,20 @@ static void missed_due_times_are_made_up_for_once(void **state) {
     world_end(w);
 }
 
+static void a_schedule_never_overlaps_itself(void **state) {
+    (void)state;
+    struct world *w = world_new();
+    struct schedule s = every(1000);
+    w->hold = true; /* a run that takes longer than the schedule has time between two */
+    CHECK_OK(cron_set(w->cron, STR("tick"), &s, false, STR("")));
+    loop_sim_run_for(w->f.loop, 20000);
+    CHECK_INT(w->count, 1);
+    jobs_finish(w->jobs, w->held[--w->held_count], JOB_END_DONE, NULL);
+    loop_sim_run_for(w->f.loop, 1500); /* the next due time has its run again */
+    CHECK_INT(w->count, 2);
+    world_end(w);
+}
+
 /* ---- operations ---- */
 
 static void an_operation_begins_with_its_ask_job(void **state) {
@@ -492,6 +506,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_clock_that_jumps_makes_due),
     cmocka_unit_test(a_due_time_makes_one_job),
     cmocka_unit_test(missed_due_times_are_made_up_for_once),
+        cmocka_unit_test(a_schedule_never_overlaps_itself),
     cmocka_unit_test(an_operation_begins_with_its_ask_job),
     cmocka_unit_test(only_allowed_moves),
 };

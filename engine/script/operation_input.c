@@ -79,6 +79,19 @@ static int check_amount(const struct manifest *m, const struct json *amount,
     return 0;
 }
 
+/* The longest that any payment stays open, whatever its channel says: so that a script that counts in
+ * milliseconds does not overflow. */
+#define EXPIRES_MAX_S ((int64_t)366 * 86400)
+
+static int check_expires(const struct manifest *m, const struct json *expires,
+                         struct input_fault *fault) {
+    int64_t most = m->expires.max_ms / 1000;
+    if (most == 0 || most > EXPIRES_MAX_S) most = EXPIRES_MAX_S;
+    if (expires == NULL || (expires->i >= 1 && expires->i <= most)) return 0;
+    return fault_set(fault, E_INVAL, STR("expires_in"),
+                     "expires_in is a number of seconds from 1 to %lld", (long long)most);
+}
+
 static int check(const struct manifest *m, const struct json *input, struct input_fault *fault) {
     if (input == NULL || (input->type != JT_OBJECT && input->count != 0) ||
         (input->type != JT_OBJECT && input->type != JT_ARRAY))
@@ -97,7 +110,8 @@ static int check(const struct manifest *m, const struct json *input, struct inpu
             return fault_set(fault, E_INVAL, str_of(field->name), "%s is missing%s%s", field->name,
                              field->doc == NULL ? "" : ": ", field->doc == NULL ? "" : field->doc);
     }
-    return check_amount(m, json_get(input, "amount"), fault);
+    int err = check_amount(m, json_get(input, "amount"), fault);
+    return err != 0 ? err : check_expires(m, json_get(input, "expires_in"), fault);
 }
 
 int operation_input_check(const struct manifest *m, struct str kind, struct str doc,

@@ -199,7 +199,7 @@ local function paid(ctx, id, amount, late)
 end
 
 local function pay(ctx, ref, amount)
-  local tx = find(ctx, ref) or find(ctx, ctx.store.get("ref " .. ref) or "")
+  local tx = find(ctx, ctx.store.get("ref " .. ref) or ref) -- the newest that bears it
   if not tx then return nil, 404 end
   local facts = facts_of(tx)
   local late = simulator.late(ctx, facts)

@@ -79,7 +79,8 @@ end
 
 local function failure_of(t)
   if t.transaction_status == "failure" then return "BANK_UNAVAILABLE" end
-  return t.fraud_status == "deny" and "FRAUD_DETECTED" or "CARD_DECLINED"
+  if t.fraud_status == "deny" then return "FRAUD_DETECTED" end
+  return t.payment_type == "credit_card" and "CARD_DECLINED" or "PROVIDER_ERROR"
 end
 
 -- A transaction as our decision about the charge.
@@ -258,7 +259,7 @@ function midtrans.notify(ctx, req)
   local verdict
   if word == "failed" or word == "expired" or word == "cancelled" then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
-      code = t.transaction_status }
+      code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
   end
   -- A deny may come after settlement: the bank took it back. Where nothing had come, the core refuses
   -- the reversal; either way a settlement that is heard of later finds no open attempt, and we ask.
@@ -267,7 +268,7 @@ function midtrans.notify(ctx, req)
     local amount = amount_of(t)
     if not amount then error("gross_amount is no amount in rupiah") end
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = t.transaction_id, amount = amount,
-      paid_at = at(t.settlement_time) }
+      paid_at = at(t.settlement_time), message = word == "reversed" and "taken back by the bank" or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })
 end

@@ -256,10 +256,8 @@ function simulator.new(spec)
     remember = simulator.remember, recent = simulator.recent, update = simulator.update, read = simulator.read }
 
   -- Runs spec.later[name](ctx, arg) at a time of the engine's clock, also after a restart.
-  function sim.later(ctx, at, name, arg)
-    local id = crypto.uuid()
-    ctx.store.put("later " .. id, json.encode { name = name, arg = arg, at = at })
-    assert(jobs.enqueue("simulator", { provider = spec.provider, id = id }, { at = at }))
+  function sim.later(_, at, name, arg)
+    assert(jobs.enqueue("simulator", { provider = spec.provider, name = name, arg = arg }, { at = at }))
   end
 
   local function post(ctx, cb)
@@ -351,15 +349,12 @@ function simulator.new(spec)
     return order(ctx, want)
   end
 
-  -- From the job "simulator": at least once, never before its time.
+  -- From the job "simulator", at least once: a crash in between does it again, as a provider would.
   local function due(ctx, request)
-    local key = "later " .. request.params.id
-    local text, version = ctx.store.get(key)
-    if not text then return reply(200, { done = false }) end
-    local what = json.decode(text)
-    if what.at > ctx.now() then return reply(409, { due_in_ms = what.at - ctx.now() }) end
-    if what.name == "callback" then send(ctx, what.arg) else spec.later[what.name](ctx, what.arg) end
-    ctx.store.cas(key, nil, version) -- after: a crash in between does it again, as a provider would
+    local what = json.decode(request.body)
+    local run = type(what) == "table" and (what.name == "callback" and send or spec.later[what.name])
+    if not run then return bad("name", "there is no such thing to do later") end
+    run(ctx, what.arg)
     return reply(200, { done = true })
   end
 
@@ -367,7 +362,7 @@ function simulator.new(spec)
 
   function sim.routes(routes)
     routes["POST /_control"] = control
-    routes["POST /_due/:id"] = due
+    routes["POST /_due"] = due
     routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end

@@ -6,7 +6,7 @@
 --     provider = "acme", title = "Acme",
 --     keys  = { "order_id" },                    what `match` may name, besides order_id
 --     words = { "refused" },                     those that make sense here, besides reset; nil: all
---     retry = function(status, tried) end,       ms until a callback goes again; nil: never
+--     retry = function(status, tried) end,       ms until a callback goes again (status 0: no answer); nil: never
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
 --     later = { expire = function(ctx, arg) end },
@@ -265,17 +265,25 @@ function simulator.new(spec)
     return { url = cb.url, status = answer and answer.status, error = why, body = cb.body }
   end
 
-  -- Sends once; what fails goes again as the provider's own schedule has it.
+  -- Sends once. That it goes again is on disk before: a provider does not forget because the one it
+  -- calls has died. "told ID": it need not.
   local function send(ctx, cb, first)
+    local wait, id = spec.retry(0, cb.tried), crypto.uuid()
+    if wait then
+      sim.later(ctx, ctx.now() + wait, "callback", { id = id, url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+    end
     local said = post(ctx, first or cb)
     local status = said.status or 0
-    if status >= 200 and status < 300 then return said end
-    local wait = spec.retry(status, cb.tried)
-    if wait then
-      sim.later(ctx, ctx.now() + wait, "callback", { url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+    if status >= 200 and status < 300 or not spec.retry(status, cb.tried) then
+      if wait then ctx.store.put("told " .. id, "") end
+    else
+      said.again_in_ms = wait
     end
-    said.again_in_ms = wait
     return said
+  end
+
+  local function send_again(ctx, cb)
+    if not ctx.store.get("told " .. cb.id) then send(ctx, cb) end
   end
 
   local function release(ctx)
@@ -352,7 +360,7 @@ function simulator.new(spec)
   -- From the job "simulator", at least once: a crash in between does it again, as a provider would.
   local function due(ctx, request)
     local what = json.decode(request.body)
-    local run = type(what) == "table" and (what.name == "callback" and send or spec.later[what.name])
+    local run = type(what) == "table" and (what.name == "callback" and send_again or spec.later[what.name])
     if not run then return bad("name", "there is no such thing to do later") end
     run(ctx, what.arg)
     return reply(200, { done = true })

@@ -205,6 +205,7 @@ local function inquire_refund(ctx, op)
   return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
 end
 
+-- "direct" is what GoPay documents; for QRIS the reference names no other path.
 local function refund(ctx, op)
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
     url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/refund/online/direct"),

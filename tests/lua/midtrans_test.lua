@@ -296,6 +296,26 @@ return { tests = {
     t.truthy(h.error)
   end,
 
+  ["the whole operation: no answer, asked, shown, paid, found"] = function(t)
+    control(t, { next = "timeout_after_debit" })
+    local made = core.operation.create { channel = "midtrans_bca_va", reference = "whole-1", input = { amount = 150000 } }
+    engine.sleep "31s" -- the call gives up
+    t.equal(core.operation.get(made.id).status, "unknown")
+    t.clock.advance "10m"
+    local op_now = core.operation.get(made.id)
+    t.equal(op_now.status, "pending")
+    t.truthy(op_now.result.va_number, "shown once it was found")
+    control(t, { pay = "whole-1" })
+    t.clock.advance "2h"
+    op_now = core.operation.get(made.id)
+    t.equal(op_now.status, "success", "though nobody heard the callback")
+    t.equal(op_now.result.amount, 150000)
+
+    made = core.operation.create { channel = "midtrans_qris", reference = "whole-2", input = { amount = 1000, expires_in = 60 } }
+    t.clock.advance "3h"
+    t.equal(core.operation.get(made.id).status, "expired")
+  end,
+
   ["a person pays by order id or payment id, whatever the reference became"] = function(t)
     local o = op("o-7", { input = { amount = 1000, order_id = "o-7", expires_in = 60 } })
     t.call(path "gopay", "create", o)

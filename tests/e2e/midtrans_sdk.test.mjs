@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { temporary } from './luwak.mjs'
 import { Server, root } from './server.mjs'
 
@@ -430,6 +431,19 @@ test('the page lists what was made, newest first', async () => {
   const newer = await va('bca')
   const page = (await s.get('/sandbox/midtrans/')).body
   assert.ok(page.includes(`<button value="${newer.transaction_id}"`))
+  // its button, pressed in a document of our own
+  const button = { value: newer.transaction_id, dataset: { back: '' } }
+  const said = {}
+  const reloaded = new Promise(resolve => { said.done = resolve })
+  runInNewContext(/<script>([^]*)<\/script>/.exec(page)[1], {
+    document: { getElementById: id => id === 'said' ? said : {}, querySelectorAll: () => [button] },
+    location: { reload: () => said.done(true) },
+    fetch: (path, options) => fetch(s.base + path, options),
+  })
+  button.onclick()
+  assert.equal(await reloaded, true)
+  assert.equal(JSON.parse(said.textContent).order_id, newer.order_id)
+  assert.equal((await core.transaction.status(newer.order_id)).transaction_status, 'settlement')
   assert.ok(page.includes(older.order_id) && page.indexOf(newer.order_id) < page.indexOf(older.order_id))
 })
 

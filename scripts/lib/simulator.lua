@@ -61,12 +61,13 @@ end
 
 -- "inv-1" fits what the provider knows as "inv-1", or, where that was taken, as "inv-1-x7k2".
 local function same(wanted, has)
-  if has == nil then return false end
+  if type(has) ~= "string" then return false end -- what a caller sent before anything checked it
   return has == wanted or (#has == #wanted + 5 and has:sub(1, #wanted + 1) == wanted .. "-")
 end
 
-local function fits(order, facts)
-  for key, wanted in pairs(order.match or {}) do
+-- Whether all that `match` names is so.
+function simulator.fits(match, facts)
+  for key, wanted in pairs(match or {}) do
     if not same(wanted, facts[key]) then return false end
   end
   return true
@@ -78,7 +79,7 @@ local function take(ctx, words, facts)
   for _, word in ipairs(words) do wanted[word] = true end
   return simulator.update(ctx, "orders", function(orders)
     for i, order in ipairs(orders or {}) do
-      if wanted[order.next] and fits(order, facts) then
+      if wanted[order.next] and simulator.fits(order.match, facts) then
         if order.next == "maintenance" then return nil, order.next end
         order.count = order.count - 1
         if order.count == 0 then table.remove(orders, i) end
@@ -248,7 +249,7 @@ end
 ---- one provider's simulator ----
 
 function simulator.new(spec)
-  spec.known = { reset = true }
+  spec.known, spec.retry = { reset = true }, spec.retry or function() end
   for _, word in ipairs(spec.words or SORTED) do spec.known[word] = true end
   spec.words = {}
   for word in sorted(spec.known) do spec.words[#spec.words + 1] = word end

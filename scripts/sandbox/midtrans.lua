@@ -233,8 +233,9 @@ sim = simulator.new {
     return INTERVALS[tried + 1] - math.random(0, INTERVALS[tried + 1] // 10)
   end,
   take_back = function(ctx, match)
-    local tx = find(ctx, match.order_id or match.transaction_id or ctx.store.get("ref " .. (match.payment_id or "")) or "")
-    if not tx or tx.status ~= "settlement" then return false end
+    local id = match.transaction_id or match.order_id or match.payment_id
+    local tx = id and find(ctx, ctx.store.get("ref " .. id) or id)
+    if not tx or tx.status ~= "settlement" or not simulator.fits(match, facts_of(tx)) then return false end
     deny(ctx, tx.transaction_id)
     return true
   end,

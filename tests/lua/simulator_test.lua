@@ -90,4 +90,46 @@ return { tests = {
     t.equal(deny({ payment_id = "pay_tb-2", order_id = "tb-2" }).taken_back, { payment_id = "pay_tb-2", order_id = "tb-2" })
     t.equal(deny({ order_id = "tb-1" }).taken_back, { order_id = "tb-1" })
   end,
+  ["Midtrans: what it died behind is told all the same"] = function(t)
+    local routes = t.load(MIDTRANS).routes
+    local AUTH = { authorization = "Basic U0ItTWlkLXNlcnZlci1kZW1vOg==" }
+    local function post(w, path, params, body)
+      return pcall(routes["POST " .. path], w.ctx, { method = "POST", params = params or {}, headers = AUTH, body = json.encode(body or {}) })
+    end
+    -- What was to be done later, done; the newest last.
+    local seen = {}
+    local function later(w)
+      for _, row in ipairs(store.select "SELECT id, args FROM job WHERE name = 'scripts/jobs/simulator.lua' ORDER BY due_at, created, id") do
+        if not seen[row.id] then
+          seen[row.id] = true
+          local args = json.decode(row.args)
+          assert(post(w, "/_due", nil, { name = args.name, arg = args.arg }))
+        end
+      end
+    end
+    local function last(w) return #w.posts > 0 and w.posts[#w.posts].transaction_status or nil end
+    local deeds = {
+      settlement = function(w) return post(w, "/_control", nil, { pay = "d-1" }) end,
+      cancel = function(w) return post(w, "/v2/:id/cancel", { id = "d-1" }) end,
+      refund = function(w) return post(w, "/v2/:id/refund", { id = "d-1" }, { refund_key = "k" }) end,
+    }
+    for word, deed in sorted(deeds) do
+      local finished, step = false, 0
+      while not finished and step < 100 do
+        step = step + 1
+        local w = world(t)
+        assert(post(w, "/v2/charge", nil, { payment_type = "gopay", transaction_details = { order_id = "d-1", gross_amount = 1000 } }))
+        if word == "refund" then assert(deeds.settlement(w)) end
+        for _, row in ipairs(store.select "SELECT id FROM job WHERE name = 'scripts/jobs/simulator.lua'") do seen[row.id] = true end
+        w.posts, w.dies = {}, step
+        finished = deed(w) and w.dies > 0
+        w.dies = nil
+        later(w)
+        local said = routes["GET /v2/:id/status"](w.ctx, { method = "GET", params = { id = "d-1" }, headers = AUTH, body = "" })
+        local is = said.body.transaction_status
+        if is == word then t.equal(last(w), word, word .. ": died at step " .. step) else t.truthy(#w.posts == 0, word .. " " .. step) end
+      end
+      t.truthy(finished and step > 3, word)
+    end
+  end,
 } }

@@ -268,11 +268,12 @@ function simulator.new(spec)
 
   -- Sends once. That it goes again is on disk before: a provider does not forget because the one it
   -- calls has died. "told ID": it need not.
-  local function send(ctx, cb, first)
+  local function send(ctx, cb, first, kept)
     local wait, id = spec.retry(0, cb.tried), crypto.uuid()
     if wait then
       sim.later(ctx, ctx.now() + wait, "callback", { id = id, url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
     end
+    if kept then kept() end
     local said = post(ctx, first or cb)
     local status = said.status or 0
     if status >= 200 and status < 300 or not spec.retry(status, cb.tried) then
@@ -296,7 +297,8 @@ function simulator.new(spec)
     return all
   end
 
-  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end }
+  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end,
+  --       kept = function() end: called when it cannot be lost any more }
   -- Returns what became of it, one entry per request that went.
   function sim.callback(ctx, cb)
     local keep = { url = cb.url, headers = cb.headers, body = cb.body, tried = 0 }
@@ -307,6 +309,7 @@ function simulator.new(spec)
         list[#list + 1] = keep
         return json.array(list)
       end)
+      if cb.kept then cb.kept() end
       return json.array {}
     end
     local spoiled
@@ -314,7 +317,7 @@ function simulator.new(spec)
       local headers, body = cb.spoil()
       spoiled = { url = cb.url, headers = headers, body = body }
     end
-    local said = json.array { send(ctx, keep, spoiled) }
+    local said = json.array { send(ctx, keep, spoiled, cb.kept) }
     if word == "duplicate" then said[2] = post(ctx, keep) end
     for _, more in ipairs(release(ctx)) do said[#said + 1] = more end
     return said

@@ -168,16 +168,17 @@ local function notify(ctx, tx)
     v.signature_key = crypto.sha512("somebody else", "hex")
     return headers, json.encode(v)
   end
-  for _, url in ipairs(tx.urls) do
-    local said = sim.callback(ctx, { url = url, headers = headers, body = body, facts = facts_of(tx), spoil = spoil })
-    for _, one in ipairs(said) do sent[#sent + 1] = one end
-  end
-  if tx.owes then -- from here on the callbacks are on disk
+  local function kept() -- this change is told, whatever becomes of us; a later one is not
     change(ctx, tx.transaction_id, function(now)
       if now.owes ~= tx.owes then return false end
       now.owes = nil
       return true
     end)
+  end
+  for i, url in ipairs(tx.urls) do
+    local said = sim.callback(ctx, { url = url, headers = headers, body = body, facts = facts_of(tx), spoil = spoil,
+      kept = tx.owes and i == #tx.urls and kept or nil })
+    for _, one in ipairs(said) do sent[#sent + 1] = one end
   end
   return sent
 end

@@ -121,6 +121,10 @@ static struct version *find_channel(const struct worker *w, struct str name) {
     return worker_script(w, KIND_CHANNEL, name);
 }
 
+static struct script_set *scripts(const struct worker *w) {
+    return w->set;
+}
+
 /* ---- making ---- */
 
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
@@ -156,6 +160,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .grants = engine->grants,
                                            .worker = w,
                                            .find_channel = find_channel,
+                                           .scripts = scripts,
                                            .simulated = engine->simulated,
                                            .environment = ENVS[config_env(engine->config)]};
     w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};

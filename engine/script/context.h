@@ -15,6 +15,7 @@ struct jobs;
 struct token_cache;
 struct config;
 struct grants;
+struct script_set;
 
 struct operation_gate; /* dispatch.h */
 
@@ -30,6 +31,7 @@ struct script_services {
     struct worker *worker;
     const struct config *config;
     struct grants *grants; /* NULL: everything declared is allowed (not in production) */
+    struct script_set *(*scripts)(const struct worker *worker); /* that serve now; NULL: none yet */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */

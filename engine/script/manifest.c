@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+enum { RULE_PRIORITY = 100 }; /* of a rule that names none */
+
 struct manifest_memory {
     struct manifest_memory *next;
     max_align_t data[];
@@ -401,6 +403,22 @@ static void check_backoff(struct manifest_reader *r, const char *field, struct b
     if (backoff_check(b, &why) != 0) manifest_problem(r, field, "%s", why.text);
 }
 
+/* A rule in another rule's folder would be looked for where it is not. */
+static void check_folder(struct manifest_reader *r) {
+    static const struct {
+        const char *folder, *kind;
+        unsigned rules;
+    } FOLDERS[] = {{"rules/fees/", "fee", 1u << RULE_FEE},
+                   {"rules/routing/", "routing", 1u << RULE_ROUTING},
+                   {"rules/risk/", "risk", 1u << RULE_RISK},
+                   {"rules/policy/", "policy", 1u << RULE_POLICY | 1u << RULE_HOLIDAYS}};
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++)
+        if (str_starts(str_of(r->v->path), str_of(FOLDERS[i].folder)) && r->m->rule != RULE_NONE &&
+            (FOLDERS[i].rules & 1u << r->m->rule) == 0)
+            manifest_problem(r, "kind", "expected \"%s\" in %s", FOLDERS[i].kind,
+                             FOLDERS[i].folder);
+}
+
 static void check_whole(struct manifest_reader *r) {
     struct manifest *m = r->m;
     if (m->api != 0 && m->api != SCRIPT_API)
@@ -425,6 +443,7 @@ static void check_whole(struct manifest_reader *r) {
         manifest_problem(r, "lookup",
                          "is missing; a charge without an answer is asked for by "
                          "\"ours\" or \"theirs\" reference");
+    if (m->kind == KIND_RULE) check_folder(r);
     check_backoff(r, "poll", &m->poll);
     check_backoff(r, "backoff", &m->backoff);
 }
@@ -452,6 +471,7 @@ static int look(lua_State *L, void *data) {
             }
         lua_pop(L, 1);
     }
+    if (r->v->kind == KIND_RULE) r->m->priority = RULE_PRIORITY;
     read_fields(r, fields, "", 1);
     check_whole(r);
     return r->problems == 0 ? 0 : E_SCRIPT;

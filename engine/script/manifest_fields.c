@@ -91,7 +91,7 @@ static const struct manifest_field RULES[] = {
     {"kind", FIELD_CHOICE, MUST, .choices = "fee routing risk policy holidays", .offset = AT(rule),
      .doc = "what it decides"},
     {"title", FIELD_TEXT, .offset = AT(title), .doc = "name that people see"},
-    {"priority", FIELD_INT, .offset = AT(priority), .doc = "the lowest that matches counts"},
+    {"priority", FIELD_INT, .offset = AT(priority), .doc = "the lowest that matches counts; left out: 100"},
     {"from", FIELD_DATE, .offset = AT(from), .doc = "first day in WIB"},
     {"to", FIELD_DATE, .offset = AT(to), .doc = "last day in WIB"},
     {"match", FIELD_PAIRS, .choices = "method provider channel bank merchant category",

@@ -5,6 +5,7 @@
 #include "pages.h"
 #include "sandbox_clock.h"
 #include "script/bind_docs.h"
+#include "script/engine_paths.h"
 #include "sys/metrics.h"
 #include "worker.h"
 
@@ -118,13 +119,9 @@ static const struct page {
     void (*show)(struct worker *w, struct http_exchange *x);
     bool simulated; /* exists only there */
 } PAGES[] = {
-    {"GET", "/", index_page, false},
-    {"GET", "/docs/errors", docs_errors, false},
-    {"GET", "/healthz", healthz, false},
-    {"GET", "/readyz", readyz, false},
-    {"GET", "/metrics", metrics, false},
-    {"GET", "/docs/scripts", docs_scripts, false},
-    {"POST", "/sandbox/_clock", sandbox_clock, true},
+#define X(method, path, show, simulated) {method, path, show, simulated},
+    ENGINE_PATHS(X)
+#undef X
 };
 
 bool admin_handle(struct worker *w, struct http_exchange *x) {

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "net/problem.h"
 #include "script/dispatch.h"
+#include "script/engine_paths.h"
 #include "sys/log.h"
 #include "worker.h"
 
@@ -141,7 +142,7 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
                    x);
 }
 
-#define SANDBOX STR("/sandbox/")
+#define SANDBOX STR(ENGINE_SANDBOX)
 
 /* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
 static const struct simulator *find_simulator(const struct worker *w, struct str path,

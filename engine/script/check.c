@@ -266,23 +266,15 @@ static int add_path(void *data, const char *path, enum script_kind kind, const s
     return 0;
 }
 
-static bool is_web(const struct version *v) {
-    return (v->kind & (KIND_API | KIND_PAGE)) != 0;
-}
-
 static void check_clashes(struct check *c) {
     for (size_t i = 0; i < c->version_count; i++)
         for (size_t k = 0; k < i; k++) {
             const struct version *a = c->versions[k], *b = c->versions[i];
-            bool both =
-                (is_web(a) && is_web(b)) || (a->kind == KIND_CHANNEL && b->kind == KIND_CHANNEL);
-            for (size_t x = 0; both && x < a->manifest->routes.count; x++)
-                for (size_t y = 0; y < b->manifest->routes.count; y++)
-                    if (script_routes_clash(&a->manifest->routes.at[x], &b->manifest->routes.at[y]))
-                        finding(c, b->path, 0,
-                                "\"%s\" is a route of %s already (\"%s\"); one of them must go",
-                                b->manifest->routes.at[y].key, a->path,
-                                a->manifest->routes.at[x].key);
+            const struct manifest_route *of_a, *of_b;
+            if (script_scripts_clash(a, b, &of_a, &of_b))
+                finding(c, b->path, 0,
+                        "\"%s\" is a route of %s already (\"%s\"); one of them must go", of_b->key,
+                        a->path, of_a->key);
         }
 }
 

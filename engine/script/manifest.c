@@ -321,16 +321,8 @@ static void read_field(struct manifest_reader *r, const struct manifest_field *f
             manifest_found(r, field, manifest_type_name(f->type), index);
         } else if (f->type == FIELD_TABLE) {
             read_fields(r, f->sub, field, index);
-        } else if (f->type == FIELD_PAIRS) {
-            manifest_read_pairs(r, f, index, out);
-        } else if (f->type == FIELD_CONFIG) {
-            manifest_read_config(r, index);
-        } else if (f->type == FIELD_ARGS) {
-            manifest_read_args(r, index);
-        } else if (f->type == FIELD_DOCUMENT) {
-            manifest_read_document(r, f, index, out);
         } else {
-            manifest_read_routes(r, f, index);
+            manifest_read_part(r, f, index, out);
         }
     }
 }

@@ -65,6 +65,18 @@ struct manifest_args {
     size_t count;
 };
 
+enum manifest_input_type { INPUT_STRING, INPUT_INTEGER, INPUT_BOOLEAN, INPUT_OBJECT, INPUT_LIST };
+struct manifest_input { /* a field that a channel takes in a create request */
+    const char *name;
+    enum manifest_input_type type;
+    bool required;
+    const char *doc; /* for whoever left it out; NULL: none */
+};
+struct manifest_inputs {
+    struct manifest_input *at;
+    size_t count;
+};
+
 struct manifest {
     enum script_kind kind;
     int64_t api;
@@ -93,8 +105,9 @@ struct manifest {
     struct manifest_configs config;
     struct manifest_routes routes;
     struct manifest_args args;
+    struct manifest_inputs inputs;
     struct manifest_texts functions; /* entry functions that are there: "create" */
-    const char *input, *docs;        /* JSON documents, or NULL */
+    const char *docs;                /* a JSON document, or NULL */
     struct manifest_memory *memory;
     bool nomem;
 };
@@ -128,6 +141,7 @@ enum field_type {
     FIELD_ROUTES,      /* "GET /path" -> function */
     FIELD_ROUTES_AUTH, /* "GET /path" -> { auth =, run = } */
     FIELD_ARGS,
+    FIELD_INPUTS,  /* name -> { type =, required =, doc = } */
     FIELD_DOCUMENT /* any plain table, kept as JSON */
 };
 
@@ -144,7 +158,8 @@ struct manifest_field {
 
 /* The fields of a kind; NULL for kinds without a contract (lib, test). */
 const struct manifest_field *manifest_fields(enum script_kind kind);
-const char *manifest_type_name(enum field_type type); /* "a duration, such as \"15m\"" */
+const char *manifest_type_name(enum field_type type);           /* "a duration, such as \"15m\"" */
+const char *manifest_input_name(enum manifest_input_type type); /* "a string" */
 
 /* ---- reading ---- */
 
@@ -172,12 +187,8 @@ const char *manifest_text(struct manifest *m, struct str text);
 void manifest_found(struct manifest_reader *r, const char *field, const char *expected, int index);
 bool manifest_date_valid(struct str text);
 
-void manifest_read_pairs(struct manifest_reader *r, const struct manifest_field *f, int index,
-                         struct manifest_pairs *out);
-void manifest_read_config(struct manifest_reader *r, int index);
-void manifest_read_routes(struct manifest_reader *r, const struct manifest_field *f, int index);
-void manifest_read_args(struct manifest_reader *r, int index);
-void manifest_read_document(struct manifest_reader *r, const struct manifest_field *f, int index,
-                            const char **out);
+/* The fields that are tables of their own: the table is at `index`. */
+void manifest_read_part(struct manifest_reader *r, const struct manifest_field *f, int index,
+                        void *out);
 
 #endif

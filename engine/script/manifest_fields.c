@@ -63,7 +63,7 @@ static const struct manifest_field CHANNEL[] = {
     {"hosts", FIELD_PAIRS, .choices = ENVIRONMENTS, .offset = AT(hosts),
      .doc = "hosts it calls, per environment; a list where there are several"},
     {"config", FIELD_CONFIG, .offset = AT(config), .doc = "configuration keys; secret \"KEY\""},
-    {"input", FIELD_DOCUMENT, .offset = AT(input), .doc = "extra fields of the create request"},
+    {"input", FIELD_INPUTS, .doc = "fields that the create request needs besides the usual ones"},
     {"poll", FIELD_TABLE, .sub = POLL, .doc = "when an open payment is asked about"},
     {"lookup", FIELD_CHOICE, .choices = "ours theirs", .offset = AT(lookup),
      .doc = "whose reference it can be asked by"},
@@ -215,6 +215,8 @@ const char *manifest_type_name(enum field_type type) {
     case FIELD_ROUTES: return "a table of routes, [\"POST /path\"] = function";
     case FIELD_ROUTES_AUTH: return "a table of routes, [\"GET /path\"] = { auth =, run = }";
     case FIELD_ARGS: return "a list of arguments, { { \"file\", \"path\" } }";
+    case FIELD_INPUTS:
+        return "a table of fields, { phone = { type = \"string\", required = true } }";
     case FIELD_DOCUMENT: return "a table";
     }
     return "?";

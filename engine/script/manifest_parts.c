@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "net/router.h"
 #include "script/bind_secret.h"
+#include "script/engine_paths.h"
 #include "script/manifest.h"
 
 #include <stdio.h>
@@ -37,8 +38,8 @@ static void add_pair(struct manifest *m, struct manifest_pairs *out, struct str 
 }
 
 /* Each value is a text, or a list of texts (one pair each). */
-void manifest_read_pairs(struct manifest_reader *r, const struct manifest_field *f, int index,
-                         struct manifest_pairs *out) {
+static void read_pairs(struct manifest_reader *r, const struct manifest_field *f, int index,
+                       struct manifest_pairs *out) {
     lua_State *L = r->L;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         struct str name, value;
@@ -86,7 +87,7 @@ static bool key_granted(const struct version *v, struct str key) {
     return key.n > n && str_eq_nocase(str_sub(key, 0, n), str_of(owner)) && key.p[n] == '_';
 }
 
-void manifest_read_config(struct manifest_reader *r, int index) {
+static void read_config(struct manifest_reader *r, int index) {
     lua_State *L = r->L;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         struct str name, key = {0};
@@ -224,7 +225,20 @@ static bool routable(struct manifest_reader *r, const char *field, struct str me
     return err == 0;
 }
 
-void manifest_read_routes(struct manifest_reader *r, const struct manifest_field *f, int index) {
+/* The engine's own path that this one would stand in for; NULL: none. */
+static const char *engine_path(struct str path) {
+    static const char *const PATHS[] = {
+#define X(method, path, show, simulated) path,
+        ENGINE_PATHS(X)
+#undef X
+    };
+    if (str_starts(path, STR(ENGINE_SANDBOX))) return ENGINE_SANDBOX "...";
+    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++)
+        if (str_eq(path, str_of(PATHS[i]))) return PATHS[i];
+    return NULL;
+}
+
+static void read_routes(struct manifest_reader *r, const struct manifest_field *f, int index) {
     lua_State *L = r->L;
     bool trusted = f->type == FIELD_ROUTES_AUTH;
     luaL_checkstack(L, 12, NULL);
@@ -243,6 +257,13 @@ void manifest_read_routes(struct manifest_reader *r, const struct manifest_field
             continue;
         }
         if (!routable(r, field, method, path)) continue;
+        /* A simulator's routes are below its own part of /sandbox/. */
+        const char *engines = r->v->kind == KIND_SANDBOX ? NULL : engine_path(path);
+        if (engines != NULL) {
+            manifest_problem(r, field, "the engine itself answers at %s; take another path",
+                             engines);
+            continue;
+        }
         struct manifest_route route = {.key = manifest_text(r->m, key),
                                        .method = manifest_text(r->m, method),
                                        .path = manifest_text(r->m, path)};
@@ -260,7 +281,7 @@ void manifest_read_routes(struct manifest_reader *r, const struct manifest_field
 
 /* ---- arguments of tools ---- */
 
-void manifest_read_args(struct manifest_reader *r, int index) {
+static void read_args(struct manifest_reader *r, int index) {
     lua_State *L = r->L;
     lua_Integer n = (lua_Integer)lua_rawlen(L, index);
     for (lua_Integer i = 1; i <= n; i++) {
@@ -308,6 +329,67 @@ void manifest_read_args(struct manifest_reader *r, int index) {
         if (at == NULL || arg.name == NULL || arg.type == NULL) return;
         args->at = at;
         at[args->count++] = arg;
+    }
+}
+
+/* ---- what an operation is asked with ---- */
+
+static const char *const INPUT_TYPES[] = {"string", "integer", "boolean", "object", "list"};
+
+const char *manifest_input_name(enum manifest_input_type type) {
+    static const char *const names[] = {"a string", "an integer", "true or false", "an object",
+                                        "a list"};
+    return names[type];
+}
+
+/* { type =, required =, doc = } is at `index`. */
+static void read_input(struct manifest_reader *r, const char *field, int index,
+                       struct manifest_input *input) {
+    lua_State *L = r->L;
+    size_t type = ARRAY_LEN(INPUT_TYPES);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        struct str name, text = {0};
+        bool is_text = text_at(L, -1, &text);
+        if (!text_at(L, -2, &name)) name = (struct str){0};
+        if (str_eq(name, STR("type"))) {
+            for (type = 0; type < ARRAY_LEN(INPUT_TYPES); type++)
+                if (str_eq(text, str_of(INPUT_TYPES[type]))) break;
+        } else if (str_eq(name, STR("required")) && lua_isboolean(L, -1)) {
+            input->required = lua_toboolean(L, -1);
+        } else if (str_eq(name, STR("doc")) && is_text) {
+            input->doc = manifest_text(r->m, text);
+        } else {
+            manifest_problem(r, field,
+                             "expected type = a text, required = true or false, doc = a text");
+        }
+    }
+    if (type == ARRAY_LEN(INPUT_TYPES))
+        manifest_problem(r, field,
+                         "expected type = \"string\", \"integer\", \"boolean\", \"object\" or "
+                         "\"list\"");
+    else
+        input->type = (enum manifest_input_type)type;
+}
+
+static void read_inputs(struct manifest_reader *r, int index) {
+    lua_State *L = r->L;
+    luaL_checkstack(L, 8, NULL);
+    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
+        struct manifest_input input = {0};
+        struct str name;
+        char field[96];
+        if (!text_at(L, -2, &name) || name.n > 64 || !lua_istable(L, -1)) {
+            manifest_found(r, "input", "names of fields, each with { type =, ... }", lua_gettop(L));
+            continue;
+        }
+        snprintf(field, sizeof field, "input.%.*s", STR_FMT(name));
+        read_input(r, field, lua_gettop(L), &input);
+        input.name = manifest_text(r->m, name);
+        struct manifest_inputs *inputs = &r->m->inputs;
+        struct manifest_input *at = manifest_grow(r->m, inputs->at, inputs->count, sizeof *at);
+        if (at == NULL || input.name == NULL) return;
+        inputs->at = at;
+        at[inputs->count++] = input;
     }
 }
 
@@ -388,8 +470,8 @@ static const char *write_value(lua_State *L, int index, int depth, struct buf *o
 
 /* Lua calls that may raise run between the writes, so the buffer lies in a userdata of its greatest
  * size, which the collector takes: nothing of ours can leak. */
-void manifest_read_document(struct manifest_reader *r, const struct manifest_field *f, int index,
-                            const char **out) {
+static void read_document(struct manifest_reader *r, const struct manifest_field *f, int index,
+                          const char **out) {
     lua_State *L = r->L;
     struct buf b = {.data = lua_newuserdatauv(L, DOCUMENT_MAX, 0),
                     .cap = DOCUMENT_MAX,
@@ -402,4 +484,16 @@ void manifest_read_document(struct manifest_reader *r, const struct manifest_fie
     else
         *out = manifest_text(r->m, buf_str(&b));
     lua_pop(L, 1);
+}
+
+void manifest_read_part(struct manifest_reader *r, const struct manifest_field *f, int index,
+                        void *out) {
+    switch (f->type) {
+    case FIELD_PAIRS: read_pairs(r, f, index, out); break;
+    case FIELD_CONFIG: read_config(r, index); break;
+    case FIELD_ARGS: read_args(r, index); break;
+    case FIELD_INPUTS: read_inputs(r, index); break;
+    case FIELD_DOCUMENT: read_document(r, f, index, out); break;
+    default: read_routes(r, f, index);
+    }
 }

@@ -238,30 +238,22 @@ void registry_gone(struct registry *r, struct entry *e) {
 int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
                           struct why *why) {
     const struct manifest_routes *mine = &v->manifest->routes;
-    for (size_t i = 0; i < mine->count; i++) {
+    for (size_t i = 0; i < mine->count; i++)
         for (size_t k = 0; k < i; k++)
             if (script_routes_clash(&mine->at[i], &mine->at[k]))
                 return why_set(why, E_SCRIPT, "%s: it has \"%s\" and \"%s\", which are the same",
                                e->path, mine->at[k].key, mine->at[i].key);
-        for (size_t n = 0; n < r->count; n++) {
-            const struct entry *other = r->entries[n];
-            const struct version *live = other->saving != NULL ? other->saving : other->live;
-            if (other == e || live == NULL || other->deleted ||
-                ((v->kind & (KIND_API | KIND_PAGE)) != 0) !=
-                    ((other->kind & (KIND_API | KIND_PAGE)) != 0) ||
-                (v->kind & (KIND_API | KIND_PAGE | KIND_CHANNEL)) == 0 ||
-                (other->kind & (KIND_API | KIND_PAGE | KIND_CHANNEL)) == 0)
-                continue;
-            const struct manifest_routes *theirs = &live->manifest->routes;
-            for (size_t k = 0; k < theirs->count; k++)
-                if (script_routes_clash(&mine->at[i], &theirs->at[k])) {
-                    e->clash = true;
-                    return why_set(
-                        why, E_EXISTS,
-                        "%s: \"%s\" is a route of %s already (\"%s\"); one of them must go",
-                        e->path, mine->at[i].key, other->path, theirs->at[k].key);
-                }
-        }
+    for (size_t n = 0; n < r->count; n++) {
+        const struct entry *other = r->entries[n];
+        const struct version *live = other->saving != NULL ? other->saving : other->live;
+        const struct manifest_route *ours, *theirs;
+        if (other == e || live == NULL || other->deleted ||
+            !script_scripts_clash(v, live, &ours, &theirs))
+            continue;
+        e->clash = true;
+        return why_set(why, E_EXISTS,
+                       "%s: \"%s\" is a route of %s already (\"%s\"); one of them must go", e->path,
+                       ours->key, other->path, theirs->key);
     }
     return 0;
 }

@@ -53,15 +53,22 @@ test('success, refused, waiting; asked again until it is known', async () => {
 test('what has the wrong type is a bad request, and says which field', async () => {
   const s = await Server.start({ env })
   const channel = 'demo_wallet'
-  for (const [body, param] of [
+  for (const [body, param, code] of [
     ['1'], ['null'], ['[1]'], ['"x"'],
     [{ channel: 1 }, 'channel'], [{ channel: 'demo\0wallet' }, 'channel'], [{ channel, other: 1 }, 'other'],
     ...[1, ['a'], '', 'a'.repeat(65), 'a\0b', 'a\nb', '../x?y#z', false].map(reference => [{ channel, reference }, 'reference']),
     ...[[1], false, 'x', 7].map(input => [{ channel, input }, 'input']),
-    [{ channel, input: { phone: 'x'.repeat(70000) } }, 'input']]) {
+    [{ channel, input: { phone: 'x'.repeat(70000) } }, 'input'],
+    [{ channel, input: { amount: 5000 } }, 'phone'],
+    [{ channel, input: { amount: 5000, phone: 812 } }, 'phone'],
+    [{ channel, input: { amount: 5000, phone: '0812', fone: '0812' } }, 'fone'],
+    [{ channel, input: { phone: '0812' } }, 'amount'],
+    [{ channel, input: { phone: '0812', amount: '5000' } }, 'amount'],
+    [{ channel, input: { phone: '0812', amount: 999 } }, 'amount', 'LIMIT_EXCEEDED'],
+    [{ channel, input: { phone: '0812', amount: 20000001 } }, 'amount', 'LIMIT_EXCEEDED']]) {
     const r = await s.post('/v1/operations', body)
     assert.equal(r.status, 400, JSON.stringify(body).slice(0, 80))
-    assert.equal(r.json().code, 'INVALID_REQUEST')
+    assert.equal(r.json().code, code ?? 'INVALID_REQUEST')
     assert.equal(r.json().param, param)
   }
   await s.stop()

@@ -324,6 +324,49 @@ static void a_clash_of_routes_names_both(void **state) {
     CHECK_STR(str_of(title("b")), "B");
 }
 
+/* The routes that serve, as "GET /a of PATH" in the order of the set. */
+static const char *served(void) {
+    static char text[512];
+    text[0] = '\0';
+    const struct script_set *set = registry_set(f.r);
+    for (size_t i = 0; i < set->route_count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s of %s", i == 0 ? "" : ", ",
+                 set->routes[i].route->key, set->routes[i].version->path);
+    return text;
+}
+
+static void a_channels_paths_are_its_own(void **state) {
+    (void)state;
+    static const char *const text =
+        "return { api = 1, title = '%s', provider = 'p', method = 'qris', effect = 'offer', create "
+        "= function() end, inquire = function() end, routes = { ['POST /%s'] = function() end } }";
+    char a[512], b[512];
+    snprintf(a, sizeof a, text, "A", "pay");
+    snprintf(b, sizeof b, text, "B", "pay");
+    put("channels/p_a.lua", a);
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(served()), "POST /pay of channels/p_a.lua");
+    put("scripts/api/c.lua", "return { api = 1, routes = { ['POST /:x'] = { auth = 'none', run = "
+                             "function() end } } }");
+    SECOND();
+    CHECK(str_search(str_of(f.said), STR("scripts/api/c.lua: \"POST /:x\" is a route of "
+                                         "channels/p_a.lua already (\"POST /pay\")")) >= 0);
+    gone("scripts/api/c.lua");
+    put("channels/p_b.lua", b);
+    SECOND();
+    CHECK(str_search(str_of(f.said), STR("channels/p_b.lua: \"POST /pay\" is a route of "
+                                         "channels/p_a.lua already")) >= 0);
+    CHECK_STR(str_of(served()), "POST /pay of channels/p_a.lua");
+    gone("channels/p_a.lua"); /* its bank goes on calling, until the path has a new owner */
+    SECOND();
+    SECOND();
+    CHECK_STR(str_of(served()), "POST /pay of channels/p_b.lua");
+    gone("channels/p_b.lua");
+    SECOND();
+    CHECK(str_search(str_of(served()), STR("POST /pay of channels/p_")) >= 0);
+    CHECK_INT(registry_set(f.r)->route_count, 1);
+}
+
 static void what_cannot_be_kept_is_not_published(void **state) {
     (void)state;
     put("scripts/api/a.lua", api("one"));
@@ -516,6 +559,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_deleted_script_is_marked_and_comes_back),
     T(a_module_reloads_who_requires_it),
     T(a_clash_of_routes_names_both),
+    T(a_channels_paths_are_its_own),
     T(what_cannot_be_kept_is_not_published),
     T(staged_files_wait_for_deploy),
     T(history_diff_and_rollback),

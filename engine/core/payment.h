@@ -281,7 +281,6 @@ struct money {
     struct str source; /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
     bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
-    int64_t inbox;         /* the row of the callback; 0: none */
 };
 
 /* One transfer for the attempt. Duplicate, claimed, second, late, short, over: see enum verdict.

@@ -121,5 +121,5 @@ static const char STEP_1[] =
     "CREATE TABLE migration (number INTEGER PRIMARY KEY CHECK (number > 0), name TEXT NOT NULL,"
     " text BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1};
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -15,6 +15,7 @@ struct jobs;
 struct token_cache;
 struct config;
 struct grants;
+struct core;
 struct script_set;
 
 struct operation_gate; /* dispatch.h */
@@ -23,6 +24,7 @@ struct operation_gate; /* dispatch.h */
 struct script_services {
     struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
     struct store *store;
+    const struct core *core; /* this worker's, with its own generator */
     struct jobs *jobs;
     struct token_cache *tokens;
     const struct clock *clock;

@@ -11,7 +11,7 @@
 
 #define AMOUNT_MAX INT64_C(1000000000000) /* of one payment, whatever the channel says */
 
-int fault_set(struct fault *fault, enum problem_code code, const char *param, const char *format,
+int refusal_set(struct refusal *fault, enum problem_code code, const char *param, const char *format,
               ...) {
     va_list list;
     va_start(list, format);
@@ -88,7 +88,7 @@ const char *request_not_url(struct str s) {
 /* ---- fields by their table ---- */
 
 static void unknown_field(const struct request_field *fields, const char *prefix, struct str name,
-                          struct fault *fault) {
+                          struct refusal *fault) {
     struct nearest near;
     char param[FAULT_PARAM_MAX];
     nearest_init(&near, name);
@@ -96,39 +96,39 @@ static void unknown_field(const struct request_field *fields, const char *prefix
         nearest_try(&near, str_of(f->name));
     snprintf(param, sizeof param, "%s%.*s", prefix, (int)(name.n > 64 ? 64 : name.n), name.p);
     if (near.best.n != 0)
-        fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+        refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                   "there is no such field; did you mean %.*s?", STR_FMT(near.best));
     else
-        fault_set(fault, PROBLEM_INVALID_REQUEST, param, "there is no such field");
+        refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "there is no such field");
 }
 
 static int check_text(const struct request_field *f, const char *param, const struct json *value,
-                      struct fault *fault) {
+                      struct refusal *fault) {
     if (value->type != JT_STRING)
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a text", param);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a text", param);
     if ((int64_t)value->s.n < f->min || (int64_t)value->s.n > f->max)
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                          "%s is a text of %lld to %lld bytes", param, (long long)f->min,
                          (long long)f->max);
     const char *wrong = f->wrong == NULL ? not_plain(value->s) : f->wrong(value->s);
     if (wrong == NULL) return 0;
-    return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %s", param, wrong);
+    return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %s", param, wrong);
 }
 
 static int check_list(const struct request_field *f, const char *param, const struct json *value,
-                      struct fault *fault) {
+                      struct refusal *fault) {
     size_t i = 0;
     if (value->type != JT_ARRAY)
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a list", param);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a list", param);
     if ((int64_t)value->count > f->max)
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld entries",
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld entries",
                          param, (long long)f->max);
     for (const struct json *item = value->first; item != NULL; item = item->next, i++) {
         char prefix[FAULT_PARAM_MAX + 24];
         snprintf(prefix, sizeof prefix, "%s[%zu].", param, i);
         if (item->type != JT_OBJECT) {
             prefix[strlen(prefix) - 1] = '\0';
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, prefix, "%s is an object", prefix);
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, prefix, "%s is an object", prefix);
         }
         int err = request_check(item, f->members, prefix, fault);
         if (err != 0) return err;
@@ -137,24 +137,24 @@ static int check_list(const struct request_field *f, const char *param, const st
 }
 
 static int check_field(const struct request_field *f, const char *param, const struct json *value,
-                       struct fault *fault) {
+                       struct refusal *fault) {
     char prefix[FAULT_PARAM_MAX + 2];
     switch (f->type) {
     case REQUEST_TEXT: return check_text(f, param, value, fault);
     case REQUEST_INT:
         if (value->type != JT_INT)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                              "%s is an integer, written without fraction, exponent or quotes",
                              param);
         if (value->i < f->min || value->i > f->max)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %lld to %lld", param,
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %lld to %lld", param,
                              (long long)f->min, (long long)f->max);
         return 0;
     case REQUEST_OBJECT:
         if (value->type != JT_OBJECT)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is an object", param);
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is an object", param);
         if (f->max != 0 && (int64_t)value->count > f->max)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld fields",
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld fields",
                              param, (long long)f->max);
         snprintf(prefix, sizeof prefix, "%s.", param);
         return f->members == NULL ? 0 : request_check(value, f->members, prefix, fault);
@@ -164,7 +164,7 @@ static int check_field(const struct request_field *f, const char *param, const s
 }
 
 int request_check(const struct json *object, const struct request_field *fields, const char *prefix,
-                  struct fault *fault) {
+                  struct refusal *fault) {
     char param[FAULT_PARAM_MAX];
     for (const struct json *value = object->first; value != NULL; value = value->next) {
         const struct request_field *f = fields;
@@ -182,7 +182,7 @@ int request_check(const struct json *object, const struct request_field *fields,
     for (const struct request_field *f = fields; f->name != NULL; f++) {
         if (!f->required || json_get(object, f->name) != NULL) continue;
         snprintf(param, sizeof param, "%s%s", prefix, f->name);
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is missing", param);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is missing", param);
     }
     return 0;
 }
@@ -198,7 +198,7 @@ static bool is_number_field(struct str key) {
     return false;
 }
 
-int request_no_card(const struct json *value, struct fault *fault) {
+int request_no_card(const struct json *value, struct refusal *fault) {
     size_t from, to;
     char number[24];
     struct str text = value->type == JT_STRING || value->type == JT_NUMBER ? value->s : STR("");
@@ -212,7 +212,7 @@ int request_no_card(const struct json *value, struct fault *fault) {
         snprintf(param, sizeof param, "%.*s",
                  in_key ? 0 : (int)(value->key.n > 64 ? 64 : value->key.n),
                  value->key.p == NULL ? "" : value->key.p);
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                          "card numbers are not taken here; leave it out");
     }
     for (const struct json *v = value->first; v != NULL; v = v->next) {
@@ -261,34 +261,34 @@ static const struct request_field CREATE[] = {
     {"metadata", REQUEST_OBJECT, .max = 50},
     {0}};
 
-static int check_metadata(const struct json *metadata, struct fault *fault) {
+static int check_metadata(const struct json *metadata, struct refusal *fault) {
     for (const struct json *v = metadata == NULL ? NULL : metadata->first; v != NULL; v = v->next) {
         char param[FAULT_PARAM_MAX];
         snprintf(param, sizeof param, "metadata.%.*s", (int)(v->key.n > 40 ? 40 : v->key.n),
                  v->key.p);
         if (v->key.n == 0 || v->key.n > 40)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                              "names in metadata are 1 to 40 bytes");
         if (v->type == JT_OBJECT || v->type == JT_ARRAY)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                              "values in metadata are texts, numbers, true or false");
         if (v->s.n > 500)
-            return fault_set(fault, PROBLEM_INVALID_REQUEST, param,
+            return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
                              "values in metadata are 500 bytes at most");
     }
     return 0;
 }
 
-int request_parse(struct json_doc *doc, struct str body, struct fault *fault) {
+int request_parse(struct json_doc *doc, struct str body, struct refusal *fault) {
     struct why why = {0};
     const struct json_limits limits = {.depth = 16};
     int err = json_parse(doc, body, &limits, &why);
     if (err == E_NOMEM) return err;
     if (err != 0)
-        return fault_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is no JSON: %s", why.text);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is no JSON: %s", why.text);
     if (doc->root->type == JT_OBJECT) return 0;
     json_doc_free(doc);
-    return fault_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is a JSON object");
+    return refusal_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is a JSON object");
 }
 
 /* A member, or NULL where it is not there or null. */
@@ -297,7 +297,7 @@ static const struct json *member(const struct json *root, const char *name) {
     return value == NULL || value->type == JT_NULL ? NULL : value;
 }
 
-int payment_request_read(struct payment_request *r, struct str body, struct fault *fault) {
+int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault) {
     *r = (struct payment_request){.currency = STR("IDR")};
     int err = request_parse(&r->doc, body, fault);
     if (err != 0) return err;

@@ -10,13 +10,13 @@
 enum { FAULT_TEXT_MAX = 240, FAULT_PARAM_MAX = 96 };
 
 /* Why a request is refused, as the problem it is answered with. */
-struct fault {
+struct refusal {
     enum problem_code code; /* PROBLEM_NONE: nothing is wrong */
     char param[FAULT_PARAM_MAX];
     char text[FAULT_TEXT_MAX];
 };
 /* Fills it and returns E_INVAL. */
-int fault_set(struct fault *fault, enum problem_code code, const char *param, const char *format,
+int refusal_set(struct refusal *fault, enum problem_code code, const char *param, const char *format,
               ...) __attribute__((format(printf, 4, 5)));
 
 struct payment_request {
@@ -28,7 +28,7 @@ struct payment_request {
 };
 
 /* On failure there is nothing to free. E_INVAL with the fault; E_NOMEM. */
-int payment_request_read(struct payment_request *r, struct str body, struct fault *fault);
+int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault);
 void payment_request_free(struct payment_request *r);
 
 /* What a route takes: a name, a type and what is to be true of it. For the smaller requests too. */
@@ -44,15 +44,15 @@ struct request_field {
 };
 /* `prefix` is put before names: "customer." */
 int request_check(const struct json *object, const struct request_field *fields, const char *prefix,
-                  struct fault *fault);
+                  struct refusal *fault);
 
 /* Some strings are checked alike everywhere. */
 const char *request_not_url(struct str value);
 
 /* A card number in a value of the document, whatever its name but those of typed numbers. */
-int request_no_card(const struct json *value, struct fault *fault);
+int request_no_card(const struct json *value, struct refusal *fault);
 
 /* Parses a JSON object; E_INVAL with the fault. */
-int request_parse(struct json_doc *doc, struct str body, struct fault *fault);
+int request_parse(struct json_doc *doc, struct str body, struct refusal *fault);
 
 #endif

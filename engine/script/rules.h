@@ -21,7 +21,7 @@
 #include "script/script_set.h"
 
 enum {
-    RULE_LINES_MAX = 16,
+    RULE_LINES_MAX = 8,
     RULE_LINE_NAME_SIZE = 33,
     RULE_CHANNELS_MAX = 16,
     RULE_CHANNEL_SIZE = 65,

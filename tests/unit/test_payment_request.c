@@ -8,7 +8,7 @@
 
 static void taken(const char *body) {
     struct payment_request r;
-    struct fault fault = {0};
+    struct refusal fault = {0};
     if (payment_request_read(&r, str_of(body), &fault) != 0)
         fail_msg("%s: %s %s", body, fault.param, fault.text);
     payment_request_free(&r);
@@ -16,7 +16,7 @@ static void taken(const char *body) {
 
 static void refused(const char *body, const char *param) {
     struct payment_request r;
-    struct fault fault = {0};
+    struct refusal fault = {0};
     if (payment_request_read(&r, str_of(body), &fault) == 0) fail_msg("taken: %s", body);
     CHECK_INT(fault.code, PROBLEM_INVALID_REQUEST);
     if (strcmp(fault.param, param) != 0)
@@ -27,7 +27,7 @@ static void refused(const char *body, const char *param) {
 static void everything_is_read(void **state) {
     (void)state;
     struct payment_request r;
-    struct fault fault = {0};
+    struct refusal fault = {0};
     CHECK_OK(payment_request_read(
         &r,
         STR(HEAD ",\"currency\":\"IDR\",\"method\":\"virtual_account\",\"bank\":\"bca\","

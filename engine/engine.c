@@ -269,6 +269,12 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     if ((err = open_store(e, o, why)) != 0) goto fail;
     if ((err = open_grants(e, why)) != 0) goto fail;
     if ((err = open_ring(e, why)) != 0) goto fail;
+    e->core = (struct core){.store = e->store,
+                            .clock = e->clock,
+                            .rng = e->rng,
+                            .ring = e->ring,
+                            .public_url = str_of(config_text(e->config, SET_LUWAK_PUBLIC_URL)),
+                            .livemode = config_env(e->config) == ENV_PRODUCTION};
     if ((err = tokens_new(&e->tokens, e->ring)) != 0) goto nomem;
     if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0)
         goto nomem;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "core/core.h"
 #include "core/cron.h"
 #include "core/jobs.h"
 #include "loop/loop.h"
@@ -75,6 +76,7 @@ struct engine {
     bool own_store;
     bool remote; /* the store is a running server's */
     struct seal_ring *ring;
+    struct core core; /* what the payment core is given */
     struct token_cache *tokens;
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */

@@ -150,6 +150,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
     if ((err = open_transport(w)) != 0) goto fail;
     static const char *const ENVS[] = {"simulated", "sandbox", "staging", "production"};
     w->services = (struct script_services){.store = engine->store,
+                                           .core = &engine->core,
                                            .jobs = engine->jobs,
                                            .tokens = engine->tokens,
                                            .gate = &engine->gate,

@@ -301,9 +301,10 @@ static void risk_known(const struct rule_answer *answer, void *data) {
         f->amount_due = f->request.amount;
         f->channels.count = 0; /* nothing goes anywhere */
         f->expires_at = channel_expires_at(f->ask.services, NULL, &f->request, core_now(f->core));
-        struct payment_result result = {.to = answer->risk.verdict == VERDICT_REVIEW ? OPERATION_PROCESSING : OPERATION_FAILED,
-                                        .code = STR("FRAUD_DETECTED"),
-                                        .message = str_of(f->reason)};
+        struct payment_result result = {
+            .to = answer->risk.verdict == VERDICT_REVIEW ? OPERATION_PROCESSING : OPERATION_FAILED,
+            .code = STR("FRAUD_DETECTED"),
+            .message = str_of(f->reason)};
         flow_commit(f, &result);
         return;
     }
@@ -339,15 +340,21 @@ static void begin_now(struct task *task) {
     begin(CONTAINER_OF(task, struct flow, task));
 }
 
-int payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data) {
+void payment_flow_hurry(struct flow *f) {
+    if (!timer_armed(&f->look)) return;
+    timer_stop(&f->look);
+    flow_end_problem(f, PROBLEM_UNAVAILABLE, "try again");
+}
+
+struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data) {
     struct flow *f = mem_zalloc(sizeof *f);
     struct str raw = ask->raw.p == NULL ? ask->body : ask->raw;
-    if (f == NULL) return E_NOMEM;
+    if (f == NULL) return NULL;
     f->memory = mem_alloc(ask->merchant.n + ask->body.n + raw.n + ask->key.n + ask->path.n +
                           ask->request_id.n + 6);
     if (f->memory == NULL) {
         mem_free(f);
-        return E_NOMEM;
+        return NULL;
     }
     char *at = f->memory;
     f->ask = *ask;
@@ -367,5 +374,5 @@ int payment_flow_start(const struct payment_ask *ask, payment_replied done, void
                 patience_over);
     f->task.run = begin_now;
     loop_post(f->loop, &f->task);
-    return 0;
+    return f;
 }

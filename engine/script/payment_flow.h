@@ -28,8 +28,13 @@ struct payment_ask { /* texts are copied */
     struct str request_id; /* for problems */
 };
 
-/* `done` hears the answer once, never inside; it keeps what it needs of it. E_NOMEM: never. */
+struct flow;
+
+/* `done` hears the answer once, never inside; it keeps what it needs of it. NULL: no memory. */
 typedef void (*payment_replied)(const struct payment_reply *reply, void *data);
-int payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data);
+struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data);
+
+/* Before `done` only: whoever asked is gone. `done` is still called; nothing waits for others. */
+void payment_flow_hurry(struct flow *flow);
 
 #endif

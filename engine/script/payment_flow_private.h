@@ -9,7 +9,7 @@
 #include "script/payment_flow.h"
 
 enum {
-    REFERENCE_MAX_ = 50,   /* what every provider takes */
+    REFERENCE_MAX_ = 50, /* what every provider takes */
     REFERENCE_TRIES = 8
 };
 
@@ -21,8 +21,8 @@ struct flow {
     struct script_set *set;
     struct payment_request request;
     struct payment_channels channels;
-    size_t channel;   /* the one under way */
-    uint64_t on;      /* the categories after which the next one is tried */
+    size_t channel;                /* the one under way */
+    uint64_t on;                   /* the categories after which the next one is tried */
     char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
     struct rule_fee fee;
     struct fee_line lines[RULE_LINES_MAX];

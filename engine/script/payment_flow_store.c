@@ -230,7 +230,8 @@ static void call_channel(struct flow *f) {
                                 .state = OPERATION_SENDING,
                                 .generation = a->generation};
     int err = dispatch(f, &row);
-    if (err != 0) flow_end_payment(f, 201); /* not called, or not known to be: the ask job takes it */
+    if (err != 0)
+        flow_end_payment(f, 201); /* not called, or not known to be: the ask job takes it */
 }
 
 /* ---- commit 2 ---- */
@@ -316,7 +317,7 @@ static void local_decided(struct flow *f) {
     const struct json *code = json_get(json_get(f->decision.doc.root, "result"), "unique_code");
     if (code != NULL && code->type == JT_INT && code->i > 0 &&
         money_add(f->amount_due, code->i, &f->amount_due) != 0) {
-        rule_failed(f);
+        flow_end_problem(f, PROBLEM_INTERNAL_ERROR, "the amount is too large with its code");
         return;
     }
     if (f->decision.result.to == OPERATION_FAILED &&
@@ -348,4 +349,3 @@ static void decided(const struct operation_decision *d, void *data) {
     else
         write_result(f, d);
 }
-

@@ -114,8 +114,8 @@ struct payment {
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
-    struct rows *rows[2]; /* what the texts point into */
-    struct buf texts;     /* what a change made anew */
+    struct rows *rows[2];  /* what the texts point into */
+    struct arena memory;   /* or here, where a change made them anew */
 };
 
 /* E_NOTFOUND. `merchant` empty: any; else another merchant's payment is not found. */
@@ -128,6 +128,9 @@ int payment_find_key(const struct core *core, struct str account, struct str kin
                      struct str value, struct payment *out, size_t *at);
 /* Of an order: the one that is open or paid. E_NOTFOUND. */
 int payment_of_order(const struct core *core, struct str merchant, struct str order_id,
+                     struct payment *out);
+/* A row of payments_of_merchant. */
+int payment_read_row(const struct core *core, const struct rows *rows, size_t row,
                      struct payment *out);
 void payment_free(struct payment *payment);
 
@@ -154,6 +157,7 @@ struct refund {
 };
 int refund_read(const struct core *core, struct str merchant, struct str id, struct refund *out);
 int refund_of_operation(const struct core *core, struct str operation, struct refund *out);
+int refund_read_row(const struct rows *rows, size_t row, struct refund *out); /* refunds_of_payment */
 void refund_free(struct refund *refund);
 void refund_json(const struct refund *refund, struct buf *out);
 
@@ -183,7 +187,8 @@ struct payment_new {
     /* Idempotency-Key; empty: none */
     struct str idempotency_key;
     struct str path; /* "POST /v1/payments" */
-    struct str body; /* raw; its hash is kept */
+    struct str body;   /* raw; its hash is kept */
+    int answer_status; /* with at_once: payment_json() is stored as the answer, with this status */
 };
 
 /* Commit 1: the payment, its attempt `sending` with the reference, the idempotency row, the ask

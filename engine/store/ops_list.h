@@ -116,7 +116,8 @@
     X(LEDGER_MIRROR, "ledger_mirror", "object:text kind:text as:text now:time",                  \
       "takes back all entries of that object and kind")                                          \
     X(IDEMPOTENCY_TAKE, "idempotency_take",                                                      \
-      "merchant:text path:text key:text hash:blob object:text? now:time",                        \
+      "merchant:text path:text key:text hash:blob object:text? status:int? answer:blob? "        \
+      "now:time",                                                                                \
       "begins a request under its key; exists: somebody did")                                    \
     X(IDEMPOTENCY_ANSWER, "idempotency_answer",                                                  \
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \

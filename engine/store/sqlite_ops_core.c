@@ -129,7 +129,7 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                  " ORDER BY n DESC"}},
 
     [OP_IDEMPOTENCY_TAKE] = {{"INSERT INTO idempotency VALUES (:merchant, :path, :key, :hash,"
-                              " :object, NULL, NULL, :now)",
+                              " :object, :status, :answer, :now)",
                               ONE, "idempotency"}},
     [OP_IDEMPOTENCY_ANSWER] = {{"UPDATE idempotency SET status = :status, answer = :answer,"
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"

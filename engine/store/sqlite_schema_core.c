@@ -128,9 +128,8 @@ const char SCHEMA_CORE[] =
     " WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id)"
     " OR (OLD.payment IS NOT NULL AND NEW.payment IS NOT OLD.payment)"
     " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;"
-    "CREATE TRIGGER movement_goes BEFORE UPDATE ON movement WHEN NEW.counted < OLD.counted"
-    " OR NEW.returned < OLD.returned"
-    " BEGIN SELECT RAISE(ABORT, 'movement: money only leaves suspense'); END;"
+    "CREATE TRIGGER movement_counts BEFORE UPDATE ON movement WHEN NEW.counted < OLD.counted"
+    " BEGIN SELECT RAISE(ABORT, 'movement: what counts goes on counting'); END;"
     "CREATE TRIGGER movement_kept BEFORE DELETE ON movement"
     " BEGIN SELECT RAISE(ABORT, 'movements are never deleted'); END;"
 
@@ -193,6 +192,10 @@ const char SCHEMA_CORE[] =
     " amount INTEGER NOT NULL CHECK (amount > 0), kind TEXT NOT NULL, object TEXT,"
     " at INTEGER NOT NULL, CHECK (debit <> credit)) STRICT;"
     "CREATE INDEX ledger_entry_object ON ledger_entry (object) WHERE object IS NOT NULL;"
+    /* a hold begins once and ends once */
+    "CREATE UNIQUE INDEX ledger_entry_hold ON ledger_entry (object) WHERE kind = 'hold';"
+    "CREATE UNIQUE INDEX ledger_entry_hold_end ON ledger_entry (object)"
+    " WHERE kind IN ('hold_committed', 'hold_released');"
     /* what a merchant has: available, waiting, held, deposit, less what it owes */
     "CREATE TABLE mutation (merchant TEXT NOT NULL, entry INTEGER NOT NULL REFERENCES"
     " ledger_entry (n), change INTEGER NOT NULL CHECK (change <> 0), balance INTEGER NOT NULL,"

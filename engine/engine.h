@@ -16,6 +16,7 @@
 #include "core/core.h"
 #include "core/cron.h"
 #include "core/jobs.h"
+#include "core/limiter.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
@@ -78,6 +79,7 @@ struct engine {
     struct seal_ring *ring;
     struct core core; /* what the payment core is given */
     struct token_cache *tokens;
+    struct limiter *limiter; /* requests of merchants */
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;

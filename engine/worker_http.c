@@ -2,6 +2,7 @@
  * set; simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
 #include "admin.h"
 #include "base/mem.h"
+#include "merchant_auth.h"
 #include "net/problem.h"
 #include "script/dispatch.h"
 #include "script/engine_paths.h"
@@ -117,12 +118,24 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
     }
 }
 
+/* False: answered already. *caller is to be freed either way. */
+static bool let_in(struct worker *w, struct http_exchange *x, const struct manifest_route *route,
+                   struct caller *caller) {
+    enum problem_code code = PROBLEM_UNAUTHORIZED;
+    const char *detail = "say who you are: there is no valid key here";
+    if (route->auth == AUTH_NONE) return true;
+    if (route->auth == AUTH_MERCHANT)
+        code = merchant_auth(&w->engine->core, w->engine->limiter, x, caller, &detail);
+    if (code != PROBLEM_NONE) admin_problem(x, code, str_of(detail), NULL);
+    return code == PROBLEM_NONE;
+}
+
 static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
                        const struct manifest_route *route, const struct route_match *match,
                        struct str path) {
-    if (route->auth != AUTH_NONE) { /* no kind of caller is known yet: nobody passes for one */
-        admin_problem(x, PROBLEM_UNAUTHORIZED, STR("say who you are: there is no valid key here"),
-                      NULL);
+    struct caller caller = {0};
+    if (!let_in(w, x, route, &caller)) {
+        caller_free(&caller);
         return;
     }
     struct param params[ROUTE_PARAMS_MAX];
@@ -138,8 +151,10 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
                                         .params = params,
                                         .param_count = match->param_count,
                                         .caged = caged,
+                                        .caller = &caller,
                                         .deadline_ms = (uint32_t)route->timeout_ms},
                    x);
+    caller_free(&caller);
 }
 
 #define SANDBOX STR(ENGINE_SANDBOX)

@@ -111,6 +111,7 @@ static int l_create(lua_State *L) {
     struct payment_ask ask = {.services = ctx->services,
                               .runtime = co_runtime(L),
                               .merchant = text_field(L, "merchant"),
+                              .direct = ctx->direct,
                               .body = body_field(L),
                               .raw = text_field(L, "raw"),
                               .key = text_field(L, "key"),

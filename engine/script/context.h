@@ -4,6 +4,7 @@
 #define LUWAK_SCRIPT_CONTEXT_H
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/rng.h"
 #include "net/http_server.h"
 #include "script/bind_http.h"
@@ -64,6 +65,8 @@ struct call_context {
     struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
+    char merchant[ID_SIZE]; /* whose key the request came with; empty: nobody's */
+    bool direct;            /* it has provider contracts of its own */
     bool unverified;          /* ctx.verify said no: the answer is 401 and nothing changes */
     struct say *say;          /* one-off scripts: where lines and progress go; or NULL */
     struct test_script *test; /* a running test; or NULL */

@@ -3,6 +3,7 @@
 #define LUWAK_SCRIPT_DISPATCH_H
 
 #include "core/jobs.h"
+#include "core/merchant.h"
 #include "core/operation.h"
 #include "net/http_server.h"
 #include "script/context.h"
@@ -21,6 +22,7 @@ struct route_call {
     struct str path; /* as the script sees it */
     const struct param *params;
     size_t param_count;
+    const struct caller *caller; /* of a merchant's route; copied */
     bool caged;           /* the function is given ctx, request instead of request */
     uint32_t deadline_ms; /* 0: the kind's */
 };

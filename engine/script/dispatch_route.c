@@ -124,6 +124,10 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     c->path = route->path;
     c->params = run->params;
     c->param_count = route->param_count;
+    if (route->caller != NULL) {
+        memcpy(c->merchant, route->caller->merchant, sizeof c->merchant);
+        c->direct = route->caller->direct;
+    }
     run->entry[0] = "routes";
     run->entry[1] = route->key;
     run->entry[2] = route->has_run ? "run" : NULL;

@@ -57,7 +57,7 @@ static int secret_make(const struct core *core, struct str id, char text[WEBHOOK
     if (core->ring == NULL) return E_STATE;
     rng_fill(core->rng, raw, sizeof raw);
     buf_adds(&b, "whsec_");
-    base64_encode((struct str){(const char *)raw, sizeof raw}, &b);
+    text_encode(&b, ENC_BASE64, (struct str){(const char *)raw, sizeof raw});
     snprintf(text, WEBHOOK_SECRET_SIZE, "%.*s", STR_FMT(buf_str(&b)));
     int err = b.err != 0 ? b.err
                          : seal(core->ring, PURPOSE, id, (struct str){(const char *)raw, sizeof raw},
@@ -153,7 +153,7 @@ static int sign_with(const struct core *core, struct str endpoint, struct str se
     if (err == 0) {
         if (out->len != 0) buf_addc(out, ' ');
         buf_adds(out, "v1,");
-        base64_encode((struct str){(const char *)mac, 32}, out);
+        text_encode(out, ENC_BASE64, (struct str){(const char *)mac, 32});
         err = out->err;
     }
     if (key.data != NULL) mem_wipe(key.data, key.len);

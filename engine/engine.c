@@ -288,6 +288,7 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     e->chaos = o->chaos;
     pthread_mutex_init(&e->gate.lock, NULL);
     e->simulated = config_env(o->config) == ENV_SIMULATED;
+    own_url_set(&e->url, o->config, NULL);
     int err = open_loop(e, o);
     if (err != 0) {
         mem_free(e);

@@ -20,6 +20,7 @@
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
+#include "own_url.h"
 #include "script/dispatch.h"
 #include "script/registry.h"
 #include "store/store.h"
@@ -66,6 +67,7 @@ struct engine {
     const struct config *config;
     enum engine_mode mode;
     bool simulated;
+    struct own_url url;
     struct engine_chaos *chaos;
     char root[1024];
     struct clock own_clock;

@@ -169,6 +169,7 @@ static int listen_all(struct serving *s) {
         err = listen_on(s, e->workers[i], address);
         if (err == 0 && i == 0) address_of(e, first, sizeof first);
     }
+    if (err == 0) own_url_set(&e->url, e->config, first);
     return err;
 }
 

@@ -25,7 +25,7 @@ void page_index(struct buf *out, const char *environment, bool simulated) {
              "<a href=\"/metrics\">/metrics</a></li></ul>",
              environment);
     if (simulated)
-        buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl -d "
+        buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl --json "
                       "'{\"channel\":\"demo_wallet\",\"input\":{\"amount\":15000,\"phone\":"
                       "\"081234567890\"}}' http://127.0.0.1:8080/v1/operations</code></pre>"
                       "<p>A phone that ends in 0000 has no balance; 1111 waits. Move the clock:</p>"

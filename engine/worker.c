@@ -163,6 +163,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .find_channel = find_channel,
                                            .scripts = scripts,
                                            .simulated = engine->simulated,
+                                           .url = engine->url.text,
                                            .environment = ENVS[config_env(engine->config)]};
     w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};
     registry_listen(engine->registry, &w->listener);

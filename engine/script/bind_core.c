@@ -254,8 +254,9 @@ static int l_create(lua_State *L) {
     if (!input_doc(L, &doc))
         return refuse(L, E_INVAL, "input", "%s", doc.p == NULL ? "not to be encoded" : doc.p);
     struct input_fault fault;
-    if (operation_input_check(v->manifest, kind, doc, &fault) != 0)
-        return refuse(L, fault.err, fault.param, "%s", fault.text);
+    int err = operation_input_check(v->manifest, kind, doc, &fault);
+    if (err == E_NOMEM) return bind_fail(L, err, "%s", err_text(err)); /* nobody's field */
+    if (err != 0) return refuse(L, fault.err, fault.param, "%s", fault.text);
     if (account.n == 0) account = str_of(v->manifest->provider);
     char made[TOKEN_SIZE];
     if (reference.n == 0) {

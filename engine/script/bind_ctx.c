@@ -217,6 +217,14 @@ static int l_host(lua_State *L) {
     return 1;
 }
 
+static int l_url(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1), *url = context_of(L)->services->url;
+    luaL_argcheck(L, path[0] == '/', 1, "a path that begins with /");
+    if (url == NULL || url[0] == '\0') return lua_pushnil(L), 1;
+    lua_pushfstring(L, "%s%s", url, path);
+    return 1;
+}
+
 static int l_verify(lua_State *L) {
     if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) return 0;
     const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
@@ -281,6 +289,9 @@ static const struct bind_fn CTX[] = {
     {"now", l_now, KINDS_CAGED & ~KIND_RULE, "-> integer", "business time, milliseconds UTC"},
     {"host", l_host, KINDS_CAGED & ~KIND_RULE, "-> string",
      "the declared host of this environment, for the URL of a request"},
+    {"url", l_url, KINDS_CAGED & ~KIND_RULE, "path: string -> string?",
+     "a path of ours as others call it (LUWAK_PUBLIC_URL), for callbacks; nil where that is not "
+     "set"},
     {"verify", l_verify, KINDS_CAGED & ~KIND_RULE, "fact: any, why?: string",
      "anything but true ends the call: it answers 401 and nothing changes"},
     {0},

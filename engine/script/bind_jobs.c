@@ -1,4 +1,5 @@
-/* jobs: durable work for later, from trusted scripts. */
+/* jobs: durable work for later, from trusted scripts and, in simulated mode, simulators: theirs is
+ * the one job that calls them again. */
 #include "base/backoff.h"
 #include "base/schedule.h"
 #include "core/jobs.h"
@@ -47,6 +48,10 @@ static int l_enqueue(lua_State *L) {
         lua_replace(L, 1);
     }
     luaL_argcheck(L, job.name.n < SCRIPT_PATH_MAX, 1, "a script's name"); /* as it is stored */
+    luaL_argcheck(L,
+                  context_of(L)->version->kind != KIND_SANDBOX ||
+                      str_eq(job.name, STR("scripts/jobs/simulator.lua")),
+                  1, "a simulator's only job is \"simulator\"");
     lua_settop(L, 3);
     if (lua_isnil(L, 2)) {
         lua_newtable(L);
@@ -89,7 +94,7 @@ static int l_enqueue(lua_State *L) {
 }
 
 static const struct bind_fn FNS[] = {
-    {"enqueue", l_enqueue, KINDS_TRUSTED & ~KIND_MIGRATION,
+    {"enqueue", l_enqueue, (KINDS_TRUSTED & ~KIND_MIGRATION) | KIND_SANDBOX,
      "name: string, args?: table, options?: table -> string?, string?, string?",
      "runs scripts/jobs/NAME.lua later; options at, unique, priority, once, backoff; returns its "
      "id"},

@@ -138,7 +138,7 @@ void manifest_found(struct manifest_reader *r, const char *field, const char *ex
 
 /* ---- single fields ---- */
 
-static bool text_at(lua_State *L, int index, struct str *out) {
+bool manifest_text_at(lua_State *L, int index, struct str *out) {
     if (lua_type(L, index) != LUA_TSTRING) return false;
     out->p = lua_tolstring(L, index, &out->n);
     return out->n != 0 && memchr(out->p, '\0', out->n) == NULL;
@@ -173,7 +173,7 @@ static void read_choice(struct manifest_reader *r, const struct manifest_field *
     struct str rest = str_of(f->choices), one;
     char list[160] = "";
     struct nearest near;
-    bool text = text_at(r->L, index, word);
+    bool text = manifest_text_at(r->L, index, word);
     nearest_init(&near, text ? *word : STR(""));
     for (int i = 1; rest.n != 0; i++) {
         str_cut(rest, ' ', &one, &rest);
@@ -234,7 +234,8 @@ static void read_list(struct manifest_reader *r, const struct manifest_field *f,
     for (lua_Integer i = 1; i <= n; i++) {
         struct str text;
         lua_rawgeti(L, index, i);
-        if (!text_at(L, -1, &text) || (f->type == FIELD_DATES && !manifest_date_valid(text)))
+        if (!manifest_text_at(L, -1, &text) ||
+            (f->type == FIELD_DATES && !manifest_date_valid(text)))
             manifest_found(r, field,
                            f->type == FIELD_DATES ? manifest_type_name(FIELD_DATE) : "a text",
                            lua_gettop(L));
@@ -257,7 +258,7 @@ static void read_function(struct manifest_reader *r, const struct manifest_field
     if (f->type == FIELD_FUNCTION_OR_NONE && tag != NULL && strcmp(tag, "none") == 0) {
         lua_pushliteral(L, "none");
         lua_rawget(L, index);
-        bool has = text_at(L, -1, &reason);
+        bool has = manifest_text_at(L, -1, &reason);
         struct manifest_pairs *none = &r->m->none;
         struct manifest_pair *at =
             has ? manifest_grow(r->m, none->at, none->count, sizeof *at) : NULL;
@@ -279,7 +280,7 @@ static void read_field(struct manifest_reader *r, const struct manifest_field *f
     void *out = (char *)r->m + f->offset;
     struct str text = {0};
     int number = 0;
-    bool is_text = text_at(r->L, index, &text);
+    bool is_text = manifest_text_at(r->L, index, &text);
     switch (f->type) {
     case FIELD_TEXT:
     case FIELD_NAME:
@@ -352,7 +353,7 @@ static void refuse_unknown(struct manifest_reader *r, const struct manifest_fiel
     lua_State *L = r->L;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         struct str name;
-        if (!text_at(L, -2, &name)) {
+        if (!manifest_text_at(L, -2, &name)) {
             manifest_problem(r, prefix[0] == '\0' ? NULL : prefix,
                              "expected named fields only, found a key of type %s",
                              luaL_typename(L, -2));

@@ -49,6 +49,7 @@ struct manifest_route {
     enum manifest_auth auth;
     int64_t timeout_ms; /* 0: the kind's */
     bool has_run;
+    bool cards; /* card numbers may come in: a provider's callback. Whoever keeps it masks. */
 };
 struct manifest_routes {
     struct manifest_route *at;
@@ -170,7 +171,7 @@ typedef void (*manifest_problem_cb)(void *data, int line, const char *text);
  * problem is in `why`; `problem` (NULL allowed) hears all of them. */
 int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why);
 
-/* For manifest.c and manifest_parts.c: what is being read and where problems go. */
+/* For manifest.c, manifest_parts.c and manifest_routes.c: what is being read and where problems go. */
 struct manifest_reader {
     lua_State *L;
     struct manifest *m;
@@ -186,9 +187,12 @@ void *manifest_grow(struct manifest *m, void *at, size_t count, size_t size);
 const char *manifest_text(struct manifest *m, struct str text);
 void manifest_found(struct manifest_reader *r, const char *field, const char *expected, int index);
 bool manifest_date_valid(struct str text);
+bool manifest_text_at(lua_State *L, int index, struct str *out); /* not empty, without NUL */
+bool manifest_in_words(const char *words, struct str word);      /* "a b c" */
 
 /* The fields that are tables of their own: the table is at `index`. */
 void manifest_read_part(struct manifest_reader *r, const struct manifest_field *f, int index,
                         void *out);
+void manifest_read_routes(struct manifest_reader *r, const struct manifest_field *f, int index);
 
 #endif

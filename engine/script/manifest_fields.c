@@ -145,7 +145,9 @@ static const struct manifest_field API_[] = {
     FIELD_API,
     {"title", FIELD_TEXT, .offset = AT(title), .doc = "heading in the reference"},
     {"routes", FIELD_ROUTES_AUTH, MUST, .offset = AT(routes),
-     .doc = "\"GET /v1/things/:id\" = { auth = \"merchant\", run = function(req) }"},
+     .doc = "\"GET /v1/things/:id\" = { auth = \"merchant\", run = function(req) }; cards = true "
+            "lets card "
+            "numbers in (a provider's callback), everywhere else they are refused"},
     DOCS,
     {0}};
 

@@ -3,7 +3,6 @@
 
 #include "base/ensure.h"
 #include "base/nearest.h"
-#include "base/pan.h"
 #include "net/url.h"
 
 #include <stdarg.h>
@@ -11,8 +10,8 @@
 
 #define AMOUNT_MAX INT64_C(1000000000000) /* of one payment, whatever the channel says */
 
-int refusal_set(struct refusal *fault, enum problem_code code, const char *param, const char *format,
-              ...) {
+int refusal_set(struct refusal *fault, enum problem_code code, const char *param,
+                const char *format, ...) {
     va_list list;
     va_start(list, format);
     vsnprintf(fault->text, sizeof fault->text, format, list);
@@ -97,7 +96,7 @@ static void unknown_field(const struct request_field *fields, const char *prefix
     snprintf(param, sizeof param, "%s%.*s", prefix, (int)(name.n > 64 ? 64 : name.n), name.p);
     if (near.best.n != 0)
         refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                  "there is no such field; did you mean %.*s?", STR_FMT(near.best));
+                    "there is no such field; did you mean %.*s?", STR_FMT(near.best));
     else
         refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "there is no such field");
 }
@@ -108,8 +107,8 @@ static int check_text(const struct request_field *f, const char *param, const st
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a text", param);
     if ((int64_t)value->s.n < f->min || (int64_t)value->s.n > f->max)
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                         "%s is a text of %lld to %lld bytes", param, (long long)f->min,
-                         (long long)f->max);
+                           "%s is a text of %lld to %lld bytes", param, (long long)f->min,
+                           (long long)f->max);
     const char *wrong = f->wrong == NULL ? not_plain(value->s) : f->wrong(value->s);
     if (wrong == NULL) return 0;
     return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %s", param, wrong);
@@ -122,7 +121,7 @@ static int check_list(const struct request_field *f, const char *param, const st
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is a list", param);
     if ((int64_t)value->count > f->max)
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld entries",
-                         param, (long long)f->max);
+                           param, (long long)f->max);
     for (const struct json *item = value->first; item != NULL; item = item->next, i++) {
         char prefix[FAULT_PARAM_MAX + 24];
         snprintf(prefix, sizeof prefix, "%s[%zu].", param, i);
@@ -144,18 +143,18 @@ static int check_field(const struct request_field *f, const char *param, const s
     case REQUEST_INT:
         if (value->type != JT_INT)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                             "%s is an integer, written without fraction, exponent or quotes",
-                             param);
+                               "%s is an integer, written without fraction, exponent or quotes",
+                               param);
         if (value->i < f->min || value->i > f->max)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is %lld to %lld", param,
-                             (long long)f->min, (long long)f->max);
+                               (long long)f->min, (long long)f->max);
         return 0;
     case REQUEST_OBJECT:
         if (value->type != JT_OBJECT)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is an object", param);
         if (f->max != 0 && (int64_t)value->count > f->max)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s has at most %lld fields",
-                             param, (long long)f->max);
+                               param, (long long)f->max);
         snprintf(prefix, sizeof prefix, "%s.", param);
         return f->members == NULL ? 0 : request_check(value, f->members, prefix, fault);
     case REQUEST_LIST: return check_list(f, param, value, fault);
@@ -183,45 +182,6 @@ int request_check(const struct json *object, const struct request_field *fields,
         if (!f->required || json_get(object, f->name) != NULL) continue;
         snprintf(param, sizeof param, "%s%s", prefix, f->name);
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%s is missing", param);
-    }
-    return 0;
-}
-
-/* ---- card numbers ---- */
-
-static bool is_number_field(struct str key) {
-    static const char *const TYPED[] = {"order_id",    "va_number",    "bill_key",
-                                        "biller_code", "nik",          "phone",
-                                        "reference",   "payment_code", "account_number"};
-    for (size_t i = 0; i < ARRAY_LEN(TYPED); i++)
-        if (str_eq(key, str_of(TYPED[i]))) return true;
-    return false;
-}
-
-int request_no_card(const struct json *value, struct refusal *fault) {
-    size_t from, to;
-    char number[24];
-    struct str text = value->type == JT_STRING || value->type == JT_NUMBER ? value->s : STR("");
-    if (value->type == JT_INT) {
-        snprintf(number, sizeof number, "%lld", (long long)value->i);
-        text = str_of(number);
-    }
-    bool in_key = pan_find(value->key, &from, &to);
-    if (in_key || (!is_number_field(value->key) && pan_find(text, &from, &to))) {
-        char param[FAULT_PARAM_MAX];
-        snprintf(param, sizeof param, "%.*s",
-                 in_key ? 0 : (int)(value->key.n > 64 ? 64 : value->key.n),
-                 value->key.p == NULL ? "" : value->key.p);
-        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                         "card numbers are not taken here; leave it out");
-    }
-    for (const struct json *v = value->first; v != NULL; v = v->next) {
-        int err = request_no_card(v, fault);
-        if (err == 0) continue;
-        if (fault->param[0] == '\0' && value->key.n != 0) /* an entry of a list */
-            snprintf(fault->param, sizeof fault->param, "%.*s",
-                     (int)(value->key.n > 64 ? 64 : value->key.n), value->key.p);
-        return err;
     }
     return 0;
 }
@@ -268,13 +228,13 @@ static int check_metadata(const struct json *metadata, struct refusal *fault) {
                  v->key.p);
         if (v->key.n == 0 || v->key.n > 40)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                             "names in metadata are 1 to 40 bytes");
+                               "names in metadata are 1 to 40 bytes");
         if (v->type == JT_OBJECT || v->type == JT_ARRAY)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                             "values in metadata are texts, numbers, true or false");
+                               "values in metadata are texts, numbers, true or false");
         if (v->s.n > 500)
             return refusal_set(fault, PROBLEM_INVALID_REQUEST, param,
-                             "values in metadata are 500 bytes at most");
+                               "values in metadata are 500 bytes at most");
     }
     return 0;
 }
@@ -285,7 +245,8 @@ int request_parse(struct json_doc *doc, struct str body, struct refusal *fault) 
     int err = json_parse(doc, body, &limits, &why);
     if (err == E_NOMEM) return err;
     if (err != 0)
-        return refusal_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is no JSON: %s", why.text);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is no JSON: %s",
+                           why.text);
     if (doc->root->type == JT_OBJECT) return 0;
     json_doc_free(doc);
     return refusal_set(fault, PROBLEM_INVALID_REQUEST, NULL, "the body is a JSON object");
@@ -302,7 +263,7 @@ int payment_request_read(struct payment_request *r, struct str body, struct refu
     int err = request_parse(&r->doc, body, fault);
     if (err != 0) return err;
     const struct json *root = r->doc.root;
-    if ((err = request_no_card(root, fault)) == 0) err = request_check(root, CREATE, "", fault);
+    err = request_check(root, CREATE, "", fault);
     if (err == 0) err = check_metadata(member(root, "metadata"), fault);
     if (err != 0) {
         payment_request_free(r);

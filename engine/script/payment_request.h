@@ -49,9 +49,6 @@ int request_check(const struct json *object, const struct request_field *fields,
 /* Some strings are checked alike everywhere. */
 const char *request_not_url(struct str value);
 
-/* A card number in a value of the document, whatever its name but those of typed numbers. */
-int request_no_card(const struct json *value, struct refusal *fault);
-
 /* Parses a JSON object; E_INVAL with the fault. */
 int request_parse(struct json_doc *doc, struct str body, struct refusal *fault);
 

@@ -141,7 +141,7 @@ test('SIGTERM: what runs too long is cut at LUWAK_SHUTDOWN_WAIT', async () => {
 function slowWallet (ms) {
   const dir = root(...WALLET)
   const file = join(dir, 'scripts/sandbox/demo.lua')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('local known = find', `engine.sleep("${ms}ms")\n      local known = find`))
+  writeFileSync(file, readFileSync(file, 'utf8').replace('local charge = new_charge(', `engine.sleep("${ms}ms")\n        local charge = new_charge(`))
   return dir
 }
 

@@ -51,8 +51,8 @@ return { tests = {
     local deep = {}
     for _ = 1, 70 do deep = { customer = deep } end
     local function ask(what)
-      local op, text, code, param = core.operation.create(what)
-      t.equal(op, nil)
+      local made, text, code, param = core.operation.create(what)
+      t.equal(made, nil)
       t.truthy(#text > 0)
       return code .. " " .. param
     end
@@ -72,6 +72,13 @@ return { tests = {
     t.equal(input { phone = "08", amount = 20000001 }, "E_LIMIT amount")
     t.error(function() core.operation.create { channel = "demo_wallet", account = 5 } end, "account is a text")
     t.equal(#t.http.requests(), 0)
+  end,
+  ["our own address is our own routes"] = function(t)
+    local answer = t.truthy(http.get "http://127.0.0.1:8080/v1/ping")
+    t.equal(answer.status, 200)
+    t.equal(answer:json().pong, true)
+    t.equal(http.get("http://localhost:8080/nothing").status, 404)
+    t.equal(http.get("http://127.0.0.1:8081/v1/ping").status, 502)
   end,
   ["the whole operation, with its job"] = function(t)
     local made = core.operation.create { channel = "demo_wallet", reference = "whole-1",

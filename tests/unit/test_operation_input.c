@@ -78,6 +78,9 @@ static void limits_hold(void **state) {
     answer(v, "create", "{\"amount\":0}", E_INVAL, "amount", "from 1 on");
     answer(v, "create", "{\"amount\":-9223372036854775808}", E_INVAL, "amount", "from 1 on");
     answer(v, "create", "{}", E_INVAL, "amount", "amount is missing");
+    mem_fail_at(1, 0); /* that is nobody's fault */
+    answer(v, "create", "{\"amount\":1000}", E_NOMEM, "input", "out of memory");
+    mem_fail_at(0, 0);
     version_drop(v);
     v = channel(CHANNEL("limits = { min = 5 }"));
     answer(v, "create", "{\"amount\":9223372036854775807}", 0, "", "");

@@ -103,10 +103,6 @@ static void each_slip_is_named(void **state) {
         {HEAD ",\"return_urls\":{\"done\":\"https://x.example\"}}", "return_urls.done"},
         {HEAD ",\"metadata\":{\"a\":{}}}", "metadata.a"},
         {HEAD ",\"metadata\":{\"\":1}}", "metadata."},
-        {HEAD ",\"description\":\"card 4111 1111 1111 1111\"}", "description"},
-        {HEAD ",\"metadata\":{\"a\":4111111111111111}}", "a"},
-        {HEAD ",\"metadata\":{\"4111111111111111\":1}}", "metadata"},
-        {HEAD ",\"options\":{\"list\":[\"4111111111111111\"]}}", "list"},
     };
     for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++)
         refused(CASES[i][0], CASES[i][1]);

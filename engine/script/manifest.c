@@ -8,6 +8,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "script/payment_facts.h"
 #include "script/runtime.h"
 
 #include <stdio.h>
@@ -396,8 +397,9 @@ static void check_backoff(struct manifest_reader *r, const char *field, struct b
     if (backoff_check(b, &why) != 0) manifest_problem(r, field, "%s", why.text);
 }
 
-/* A rule in another rule's folder would be looked for where it is not. */
-static void check_folder(struct manifest_reader *r) {
+/* A rule in another rule's folder would be looked for where it is not; a fact that nobody counts
+ * would fail it at its first payment. */
+static void check_rule(struct manifest_reader *r) {
     static const struct {
         const char *folder, *kind;
         unsigned rules;
@@ -410,6 +412,12 @@ static void check_folder(struct manifest_reader *r) {
             (FOLDERS[i].rules & 1u << r->m->rule) == 0)
             manifest_problem(r, "kind", "expected \"%s\" in %s", FOLDERS[i].kind,
                              FOLDERS[i].folder);
+    for (size_t i = 0; i < r->m->facts.count; i++)
+        if (!payment_fact_known(str_of(r->m->facts.at[i])))
+            manifest_problem(r, "facts",
+                             "\"%.60s\" is nothing we count; expected payments_per_customer_1h, "
+                             "payments_per_merchant_5m and the like",
+                             r->m->facts.at[i]);
 }
 
 static void check_whole(struct manifest_reader *r) {
@@ -436,7 +444,7 @@ static void check_whole(struct manifest_reader *r) {
         manifest_problem(r, "lookup",
                          "is missing; a charge without an answer is asked for by "
                          "\"ours\" or \"theirs\" reference");
-    if (m->kind == KIND_RULE) check_folder(r);
+    if (m->kind == KIND_RULE) check_rule(r);
     check_backoff(r, "poll", &m->poll);
     check_backoff(r, "backoff", &m->backoff);
 }

@@ -219,6 +219,7 @@ static int facts_write(const struct flow *f, const struct version *v, struct buf
     put_str(&w, "bank", v == NULL ? r->bank : str_of(v->manifest->bank));
     put_str(&w, "channel", v == NULL ? r->channel : str_of(v->name));
     if (v != NULL) json_put_text(&w, "provider", v->manifest->provider);
+    payment_facts_write(&f->facts, &w);
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
     buf_free(&day);
@@ -322,7 +323,8 @@ static void ask_risk(struct flow *f) {
         risk_known(&NOBODY_ASKED, f);
         return;
     }
-    int err = ask_rule(f, RULE_RISK, NULL, risk_known);
+    int err = payment_facts_read(&f->facts, f->core, f->set, f->ask.merchant, &f->request);
+    if (err == 0) err = ask_rule(f, RULE_RISK, NULL, risk_known);
     if (err != 0) flow_end_error(f, err);
 }
 

@@ -6,6 +6,7 @@
 #include "script/dispatch.h"
 #include "script/payment_channels.h"
 #include "script/payment_decision.h"
+#include "script/payment_facts.h"
 #include "script/payment_flow.h"
 
 enum {
@@ -24,6 +25,7 @@ struct flow {
     size_t channel;                /* the one under way */
     uint64_t on;                   /* the categories after which the next one is tried */
     char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
+    struct payment_facts facts;
     struct rule_fee fee;
     struct fee_line lines[RULE_LINES_MAX];
     char fee_version[VERSION_ID_SIZE];

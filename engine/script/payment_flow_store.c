@@ -105,6 +105,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
     f->has_payment = true;
+    payment_facts_add(&f->facts, f->core, c);
     if (at_once == NULL && v != NULL) return 0; /* its answer comes with commit 2 */
     payment_reply_payment(&f->reply, f->core, 201, &f->payment);
     if (f->ask.key.n == 0 || at_once != NULL) return f->reply.body.err;

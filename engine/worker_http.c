@@ -198,6 +198,50 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
     caller_free(&caller);
 }
 
+/* ---- callbacks ---- */
+
+#define CALLBACKS STR("/callbacks/")
+#define WEBHOOK   STR("/api/payment/webhook") /* the same for a provider that was told this path */
+
+/* "/callbacks/midtrans/x": the channel of that name, or the provider's first one that listens: the
+ * attempt is found by its reference, whoever hears of it. */
+static struct version *find_listener(const struct worker *w, struct str path) {
+    struct str name, rest;
+    if (str_eq(path, WEBHOOK))
+        name = STR("midtrans");
+    else if (str_starts(path, CALLBACKS))
+        (void)str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &rest);
+    else
+        return NULL;
+    struct version *first = NULL;
+    for (size_t i = 0; w->set != NULL && i < w->set->count; i++) {
+        const struct script_entry *e = &w->set->entries[i]; /* deleted ones serve what is open */
+        if (e->version->kind != KIND_CHANNEL || !manifest_has(e->version->manifest, "notify"))
+            continue;
+        if (str_eq(str_of(e->version->name), name)) return e->version;
+        if (first == NULL && str_eq(str_of(e->version->manifest->provider), name))
+            first = e->version;
+    }
+    return first;
+}
+
+static bool callback_handle(struct worker *w, struct http_exchange *x) {
+    struct version *listener = find_listener(w, x->path);
+    if (listener == NULL) return false;
+    if (!str_eq(x->method, STR("POST"))) {
+        struct http_header allow = {STR("Allow"), STR("POST")};
+        admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("callbacks are posted"), &allow);
+        return true;
+    }
+    dispatch_route(&(struct route_call){.runtime = w->runtime,
+                                        .services = &w->services,
+                                        .version = listener,
+                                        .path = x->path,
+                                        .caged = true},
+                   x);
+    return true;
+}
+
 #define SANDBOX STR(ENGINE_SANDBOX)
 
 /* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
@@ -221,6 +265,7 @@ void worker_handle(struct http_exchange *x, void *data) {
         admin_problem(x, PROBLEM_UNAVAILABLE, STR("the scripts are being loaded"), NULL);
         return;
     }
+    if (callback_handle(w, x)) return;
     struct str path = x->path;
     const struct simulator *simulator = find_simulator(w, x->path, &path);
     struct route_match match;

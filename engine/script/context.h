@@ -51,6 +51,13 @@ struct param {
 
 enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
+/* What ctx.settle did in this call of a provider: how it may be answered hangs on it. */
+struct callback {
+    bool booked;    /* something is on disk: the provider must not hear that it failed */
+    bool duplicate; /* and was there before */
+    bool orphan;    /* it fits no attempt: the provider shall repeat it */
+};
+
 struct call_context {
     const struct script_services *services;
     const struct version *version;
@@ -66,11 +73,13 @@ struct call_context {
     struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
-    char merchant[ID_SIZE]; /* whose key the request came with; empty: nobody's */
-    bool direct;            /* it has provider contracts of its own */
-    bool unverified;          /* ctx.verify said no: the answer is 401 and nothing changes */
-    struct say *say;          /* one-off scripts: where lines and progress go; or NULL */
-    struct test_script *test; /* a running test; or NULL */
+    char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
+    bool direct;               /* it has provider contracts of its own */
+    struct callback *callback; /* of a channel that a provider calls; or NULL */
+    bool verified;             /* ctx.verify said yes */
+    bool unverified;           /* ctx.verify said no: the answer is 401 and nothing changes */
+    struct say *say;           /* one-off scripts: where lines and progress go; or NULL */
+    struct test_script *test;  /* a running test; or NULL */
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */

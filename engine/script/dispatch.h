@@ -17,7 +17,7 @@ struct route_call {
     struct runtime *runtime;
     const struct script_services *services;
     struct version *version;
-    const char *key; /* of the routes table: "GET /v1/ping" */
+    const char *key; /* of the routes table: "GET /v1/ping"; NULL: the channel's notify */
     bool has_run;    /* the function stands under `run` */
     struct str path; /* as the script sees it */
     const struct param *params;

@@ -268,6 +268,7 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     struct flow *f = data;
     const struct attempt *a = payment_attempt(p, str_of(f->attempt));
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
+    if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
     int err =
         payment_add_result(core, c, p, (size_t)(a - p->attempts), 1, &f->decision.result, why);
     if (err != 0) return err;

@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "core/person.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/buf_lua.h"
@@ -133,6 +134,14 @@ static int l_create(lua_State *L) {
 
 /* ---- reading ---- */
 
+/* JSON of ours, with the customer put in, as a table. */
+static int push_filled(lua_State *L, const struct core *core, const struct buf *json) {
+    struct buf *filled = buf_push(L);
+    int err = json->err != 0 ? json->err : customer_fill(core, buf_str(json), filled);
+    if (err != 0) return luaL_error(L, "%s", err_text(err));
+    return json_decode_push(L, buf_str(filled));
+}
+
 static int l_get(lua_State *L) {
     const struct core *core = context_of(L)->services->core;
     struct str merchant = check_str(L, 1), id = check_str(L, 2);
@@ -143,8 +152,7 @@ static int l_get(lua_State *L) {
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     payment_json(core, &p, json);
     payment_free(&p);
-    if (json->err != 0) return luaL_error(L, "%s", err_text(json->err));
-    return json_decode_push(L, buf_str(json));
+    return push_filled(L, core, json);
 }
 
 #define KINDS (KINDS_TRUSTED & ~KIND_MIGRATION)

@@ -23,8 +23,8 @@ struct route_call {
     const struct param *params;
     size_t param_count;
     const struct caller *caller; /* of a merchant's route; copied */
-    bool caged;           /* the function is given ctx, request instead of request */
-    uint32_t deadline_ms; /* 0: the kind's */
+    bool caged;                  /* the function is given ctx, request instead of request */
+    uint32_t deadline_ms;        /* 0: the kind's */
 };
 
 /* Answers `x` with what the route returns; an error of the script is a 500 for the caller and a
@@ -38,6 +38,10 @@ struct operation_row {
     enum operation_state state;
     int64_t generation;
     struct str doc;
+    struct str
+        given; /* what the script is given in its place (personal data filled in); empty: doc */
+    struct str payment; /* whose it is; empty: none */
+    int64_t expires_at; /* of the payment; 0: none */
 };
 
 /* How a function of the channel ended, for those who write it themselves. Its texts live as long as

@@ -187,8 +187,9 @@ static struct str keep(char **at, struct str s) {
 }
 
 static int copy_row(struct operation_run *run, const struct operation_row *row) {
-    run->memory = mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n +
-                            row->account.n + row->reference.n + row->doc.n + 7);
+    run->memory =
+        mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n + row->account.n +
+                  row->reference.n + row->doc.n + row->given.n + row->payment.n + 9);
     if (run->memory == NULL) return E_NOMEM;
     char *at = run->memory;
     run->row = (struct operation_row){.id = keep(&at, row->id),
@@ -198,6 +199,9 @@ static int copy_row(struct operation_run *run, const struct operation_row *row) 
                                       .account = keep(&at, row->account),
                                       .reference = keep(&at, row->reference),
                                       .doc = keep(&at, row->doc),
+                                      .given = keep(&at, row->given),
+                                      .payment = keep(&at, row->payment),
+                                      .expires_at = row->expires_at,
                                       .state = row->state,
                                       .generation = row->generation};
     return 0;

@@ -39,9 +39,9 @@ int64_t channel_expires_at(const struct script_services *s, const struct version
 
 /* The names of a create request that a channel is given as they are: options have others. */
 static bool is_ours(struct str name) {
-    static const char *const OURS[] = {"amount",     "currency",  "order_id",    "description",
-                                       "customer",   "items",     "return_urls", "metadata",
-                                       "expires_at", "expires_in"};
+    static const char *const OURS[] = {"amount",      "currency", "order_id",
+                                       "description", "customer", "items",
+                                       "return_urls", "metadata", "expires_in"};
     for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
         if (str_eq(name, str_of(OURS[i]))) return true;
     return false;
@@ -56,7 +56,7 @@ static int write_input(const struct payment_request *r, struct buf *out) {
         if (json_out_end(&w) != 0 && out->err == 0) out->err = E_NOMEM;
     }
     buf_adds(out, "{\"input\":");
-    channel_input(r, r->amount, 0, buf_str(&customer), out);
+    channel_input(r, r->amount, buf_str(&customer), out);
     buf_adds(out, "}");
     buf_free(&customer);
     return out->err;
@@ -80,7 +80,7 @@ static int check_options(const struct version *v, const struct payment_request *
     snprintf(param, sizeof param, "%s%s", is_ours(str_of(wrong.param)) ? "" : "options.",
              wrong.param);
     return refusal_set(fault, err == E_LIMIT ? PROBLEM_LIMIT_EXCEEDED : PROBLEM_INVALID_REQUEST,
-                     param, "%s", wrong.text);
+                       param, "%s", wrong.text);
 }
 
 static int check_channel(const struct version *v, const struct payment_request *r,
@@ -88,7 +88,7 @@ static int check_channel(const struct version *v, const struct payment_request *
     int64_t max = v->manifest->expires.max_ms;
     if (max != 0 && r->expires_in > max / 1000)
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, "expires_in",
-                         "expires_in is at most %lld seconds here", (long long)(max / 1000));
+                           "expires_in is at most %lld seconds here", (long long)(max / 1000));
     return check_options(v, r, fault);
 }
 
@@ -102,10 +102,10 @@ static int none_fits(const struct payment_request *r, bool bank_known, bool fits
                      struct refusal *fault) {
     if (r->channel.n != 0 && !fits)
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, "channel",
-                         "there is no such channel for this method and bank");
+                           "there is no such channel for this method and bank");
     if (r->bank.n != 0 && !bank_known)
         return refusal_set(fault, PROBLEM_INVALID_REQUEST, "bank",
-                         "no channel of this method serves that bank");
+                           "no channel of this method serves that bank");
     return refusal_set(fault, PROBLEM_UNAVAILABLE, NULL, "no channel is available for this now");
 }
 
@@ -157,8 +157,8 @@ static void put(struct json_out *w, const char *name, const struct json *value) 
     json_value(w, value);
 }
 
-void channel_input(const struct payment_request *r, int64_t amount_due, int64_t expires_at,
-                   struct str customer, struct buf *out) {
+void channel_input(const struct payment_request *r, int64_t amount_due, struct str customer,
+                   struct buf *out) {
     struct json_out w;
     json_out_init(&w, out);
     json_begin_object(&w);
@@ -173,7 +173,6 @@ void channel_input(const struct payment_request *r, int64_t amount_due, int64_t 
     put(&w, "items", r->items);
     put(&w, "return_urls", r->return_urls);
     put(&w, "metadata", r->metadata);
-    if (expires_at != 0) json_put_int(&w, "expires_at", expires_at);
     if (r->expires_in != 0) json_put_int(&w, "expires_in", r->expires_in);
     for (const struct json *v = r->options == NULL ? NULL : r->options->first; v != NULL;
          v = v->next) {

@@ -35,7 +35,7 @@ int64_t channel_expires_at(const struct script_services *services, const struct 
 
 /* What its `create` is given as op.input; `customer` (JSON) takes the customer's place, empty:
  * there is none. Errors stick in the buffer. */
-void channel_input(const struct payment_request *request, int64_t amount_due, int64_t expires_at,
-                   struct str customer, struct buf *out);
+void channel_input(const struct payment_request *request, int64_t amount_due, struct str customer,
+                   struct buf *out);
 
 #endif

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/money.h"
 #include "base/timefmt.h"
+#include "core/person.h"
 #include "script/payment_flow_private.h"
 #include "sys/config.h"
 #include "sys/log.h"
@@ -26,15 +27,27 @@ static void flow_free(struct flow *f) {
     payment_reply_free(&f->reply);
     buf_free(&f->doc);
     buf_free(&f->input);
+    buf_free(&f->given);
     mem_free(f->memory);
     mem_free(f);
 }
 
 /* ---- the answer ---- */
 
+/* What is stored holds the customer's id; whoever asked gets the customer. */
+static void fill_customer(struct flow *f) {
+    struct buf filled = {0};
+    if (f->reply.problem || f->reply.body.err != 0) return;
+    int err = customer_fill(f->core, buf_str(&f->reply.body), &filled);
+    buf_free(&f->reply.body);
+    f->reply.body = filled;
+    if (err != 0) f->reply.body.err = err;
+}
+
 static void tell(struct flow *f) {
     f->replied = true;
     timer_stop(&f->patience);
+    fill_customer(f);
     if (f->reply.body.err != 0)
         payment_reply_store(&f->reply, f->reply.body.err, f->ask.request_id);
     f->done(&f->reply, f->data);

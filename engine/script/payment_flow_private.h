@@ -39,7 +39,9 @@ struct flow {
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
     struct payment_decision decision;
-    struct buf doc, input;
+    char person[ID_SIZE]; /* the customer, sealed; empty: none */
+    struct buf doc, input,
+        given; /* given: the input with the customer in it, for the channel only */
     struct timer patience, look;
     struct task task;
     struct payment_reply reply;

@@ -3,6 +3,7 @@
 #include "base/fault.h"
 #include "base/money.h"
 #include "core/jobs.h"
+#include "core/person.h"
 #include "script/payment_flow_private.h"
 #include "sys/log.h"
 
@@ -60,10 +61,44 @@ static int write_doc(struct flow *f) {
     put_json(&w, "options", r->options);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
     json_end_object(&w);
-    int err = json_out_end(&w);
+    return json_out_end(&w);
+}
+
+/* What the channel is given, and the same with the customer's id in his place, which is kept. */
+static int write_inputs(struct flow *f) {
+    const struct payment_request *r = &f->request;
+    struct buf customer = {0};
+    char placeholder[ID_SIZE + 16] = "";
+    struct json_out w;
+    int err = 0;
+    if (f->person[0] != '\0')
+        snprintf(placeholder, sizeof placeholder, "{\"id\":\"%s\"}", f->person);
+    if (r->customer != NULL) {
+        json_out_init(&w, &customer);
+        json_value(&w, r->customer);
+        err = json_out_end(&w);
+    }
     buf_clear(&f->input);
-    channel_input(r, f->amount_due, f->expires_at, STR(""), &f->input);
-    return err != 0 ? err : f->input.err;
+    buf_clear(&f->given);
+    channel_input(r, f->amount_due, str_of(placeholder), &f->input);
+    buf_adds(&f->given, "{\"input\":");
+    channel_input(r, f->amount_due, buf_str(&customer), &f->given);
+    buf_adds(&f->given, "}");
+    buf_free(&customer);
+    return err != 0 ? err : f->input.err != 0 ? f->input.err : f->given.err;
+}
+
+/* The same person in every try to store this payment. */
+static int add_person(struct flow *f, struct commit *c, struct why *why) {
+    struct buf customer = {0};
+    struct json_out w;
+    if (f->request.customer == NULL || f->request.customer->count == 0) return 0;
+    json_out_init(&w, &customer);
+    json_value(&w, f->request.customer);
+    int err = json_out_end(&w);
+    if (err == 0) err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), f->person, why);
+    buf_free(&customer);
+    return err;
 }
 
 static void first_stored(const struct commit_result *result, void *data);
@@ -82,6 +117,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         .method = m == NULL ? f->request.method : str_of(m->method),
         .bank = m == NULL ? f->request.bank : str_of(m->bank),
         .doc = buf_str(&f->doc),
+        .person = str_of(f->person),
         .fee = {.bearer = f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
                 .version = str_of(f->fee_version),
                 .count = f->fee.count},
@@ -119,6 +155,8 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
     if (f->reference[0] == '\0') make_reference(f);
     int err = write_doc(f);
     if (err == 0) err = commit_new(&c);
+    if (err == 0) err = add_person(f, c, &why);
+    if (err == 0) err = write_inputs(f);
     if (err == 0) err = build_first(f, c, at_once, &why);
     if (err != 0) {
         log_error("payment_not_created", L_TEXT("error", why.code == 0 ? err_text(err) : why.text));
@@ -195,7 +233,7 @@ void flow_begin_channel(struct flow *f) {
     }
     if (f->reference[0] == '\0') make_reference(f);
     struct buf doc = {0};
-    int err = write_doc(f);
+    int err = write_inputs(f);
     buf_adds(&doc, "{\"input\":");
     buf_addstr(&doc, buf_str(&f->input));
     buf_adds(&doc, "}");
@@ -208,6 +246,8 @@ void flow_begin_channel(struct flow *f) {
                                                   .account = account_of(v),
                                                   .reference = str_of(f->reference),
                                                   .doc = buf_str(&doc),
+                                                  .given = buf_str(&f->given),
+                                                  .expires_at = f->expires_at,
                                                   .state = OPERATION_SENDING,
                                                   .generation = 1});
     buf_free(&doc);
@@ -228,6 +268,9 @@ static void call_channel(struct flow *f) {
                                 .account = a->account,
                                 .reference = a->reference,
                                 .doc = a->doc,
+                                .given = buf_str(&f->given),
+                                .payment = str_of(f->payment.id),
+                                .expires_at = f->payment.expires_at,
                                 .state = OPERATION_SENDING,
                                 .generation = a->generation};
     int err = dispatch(f, &row);

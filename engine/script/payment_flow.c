@@ -28,6 +28,7 @@ static void flow_free(struct flow *f) {
     buf_free(&f->doc);
     buf_free(&f->input);
     buf_free(&f->given);
+    buf_free(&f->backoff);
     mem_free(f->memory);
     mem_free(f);
 }

@@ -40,7 +40,7 @@ struct flow {
     int reference_tries;
     struct payment_decision decision;
     char person[ID_SIZE]; /* the customer, sealed; empty: none */
-    struct buf doc, input,
+    struct buf doc, input, backoff,
         given; /* given: the input with the customer in it, for the channel only */
     struct timer patience, look;
     struct task task;

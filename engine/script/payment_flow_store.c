@@ -101,6 +101,14 @@ static int add_person(struct flow *f, struct commit *c, struct why *why) {
     return err;
 }
 
+/* How it is asked about after the first time: as the channel says. */
+static struct str ask_backoff(struct flow *f, const struct version *v) {
+    buf_clear(&f->backoff);
+    if (v->manifest->poll.first_ms == 0) return ASK_BACKOFF;
+    backoff_write(&v->manifest->poll, &f->backoff);
+    return f->backoff.err != 0 ? ASK_BACKOFF : buf_str(&f->backoff);
+}
+
 static void first_stored(const struct commit_result *result, void *data);
 
 static int build_first(struct flow *f, struct commit *c, const struct payment_result *at_once,
@@ -136,7 +144,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         what.reference = str_of(f->reference);
         what.input = buf_str(&f->input);
         what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
-        what.ask_backoff = ASK_BACKOFF;
+        what.ask_backoff = ask_backoff(f, v);
     }
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
@@ -299,7 +307,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .method = str_of(v->manifest->method),
                                .bank = str_of(v->manifest->bank),
                                .ask_at = core_now(core) + ASK_AFTER_MS,
-                               .ask_backoff = ASK_BACKOFF,
+                               .ask_backoff = ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
     int err = payment_add_attempt(core, c, p, &next, why);
     if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);

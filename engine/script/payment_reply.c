@@ -54,6 +54,20 @@ void payment_reply_store(struct payment_reply *r, int err, struct str request_id
 
 /* ---- what a key stands for ---- */
 
+/* A refund, as it stands. */
+static int refund_state(struct payment_reply *r, const struct core *core,
+                        const struct payment_key_of *k, struct str id) {
+    struct refund refund;
+    int err = refund_read(core, k->merchant, id, &refund);
+    if (err != 0) return err;
+    payment_reply_free(r);
+    r->status = 201;
+    r->replayed = true;
+    refund_json(&refund, &r->body);
+    refund_free(&refund);
+    return r->body.err;
+}
+
 static int from_state(struct payment_reply *r, const struct core *core, struct operation_gate *gate,
                       const struct payment_key_of *k, struct str id) {
     struct payment payment;
@@ -62,6 +76,7 @@ static int from_state(struct payment_reply *r, const struct core *core, struct o
                               "the first request with this key is still running", k->request_id);
         return 0;
     }
+    if (str_starts(id, STR("re_"))) return refund_state(r, core, k, id);
     int err = payment_read(core, k->merchant, id, &payment);
     if (err != 0) return err;
     payment_reply_payment(r, core, 201, &payment);

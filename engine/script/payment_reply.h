@@ -15,7 +15,8 @@ struct payment_reply {
 };
 void payment_reply_free(struct payment_reply *r);
 
-void payment_reply_fault(struct payment_reply *r, const struct refusal *fault, struct str request_id);
+void payment_reply_fault(struct payment_reply *r, const struct refusal *fault,
+                         struct str request_id);
 void payment_reply_problem(struct payment_reply *r, enum problem_code code, const char *detail,
                            struct str request_id);
 /* DUPLICATE_TRANSACTION, with the payment that stands in the way. */

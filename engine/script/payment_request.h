@@ -16,8 +16,8 @@ struct refusal {
     char text[FAULT_TEXT_MAX];
 };
 /* Fills it and returns E_INVAL. */
-int refusal_set(struct refusal *fault, enum problem_code code, const char *param, const char *format,
-              ...) __attribute__((format(printf, 4, 5)));
+int refusal_set(struct refusal *fault, enum problem_code code, const char *param,
+                const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 struct payment_request {
     struct json_doc doc; /* what all below points into */

@@ -5,13 +5,11 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/core.h"
-#include "core/person.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
-#include "script/buf_lua.h"
 #include "script/context.h"
 #include "script/lua_util.h"
-#include "script/payment_flow.h"
+#include "script/payment_act.h"
 #include "script/store_wait.h"
 
 /* ---- waiting for an answer; on the heap, because the flow does not forget who asked ---- */
@@ -48,7 +46,7 @@ static void replied(const struct payment_reply *reply, void *data) {
 static void wait_cancel(struct co_wait *wait) {
     struct ask_wait *w = CONTAINER_OF(wait, struct ask_wait, wait);
     w->asked->abandoned = true;
-    payment_flow_hurry(w->asked->flow);
+    if (w->asked->flow != NULL) payment_flow_hurry(w->asked->flow);
     w->asked = NULL;
 }
 
@@ -98,14 +96,25 @@ static struct str text_field(lua_State *L, const char *name) {
 static struct str body_field(lua_State *L) {
     struct str s;
     lua_pushliteral(L, "body");
-    if (lua_rawget(L, 1) == LUA_TTABLE)
+    int type = lua_rawget(L, 1);
+    if (type == LUA_TNIL) return STR("");
+    if (type == LUA_TTABLE)
         json_encode(L, lua_gettop(L), JSON_DEPTH, JSON_OUT_MAX, "core.payment: body");
     if (lua_type(L, -1) != LUA_TSTRING) luaL_error(L, "core.payment: body is JSON text or a table");
     s.p = lua_tolstring(L, -1, &s.n);
     return s;
 }
 
-static int l_create(lua_State *L) {
+static struct ask_wait *wait_push(lua_State *L) {
+    struct ask_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = (struct ask_wait){.wait.cancel = wait_cancel};
+    set_freeing(L, "luwak.payment_wait", wait_gc);
+    w->asked = mem_zalloc(sizeof *w->asked);
+    if (w->asked == NULL) luaL_error(L, "out of memory");
+    return w;
+}
+
+static struct payment_ask ask_of(lua_State *L, const char *name) {
     const struct call_context *ctx = context_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
@@ -117,42 +126,45 @@ static int l_create(lua_State *L) {
                               .raw = text_field(L, "raw"),
                               .key = text_field(L, "key"),
                               .path = text_field(L, "path")};
-    if (ask.merchant.n == 0) return luaL_error(L, "core.payment.create: whose payment?");
-    if (ask.path.n == 0) ask.path = STR("POST /v1/payments");
+    if (ask.merchant.n == 0) luaL_error(L, "%s: whose payment?", name);
     if (ctx->exchange != NULL) ask.request_id = str_of(ctx->exchange->request_id);
-    co_require_wait(L, "core.payment.create");
-    struct ask_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
-    *w = (struct ask_wait){.wait.cancel = wait_cancel};
-    set_freeing(L, "luwak.payment_wait", wait_gc);
-    w->asked = mem_zalloc(sizeof *w->asked);
-    if (w->asked != NULL) w->asked->flow = payment_flow_start(&ask, replied, w->asked);
-    if (w->asked == NULL || w->asked->flow == NULL) return luaL_error(L, "out of memory");
+    co_require_wait(L, name);
+    return ask;
+}
+
+static int l_create(lua_State *L) {
+    struct payment_ask ask = ask_of(L, "core.payment.create");
+    if (ask.path.n == 0) ask.path = STR("POST /v1/payments");
+    struct ask_wait *w = wait_push(L);
+    w->asked->flow = payment_flow_start(&ask, replied, w->asked);
+    if (w->asked->flow == NULL) return luaL_error(L, "out of memory");
     co_park(L, &w->wait);
     w->asked->ticket = w->wait.ticket;
     return co_yield (L, reply_finish);
 }
 
-/* ---- reading ---- */
-
-/* JSON of ours, with the customer put in, as a table. */
-static int push_filled(lua_State *L, const struct core *core, const struct buf *json) {
-    struct buf *filled = buf_push(L);
-    int err = json->err != 0 ? json->err : customer_fill(core, buf_str(json), filled);
-    if (err != 0) return luaL_error(L, "%s", err_text(err));
-    return json_decode_push(L, buf_str(filled));
+static int act(lua_State *L, enum payment_action action, const char *name) {
+    struct payment_ask ask = ask_of(L, name);
+    struct str id = text_field(L, "id");
+    struct ask_wait *w = wait_push(L);
+    if (payment_act(action, &ask, id, replied, w->asked) != 0)
+        return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->asked->ticket = w->wait.ticket;
+    return co_yield (L, reply_finish);
 }
 
-static int l_get(lua_State *L) {
-    const struct core *core = context_of(L)->services->core;
-    struct str merchant = check_str(L, 1), id = check_str(L, 2);
-    struct buf *json = buf_push(L); /* nothing of ours may be held when Lua raises */
-    struct payment p;
-    int err = payment_read(core, merchant, id, &p);
-    if (err == E_NOTFOUND) return lua_pushnil(L), 1;
-    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    payment_json(core, &p, json);
-    payment_free(&p);
-    return push_filled(L, core, json);
+static int l_cancel(lua_State *L) {
+    return act(L, ACT_CANCEL, "core.payment.cancel");
+}
+static int l_sync(lua_State *L) {
+    return act(L, ACT_SYNC, "core.payment.sync");
+}
+static int l_capture(lua_State *L) {
+    return act(L, ACT_CAPTURE, "core.payment.capture");
+}
+static int l_refund(lua_State *L) {
+    return act(L, ACT_REFUND, "core.payment.refund");
 }
 
 #define KINDS (KINDS_TRUSTED & ~KIND_MIGRATION)
@@ -160,8 +172,13 @@ static const struct bind_fn PAYMENT[] = {
     {"create", l_create, KINDS, "ask: table -> reply",
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
      "return"},
-    {"get", l_get, KINDS, "merchant: string, id: string -> table?, string?, string?",
-     "a payment of that merchant, or nil"},
+    {"cancel", l_cancel, KINDS, "ask: table -> reply",
+     "cancels an open one, at the provider too: {merchant=, id=}"},
+    {"sync", l_sync, KINDS, "ask: table -> reply", "asks the provider now: {merchant=, id=}"},
+    {"capture", l_capture, KINDS, "ask: table -> reply",
+     "takes money that was authorised: {merchant=, id=, body=, key=, path=}"},
+    {"refund", l_refund, KINDS, "ask: table -> reply",
+     "gives money back: {merchant=, id=, body=, key=, path=}"},
     {0},
 };
 const struct bind_module bind_payment = {"core.payment", "payments", PAYMENT, NULL};

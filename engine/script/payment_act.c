@@ -364,6 +364,11 @@ static void begin_refund(struct act *a) {
                     "a refund needs the header Idempotency-Key");
         return;
     }
+    if (a->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
+                    "an Idempotency-Key has at most 255 characters");
+        return;
+    }
     if (key_known(a)) {
         end(a);
         return;

@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/money.h"
 #include "base/timefmt.h"
+#include "core/idempotency.h"
 #include "core/person.h"
 #include "script/payment_flow_private.h"
 #include "sys/config.h"
@@ -194,6 +195,12 @@ static void look_order(struct timer *timer) {
 
 static void begin(struct flow *f) {
     struct refusal fault = {0};
+    if (f->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+        refusal_set(&fault, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
+                    "an Idempotency-Key has at most %d characters", IDEMPOTENCY_KEY_MAX);
+        end_fault(f, &fault);
+        return;
+    }
     int err = payment_request_read(&f->request, f->ask.body, &fault);
     if (err == E_INVAL) {
         end_fault(f, &fault);

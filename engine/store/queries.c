@@ -97,6 +97,12 @@ static struct query BUILT_IN[] = {
     {"payments_of_merchant", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
                              " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
                              " ORDER BY p.n DESC LIMIT ?3"},
+    /* the same, of one status (?4), order (?5), created from ?6 to before ?7; null: any */
+    {"payments_found", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
+                       " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
+                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.order_id = ?5)"
+                       " AND (?6 IS NULL OR p.created >= ?6) AND (?7 IS NULL OR p.created < ?7)"
+                       " ORDER BY p.n DESC LIMIT ?3"},
     {"payments_to_expire", "SELECT id, expires_at FROM payment WHERE status = 'pending'"
                            " AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"},
     {"payment_next_expiry", "SELECT min(expires_at) AS at FROM payment WHERE status = 'pending'"},
@@ -153,6 +159,10 @@ static struct query BUILT_IN[] = {
                         " ORDER BY e.sequence LIMIT ?3"},
     {"merchant_event", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
                        " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence = ?2"},
+    /* of one object (?3), in order */
+    {"events_of_object", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
+                         " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence > ?2"
+                         " AND e.object = ?3 ORDER BY e.sequence LIMIT ?4"},
     {"merchant_topic", "SELECT id, last FROM topic WHERE name = ?1"},
     {"endpoint_get", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE id = ?1"},
     {"endpoints_of_merchant", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"

@@ -212,6 +212,14 @@ void payment_save(const struct core *core, struct commit *commit, struct payment
     p->generation++;
 }
 
+void payment_stands(struct commit *commit, const struct payment *p) {
+    commit_add(commit, OP_PAYMENT_STANDS, VALS(V_TEXT(p->id), V_INT(p->generation)));
+}
+
+int64_t payment_left(const struct payment *p) {
+    return p->amount_paid - p->amount_refunded - p->refunding - p->amount_reversed;
+}
+
 int payment_event(const struct core *core, struct commit *commit, const struct payment *payment,
                   const char *type) {
     struct buf json = {0};

@@ -109,12 +109,12 @@ void payment_json(const struct core *core, const struct payment *p, struct buf *
     put_text(&w, "method", p->method);
     put_text(&w, "channel", p->channel);
     put_text(&w, "bank", p->bank);
+    put_customer(&w, p); /* before all that others may write as they like: customer_fill() */
     put_raw(&w, "fee", p->fee);
     put_raw(&w, "instructions", p->instructions);
     put_checkout(&w, core, p);
     put_raw(&w, "failure", p->failure);
     put_attempts(&w, p);
-    put_customer(&w, p); /* before all that a merchant may write freely: customer_fill() */
     put_raw(&w, "items", parts[PART_ITEMS]);
     put_raw(&w, "description", parts[PART_DESCRIPTION]);
     put_raw(&w, "metadata", parts[PART_METADATA]);

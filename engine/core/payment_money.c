@@ -14,10 +14,10 @@ static struct ledger_side provider_side(const struct payment *p, struct str acco
     return (struct ledger_side){p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
                                 account};
 }
-static struct ledger_side suspense_side(const struct payment *p) {
+struct ledger_side suspense_side(const struct payment *p) {
     return (struct ledger_side){p->direct ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE, STR("")};
 }
-static struct ledger_side merchant_side(const struct payment *p) {
+struct ledger_side merchant_side(const struct payment *p) {
     return (struct ledger_side){p->direct ? LEDGER_MEMO_MERCHANT : LEDGER_PENDING, p->merchant};
 }
 
@@ -196,7 +196,7 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
     int err = sort_money(core, p, m->amount, &s);
     if (err != 0) return err;
     int64_t now = core_now(core), paid_at = m->paid_at == 0 ? now : m->paid_at;
-    int64_t before = p->amount_paid;
+    int64_t before = payment_left(p); /* in suspense: what went back is not */
     const char *also = event_of(&s, m->amount, p);
     if (money_add(p->received, m->amount, &p->received) != 0 ||
         money_add(p->amount_paid, s.counted, &p->amount_paid) != 0)
@@ -326,9 +326,8 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
     if (first && !payment_open(p->status)) err = order_taken(core, p, &taken);
     if (err != 0) return err;
     if (taken) return why_set(why, E_STATE, "another payment of this order is open or paid");
-    int64_t before = first ? p->amount_paid - p->amount_refunded - p->refunding -
-                                 p->amount_reversed
-                           : 0;
+    int64_t before = first ? payment_left(p) : 0;
+    payment_stands(commit, p);
     if (held > 0)
         commit_add(commit, OP_MOVEMENT_MOVE,
                    VALS(V_INT(movement), V_INT(held), V_INT(held), V_INT(0)));
@@ -353,6 +352,7 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
 int payment_add_available(const struct core *core, struct commit *commit, struct payment *p) {
     int64_t share = p->unsettled;
     if (share == 0) return E_STATE;
+    payment_stands(commit, p);
     p->unsettled = 0;
     p->settle_at = 0;
     int err = book_share(core, commit, p, share, 0);

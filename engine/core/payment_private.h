@@ -11,6 +11,11 @@ int payment_move(struct payment *payment, enum payment_status to, struct why *wh
 
 /* Writes the snapshot over the row, if its generation still stands; the next one counts on. */
 void payment_save(const struct core *core, struct commit *commit, struct payment *payment);
+/* Guards what is added before payment_save(), where it could fail in the store for having been
+ * decided on a payment that has moved on. */
+void payment_stands(struct commit *commit, const struct payment *payment);
+/* What is left of what was paid, after all that goes back. */
+int64_t payment_left(const struct payment *payment);
 /* An event about the payment as the snapshot has it. */
 int payment_event(const struct core *core, struct commit *commit, const struct payment *payment,
                   const char *type);
@@ -34,6 +39,10 @@ int failure_keep(struct payment *payment, struct str code, struct str message,
 int payment_book(const struct core *core, struct commit *commit, struct payment *payment,
                  size_t attempt, const struct money *money, enum verdict *verdict,
                  struct why *why);
+
+/* Where money sits before it is the merchant's. */
+struct ledger_side suspense_side(const struct payment *payment);
+struct ledger_side merchant_side(const struct payment *payment);
 
 struct val text_or_null(struct str s);
 struct val blob_or_null(struct str s);

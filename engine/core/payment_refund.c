@@ -9,10 +9,6 @@
 
 #include <stdio.h>
 
-static int64_t left_of(const struct payment *p) {
-    return p->amount_paid - p->amount_refunded - p->refunding - p->amount_reversed;
-}
-
 static struct posting posting(const struct core *core, struct str object, const char *kind,
                               int64_t amount) {
     return (struct posting){
@@ -27,11 +23,7 @@ static void take_back(const struct core *core, struct commit *commit, struct pay
     struct posting post = posting(core, object, kind, amount);
     post.credit = credit;
     if (p->direct || p->status != PAYMENT_SUCCESS) {
-        bool paid = p->status == PAYMENT_SUCCESS;
-        post.debit.owner = p->merchant;
-        post.debit.code = paid        ? LEDGER_MEMO_MERCHANT
-                          : p->direct ? LEDGER_MEMO_SUSPENSE
-                                      : LEDGER_SUSPENSE;
+        post.debit = p->status == PAYMENT_SUCCESS ? merchant_side(p) : suspense_side(p);
         ledger_post(commit, &post);
         return;
     }
@@ -134,7 +126,7 @@ static int held_of(const struct core *core, const struct payment *p, int64_t mov
 static void hold_back(const struct core *core, struct commit *commit, const struct payment *p,
                       const struct refund *r, int64_t held) {
     struct posting post = posting(core, str_of(r->id), "refund", r->amount);
-    post.debit.code = p->direct ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE;
+    post.debit = suspense_side(p);
     post.credit = clearing(p);
     commit_add(commit, OP_MOVEMENT_MOVE,
                VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(r->amount)));
@@ -144,7 +136,7 @@ static void hold_back(const struct core *core, struct commit *commit, const stru
 /* Puts the refund's money aside: at its beginning, and again when a failed one succeeded. */
 static int put_aside(const struct core *core, struct commit *commit, struct payment *p,
                      const struct refund *r, struct why *why) {
-    int64_t left = left_of(p);
+    int64_t left = payment_left(p);
     if (r->movement != 0) {
         int err = held_of(core, p, r->movement, &left);
         if (err != 0) return why_set(why, err, "the payment has no such money");
@@ -171,10 +163,11 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
                          .created_at = core_now(core)};
     id_make(r->id, "re_", core->clock, core->rng);
     memcpy(r->payment, p->id, sizeof r->payment);
-    if (r->amount == 0 && n->movement == 0) r->amount = left_of(p);
+    if (r->amount == 0 && n->movement == 0) r->amount = payment_left(p);
     if (r->amount <= 0)
         return why_set(why, p->amount_paid == 0 || n->amount == 0 ? E_STATE : E_RANGE,
                        "amount: there is nothing to refund");
+    payment_stands(commit, p);
     int err = put_aside(core, commit, p, r, why);
     if (err == 0 && n->idempotency_key.n != 0)
         err = idempotency_take(core, commit,
@@ -210,26 +203,49 @@ static void pay_out(const struct core *core, struct commit *commit, const struct
     ledger_post(commit, &post);
 }
 
+/* What of the refund was taken from that account. */
+static int taken_from(const struct core *core, const struct refund *r, struct ledger_side side,
+                      int64_t *out) {
+    struct rows *rows = NULL;
+    char text[LEDGER_NAME_MAX];
+    struct str name = ledger_name(side, text);
+    int err = store_get(core->store, "entries_of", VALS(V_TEXT(r->id)), &rows);
+    *out = 0;
+    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
+        if (str_eq(rows_text(rows, i, 1), name) && str_eq(rows_text(rows, i, 4), STR("refund")))
+            *out += rows_int(rows, i, 3);
+    rows_free(rows);
+    return err;
+}
+
 /* Back to where it came from; what had waited for T+n waits for the next run. */
 static int give_back(const struct core *core, struct commit *commit, struct payment *p,
                      const struct refund *r, struct why *why) {
-    struct rows *rows = NULL;
-    char pending[LEDGER_NAME_MAX];
+    int64_t waited = 0, suspense = 0;
+    ledger_mirror(commit, str_of(r->id), "refund", "refund_failed", core_now(core));
     if (r->movement != 0) {
         int64_t held = 0;
         int err = held_of(core, p, r->movement, &held);
         if (err != 0) return why_set(why, err, "the payment has no such money");
         commit_add(commit, OP_MOVEMENT_MOVE,
                    VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(-r->amount)));
+        return 0;
     }
-    struct str name = ledger_name((struct ledger_side){LEDGER_PENDING, p->merchant}, pending);
-    int err = store_get(core->store, "entries_of", VALS(V_TEXT(r->id)), &rows);
-    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
-        if (str_eq(rows_text(rows, i, 1), name)) p->unsettled += rows_int(rows, i, 3);
-    rows_free(rows);
+    int err = 0;
+    if (!p->direct)
+        err = taken_from(core, r, (struct ledger_side){LEDGER_PENDING, p->merchant}, &waited);
+    if (err == 0 && p->status == PAYMENT_SUCCESS)
+        err = taken_from(core, r, suspense_side(p), &suspense);
     if (err != 0) return err;
+    if (suspense != 0) { /* it was paid meanwhile: the merchant's, not suspense's */
+        struct posting post = posting(core, str_of(r->id), "payment", suspense);
+        post.debit = suspense_side(p);
+        post.credit = merchant_side(p);
+        ledger_post(commit, &post);
+        if (!p->direct) waited += suspense;
+    }
+    p->unsettled += waited;
     if (p->unsettled != 0 && p->settle_at == 0) p->settle_at = core_now(core);
-    ledger_mirror(commit, str_of(r->id), "refund", "refund_failed", core_now(core));
     return 0;
 }
 
@@ -240,6 +256,7 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
         return why_set(why, E_STATE, "the refund is %s, it cannot become %s",
                        REFUND_STATES[r->status].name, REFUND_STATES[to].name);
     int err = 0;
+    payment_stands(commit, p);
     if (r->status == REFUND_FAILED) err = put_aside(core, commit, p, r, why);
     bool counts = r->movement == 0;
     if (err == 0 && to == REFUND_SUCCESS) {
@@ -294,13 +311,14 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
     id_make(id, "rev_", core->clock, core->rng);
-    int64_t left = left_of(p), counted = amount < left ? amount : left;
+    payment_stands(commit, p);
+    int64_t left = payment_left(p), counted = amount < left ? amount : left;
     struct ledger_side to = {p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
                              a->account};
     p->amount_reversed += counted;
     take_back(core, commit, p, to, counted, "reversal", str_of(id));
     struct posting claim = posting(core, str_of(id), "reversal", amount - counted);
-    claim.debit.code = p->direct ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE;
+    claim.debit = suspense_side(p);
     claim.credit = to;
     ledger_post(commit, &claim);
     payment_save(core, commit, p);

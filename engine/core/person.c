@@ -6,8 +6,8 @@
 #define KEY_SIZE  32
 #define NONCE     12
 #define PURPOSE   "person"
-#define HOLDER    "\"customer\":{\"id\":\"per_"
-#define HOLDER_AT (sizeof("\"customer\":") - 1)
+#define MEMBER    "\"customer\":"
+#define HOLDER    "{\"id\":\"per_"
 
 static struct str bytes(const void *p, size_t n) {
     return (struct str){p, n};
@@ -83,16 +83,17 @@ void person_add_erase(const struct core *core, struct commit *commit, struct str
     commit_add(commit, OP_PERSON_ERASE, VALS(V_STR(id), V_INT(core_now(core))));
 }
 
-/* We wrote that JSON, and the placeholder stands before everything that a merchant writes freely:
- * the first one is ours. */
+/* We wrote that JSON, and the customer stands before everything that others write as they like: the
+ * first such member is ours. */
 int customer_fill(const struct core *core, struct str json, struct buf *out) {
-    ptrdiff_t at = str_search(json, STR(HOLDER));
-    if (at < 0) {
+    ptrdiff_t at = str_search(json, STR(MEMBER));
+    size_t from = at < 0 ? json.n : (size_t)at + strlen(MEMBER);
+    struct str rest = str_sub(json, from, json.n);
+    if (!str_starts(rest, STR(HOLDER))) {
         buf_addstr(out, json);
         return out->err;
     }
-    size_t from = (size_t)at + HOLDER_AT;
-    struct str rest = str_sub(json, from, json.n), id = str_sub(rest, 7, rest.n); /* {"id":" */
+    struct str id = str_sub(rest, 7, rest.n); /* behind {"id":" */
     ptrdiff_t end = str_find(id, '"');
     if (end < 0 || (size_t)end + 1 >= id.n || id.p[end + 1] != '}') return E_CORRUPT;
     id.n = (size_t)end;

@@ -76,6 +76,8 @@
       "method:text? channel:text? bank:text? attempt:text? instructions:blob? fee:blob? "        \
       "fee_version:text? failure:blob? expires_at:time? paid_at:time? now:time",                 \
       "moves a payment if its generation still stands")                                          \
+    X(PAYMENT_STANDS, "payment_stands", "id:text generation:int",                                \
+      "guards what follows by the payment's generation")                                         \
     X(ATTEMPT_ADD, "attempt_add",                                                                \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
       "doc:blob ask_at:time? payment:text amount:int now:time",                                  \

@@ -62,6 +62,8 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           " fee_version = :fee_version, failure = :failure, expires_at = :expires_at,"
           " paid_at = :paid_at, updated = :now WHERE id = :id AND generation = :generation",
           ONE, MOVED_ON}},
+    [OP_PAYMENT_STANDS] = {{"SELECT 1 FROM payment WHERE id = :id AND generation = :generation",
+                            CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
           " ask_at, payment, amount, created, updated) VALUES (:id, :kind, :script, :version,"

@@ -165,6 +165,12 @@ int books_refund(struct books *b, const char *id, int64_t amount, struct refund 
     CHANGE(id, payment_add_refund(&b->core, c, &p, &n, out == NULL ? &own : out, &b->why));
 }
 
+int books_return(struct books *b, const char *id, int64_t movement, int64_t amount,
+                 struct refund *out) {
+    struct refund_new n = {.amount = amount, .by = STR("hand"), .movement = movement};
+    CHANGE(id, payment_add_refund(&b->core, c, &p, &n, out, &b->why));
+}
+
 static int refund_change(struct books *b, const char *id, struct refund *r, enum refund_status to) {
     CHANGE(id, payment_add_refund_result(&b->core, c, &p, r, to,
                                          STR("{\"code\":\"PROVIDER_ERROR\",\"message\":\"no\","

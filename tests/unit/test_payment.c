@@ -53,8 +53,8 @@ static void the_object_is_the_contracts(void **state) {
     static const char *const KEYS[] = {
         "id",           "object",          "livemode",   "order_id",   "status",
         "amount",       "amount_due",      "amount_paid", "amount_refunded", "amount_reversed",
-        "currency",     "method",          "channel",    "bank",       "fee",
-        "instructions", "checkout_url",    "failure",    "attempts",   "customer",
+        "currency",     "method",          "channel",    "bank",       "customer",
+        "fee",          "instructions",    "checkout_url", "failure",  "attempts",
         "items",        "description",     "metadata",   "scripts",    "expires_at",
         "created_at",   "paid_at"};
     struct books b;

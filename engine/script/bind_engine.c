@@ -1,9 +1,8 @@
-/* bind_engine: sleeping, and the time. The pattern of every binding that waits: see co.h. */
+/* bind_engine: sleeping. The pattern of every binding that waits: see co.h. */
 #include "base/ensure.h"
 #include "base/schedule.h"
 #include "script/bind.h"
 #include "script/co.h"
-#include "script/context.h"
 
 #define SLEEP_MAX_MS (24ll * 3600 * 1000)
 
@@ -45,14 +44,7 @@ static int l_sleep(lua_State *L) {
     return co_yield (L, sleep_done);
 }
 
-static int l_now(lua_State *L) {
-    lua_pushinteger(L, clock_now_ms(context_of(L)->services->clock));
-    return 1;
-}
-
 static const struct bind_fn functions[] = {
-    {"now", l_now, KINDS_TRUSTED & ~KIND_MIGRATION, "-> integer",
-     "business time, milliseconds UTC"},
     {"sleep", l_sleep, KINDS_TRUSTED | KIND_SANDBOX, "time: string|integer",
      "waits; others run meanwhile"},
     {0},

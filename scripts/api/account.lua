@@ -3,7 +3,7 @@ local query = require "api_query"
 
 local QUOTE = { amount = true, currency = true, method = true, bank = true, channel = true }
 
-local function day() return time.format(engine.now(), "date", "WIB") end
+local function day() return time.format(time.now(), "date", "WIB") end
 
 local function events_of(req, object)
   local q, wrong = query.read(req, { limit = query.limit, after = query.number })

@@ -2,6 +2,7 @@
  * channel's grace and a last look at the provider; a merchant's share becomes available. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/inbox.h"
 #include "core/payment.h"
 #include "script/bind.h"
 #include "script/context.h"
@@ -10,10 +11,11 @@
 #include "script/operation_text.h"
 #include "script/payment_channels.h"
 #include "script/payment_inquire.h"
+#include "script/payment_policy.h"
 #include "script/script_set.h"
 #include "script/store_wait.h"
 
-enum { DUE_MAX = 100 };
+enum { DUE_MAX = 100, ORPHANS_MAX = 30 };
 
 /* ---- waiting for a change ---- */
 
@@ -116,6 +118,11 @@ static struct version *who_asks(const struct script_services *s, const struct pa
     return e == NULL ? NULL : e->version;
 }
 
+static int orphans_done(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) return store_fail(L, a);
+    return lua_pushboolean(L, 1), 1;
+}
+
 static int l_expire(lua_State *L) {
     const struct script_services *s = context_of(L)->services;
     struct payment p;
@@ -155,6 +162,43 @@ static int l_expire(lua_State *L) {
     return co_yield (L, due_finish);
 }
 
+static void policed(int err, void *data) {
+    over(data, err == E_STATE ? 0 : err);
+}
+
+static int l_policy(lua_State *L) {
+    const struct script_services *s = context_of(L)->services;
+    int64_t movement = luaL_checkinteger(L, 1);
+    co_require_wait(L, "core.payment.policy");
+    struct due_wait *w = wait_push(L);
+    if (payment_policy(s, co_runtime(L), movement, policed, w->due) != 0)
+        return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->due->ticket = w->wait.ticket;
+    return co_yield (L, due_finish);
+}
+
+/* Orphans whose time is over: their money goes to suspense. One commit. */
+static int l_orphans(lua_State *L) {
+    const struct script_services *s = context_of(L)->services;
+    struct inbox_list list;
+    co_require_wait(L, "core.payment.orphans");
+    struct commit *c = commit_push(L);
+    int err = inbox_orphans_due(s->core, ORPHANS_MAX, &list);
+    if (err == E_NOTFOUND) return lua_pushboolean(L, 1), 1;
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    for (size_t i = 0; i < list.count && err == 0; i++) {
+        struct inbox_row row;
+        err = inbox_row(&list, i, &row);
+        if (err == 0) err = inbox_add_over(s->core, c, &row);
+    }
+    size_t count = list.count;
+    inbox_list_free(&list);
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    if (count == 0) return lua_pushboolean(L, 1), 1;
+    return store_wait_commit(L, c, LANE_RESULT, orphans_done);
+}
+
 static int l_available(lua_State *L) {
     char id[ID_SIZE];
     struct str text = check_str(L, 1);
@@ -191,6 +235,10 @@ static const struct bind_fn DUE[] = {
      "ids of payments that are due, a hundred at most: \"expire\" or \"available\""},
     {"expire", l_expire, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
      "lets one expire, after a last look at its provider; false: it is not to"},
+    {"policy", l_policy, KIND_JOB | KIND_TOOL | KIND_TEST, "movement: integer -> boolean, string?",
+     "asks the policy about money in suspense, again"},
+    {"orphans", l_orphans, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",
+     "puts the money of callbacks that fit nothing into suspense, when their time is over"},
     {"available", l_available, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
      "makes the merchant's share of one available"},
     {0},

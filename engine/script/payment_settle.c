@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "net/problem.h"
+#include "script/payment_policy.h"
 #include "script/rules.h"
 #include "sys/config.h"
 #include "sys/log.h"
@@ -145,10 +146,34 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
 }
 
+static void policed(int err, void *data) {
+    (void)err; /* what could not be decided waits in suspense; a job asks again */
+    end(data, 0);
+}
+
+/* What of this money is in suspense is decided about at once, before the provider is answered. */
+static bool ask_policy(struct telling *t) {
+    struct rows *rows = NULL;
+    char own[300];
+    struct str money_id = t->told.money_id;
+    if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE) return false;
+    if (money_id.n == 0) {
+        snprintf(own, sizeof own, "=%.*s",
+                 (int)(t->told.reference.n > 250 ? 250 : t->told.reference.n), t->told.reference.p);
+        money_id = str_of(own);
+    }
+    int err = store_get(t->core->store, "movement_by_money",
+                        VALS(V_STR(t->told.account), V_STR(money_id)), &rows);
+    bool held = err == 0 && rows_count(rows) != 0 && rows_int(rows, 0, 7) > 0;
+    int64_t movement = held ? rows_int(rows, 0, 0) : 0;
+    rows_free(rows);
+    return held && payment_policy(t->told.services, t->told.runtime, movement, policed, t) == 0;
+}
+
 static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
     if (err != 0 && why != NULL) t->why = *why;
-    end(t, err);
+    if (err != 0 || !ask_policy(t)) end(t, err);
 }
 
 static void commit_money(struct telling *t) {

@@ -276,6 +276,34 @@ test('rules: the payer\'s fee is due, risk denies, holds and fails safely', asyn
   await s.stop()
 })
 
+test('policy: late money counts, second money goes back, a wrong amount waits, orphans end in suspense', async () => {
+  const rules = Object.fromEntries(['late', 'second', 'over', 'short'].map(name => [`rules/policy/${name}.lua`, true]))
+  const s = await Server.start({ dir: shop({ ...rules, 'scripts/jobs/orphans.lua': true }), env: { SELF_KEY: 'the-banks-key' } })
+  const money = (p, money_id, amount = 150000) => ({ va_number: p.instructions.va_number, amount, money_id, status: 'paid' })
+  const shown = async p => (await get(s, `/v1/payments/${p.id}`)).json()
+
+  const twice = (await create(s, va('p-1'))).json()
+  assert.equal((await tell(s, money(twice, 'm-1'))).json().status, 'applied')
+  assert.equal((await tell(s, money(twice, 'm-2'))).json().status, 'second_payment')
+  const [back] = (await get(s, `/v1/payments/${twice.id}/refunds`)).json().data
+  assert.equal(back.amount, 150000)
+  assert.equal(back.status, 'pending', 'by hand: the bank takes nothing back')
+  assert.equal((await shown(twice)).amount_paid, 150000)
+  assert.equal((await tell(s, money(twice, 'm-2'))).json().status, 'second_payment', 'the same money, the same bytes')
+  assert.equal((await get(s, `/v1/payments/${twice.id}/refunds`)).json().data.length, 1)
+
+  const late = (await create(s, va('p-2', { expires_in: 600 }))).json()
+  const wrong = (await create(s, va('p-3'))).json()
+  await clock(s, '2h')
+  assert.equal((await shown(late)).status, 'expired')
+  assert.equal((await tell(s, money(late, 'm-3'))).status, 200)
+  assert.equal((await shown(late)).status, 'success', 'within a day it counts')
+  assert.equal((await tell(s, money(wrong, 'm-4', 149000))).json().status, 'amount_mismatch')
+  assert.equal((await shown(wrong)).status, 'pending')
+  assert.equal((await shown(wrong)).amount_paid, 0)
+  await s.stop()
+})
+
 // Two channels of one method: the first one is down in the way the test says.
 const two = first => ({
   'channels/first_va.lua': `return { api = 1, title = "first", provider = "first", method = "virtual_account", bank = "two", effect = "offer",

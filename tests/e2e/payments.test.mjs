@@ -276,9 +276,9 @@ test('rules: the payer\'s fee is due, risk denies, holds and fails safely', asyn
   await s.stop()
 })
 
-test('policy: late money counts, second money goes back, a wrong amount waits, orphans end in suspense', async () => {
+test('policy: late money counts, second money goes back, a wrong amount waits', async () => {
   const rules = Object.fromEntries(['late', 'second', 'over', 'short'].map(name => [`rules/policy/${name}.lua`, true]))
-  const s = await Server.start({ dir: shop({ ...rules, 'scripts/jobs/orphans.lua': true }), env: { SELF_KEY: 'the-banks-key' } })
+  const s = await Server.start({ dir: shop(rules), env: { SELF_KEY: 'the-banks-key' } })
   const money = (p, money_id, amount = 150000) => ({ va_number: p.instructions.va_number, amount, money_id, status: 'paid' })
   const shown = async p => (await get(s, `/v1/payments/${p.id}`)).json()
 
@@ -301,6 +301,40 @@ test('policy: late money counts, second money goes back, a wrong amount waits, o
   assert.equal((await tell(s, money(wrong, 'm-4', 149000))).json().status, 'amount_mismatch')
   assert.equal((await shown(wrong)).status, 'pending')
   assert.equal((await shown(wrong)).amount_paid, 0)
+  await s.stop()
+})
+
+const LISTENER = `return { api = 1, title = "listener", provider = "listener", method = "virtual_account", effect = "offer", hosts = {},
+  lookup = "ours", inquire = function() return pending {} end, create = function() return pending { va_number = "1" } end,
+  notify = function(ctx, request)
+    local told = json.decode(request.body)
+    if told.early then ctx.settle { reference = "x", status = "success", amount = 1 } end
+    ctx.verify(told.good)
+    local verdict = ctx.settle { reference = told.reference, status = "success", amount = 150000, money_id = told.money_id }
+    if told.broken then error "after it was booked" end
+    return reply(told.status or 200, { verdict = verdict })
+  end,
+  on_trouble = function() return reply(202, { trouble = true }) end }`
+const HELD = 'return { api = 1, routes = { ["GET /test/held"] = { auth = "none", run = function() return 200, json.array(store.query("movements_held", 10)) end } } }'
+
+test('a callback: nothing before it is verified, an orphan repeats and ends in suspense, trouble after booking is hidden', async () => {
+  const s = await Server.start({ dir: shop({ 'channels/listener_va.lua': LISTENER, 'scripts/api/held.lua': HELD, 'scripts/jobs/orphans.lua': true }) })
+  const tell = body => s.post('/callbacks/listener', body)
+  const held = async () => (await s.get('/test/held')).json()
+  await create(s, { order_id: 'n-1', amount: 150000, method: 'virtual_account', channel: 'listener_va' })
+  assert.equal((await tell({ good: true, early: true })).status, 500)
+  assert.equal((await tell({ reference: 'n-1' })).status, 401)
+  assert.equal((await tell({ reference: 'nobody', good: true, money_id: 'o-1' })).status, 503)
+  assert.equal((await tell({ reference: 'nobody', good: true, money_id: 'o-1' })).status, 503)
+  assert.equal((await held()).length, 0)
+  await clock(s, '40m')
+  assert.deepEqual((await held()).map(m => [m.money_id, m.held, m.why]), [['o-1', 150000, 'orphan']])
+  const hidden = await tell({ reference: 'n-1', good: true, money_id: 'm-1', broken: true })
+  assert.equal(hidden.status, 202)
+  assert.equal(hidden.body, '{"trouble":true}')
+  assert.equal((await tell({ reference: 'n-1', good: true, money_id: 'm-1', status: 404 })).status, 202, 'nor a 4xx after it')
+  assert.equal((await s.post('/callbacks/listener_va/x', { reference: 'n-1', good: true, money_id: 'm-1' })).json().verdict, 'duplicate')
+  assert.equal((await get(s, '/v1/payments?order_id=n-1')).json().data[0].status, 'success')
   await s.stop()
 })
 

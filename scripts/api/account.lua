@@ -40,6 +40,24 @@ local function option(req, body, c)
   return { method = c.method, channel = c.name, fee = { total = fee.total, bearer = fee.bearer, lines = fee.lines }, amount_due = due }
 end
 
+-- One line of the merchant's books: what changed, and what it had before and after.
+local function mutation(row)
+  return {
+    id = tostring(row.entry), object = "mutation", type = row.kind, amount = row.change, reference = row.object or json.null,
+    balance_before = row.balance - row.change, balance_after = row.balance, created_at = time.format(row.at, "rfc3339", "WIB"),
+  }
+end
+
+local function mutations(req)
+  local q, wrong = query.read(req, { limit = query.limit, starting_after = query.number })
+  if not q then return wrong end
+  local limit, data = q.limit or 20, json.array {}
+  local rows = store.query("mutations", req.merchant, q.starting_after, limit + 1)
+  if not rows then return problem { code = "UNAVAILABLE", detail = "try again" } end
+  for i = 1, math.min(#rows, limit) do data[i] = mutation(rows[i]) end
+  return 200, { object = "list", data = data, has_more = #rows > limit }
+end
+
 return {
   api = 1,
   title = "Account",
@@ -68,6 +86,7 @@ return {
         return 200, balance
       end,
     },
+    ["GET /v1/balance/mutations"] = { auth = "merchant", about = "how it came to that, newest first", run = mutations },
     ["GET /v1/events"] = { auth = "merchant", about = "events in order, from behind a sequence", run = events_of },
     ["GET /v1/payments/:id/events"] = {
       auth = "merchant", about = "events of a payment",

@@ -19,15 +19,15 @@ int idempotency_take(const struct core *core, struct commit *commit,
     return 0;
 }
 
-void idempotency_answer(struct commit *commit, struct str merchant, struct str path,
-                        struct str key, int status, struct str answer, struct str object) {
+void idempotency_answer(struct commit *commit, struct str merchant, struct str path, struct str key,
+                        int status, struct str answer, struct str object) {
     commit_add(commit, OP_IDEMPOTENCY_ANSWER,
                VALS(V_STR(merchant), V_STR(path), V_STR(key), V_INT(status), V_BLOB(answer),
                     object.n == 0 ? V_NULL : V_STR(object)));
 }
 
-int idempotency_find(const struct core *core, struct str merchant, struct str path,
-                     struct str key, struct str body, struct idempotency_found *out) {
+int idempotency_find(const struct core *core, struct str merchant, struct str path, struct str key,
+                     struct str body, struct idempotency_found *out) {
     uint8_t hash[DIGEST_MAX];
     *out = (struct idempotency_found){.state = IDEMPOTENCY_FREE};
     int err = crypto_digest(DIGEST_SHA256, body, hash);
@@ -39,9 +39,9 @@ int idempotency_find(const struct core *core, struct str merchant, struct str pa
     out->status = (int)rows_int(out->rows, 0, 2);
     out->answer = rows_text(out->rows, 0, 3);
     out->at = rows_int(out->rows, 0, 4);
-    bool same = crypto_equal(rows_text(out->rows, 0, 0),
-                             (struct str){(const char *)hash, HASH_SIZE});
-    out->state = !same                         ? IDEMPOTENCY_MISMATCH
+    bool same =
+        crypto_equal(rows_text(out->rows, 0, 0), (struct str){(const char *)hash, HASH_SIZE});
+    out->state = !same                        ? IDEMPOTENCY_MISMATCH
                  : rows_null(out->rows, 0, 2) ? IDEMPOTENCY_RUNNING
                                               : IDEMPOTENCY_ANSWERED;
     return 0;

@@ -11,23 +11,23 @@
     "created, updated"
 
 /* core/payment_read.c takes them by position. */
-#define PAYMENT_COLUMNS                                                                        \
-    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "       \
-    "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "                \
-    "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, "   \
-    "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "            \
+#define PAYMENT_COLUMNS                                                                      \
+    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
+    "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
+    "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, " \
+    "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "          \
     "p.expires_at, p.created, p.paid_at"
-#define REFUND_COLUMNS                                                                      \
+#define REFUND_COLUMNS                                                                     \
     "id, payment, merchant, amount, status, generation, reason, operation, by, movement, " \
     "failure, created"
-#define MOVEMENT_COLUMNS                                                                      \
+#define MOVEMENT_COLUMNS                                                                        \
     "id, account, money_id, payment, operation, amount, counted, held, returned, why, source, " \
     "paid_at, at"
-#define INBOX_COLUMNS                                                                         \
+#define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
-#define ENDPOINT_COLUMNS                                                                   \
-    "id, merchant, url, secret, old_secret, old_until, types, state, cursor, "             \
+#define ENDPOINT_COLUMNS                                                       \
+    "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
     "failing_since, created"
 
 static struct query BUILT_IN[] = {
@@ -67,8 +67,9 @@ static struct query BUILT_IN[] = {
     {"operations_to_ask", "SELECT " OPERATION_COLUMNS " FROM operation"
                           " WHERE ask_at IS NOT NULL AND ask_at <= ?1 ORDER BY ask_at LIMIT ?2"},
     {"operation_next_ask", "SELECT min(ask_at) AS ask_at FROM operation WHERE ask_at IS NOT NULL"},
-    {"operations_open", "SELECT " OPERATION_COLUMNS " FROM operation"
-                        " WHERE status IN ('sending', 'processing', 'unknown') ORDER BY id"},
+    {"operations_open",
+     "SELECT " OPERATION_COLUMNS " FROM operation"
+     " WHERE (status = 'sending' OR status = 'processing' OR status = 'unknown') ORDER BY id"},
     {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
                      " WHERE id = ?1"},
     {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},

@@ -34,10 +34,10 @@ void books_advance(struct books *b, int64_t ms);
 struct offer {
     int64_t amount;
     bool open, direct;
-    int64_t expires_in;  /* 0: a day */
-    const char *order;   /* NULL: a fresh one */
-    const char *fee;     /* NULL: mdr 4000, ppn 440; "": none */
-    const char *key;     /* Idempotency-Key */
+    int64_t expires_in; /* 0: a day */
+    const char *order;  /* NULL: a fresh one */
+    const char *fee;    /* NULL: mdr 4000, ppn 440; "": none */
+    const char *key;    /* Idempotency-Key */
 };
 int books_create(struct books *b, const struct offer *offer);
 int books_result(struct books *b, const char *id, enum operation_state to);

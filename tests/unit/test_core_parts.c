@@ -133,8 +133,8 @@ static void keys_are_found_by_hash_and_end(void **state) {
     struct commit *c = fresh();
     CHECK_OK(merchant_put(&b.core, c, &m, &b.why));
     for (int i = 0; i < 2; i++)
-        CHECK_OK(api_key_add(&b.core, c, str_of(m.id), STR("till"), STR(""), id[i], text[i],
-                             &b.why));
+        CHECK_OK(
+            api_key_add(&b.core, c, str_of(m.id), STR("till"), STR(""), id[i], text[i], &b.why));
     CHECK_OK(run_commit(&b.f, c, NULL));
     CHECK(strncmp(text[0], "sk_test_", 8) == 0);
     CHECK(strcmp(text[0], text[1]) != 0);
@@ -153,9 +153,9 @@ static void keys_are_found_by_hash_and_end(void **state) {
     b.core.livemode = true;
     CHECK_ERR(api_key_find(&b.core, str_of(text[0]), &caller), E_DENIED);
     c = fresh();
-    CHECK_ERR(api_key_add(&b.core, c, str_of(m.id), STR(""), STR("sk_live_demo"), id[0], text[0],
-                          &b.why),
-              E_INVAL); /* no given keys in production */
+    CHECK_ERR(
+        api_key_add(&b.core, c, str_of(m.id), STR(""), STR("sk_live_demo"), id[0], text[0], &b.why),
+        E_INVAL); /* no given keys in production */
     commit_free(c);
     b.core.livemode = false;
     struct rows *rows;
@@ -257,8 +257,8 @@ static void events_have_ids_that_find_them(void **state) {
     CHECK_OK(books_offer(&b, &(struct offer){.amount = 150000}));
     CHECK_OK(books_pay(&b, b.last, "m1", 150000));
     struct rows *rows, *one;
-    CHECK_OK(run_query(&b.f, "merchant_events", VALS(V_TEXT(MERCHANT), V_INT(0), V_INT(10)),
-                       &rows));
+    CHECK_OK(
+        run_query(&b.f, "merchant_events", VALS(V_TEXT(MERCHANT), V_INT(0), V_INT(10)), &rows));
     CHECK_INT(rows_count(rows), 2);
     struct buf out = {0};
     CHECK_OK(event_json(rows, 1, &out));
@@ -356,11 +356,10 @@ static struct rows *endpoint_rows(struct books *b, const char *id) {
 static int outcome(struct books *b, const char *id, int64_t sequence, int64_t tries, int status) {
     struct commit *c = fresh();
     struct rows *rows = endpoint_rows(b, id);
-    CHECK_OK(webhook_add_outcome(&b->core, c, rows,
-                                 &(struct webhook_outcome){.sequence = sequence,
-                                                           .tries = tries,
-                                                           .status = status,
-                                                           .error = STR("no")}));
+    CHECK_OK(webhook_add_outcome(
+        &b->core, c, rows,
+        &(struct webhook_outcome){
+            .sequence = sequence, .tries = tries, .status = status, .error = STR("no")}));
     rows_free(rows);
     return run_commit(&b->f, c, NULL);
 }
@@ -418,8 +417,8 @@ static void each_endpoint_gets_each_event_of_its_types(void **state) {
     CHECK_OK(outcome(&b, all, 2, 0, 200));
     CHECK_ERR(outcome(&b, all, 2, 0, 200), E_GUARD);
     struct rows *rows;
-    CHECK_OK(run_query(&b.f, "deliveries_due", VALS(V_TEXT(all), V_INT(core_now(&b.core)),
-                                                    V_INT(10)), &rows));
+    CHECK_OK(run_query(&b.f, "deliveries_due",
+                       VALS(V_TEXT(all), V_INT(core_now(&b.core)), V_INT(10)), &rows));
     CHECK_INT(rows_count(rows), 1);
     CHECK_INT(rows_int(rows, 0, 1), 3);
     rows_free(rows);
@@ -443,7 +442,8 @@ static void deliveries_end_after_75_hours(void **state) {
     for (; books_int(&b, "SELECT count(*) FROM delivery WHERE state = 'waiting'") == 1; tries++) {
         int64_t due = delivery_int(&b, id, 1, 4);
         if (due > core_now(&b.core)) books_advance(&b, due - core_now(&b.core));
-        CHECK_OK(outcome(&b, id, 1, tries, tries % 2 == 0 ? 0 : 302)); /* a redirect is no success */
+        CHECK_OK(
+            outcome(&b, id, 1, tries, tries % 2 == 0 ? 0 : 302)); /* a redirect is no success */
     }
     CHECK_INT(tries, WEBHOOK_TRIES);
     int64_t hours = (core_now(&b.core) - began) / 3600000;

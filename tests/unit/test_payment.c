@@ -50,13 +50,33 @@ static void from_request_to_settled_ledger(void **state) {
 
 static void the_object_is_the_contracts(void **state) {
     (void)state;
-    static const char *const KEYS[] = {
-        "id",           "object",          "livemode",   "order_id",   "status",
-        "amount",       "amount_due",      "amount_paid", "amount_refunded", "amount_reversed",
-        "currency",     "method",          "channel",    "bank",       "customer",
-        "fee",          "instructions",    "checkout_url", "failure",  "attempts",
-        "items",        "description",     "metadata",   "scripts",    "expires_at",
-        "created_at",   "paid_at"};
+    static const char *const KEYS[] = {"id",
+                                       "object",
+                                       "livemode",
+                                       "order_id",
+                                       "status",
+                                       "amount",
+                                       "amount_due",
+                                       "amount_paid",
+                                       "amount_refunded",
+                                       "amount_reversed",
+                                       "currency",
+                                       "method",
+                                       "channel",
+                                       "bank",
+                                       "customer",
+                                       "fee",
+                                       "instructions",
+                                       "checkout_url",
+                                       "failure",
+                                       "attempts",
+                                       "items",
+                                       "description",
+                                       "metadata",
+                                       "scripts",
+                                       "expires_at",
+                                       "created_at",
+                                       "paid_at"};
     struct books b;
     books_open(&b);
     CHECK_OK(books_offer(&b, &VA));
@@ -330,7 +350,7 @@ static void refunds_stay_below_what_was_paid(void **state) {
     CHECK_ERR(books_refunded(&b, again.id, REFUND_FAILED), E_STATE);
     CHECK_BALANCE(&b, PROVIDER_ACC, 0);
     CHECK_BALANCE(&b, "refund_clearing", 0);
-    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS); /* refunds never change it */
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);                    /* refunds never change it */
     CHECK_ERR(books_refunded(&b, r.id, REFUND_SUCCESS), E_LIMIT); /* both would be too much */
     /* what it owes is paid from what comes next */
     CHECK_OK(books_offer(&b, &VA));

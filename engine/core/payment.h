@@ -324,7 +324,8 @@ int payment_add_fail(const struct core *core, struct commit *commit, struct paym
                      struct str code, struct str message, struct why *why);
 
 /* An operation on a payment besides its attempts: cancel, capture, refund at the provider: stored
- * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). */
+ * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). A second
+ * capture, and a second cancel while one is under way: the commit ends with E_EXISTS. */
 struct payment_operation {
     char id[ID_SIZE]; /* out */
     struct str kind;  /* "cancel", "capture", "refund", "reverse" */

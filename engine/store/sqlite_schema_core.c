@@ -103,6 +103,14 @@ const char SCHEMA_CORE[] =
     "ALTER TABLE operation ADD COLUMN payment TEXT REFERENCES payment (id);"
     "ALTER TABLE operation ADD COLUMN amount INTEGER;"
     "CREATE INDEX operation_payment ON operation (payment) WHERE payment IS NOT NULL;"
+    /* captured once; one cancel under way */
+    "CREATE UNIQUE INDEX operation_capture ON operation (payment)"
+    " WHERE kind = 'capture' AND status <> 'failed' AND status <> 'cancelled';"
+    "CREATE UNIQUE INDEX operation_cancel ON operation (payment) WHERE kind = 'cancel'"
+    " AND (status = 'sending' OR status = 'pending' OR status = 'processing'"
+    " OR status = 'unknown');"
+    /* the events of one payment or refund */
+    "CREATE INDEX event_object ON event (object);"
     "CREATE TRIGGER operation_belongs BEFORE UPDATE OF payment, amount ON operation"
     " BEGIN SELECT RAISE(ABORT, 'operation: what was sent never changes'); END;"
     "CREATE TABLE operation_key (account TEXT NOT NULL, kind TEXT NOT NULL, value TEXT NOT NULL,"

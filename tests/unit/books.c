@@ -188,6 +188,26 @@ int books_refunded(struct books *b, const char *refund, enum refund_status to) {
     return err;
 }
 
+int books_operate(struct books *b, const char *id, const char *kind, char op[ID_SIZE]) {
+    char reference[40];
+    snprintf(reference, sizeof reference, "op-%d", ++b->orders);
+    struct payment_operation o = {.kind = str_of(kind),
+                                  .script = STR("channels/midtrans_bca_va.lua"),
+                                  .version = STR("v1"),
+                                  .account = STR(ACCOUNT),
+                                  .reference = str_of(reference),
+                                  .amount = 1,
+                                  .ask_at = core_now(&b->core) + 1000};
+    struct payment p;
+    struct commit *c;
+    CHECK_OK(payment_read(&b->core, STR(""), str_of(id), &p));
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_operation(&b->core, c, &p, &o);
+    payment_free(&p);
+    memcpy(op, o.id, ID_SIZE);
+    return end(b, c, err);
+}
+
 int books_reverse(struct books *b, const char *id, const char *money_id, int64_t amount) {
     struct money m = money_of(b, money_id, amount);
     CHANGE(id, payment_add_reverse(&b->core, c, &p, p.attempt_count - 1, &m, STR("deny"),

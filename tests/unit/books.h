@@ -52,6 +52,7 @@ int books_refund(struct books *b, const char *id, int64_t amount, struct refund 
 int books_return(struct books *b, const char *id, int64_t movement, int64_t amount,
                  struct refund *out); /* of money in suspense */
 int books_refunded(struct books *b, const char *refund, enum refund_status to);
+int books_operate(struct books *b, const char *id, const char *kind, char op[ID_SIZE]);
 int books_reverse(struct books *b, const char *id, const char *money_id, int64_t amount);
 int books_available(struct books *b, const char *id);
 

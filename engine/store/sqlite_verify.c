@@ -36,6 +36,21 @@ static const struct invariant INVARIANTS[] = {
      "SELECT id FROM operation WHERE generation < 1 OR attempts < 0 OR attempts >= generation"
      " OR status NOT IN ('sending', 'pending', 'processing', 'success', 'failed', 'expired',"
      " 'cancelled', 'superseded', 'unknown')"},
+    {"scripts: the text of each part of a live version is kept",
+     "SELECT v.path || ' ' || v.version FROM script_version v WHERE v.state = 'live'"
+     " AND json_valid(v.parts) AND EXISTS (SELECT 1 FROM json_tree(v.parts) p"
+     " WHERE p.type = 'text' AND length(p.value) = 64 AND p.value NOT GLOB '*[^0-9a-f]*'"
+     " AND p.value NOT IN (SELECT hash FROM script_text))"},
+    {"values: versions are positive", "SELECT scope || ' ' || key FROM kv WHERE version < 1"
+                                      " UNION ALL SELECT name FROM counter WHERE value < 1"},
+    {"migrations are numbered without a gap",
+     "SELECT 'number ' || max(number) || ', but ' || count(*) || ' applied' FROM migration"
+     " HAVING count(*) > 0 AND max(number) <> count(*)"},
+};
+
+/* Of files whose schema has them: a backup may be older. */
+#define CORE_SCHEMA 2
+static const struct invariant CORE_INVARIANTS[] = {
     /* ---- payments ---- */
     {"payments: what was received and what counts is what movements say",
      "SELECT p.id FROM payment p LEFT JOIN (SELECT payment, sum(amount) AS amount,"
@@ -126,16 +141,6 @@ static const struct invariant INVARIANTS[] = {
      "SELECT 'line ' || n FROM (SELECT n, prev, lag(hash) OVER (ORDER BY n) AS before,"
      " row_number() OVER (ORDER BY n) AS want FROM audit)"
      " WHERE n <> want OR prev <> coalesce(before, x'')"},
-    {"scripts: the text of each part of a live version is kept",
-     "SELECT v.path || ' ' || v.version FROM script_version v WHERE v.state = 'live'"
-     " AND json_valid(v.parts) AND EXISTS (SELECT 1 FROM json_tree(v.parts) p"
-     " WHERE p.type = 'text' AND length(p.value) = 64 AND p.value NOT GLOB '*[^0-9a-f]*'"
-     " AND p.value NOT IN (SELECT hash FROM script_text))"},
-    {"values: versions are positive", "SELECT scope || ' ' || key FROM kv WHERE version < 1"
-                                      " UNION ALL SELECT name FROM counter WHERE value < 1"},
-    {"migrations are numbered without a gap",
-     "SELECT 'number ' || max(number) || ', but ' || count(*) || ' applied' FROM migration"
-     " HAVING count(*) > 0 AND max(number) <> count(*)"},
 };
 
 /* True: nothing found. `good_text`: a first row that says all is well. */
@@ -171,6 +176,11 @@ int sqlite_check(sqlite3 *db, const struct store_report *report) {
         good = false;
     for (size_t i = 0; i < sizeof INVARIANTS / sizeof INVARIANTS[0]; i++)
         if (!look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL)) good = false;
+    int64_t schema = 0;
+    if (sqlite_int(db, "PRAGMA user_version", &schema) != SQLITE_OK || schema < CORE_SCHEMA)
+        return good ? 0 : E_CORRUPT;
+    for (size_t i = 0; i < sizeof CORE_INVARIANTS / sizeof CORE_INVARIANTS[0]; i++)
+        if (!look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL)) good = false;
     return good ? 0 : E_CORRUPT;
 }
 

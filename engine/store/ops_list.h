@@ -84,6 +84,12 @@
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \
+    X(VIRTUAL_ACCOUNT_ADD, "virtual_account_add",                                                \
+      "id:text merchant:text account:text number:text bank:text script:text version:text "       \
+      "name:text? doc:blob now:time",                                                            \
+      "adds an open virtual account; its number is one active one's per provider account")       \
+    X(VIRTUAL_ACCOUNT_CLOSE, "virtual_account_close", "id:text merchant:text now:time",          \
+      "closes it; the guard fails if it is closed")                                              \
     X(MOVEMENT_ADD, "movement_add",                                                              \
       "account:text money_id:text? payment:text? operation:text? amount:int counted:int "        \
       "held:int why:text source:text paid_at:time now:time",                                     \

@@ -23,6 +23,9 @@
 #define MOVEMENT_COLUMNS                                                                        \
     "id, account, money_id, payment, operation, amount, counted, held, returned, why, source, " \
     "paid_at, at"
+#define VIRTUAL_ACCOUNT_COLUMNS                                                           \
+    "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.name, v.doc, " \
+    "v.status, v.created, m.kind"
 #define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
@@ -115,6 +118,15 @@ static struct query BUILT_IN[] = {
     {"payment_of_key", "SELECT o.payment, o.id FROM operation_key k"
                        " JOIN operation o ON o.id = k.operation WHERE k.account = ?1"
                        " AND k.kind = ?2 AND k.value = ?3 ORDER BY k.operation DESC LIMIT 1"},
+    {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+    /* the one that lives, else the last that did */
+    {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
+    {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},
     {"movement_get", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE id = ?1"},

@@ -119,6 +119,23 @@ const char SCHEMA_CORE[] =
     "CREATE UNIQUE INDEX operation_key_only ON operation_key (account, kind, value)"
     " WHERE only = 1;"
 
+    /* open virtual accounts: paid any number of times */
+    "CREATE TABLE virtual_account (id TEXT PRIMARY KEY,"
+    " merchant TEXT NOT NULL REFERENCES merchant (id), account TEXT NOT NULL,"
+    " number TEXT NOT NULL, bank TEXT NOT NULL, script TEXT NOT NULL, version TEXT NOT NULL,"
+    " name TEXT, doc BLOB NOT NULL, status TEXT NOT NULL CHECK (status IN ('active', 'closed')),"
+    " created INTEGER NOT NULL, updated INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX virtual_account_number ON virtual_account (account, number)"
+    " WHERE status = 'active';"
+    "CREATE INDEX virtual_account_numbers ON virtual_account (account, number);"
+    "CREATE INDEX virtual_account_merchant ON virtual_account (merchant);"
+    "CREATE TRIGGER virtual_account_stays BEFORE UPDATE ON virtual_account"
+    " WHEN OLD.status = 'closed' OR NEW.id <> OLD.id OR NEW.merchant <> OLD.merchant"
+    " OR NEW.account <> OLD.account OR NEW.number <> OLD.number"
+    " BEGIN SELECT RAISE(ABORT, 'virtual account: only its end is written'); END;"
+    "CREATE TRIGGER virtual_account_kept BEFORE DELETE ON virtual_account"
+    " BEGIN SELECT RAISE(ABORT, 'virtual accounts are never deleted'); END;"
+
     "CREATE TABLE movement (id INTEGER PRIMARY KEY, account TEXT NOT NULL, money_id TEXT,"
     " payment TEXT REFERENCES payment (id), operation TEXT REFERENCES operation (id),"
     " amount INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 1000000000000000),"

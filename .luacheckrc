@@ -45,6 +45,7 @@ stds.luwak_channel = { read_globals = {
   ["csv"] = { fields = { "parse", "encode", } },
   ["xml"] = { fields = { "decode", "encode", "find", "escape", } },
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_rule = { read_globals = {
   "assert",
@@ -123,6 +124,7 @@ stds.luwak_biller = { read_globals = {
   ["csv"] = { fields = { "parse", "encode", } },
   ["xml"] = { fields = { "decode", "encode", "find", "escape", } },
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_sandbox = { read_globals = {
   "assert",
@@ -159,6 +161,8 @@ stds.luwak_sandbox = { read_globals = {
   ["csv"] = { fields = { "parse", "encode", } },
   ["xml"] = { fields = { "decode", "encode", "find", "escape", } },
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
+  ["jobs"] = { fields = { "enqueue", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_api = { read_globals = {
   "assert",
@@ -199,6 +203,7 @@ stds.luwak_api = { read_globals = {
   ["store"] = { fields = { "commit", "query", "get", } },
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_job = { read_globals = {
   "assert",
@@ -237,6 +242,7 @@ stds.luwak_job = { read_globals = {
   ["store"] = { fields = { "commit", "query", "get", } },
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_page = { read_globals = {
   "assert",
@@ -277,6 +283,7 @@ stds.luwak_page = { read_globals = {
   ["store"] = { fields = { "commit", "query", "get", } },
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_tool = { read_globals = {
   "assert",
@@ -318,6 +325,7 @@ stds.luwak_tool = { read_globals = {
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["say"] = { fields = { "line", "progress", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_migration = { read_globals = {
   "assert",
@@ -354,6 +362,7 @@ stds.luwak_migration = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["store"] = { fields = { "commit", "query", "get", } },
   ["db"] = { fields = { "exec", "select", } },
+  ["qr"] = { fields = { "svg", "png", } },
 } }
 stds.luwak_test = { read_globals = {
   "assert",
@@ -407,6 +416,7 @@ stds.luwak_test = { read_globals = {
   ["store"] = { fields = { "commit", "query", "get", "select", } },
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
+  ["qr"] = { fields = { "svg", "png", } },
   ["t"] = { fields = { "load", "call", "equal", "truthy", "error", "fail", "kind", "random", ["http"] = { fields = { "answer", "replay", "requests", } }, ["clock"] = { fields = { "advance", "set", "now", } }, } },
 } }
 files["channels/**/*.lua"] = { std = "luwak_channel" }

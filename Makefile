@@ -12,9 +12,9 @@ VERSION := 0.1.0
 # What has to be installed, for which purpose (Debian's names). Node comes from elsewhere on some
 # machines, where Debian's would conflict: it is only asked for when there is none.
 PACKAGES      := gcc libc6-dev pkg-config liblua5.4-dev libuv1-dev libcurl4-openssl-dev libssl-dev \
-                 libsqlite3-dev zlib1g-dev libexpat1-dev lua-cjson ca-certificates
+                 libsqlite3-dev zlib1g-dev libexpat1-dev libqrencode-dev lua-cjson ca-certificates
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev openssl procps mandoc systemd clang-format \
-                 cppcheck lua-check shellcheck
+                 cppcheck lua-check shellcheck zbar-tools
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light libnginx-mod-http-lua wrk util-linux g++ make python3
 NODE_PACKAGES := nodejs npm
@@ -25,7 +25,7 @@ PREFIX       ?= /usr/local
 FUZZ_SECONDS ?= 60
 JOBS         ?= 2
 
-PKGS    := lua5.4 libuv libcurl openssl sqlite3 zlib expat
+PKGS    := lua5.4 libuv libcurl openssl sqlite3 zlib expat libqrencode
 CFLAGS  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-missing-braces -Wno-missing-field-initializers -Wshadow=local -g -Iengine -DLUWAK_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
 LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm -ldl
 CC_release := gcc
@@ -112,7 +112,7 @@ run: packages ## install what is missing, build, serve in simulated mode
 	@$(MAKE) --no-print-directory VARIANT=release all
 	@printf '\n  Open   http://%s/\n' $(LISTEN)
 	@printf '  Try    curl -i http://%s/v1/ping      and edit scripts/api/ping.lua while this runs\n' $(LISTEN)
-	@printf '         curl -d '\''{"channel":"demo_wallet","input":{"amount":15000,"phone":"081234567890"}}'\'' http://%s/v1/operations\n' $(LISTEN)
+	@printf '         curl --json '\''{"channel":"demo_wallet","input":{"amount":15000,"phone":"081234567890"}}'\'' http://%s/v1/operations\n' $(LISTEN)
 	@printf '         curl -d '\''{"advance":"24h"}'\'' http://%s/sandbox/_clock\n' $(LISTEN)
 	@printf '         build/luwak new channel acme_va   then edit channels/acme_va.lua\n  End    Ctrl-C\n\n'
 	@exec build/luwak serve --simulated --listen $(LISTEN) --data $(DATA)
@@ -167,6 +167,7 @@ fuzz: fuzz-packages ## each fuzzer for FUZZ_SECONDS (60) from its corpus
 faults: test-packages node-modules ## the long fault campaigns (10,000 rounds)
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
 	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash store simulation
+	@TEST_ROUNDS=all SUITE_SECONDS=36000 tests/run build/check alloc_flows
 
 bench: bench-packages build/bench/node_modules/.ready ## speed, as ratios, with the machine named
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=release all build/release/tests/bench_store

@@ -200,6 +200,16 @@ static int copy_file(const char *from, const char *to, struct why *why) {
     return err;
 }
 
+static bool is_database(const char *path) {
+    static const char MAGIC[16] = "SQLite format 3";
+    char head[sizeof MAGIC];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
+              memcmp(head, MAGIC, sizeof MAGIC) == 0;
+    if (fd >= 0) close(fd);
+    return is;
+}
+
 static int verify_file(const char *path, struct findings *found, struct why *why) {
     struct clock clock;
     struct store *store = NULL;
@@ -211,7 +221,11 @@ static int verify_file(const char *path, struct findings *found, struct why *why
     err = copy_file(path, file, why);
     const struct store_options o = {
         .path = dir, .clock = &clock, .readers = 1, .reserve = 4096, .unchecked = true};
-    if (err == 0) err = store_open(&store, &o, why);
+    if (err == 0 && !is_database(file))
+        err = why_set(why, E_INVAL,
+                      "%s: is no database of Luwak's: name a copy that `luwak backup` made", path);
+    if (err == 0 && (err = store_open(&store, &o, why)) == E_CORRUPT)
+        why_set(why, err, "%s: is damaged so that it cannot be opened: take an older backup", path);
     if (err == 0) err = look(store, false, found, why);
     if (store != NULL) store_close(store);
     data_temporary_remove(dir);

@@ -18,6 +18,7 @@
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
+#include "own_url.h"
 #include "script/dispatch.h"
 #include "script/registry.h"
 #include "store/store.h"
@@ -29,6 +30,7 @@ struct worker;
 struct token_cache;
 struct grants;
 struct control;
+struct plays;
 
 enum engine_mode {
     ENGINE_SERVE, /* threads, sockets */
@@ -64,6 +66,7 @@ struct engine {
     const struct config *config;
     enum engine_mode mode;
     bool simulated;
+    struct own_url url;
     struct engine_chaos *chaos;
     char root[1024];
     struct clock own_clock;
@@ -79,6 +82,7 @@ struct engine {
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
+    struct plays *plays; /* runs the tests of staged versions; NULL: nothing is staged here */
     struct registry_store *registry_store;
     struct registry *registry;
     struct jobs *jobs;
@@ -96,6 +100,7 @@ struct engine {
     struct control *control;
     struct registry_listener listener; /* of the jobs: schedules follow the scripts */
     struct script_set *scheduled;      /* whose schedules cron knows */
+    struct timer schedule_timer;       /* one of them found no memory */
     struct walk *clock_walk;           /* the advance of the simulated clock under way */
     struct timer stop_timer;
 };

@@ -157,6 +157,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .worker = w,
                                            .find_channel = find_channel,
                                            .simulated = engine->simulated,
+                                           .url = engine->url.text,
                                            .environment = ENVS[config_env(engine->config)]};
     w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};
     registry_listen(engine->registry, &w->listener);

@@ -2,8 +2,10 @@
  * set; simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
 #include "admin.h"
 #include "base/mem.h"
+#include "net/card_door.h"
 #include "net/problem.h"
 #include "script/dispatch.h"
+#include "script/engine_paths.h"
 #include "sys/log.h"
 #include "worker.h"
 
@@ -116,9 +118,50 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
     }
 }
 
+static void refuse_field(struct http_exchange *x, const char *param, const char *detail) {
+    struct buf body = {0};
+    const struct http_header type = {STR("Content-Type"), STR(PROBLEM_TYPE)};
+    problem_write(&body, &(struct problem){.code = PROBLEM_INVALID_REQUEST,
+                                           .detail = str_of(detail),
+                                           .param = str_of(param),
+                                           .request_id = str_of(x->request_id)});
+    http_reply(x, problem_status(PROBLEM_INVALID_REQUEST), &type, 1, buf_str(&body));
+    buf_free(&body);
+}
+
+/* The merchant API is JSON; who names no type at all is believed to mean it. Other doors have other
+ * shapes, and see to them. */
+static bool wrong_type(const struct http_exchange *x, struct str path) {
+    struct str type = http_header(x, "content-type"), rest;
+    if (x->body.n == 0 || type.n == 0 || !str_starts(path, STR("/v1/"))) return false;
+    if (!str_cut(type, ';', &type, &rest)) rest = STR("");
+    type = str_trim(type);
+    return !str_eq_nocase(type, STR("application/json"));
+}
+
+/* What no route of ours is asked: true when it was answered here. Channels and simulators are called
+ * by providers, or in their place: they see what came, and what is kept of it is masked. */
+static bool at_the_door(struct http_exchange *x, const struct version *version,
+                        const struct manifest_route *route, const struct route_match *match,
+                        struct str path) {
+    char param[CARD_PARAM_SIZE];
+    if ((version->kind & (KIND_API | KIND_PAGE)) == 0) return false;
+    if (version->kind == KIND_API && wrong_type(x, path)) {
+        admin_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, STR("send application/json"), NULL);
+        return true;
+    }
+    int err = route->cards ? 0 : card_door_check(x, match, param);
+    if (err == E_DENIED)
+        refuse_field(x, param, "this looks like a card number; card numbers are not taken here");
+    else if (err != 0)
+        admin_problem(x, PROBLEM_UNAVAILABLE, STR("out of memory"), NULL);
+    return err != 0;
+}
+
 static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
                        const struct manifest_route *route, const struct route_match *match,
                        struct str path) {
+    if (at_the_door(x, version, route, match, path)) return;
     if (route->auth != AUTH_NONE) { /* no kind of caller is known yet: nobody passes for one */
         admin_problem(x, PROBLEM_UNAUTHORIZED, STR("say who you are: there is no valid key here"),
                       NULL);
@@ -141,7 +184,7 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
                    x);
 }
 
-#define SANDBOX STR("/sandbox/")
+#define SANDBOX STR(ENGINE_SANDBOX)
 
 /* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
 static const struct simulator *find_simulator(const struct worker *w, struct str path,

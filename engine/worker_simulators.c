@@ -1,5 +1,6 @@
 /* Simulated mode: every request of a script goes straight to the simulator of the provider that
  * declares the host, on the same worker, through the same routes as POST /sandbox/PROVIDER/...
+ * What calls our own address (a simulator's callback) comes in likewise, at our own routes.
  *
  * A delivery becomes an exchange like one from a socket, so a simulator cannot tell the difference.
  */
@@ -8,6 +9,7 @@
 #include "base/mem.h"
 #include "net/transport_local.h"
 #include "net/url.h"
+#include "script/engine_paths.h"
 #include "worker.h"
 
 #include <ctype.h>
@@ -50,10 +52,13 @@ static const char *provider_of(const struct worker *w, const struct url *url) {
     return NULL;
 }
 
+/* `provider` NULL: the target is one of our own. */
 static int fill(struct delivery *d, const struct worker *w, const char *provider, struct str target,
                 const struct http_out *request) {
     struct http_exchange *x = &d->exchange;
-    size_t size = strlen(provider) + target.n + 16;
+    const char *below = provider == NULL ? "" : ENGINE_SANDBOX;
+    if (provider == NULL) provider = "";
+    size_t size = strlen(below) + strlen(provider) + target.n + 2;
     d->target = mem_alloc(size);
     size_t names_size = 0;
     for (size_t i = 0; i < request->header_count; i++)
@@ -61,7 +66,7 @@ static int fill(struct delivery *d, const struct worker *w, const char *provider
     d->headers = mem_zalloc((request->header_count + 1) * sizeof *d->headers + names_size);
     if (d->target == NULL || d->headers == NULL) return E_NOMEM;
     const char *slash = target.n != 0 && target.p[0] == '/' ? "" : "/";
-    int n = snprintf(d->target, size, "/sandbox/%s%s%.*s", provider, slash, STR_FMT(target));
+    int n = snprintf(d->target, size, "%s%s%s%.*s", below, provider, slash, STR_FMT(target));
     char *names = (char *)(d->headers + request->header_count);
     for (size_t i = 0; i < request->header_count; i++) { /* servers see names in lower case */
         struct str name = request->headers[i].name;
@@ -87,8 +92,10 @@ static int fill(struct delivery *d, const struct worker *w, const char *provider
 static void handle(struct local_exchange *local, const struct http_out *request, void *data) {
     struct worker *w = data;
     struct url url;
-    const char *provider = url_parse(&url, request->url, NULL) == 0 ? provider_of(w, &url) : NULL;
-    if (provider == NULL) {
+    bool good = url_parse(&url, request->url, NULL) == 0;
+    const char *provider = good ? provider_of(w, &url) : NULL;
+    struct str target = good ? url.target : STR("");
+    if (provider == NULL && (!good || !own_url_is(&w->engine->url, &url, &target))) {
         local_answer(local, 502, NULL, 0, STR("no simulator for this host"));
         return;
     }
@@ -100,7 +107,7 @@ static void handle(struct local_exchange *local, const struct http_out *request,
         return;
     }
     struct delivery *d = mem_zalloc(sizeof *d);
-    if (d == NULL || fill(d, w, provider, url.target, request) != 0) {
+    if (d == NULL || fill(d, w, provider, target, request) != 0) {
         if (d != NULL) delivery_free(d);
         local_answer(local, 503, NULL, 0, STR("out of memory"));
         return;

@@ -9,16 +9,18 @@
 #include "core/jobs.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
+#include "script/cage.h"
 #include "script/context.h"
 #include "script/dispatch.h"
-#include "script/manifest.h"
+#include "script/operation_input.h"
 #include "script/operation_text.h"
 #include "script/store_wait.h"
 #include "sys/config.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000, REFERENCE_MAX = 64 };
+enum { ASK_AFTER_MS = 120000, REFERENCE_MAX = 64, DOC_MAX = 64 * 1024 };
 
 struct creating { /* on the heap, until both commits and the call are over */
     struct ticket ticket;
@@ -149,14 +151,42 @@ static struct create_wait *wait_push(lua_State *L) {
     return w;
 }
 
-static struct str text_field(lua_State *L, const char *name, bool wanted) {
+/* What came from outside is refused, not raised: nil, text, code, param. */
+static int refuse(lua_State *L, int err, const char *param, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static int refuse(lua_State *L, int err, const char *param, const char *format, ...) {
+    char text[WHY_MAX];
+    va_list list;
+    va_start(list, format);
+    vsnprintf(text, sizeof text, format, list);
+    va_end(list);
+    int n = bind_fail(L, err, "%s", text);
+    lua_pushstring(L, param);
+    return n + 1;
+}
+
+/* A field that the script itself names. */
+static struct str text_field(lua_State *L, const char *name) {
     struct str s = {0};
     lua_pushstring(L, name);
     if (lua_rawget(L, 1) == LUA_TSTRING)
         s.p = lua_tolstring(L, -1, &s.n);
-    else if (!lua_isnil(L, -1) || wanted)
+    else if (!lua_isnil(L, -1))
         luaL_error(L, "operation: %s is a text", name);
     return s;
+}
+
+/* A field that a client fills: false where it is there and is no name of printable ASCII. */
+static bool name_field(lua_State *L, const char *name, struct str *out) {
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, 1);
+    *out = (struct str){0};
+    if (type != LUA_TSTRING) return type == LUA_TNIL;
+    out->p = lua_tolstring(L, -1, &out->n);
+    for (size_t i = 0; i < out->n; i++)
+        if (out->p[i] <= ' ' || out->p[i] > '~') return false;
+    return out->n != 0 && out->n <= REFERENCE_MAX;
 }
 
 static struct str keep(char **at, struct str s) {
@@ -182,20 +212,25 @@ static int keep_texts(struct creating *c, struct str kind, struct str account, s
     return 0;
 }
 
-/* {"input": ...}, encoded and left on the stack. */
-static struct str input_doc(lua_State *L) {
+static int encode_doc(lua_State *L) {
+    json_encode(L, 1, JSON_DEPTH, DOC_MAX, "operation");
+    return 1;
+}
+
+/* {"input": ...}, encoded and left on the stack; false: why not, as a text there. */
+static bool input_doc(lua_State *L, struct str *doc) {
+    lua_pushcfunction(L, cage_pcall); /* as a script's own: a budget that ends goes on through it */
+    lua_pushcfunction(L, encode_doc);
     lua_createtable(L, 0, 1);
     lua_pushliteral(L, "input");
     if (lua_rawget(L, 1) == LUA_TNIL) {
         lua_pop(L, 1);
         lua_newtable(L);
     }
-    luaL_argexpected(L, lua_istable(L, -1), 1, "input table");
     lua_setfield(L, -2, "input");
-    json_encode(L, lua_gettop(L), JSON_DEPTH, 64 * 1024, "operation");
-    struct str doc;
-    doc.p = lua_tolstring(L, -1, &doc.n);
-    return doc;
+    lua_call(L, 2, 2);
+    doc->p = lua_tolstring(L, -1, &doc->n);
+    return lua_toboolean(L, -2);
 }
 
 static int l_create(lua_State *L) {
@@ -203,19 +238,25 @@ static int l_create(lua_State *L) {
     const struct script_services *s = ctx->services;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
-    struct str channel = text_field(L, "channel", true);
-    struct str kind = text_field(L, "kind", false);
-    struct str reference = text_field(L, "reference", false);
-    struct str account = text_field(L, "account", false);
-    struct str doc = input_doc(L);
+    struct str channel, reference, doc;
+    struct str kind = text_field(L, "kind"), account = text_field(L, "account");
     if (kind.n == 0) kind = STR("create");
-    if (reference.n > REFERENCE_MAX)
-        return luaL_error(L, "operation: reference is at most %d bytes", REFERENCE_MAX);
     co_require_wait(L, "core.operation.create");
+    if (!name_field(L, "channel", &channel) || channel.n == 0)
+        return refuse(L, E_INVAL, "channel", "channel is the name of a channel");
+    if (!name_field(L, "reference", &reference))
+        return refuse(L, E_INVAL, "reference",
+                      "reference is a text of 1 to %d printable characters", REFERENCE_MAX);
     struct version *v = s->find_channel(s->worker, channel);
-    if (v == NULL) return bind_fail(L, E_NOTFOUND, "there is no channel %s", channel.p);
+    if (v == NULL) return refuse(L, E_NOTFOUND, "channel", "there is no channel %s", channel.p);
     if (!manifest_has(v->manifest, kind.p))
-        return bind_fail(L, E_INVAL, "channel %s has no %s", channel.p, kind.p);
+        return refuse(L, E_INVAL, "kind", "channel %s has no %s", channel.p, kind.p);
+    if (!input_doc(L, &doc))
+        return refuse(L, E_INVAL, "input", "%s", doc.p == NULL ? "not to be encoded" : doc.p);
+    struct input_fault fault;
+    int err = operation_input_check(v->manifest, kind, doc, &fault);
+    if (err == E_NOMEM) return bind_fail(L, err, "%s", err_text(err)); /* nobody's field */
+    if (err != 0) return refuse(L, fault.err, fault.param, "%s", fault.text);
     if (account.n == 0) account = str_of(v->manifest->provider);
     char made[TOKEN_SIZE];
     if (reference.n == 0) {
@@ -248,8 +289,11 @@ static int l_get(lua_State *L) {
 }
 
 static const struct bind_fn OPERATION[] = {
-    {"create", l_create, KINDS_TRUSTED & ~KIND_MIGRATION, "what: table -> table?, string?, string?",
-     "asks a channel for one thing: {channel=, kind=, reference=, input=}; waits for the result"},
+    {"create", l_create, KINDS_TRUSTED & ~KIND_MIGRATION,
+     "what: table -> table?, string?, string?, string?",
+     "asks a channel for one thing: {channel=, kind=, reference=, input=}; waits for the result; "
+     "or "
+     "nil, text, code and the field that is wrong"},
     {"get", l_get, KINDS_TRUSTED & ~KIND_MIGRATION, "id: string -> table?, string?, string?",
      "the operation, or nil"},
     {0},

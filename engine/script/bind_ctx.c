@@ -53,8 +53,9 @@ static struct str text_arg(lua_State *L, int index, size_t max) {
 
 /* ---- once ---- */
 
+/* A store that does not answer raises: false is "somebody has it", and the script would go home. */
 static int once_done(lua_State *L, const struct store_answer *a) {
-    if (a->err != 0 && a->err != E_GUARD) return store_fail(L, a);
+    if (a->err != 0 && a->err != E_GUARD) return luaL_error(L, "ctx.once: %s", err_text(a->err));
     lua_pushboolean(L, a->err == 0);
     return 1;
 }
@@ -149,8 +150,10 @@ static int l_allocate(lua_State *L) {
 
 /* ---- the provider's small durable store ---- */
 
+/* A store that cannot be read raises: nil is "there is none", and what a script concludes from that
+ * may be about money. */
 static int get_done(lua_State *L, const struct store_answer *a) {
-    if (a->err != 0) return store_fail(L, a);
+    if (a->err != 0) return luaL_error(L, "ctx.store.get: %s", err_text(a->err));
     if (rows_count(a->rows) == 0) {
         lua_pushnil(L);
         lua_pushinteger(L, 0);
@@ -214,6 +217,14 @@ static int l_host(lua_State *L) {
     const char *host = m == NULL ? NULL : manifest_pair(&m->hosts, environment);
     if (host == NULL) return luaL_error(L, "ctx.host: hosts has none for %s", environment);
     lua_pushstring(L, host);
+    return 1;
+}
+
+static int l_url(lua_State *L) {
+    const char *path = luaL_checkstring(L, 1), *url = context_of(L)->services->url;
+    luaL_argcheck(L, path[0] == '/', 1, "a path that begins with /");
+    if (url == NULL || url[0] == '\0') return lua_pushnil(L), 1;
+    lua_pushfstring(L, "%s%s", url, path);
     return 1;
 }
 
@@ -281,6 +292,9 @@ static const struct bind_fn CTX[] = {
     {"now", l_now, KINDS_CAGED & ~KIND_RULE, "-> integer", "business time, milliseconds UTC"},
     {"host", l_host, KINDS_CAGED & ~KIND_RULE, "-> string",
      "the declared host of this environment, for the URL of a request"},
+    {"url", l_url, KINDS_CAGED & ~KIND_RULE, "path: string -> string?",
+     "a path of ours as others call it (LUWAK_PUBLIC_URL), for callbacks; nil where that is not "
+     "set"},
     {"verify", l_verify, KINDS_CAGED & ~KIND_RULE, "fact: any, why?: string",
      "anything but true ends the call: it answers 401 and nothing changes"},
     {0},

@@ -201,11 +201,19 @@ static void problem(void *data, int line, const char *text) {
 }
 
 static void check_keys(struct check *c, const struct version *v) {
+    if (v->kind == KIND_SANDBOX) return; /* runs in simulated mode only, which needs no key */
     const struct manifest_configs *keys = &v->manifest->config;
     for (size_t i = 0; c->o->key_set != NULL && i < keys->count; i++)
-        if (!c->o->key_set(c->o->data, keys->at[i].key))
-            finding(c, v->path, 0, "config.%s: %s is not set; set it in the environment or .env",
-                    keys->at[i].name, keys->at[i].key);
+        if (!c->o->key_set(c->o->data, keys->at[i].key)) {
+            char text[256];
+            snprintf(text, sizeof text,
+                     "config.%s: %s is not set; set it in the environment or .env",
+                     keys->at[i].name, keys->at[i].key);
+            if (c->o->note != NULL)
+                c->o->note(c->o->data, v->path, 0, text);
+            else
+                finding(c, v->path, 0, "%s", text);
+        }
 }
 
 static int check_script(struct check *c, const char *path, enum script_kind kind,
@@ -266,23 +274,15 @@ static int add_path(void *data, const char *path, enum script_kind kind, const s
     return 0;
 }
 
-static bool is_web(const struct version *v) {
-    return (v->kind & (KIND_API | KIND_PAGE)) != 0;
-}
-
 static void check_clashes(struct check *c) {
     for (size_t i = 0; i < c->version_count; i++)
         for (size_t k = 0; k < i; k++) {
             const struct version *a = c->versions[k], *b = c->versions[i];
-            bool both =
-                (is_web(a) && is_web(b)) || (a->kind == KIND_CHANNEL && b->kind == KIND_CHANNEL);
-            for (size_t x = 0; both && x < a->manifest->routes.count; x++)
-                for (size_t y = 0; y < b->manifest->routes.count; y++)
-                    if (script_routes_clash(&a->manifest->routes.at[x], &b->manifest->routes.at[y]))
-                        finding(c, b->path, 0,
-                                "\"%s\" is a route of %s already (\"%s\"); one of them must go",
-                                b->manifest->routes.at[y].key, a->path,
-                                a->manifest->routes.at[x].key);
+            const struct manifest_route *of_a, *of_b;
+            if (script_scripts_clash(a, b, &of_a, &of_b))
+                finding(c, b->path, 0,
+                        "\"%s\" is a route of %s already (\"%s\"); one of them must go", of_b->key,
+                        a->path, of_a->key);
         }
 }
 

@@ -136,7 +136,7 @@ void manifest_found(struct manifest_reader *r, const char *field, const char *ex
 
 /* ---- single fields ---- */
 
-static bool text_at(lua_State *L, int index, struct str *out) {
+bool manifest_text_at(lua_State *L, int index, struct str *out) {
     if (lua_type(L, index) != LUA_TSTRING) return false;
     out->p = lua_tolstring(L, index, &out->n);
     return out->n != 0 && memchr(out->p, '\0', out->n) == NULL;
@@ -171,7 +171,7 @@ static void read_choice(struct manifest_reader *r, const struct manifest_field *
     struct str rest = str_of(f->choices), one;
     char list[160] = "";
     struct nearest near;
-    bool text = text_at(r->L, index, word);
+    bool text = manifest_text_at(r->L, index, word);
     nearest_init(&near, text ? *word : STR(""));
     for (int i = 1; rest.n != 0; i++) {
         str_cut(rest, ' ', &one, &rest);
@@ -232,7 +232,8 @@ static void read_list(struct manifest_reader *r, const struct manifest_field *f,
     for (lua_Integer i = 1; i <= n; i++) {
         struct str text;
         lua_rawgeti(L, index, i);
-        if (!text_at(L, -1, &text) || (f->type == FIELD_DATES && !manifest_date_valid(text)))
+        if (!manifest_text_at(L, -1, &text) ||
+            (f->type == FIELD_DATES && !manifest_date_valid(text)))
             manifest_found(r, field,
                            f->type == FIELD_DATES ? manifest_type_name(FIELD_DATE) : "a text",
                            lua_gettop(L));
@@ -255,7 +256,7 @@ static void read_function(struct manifest_reader *r, const struct manifest_field
     if (f->type == FIELD_FUNCTION_OR_NONE && tag != NULL && strcmp(tag, "none") == 0) {
         lua_pushliteral(L, "none");
         lua_rawget(L, index);
-        bool has = text_at(L, -1, &reason);
+        bool has = manifest_text_at(L, -1, &reason);
         struct manifest_pairs *none = &r->m->none;
         struct manifest_pair *at =
             has ? manifest_grow(r->m, none->at, none->count, sizeof *at) : NULL;
@@ -277,7 +278,7 @@ static void read_field(struct manifest_reader *r, const struct manifest_field *f
     void *out = (char *)r->m + f->offset;
     struct str text = {0};
     int number = 0;
-    bool is_text = text_at(r->L, index, &text);
+    bool is_text = manifest_text_at(r->L, index, &text);
     switch (f->type) {
     case FIELD_TEXT:
     case FIELD_NAME:
@@ -319,16 +320,8 @@ static void read_field(struct manifest_reader *r, const struct manifest_field *f
             manifest_found(r, field, manifest_type_name(f->type), index);
         } else if (f->type == FIELD_TABLE) {
             read_fields(r, f->sub, field, index);
-        } else if (f->type == FIELD_PAIRS) {
-            manifest_read_pairs(r, f, index, out);
-        } else if (f->type == FIELD_CONFIG) {
-            manifest_read_config(r, index);
-        } else if (f->type == FIELD_ARGS) {
-            manifest_read_args(r, index);
-        } else if (f->type == FIELD_DOCUMENT) {
-            manifest_read_document(r, f, index, out);
         } else {
-            manifest_read_routes(r, f, index);
+            manifest_read_part(r, f, index, out);
         }
     }
 }
@@ -358,7 +351,7 @@ static void refuse_unknown(struct manifest_reader *r, const struct manifest_fiel
     lua_State *L = r->L;
     for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
         struct str name;
-        if (!text_at(L, -2, &name)) {
+        if (!manifest_text_at(L, -2, &name)) {
             manifest_problem(r, prefix[0] == '\0' ? NULL : prefix,
                              "expected named fields only, found a key of type %s",
                              luaL_typename(L, -2));
@@ -457,24 +450,6 @@ static int look(lua_State *L, void *data) {
     return r->problems == 0 ? 0 : E_SCRIPT;
 }
 
-/* One line, which names the file and, where the traceback knows it, the line: an error that is
- * raised carries its place, a budget that ended does not. */
-static void one_line(struct why *why, const char *path) {
-    char place[SCRIPT_PATH_MAX + 16];
-    snprintf(place, sizeof place, "%s", path);
-    char *traceback = strchr(why->text, '\n');
-    const char *frame = traceback == NULL ? NULL : strstr(traceback, ".lua:");
-    if (frame != NULL) {
-        const char *from = frame, *to = frame + strlen(".lua:");
-        while (from > traceback && from[-1] != '\t')
-            from--;
-        to += strspn(to, "0123456789");
-        if (*to == ':') snprintf(place, sizeof place, "%.*s", (int)(to - from), from);
-    }
-    if (traceback != NULL) *traceback = '\0';
-    if (strstr(why->text, ".lua:") == NULL) why_prefix(why, "%s: ", place);
-}
-
 int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why) {
     struct why own_why = {0};
     if (why == NULL) why = &own_why;
@@ -486,11 +461,10 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
         .m = v->manifest, .v = v, .problem = problem, .data = data, .why = why};
     struct why load_why = {0};
     int err = script_load_aside(v, look, &r, &load_why);
-    if (err == 0 && r.m->nomem) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
+    if (r.m->nomem || err == E_NOMEM) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
     if (err != 0 && r.problems == 0 && why->code == 0) {
         *why = load_why;
-        if (why->code == 0) why_set(why, err, "%s", err_text(err));
-        one_line(why, v->path);
+        if (why->code == 0) why_set(why, err, "%s: %s", v->path, err_text(err));
         if (problem != NULL) problem(data, 0, why->text);
     }
     if (err == 0 && r.problems == 0) return 0;

@@ -49,6 +49,7 @@ struct manifest_route {
     enum manifest_auth auth;
     int64_t timeout_ms; /* 0: the kind's */
     bool has_run;
+    bool cards; /* card numbers may come in: a provider's callback. Whoever keeps it masks. */
 };
 struct manifest_routes {
     struct manifest_route *at;
@@ -62,6 +63,18 @@ struct manifest_arg { /* of a tool */
 };
 struct manifest_args {
     struct manifest_arg *at;
+    size_t count;
+};
+
+enum manifest_input_type { INPUT_STRING, INPUT_INTEGER, INPUT_BOOLEAN, INPUT_OBJECT, INPUT_LIST };
+struct manifest_input { /* a field that a channel takes in a create request */
+    const char *name;
+    enum manifest_input_type type;
+    bool required;
+    const char *doc; /* for whoever left it out; NULL: none */
+};
+struct manifest_inputs {
+    struct manifest_input *at;
     size_t count;
 };
 
@@ -93,8 +106,9 @@ struct manifest {
     struct manifest_configs config;
     struct manifest_routes routes;
     struct manifest_args args;
+    struct manifest_inputs inputs;
     struct manifest_texts functions; /* entry functions that are there: "create" */
-    const char *input, *docs;        /* JSON documents, or NULL */
+    const char *docs;                /* a JSON document, or NULL */
     struct manifest_memory *memory;
     bool nomem;
 };
@@ -128,6 +142,7 @@ enum field_type {
     FIELD_ROUTES,      /* "GET /path" -> function */
     FIELD_ROUTES_AUTH, /* "GET /path" -> { auth =, run = } */
     FIELD_ARGS,
+    FIELD_INPUTS,  /* name -> { type =, required =, doc = } */
     FIELD_DOCUMENT /* any plain table, kept as JSON */
 };
 
@@ -144,7 +159,8 @@ struct manifest_field {
 
 /* The fields of a kind; NULL for kinds without a contract (lib, test). */
 const struct manifest_field *manifest_fields(enum script_kind kind);
-const char *manifest_type_name(enum field_type type); /* "a duration, such as \"15m\"" */
+const char *manifest_type_name(enum field_type type);           /* "a duration, such as \"15m\"" */
+const char *manifest_input_name(enum manifest_input_type type); /* "a string" */
 
 /* ---- reading ---- */
 
@@ -155,7 +171,7 @@ typedef void (*manifest_problem_cb)(void *data, int line, const char *text);
  * problem is in `why`; `problem` (NULL allowed) hears all of them. */
 int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why);
 
-/* For manifest.c and manifest_parts.c: what is being read and where problems go. */
+/* For manifest.c, manifest_parts.c and manifest_routes.c: what is being read and where problems go. */
 struct manifest_reader {
     lua_State *L;
     struct manifest *m;
@@ -171,13 +187,12 @@ void *manifest_grow(struct manifest *m, void *at, size_t count, size_t size);
 const char *manifest_text(struct manifest *m, struct str text);
 void manifest_found(struct manifest_reader *r, const char *field, const char *expected, int index);
 bool manifest_date_valid(struct str text);
+bool manifest_text_at(lua_State *L, int index, struct str *out); /* not empty, without NUL */
+bool manifest_in_words(const char *words, struct str word);      /* "a b c" */
 
-void manifest_read_pairs(struct manifest_reader *r, const struct manifest_field *f, int index,
-                         struct manifest_pairs *out);
-void manifest_read_config(struct manifest_reader *r, int index);
+/* The fields that are tables of their own: the table is at `index`. */
+void manifest_read_part(struct manifest_reader *r, const struct manifest_field *f, int index,
+                        void *out);
 void manifest_read_routes(struct manifest_reader *r, const struct manifest_field *f, int index);
-void manifest_read_args(struct manifest_reader *r, int index);
-void manifest_read_document(struct manifest_reader *r, const struct manifest_field *f, int index,
-                            const char **out);
 
 #endif

@@ -63,7 +63,7 @@ static const struct manifest_field CHANNEL[] = {
     {"hosts", FIELD_PAIRS, .choices = ENVIRONMENTS, .offset = AT(hosts),
      .doc = "hosts it calls, per environment; a list where there are several"},
     {"config", FIELD_CONFIG, .offset = AT(config), .doc = "configuration keys; secret \"KEY\""},
-    {"input", FIELD_DOCUMENT, .offset = AT(input), .doc = "extra fields of the create request"},
+    {"input", FIELD_INPUTS, .doc = "fields that the create request needs besides the usual ones"},
     {"poll", FIELD_TABLE, .sub = POLL, .doc = "when an open payment is asked about"},
     {"lookup", FIELD_CHOICE, .choices = "ours theirs", .offset = AT(lookup),
      .doc = "whose reference it can be asked by"},
@@ -145,7 +145,9 @@ static const struct manifest_field API_[] = {
     FIELD_API,
     {"title", FIELD_TEXT, .offset = AT(title), .doc = "heading in the reference"},
     {"routes", FIELD_ROUTES_AUTH, MUST, .offset = AT(routes),
-     .doc = "\"GET /v1/things/:id\" = { auth = \"merchant\", run = function(req) }"},
+     .doc = "\"GET /v1/things/:id\" = { auth = \"merchant\", run = function(req) }; cards = true "
+            "lets card "
+            "numbers in (a provider's callback), everywhere else they are refused"},
     DOCS,
     {0}};
 
@@ -188,6 +190,7 @@ const struct manifest_field *manifest_fields(enum script_kind kind) {
     case KIND_JOB: return JOB;
     case KIND_TOOL: return TOOL;
     case KIND_MIGRATION: return MIGRATION;
+    case KIND_QUERY:
     case KIND_TEST:
     case KIND_LIB: break;
     }
@@ -215,6 +218,8 @@ const char *manifest_type_name(enum field_type type) {
     case FIELD_ROUTES: return "a table of routes, [\"POST /path\"] = function";
     case FIELD_ROUTES_AUTH: return "a table of routes, [\"GET /path\"] = { auth =, run = }";
     case FIELD_ARGS: return "a list of arguments, { { \"file\", \"path\" } }";
+    case FIELD_INPUTS:
+        return "a table of fields, { phone = { type = \"string\", required = true } }";
     case FIELD_DOCUMENT: return "a table";
     }
     return "?";

@@ -3,9 +3,22 @@
 
 #include "base/mem.h"
 
+#define KINDS_WEB (KIND_API | KIND_PAGE | KIND_CHANNEL) /* mounted at the server's root */
+
+/* Banks go on calling about the open payments of a channel whose file is gone. */
 static bool has_routes(const struct script_entry *e) {
-    return !e->deleted && (e->version->kind & (KIND_API | KIND_PAGE)) != 0 &&
-           e->version->manifest != NULL;
+    unsigned kinds = e->deleted ? (unsigned)KIND_CHANNEL : (unsigned)KINDS_WEB;
+    return (e->version->kind & kinds) != 0 && e->version->manifest != NULL;
+}
+
+/* Those of deleted channels come last, and only where nobody has their paths by now. */
+static void add_routes(struct script_set *set, const struct script_entry *e) {
+    const struct manifest_routes *r = &e->version->manifest->routes;
+    const struct manifest_route *mine, *theirs;
+    for (size_t i = 0; e->deleted && i < set->route_count; i++)
+        if (script_scripts_clash(e->version, set->routes[i].version, &mine, &theirs)) return;
+    for (size_t k = 0; k < r->count; k++)
+        set->routes[set->route_count++] = (struct script_route){e->version, &r->at[k]};
 }
 
 int script_set_new(struct script_set **out, const struct script_entry *entries, size_t count,
@@ -26,11 +39,11 @@ int script_set_new(struct script_set **out, const struct script_entry *entries, 
     for (size_t i = 0; i < count; i++) {
         set->entries[set->count] = entries[i];
         version_keep(set->entries[set->count++].version);
-        if (!has_routes(&entries[i])) continue;
-        const struct manifest_routes *r = &entries[i].version->manifest->routes;
-        for (size_t k = 0; k < r->count; k++)
-            set->routes[set->route_count++] = (struct script_route){entries[i].version, &r->at[k]};
     }
+    for (int deleted = 0; deleted <= 1; deleted++)
+        for (size_t i = 0; i < count; i++)
+            if (entries[i].deleted == deleted && has_routes(&entries[i]))
+                add_routes(set, &entries[i]);
     *out = set;
     return 0;
 }
@@ -59,16 +72,37 @@ const struct script_entry *script_set_find(const struct script_set *set, enum sc
     return NULL;
 }
 
-bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b) {
+/* `shadow`: an exact part clashes with a parameter as well. */
+static bool clash(const struct manifest_route *a, const struct manifest_route *b, bool shadow) {
     if (strcmp(a->method, b->method) != 0) return false;
     struct str x = str_of(a->path), y = str_of(b->path), p, q;
     for (;;) {
         bool more_x = str_cut(x, '/', &p, &x), more_y = str_cut(y, '/', &q, &y);
-        bool any_p = p.n != 0 && (p.p[0] == ':' || p.p[0] == '*');
-        bool any_q = q.n != 0 && (q.p[0] == ':' || q.p[0] == '*');
-        if (any_p != any_q || (any_p && p.p[0] != q.p[0])) return false;
-        if (!any_p && !str_eq(p, q)) return false;
-        if (more_x != more_y) return false;
+        char kind_p = p.n != 0 && (p.p[0] == ':' || p.p[0] == '*') ? p.p[0] : '=';
+        char kind_q = q.n != 0 && (q.p[0] == ':' || q.p[0] == '*') ? q.p[0] : '=';
+        bool same = kind_p == kind_q && (kind_p != '=' || str_eq(p, q));
+        bool hidden = shadow && ((kind_p == ':' && kind_q == '=' && q.n != 0) ||
+                                 (kind_p == '=' && kind_q == ':' && p.n != 0));
+        if ((!same && !hidden) || more_x != more_y) return false;
         if (!more_x) return true;
     }
+}
+
+bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b) {
+    return clash(a, b, false);
+}
+
+bool script_scripts_clash(const struct version *a, const struct version *b,
+                          const struct manifest_route **of_a, const struct manifest_route **of_b) {
+    if ((a->kind & KINDS_WEB) == 0 || (b->kind & KINDS_WEB) == 0) return false;
+    bool shadow = (a->kind == KIND_CHANNEL) != (b->kind == KIND_CHANNEL);
+    const struct manifest_routes *x = &a->manifest->routes, *y = &b->manifest->routes;
+    for (size_t i = 0; i < x->count; i++)
+        for (size_t k = 0; k < y->count; k++)
+            if (clash(&x->at[i], &y->at[k], shadow)) {
+                *of_a = &x->at[i];
+                *of_b = &y->at[k];
+                return true;
+            }
+    return false;
 }

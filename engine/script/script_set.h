@@ -19,7 +19,8 @@ struct script_set {
     uint64_t serial;              /* grows with each publication */
     struct script_entry *entries; /* by path */
     size_t count;
-    struct script_route *routes; /* of all api and page scripts that are not deleted */
+    struct script_route *routes; /* of all api and page scripts, and of channels: deleted ones too,
+                                    as far as no other script has the path by now */
     size_t route_count;
 };
 
@@ -36,5 +37,10 @@ const struct script_entry *script_set_find(const struct script_set *set, enum sc
 
 /* Do two route paths answer the same requests? Parameters count as equal: /a/:x and /a/:y do. */
 bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b);
+
+/* The first routes of two scripts that clash, where both are mounted at the server's root. Between a
+ * channel and a page, /a/:x and /a/b clash as well: a bank's path takes nothing from our own. */
+bool script_scripts_clash(const struct version *a, const struct version *b,
+                          const struct manifest_route **of_a, const struct manifest_route **of_b);
 
 #endif

@@ -252,7 +252,9 @@ int queries_add(struct query_list *list, const char *name, const char *sql, stru
     if (q->name == NULL || q->sql == NULL) {
         err = why_set(why, E_NOMEM, "query %s: out of memory", name);
     } else if (list->count == QUERIES_MAX) {
-        err = why_set(why, E_LIMIT, "query %s: more than %d queries", name, QUERIES_MAX);
+        err = why_set(why, E_LIMIT,
+                      "query %s: more than %d queries and changes of queries; a new start takes it",
+                      name, QUERIES_MAX);
     } else {
         q->index = list->count;
         list->at[list->count++] = q;

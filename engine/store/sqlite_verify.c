@@ -2,6 +2,8 @@
  * finds what breaks it. One line each through the report, good or bad, with the first finds. */
 #include "store/sqlite_private.h"
 
+#include <stdlib.h>
+
 #define FINDS_SHOWN 10
 
 struct invariant {
@@ -50,6 +52,7 @@ static const struct invariant INVARIANTS[] = {
 
 /* Of files whose schema has them: a backup may be older. */
 #define CORE_SCHEMA 2
+#define CORE_COUNT  (sizeof CORE_INVARIANTS / sizeof CORE_INVARIANTS[0])
 static const struct invariant CORE_INVARIANTS[] = {
     /* ---- payments ---- */
     {"payments: what was received and what counts is what movements say",
@@ -143,9 +146,16 @@ static const struct invariant CORE_INVARIANTS[] = {
      " WHERE n <> want OR prev <> coalesce(before, x'')"},
 };
 
-/* True: nothing found. `good_text`: a first row that says all is well. */
-static bool look(sqlite3 *db, const struct store_report *report, const char *name, const char *sql,
-                 const char *good_text) {
+bool sqlite_check_starved(const char *text) {
+    const char *code = text == NULL ? NULL : strstr(text, "error code=");
+    int rc = code == NULL ? 0 : atoi(code + strlen("error code="));
+    return rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM;
+}
+
+/* 0; E_CORRUPT: something was found; else why it could not be looked at. `good_text`: a first row
+ * that says all is well. */
+static int look(sqlite3 *db, const struct store_report *report, const char *name, const char *sql,
+                const char *good_text) {
     sqlite3_stmt *stmt = NULL;
     int found = 0, rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -154,34 +164,41 @@ static bool look(sqlite3 *db, const struct store_report *report, const char *nam
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
         if (text == NULL) text = "(null)";
         if (good_text != NULL && strcmp(text, good_text) == 0) continue;
+        if (sqlite_check_starved(text) || sqlite3_errcode(db) == SQLITE_NOMEM) {
+            rc = SQLITE_NOMEM;
+            break;
+        }
         if (++found <= FINDS_SHOWN) store_report_line(report, false, "%s: %s", name, text);
     }
-    if (rc != SQLITE_DONE) {
-        store_report_line(report, false, "%s: %s", name, sqlite3_errmsg(db));
-        found++;
-    }
+    int err = found != 0 ? E_CORRUPT : sqlite_err(rc);
+    if (rc != SQLITE_DONE) store_report_line(report, false, "%s: %s", name, sqlite3_errstr(rc));
     sqlite3_finalize(stmt);
-    if (found == 0) store_report_line(report, true, "%s", name);
+    if (err == 0) store_report_line(report, true, "%s", name);
     if (found > FINDS_SHOWN)
         store_report_line(report, false, "%s: %d more", name, found - FINDS_SHOWN);
-    return found == 0;
+    return err;
+}
+
+/* Damage says more than a look that failed. */
+static void worse(int *err, int next) {
+    if (*err == 0 || next == E_CORRUPT) *err = next;
 }
 
 int sqlite_check(sqlite3 *db, const struct store_report *report) {
-    bool good = look(db, report, "the file is whole", "PRAGMA integrity_check(20)", "ok");
-    if (!look(db, report, "foreign keys hold",
-              "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' points to nothing in '"
-              " || parent FROM pragma_foreign_key_check",
-              NULL))
-        good = false;
+    int err = look(db, report, "the file is whole", "PRAGMA integrity_check(20)", "ok");
+    worse(&err,
+          look(db, report, "foreign keys hold",
+               "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' points to nothing in '"
+               " || parent FROM pragma_foreign_key_check",
+               NULL));
     for (size_t i = 0; i < sizeof INVARIANTS / sizeof INVARIANTS[0]; i++)
-        if (!look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL)) good = false;
+        worse(&err, look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL));
     int64_t schema = 0;
-    if (sqlite_int(db, "PRAGMA user_version", &schema) != SQLITE_OK || schema < CORE_SCHEMA)
-        return good ? 0 : E_CORRUPT;
-    for (size_t i = 0; i < sizeof CORE_INVARIANTS / sizeof CORE_INVARIANTS[0]; i++)
-        if (!look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL)) good = false;
-    return good ? 0 : E_CORRUPT;
+    int rc = sqlite_int(db, "PRAGMA user_version", &schema);
+    worse(&err, sqlite_err(rc));
+    for (size_t i = 0; schema >= CORE_SCHEMA && i < CORE_COUNT; i++)
+        worse(&err, look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL));
+    return err;
 }
 
 int sqlite_verify(struct store *store, const struct store_report *report) {

@@ -17,6 +17,7 @@ static const struct {
     {"DOKU_CLIENT_ID", "BRN-demo"},
     {"DOKU_SECRET_KEY", "SK-demo"},
     {"DEMO_KEY", "demo-wallet-key"},
+    {"SELF_KEY", "self-demo-key"},
 };
 
 int config_check(const struct config *c, bool needs_env, struct why *why) {

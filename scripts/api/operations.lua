@@ -12,15 +12,10 @@ local function fault(body, size)
   for name in pairs(body) do
     if not FIELDS[name] then return invalid(tostring(name), "there is no such field") end
   end
-  local channel, reference, input = body.channel, body.reference, body.input
-  if channel == nil then return invalid("channel", "channel is missing") end
-  if type(channel) ~= "string" or not channel:find "^[%w_%-]+$" or #channel > 64 then
-    return invalid("channel", "channel is the name of a channel")
-  end
+  local reference = body.reference
   if reference ~= nil and (type(reference) ~= "string" or not reference:find "^[%w._~%-]+$" or #reference > 64) then
     return invalid("reference", "reference is a text of 1 to 64 of A-Z a-z 0-9 . _ ~ -")
   end
-  if input ~= nil and (type(input) ~= "table" or #input > 0) then return invalid("input", "input is an object") end
   if size > SIZE_MAX then return invalid("input", "the body is greater than 60000 bytes") end
 end
 
@@ -34,15 +29,15 @@ return {
         if why then return invalid(nil, why) end
         local wrong = fault(body, #req.body)
         if wrong then return wrong end
-        local op, text, code = core.operation.create {
-          channel = body.channel, reference = body.reference, input = body.input or {},
+        local op, text, code, param = core.operation.create {
+          channel = body.channel, reference = body.reference, input = body.input,
         }
-        if not op then
-          if code == "E_INVAL" then return invalid("input", text) end
-          local status = code == "E_NOTFOUND" and 400 or code == "E_EXISTS" and 409 or 503
-          local name = status == 400 and "INVALID_REQUEST" or status == 409 and "DUPLICATE_TRANSACTION" or "UNAVAILABLE"
-          if status == 409 then text = "this reference was used before" end
-          return problem { status = status, code = name, detail = text, param = status == 400 and "channel" or nil }
+        if not op and param then
+          return problem { code = code == "E_LIMIT" and "LIMIT_EXCEEDED" or "INVALID_REQUEST", detail = text, param = param }
+        elseif code == "E_EXISTS" then
+          return problem { code = "DUPLICATE_TRANSACTION", detail = "this reference was used before" }
+        elseif not op then
+          return problem { code = "UNAVAILABLE", detail = text }
         end
         return 201, op
       end,

@@ -53,15 +53,22 @@ test('success, refused, waiting; asked again until it is known', async () => {
 test('what has the wrong type is a bad request, and says which field', async () => {
   const s = await Server.start({ env })
   const channel = 'demo_wallet'
-  for (const [body, param] of [
+  for (const [body, param, code] of [
     ['1'], ['null'], ['[1]'], ['"x"'],
     [{ channel: 1 }, 'channel'], [{ channel: 'demo\0wallet' }, 'channel'], [{ channel, other: 1 }, 'other'],
     ...[1, ['a'], '', 'a'.repeat(65), 'a\0b', 'a\nb', '../x?y#z', false].map(reference => [{ channel, reference }, 'reference']),
     ...[[1], false, 'x', 7].map(input => [{ channel, input }, 'input']),
-    [{ channel, input: { phone: 'x'.repeat(70000) } }, 'input']]) {
+    [{ channel, input: { phone: 'x'.repeat(70000) } }, 'input'],
+    [{ channel, input: { amount: 5000 } }, 'phone'],
+    [{ channel, input: { amount: 5000, phone: 812 } }, 'phone'],
+    [{ channel, input: { amount: 5000, phone: '0812', fone: '0812' } }, 'fone'],
+    [{ channel, input: { phone: '0812' } }, 'amount'],
+    [{ channel, input: { phone: '0812', amount: '5000' } }, 'amount'],
+    [{ channel, input: { phone: '0812', amount: 999 } }, 'amount', 'LIMIT_EXCEEDED'],
+    [{ channel, input: { phone: '0812', amount: 20000001 } }, 'amount', 'LIMIT_EXCEEDED']]) {
     const r = await s.post('/v1/operations', body)
     assert.equal(r.status, 400, JSON.stringify(body).slice(0, 80))
-    assert.equal(r.json().code, 'INVALID_REQUEST')
+    assert.equal(r.json().code, code ?? 'INVALID_REQUEST')
     assert.equal(r.json().param, param)
   }
   await s.stop()
@@ -73,6 +80,24 @@ test('the clock takes one step of ten years at most', async () => {
     assert.equal((await clock(s, body)).status, 400, JSON.stringify(body))
   }
   assert.equal((await clock(s, { advance: '1s' })).status, 200)
+  await s.stop()
+})
+
+test('one advance of the clock at a time: who comes meanwhile is refused, however often', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/hourly.lua'), 'return { api = 1, every = "1h", kind = "repeatable", run = function() log.info("begun") engine.sleep("2s") log.info("over") end }')
+  const s = await Server.start({ env, dir })
+  const first = clock(s, { advance: '1h' })
+  await s.logged('begun')
+  for (let i = 0; i < 3; i++) {
+    const r = await clock(s, { advance: '1h' })
+    assert.equal(r.status, 503, r.body)
+    assert.equal(r.json().code, 'UNAVAILABLE')
+  }
+  assert.equal(s.events('over').length, 0, 'the refused ones came while it was under way')
+  assert.equal((await first).status, 200)
+  const now = Date.parse((await clock(s, { advance: '1s' })).json().now)
+  assert.ok(Math.abs(now - Date.now() - 3600e3) < 60e3, 'only one of them counted')
   await s.stop()
 })
 
@@ -200,4 +225,18 @@ test('scheduled jobs run when the clock reaches them, once per due time', async 
   const done = jobs.find(j => j.state === 'done').jobs
   assert.ok(done > 700 && done < 830, `${done}: 25 a day, of 31 days`)
   await again.stop()
+})
+
+test('a walk of the clock ends with its client', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/often.lua'), 'return { api = 1, every = "1m", kind = "repeatable", run = function() log.info("walked") end }\n')
+  const s = await Server.start({ dir, env })
+  const leaves = new AbortController()
+  const walk = fetch(`${s.base}/sandbox/_clock`, { method: 'POST', body: '{"advance":"3000d"}', signal: leaves.signal }).catch(e => e)
+  await s.logged('walked')
+  assert.equal((await clock(s, { advance: '1s' })).status, 503)
+  leaves.abort()
+  await walk
+  await until('the clock is free', async () => (await clock(s, { advance: '1s' })).status === 200)
+  await s.stop()
 })

@@ -15,7 +15,7 @@ const SPACED = '4811 1111 1111 1114'
 test('no key and no card number is left anywhere', async () => {
   const dir = root(...WALLET)
   writeFileSync(join(dir, 'scripts/api/leaky.lua'), `return { api = 1, routes = {
-    ["POST /v1/leaky"] = { auth = "none", run = function(req)
+    ["POST /v1/leaky"] = { auth = "none", cards = true, run = function(req)
       log.info("leaky", { reference = req.body, path = req.path, why = req.headers["x-card"] })
       log.warn("card " .. "48111111" .. "11111114")
       error("cannot use " .. req.body)
@@ -37,6 +37,7 @@ test('no key and no card number is left anywhere', async () => {
   await ask('POST', '/v1/operations', { body: { channel: `c ${CARD}`, input: {} }, headers })
   await ask('POST', '/v1/operations', { body: `{"channel":"${CARD}`, headers })
   await ask('POST', '/sandbox/demo/v1/charges', { body: { reference: 'x', amount: 1, card: CARD }, headers: { ...headers, 'x-signature': KEY } })
+  assert.equal(said.filter(r => r.includes('the request failed here')).length, 2, 'the leaky route ran')
   await ask('GET', '/metrics', { headers: { authorization: `Bearer ${TOKEN}` } })
   said.push((await s.get('/metrics', { headers: { authorization: `Bearer ${METRICS}` } })).body)
   // a script that is broken by a text with a key in it

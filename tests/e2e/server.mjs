@@ -34,7 +34,7 @@ export function root (...paths) {
   return dir
 }
 
-export const WALLET = ['channels/demo_wallet.lua', 'scripts/sandbox/demo.lua', 'scripts/api/operations.lua', 'scripts/api/ping.lua']
+export const WALLET = ['channels/demo_wallet.lua', 'scripts/sandbox/demo.lua', 'scripts/lib/simulator.lua', 'scripts/api/operations.lua', 'scripts/api/ping.lua']
 
 export class Server {
   constructor ({ dir = root(...WALLET), data = join(temporary(), 'data'), env = {}, args = [], simulated = true, listen = '127.0.0.1:0', command, stdio } = {}) {

@@ -47,6 +47,39 @@ return { tests = {
     t.equal(t.kind(d), "success")
     t.equal(d.data.charge_id, "dw_rec-1")
   end,
+  ["what is asked wrongly is refused and never raised"] = function(t)
+    local deep = {}
+    for _ = 1, 70 do deep = { customer = deep } end
+    local function ask(what)
+      local made, text, code, param = core.operation.create(what)
+      t.equal(made, nil)
+      t.truthy(#text > 0)
+      return code .. " " .. param
+    end
+    local function input(v) return ask { channel = "demo_wallet", input = v } end
+    t.equal(ask {}, "E_INVAL channel")
+    t.equal(ask { channel = 1 }, "E_INVAL channel")
+    t.equal(ask { channel = "nobody" }, "E_NOTFOUND channel")
+    t.equal(ask { channel = "demo_wallet", kind = "refund" }, "E_INVAL kind")
+    t.equal(ask { channel = "demo_wallet", reference = ("a"):rep(65) }, "E_INVAL reference")
+    t.equal(ask { channel = "demo_wallet", reference = 5 }, "E_INVAL reference")
+    t.equal(input(nil), "E_INVAL phone")
+    t.equal(input(json.null), "E_INVAL input")
+    t.equal(input(deep), "E_INVAL input")
+    t.equal(input { phone = ("0"):rep(70000) }, "E_INVAL input")
+    t.equal(input { phone = "\xff" }, "E_INVAL input")
+    t.equal(input { phone = "08", amount = 999 }, "E_LIMIT amount")
+    t.equal(input { phone = "08", amount = 20000001 }, "E_LIMIT amount")
+    t.error(function() core.operation.create { channel = "demo_wallet", account = 5 } end, "account is a text")
+    t.equal(#t.http.requests(), 0)
+  end,
+  ["our own address is our own routes"] = function(t)
+    local answer = t.truthy(http.get "http://127.0.0.1:8080/v1/ping")
+    t.equal(answer.status, 200)
+    t.equal(answer:json().pong, true)
+    t.equal(http.get("http://localhost:8080/nothing").status, 404)
+    t.equal(http.get("http://127.0.0.1:8081/v1/ping").status, 502)
+  end,
   ["the whole operation, with its job"] = function(t)
     local made = core.operation.create { channel = "demo_wallet", reference = "whole-1",
       input = { amount = 25000, phone = "081234561111" } }

@@ -179,6 +179,9 @@ static void failures_have_names(void **state) {
     assert_string_equal(run.results[2], "refused");
     assert_string_equal(run.results[3], "false");
     fate = (struct local_fate){.lost = true};
+    returns(KIND_CHANNEL, "return ctx.http.get{url='https://bank.test/', timeout='1s500ms'}",
+            "nil");
+    assert_string_equal(run.results[2], "timeout");
     returns(KIND_CHANNEL, "return ctx.http.get{url='https://bank.test/', timeout='2s'}", "nil");
     assert_string_equal(run.results[2], "timeout");
     assert_string_equal(run.results[3], "true");
@@ -242,6 +245,8 @@ static void misuse_raises(void **state) {
         {"ctx.http.post{url='https://bank.test/', json={}, form={}}", "exclude"},
         {"ctx.http.get{url='https://bank.test/', timeout='31s'}", "timeout"},
         {"ctx.http.get{url='https://bank.test/', timeout=5}", "duration"},
+        {"ctx.http.get{url='https://bank.test/', timeout='0s'}", "timeout: from 1 to 30000 ms"},
+        {"ctx.http.get{url='https://bank.test/', retry={first='2m'}}", "retry.first: from 1 to"},
         {"ctx.http.get{url='https://bank.test/', headers={A='1\\r\\nB: 2'}}", "control bytes"},
         {"ctx.http.get{url='https://bank.test/', headers={Host='x'}}", "engine alone"},
         {"ctx.http.get{url='https://bank.test/', headers={A='1', a='2'}}", "twice"},

@@ -70,7 +70,10 @@ static void a_channel_is_read(void **state) {
     CHECK_STR(str_of(m->routes.at[0].path), "/v1.0/transfer-va/inquiry");
     CHECK(manifest_has(m, "create") && manifest_has(m, "notify") && !manifest_has(m, "refund"));
     CHECK_STR(str_of(m->docs), "{\"keys\":{\"a\":[1,2],\"b\":\"x\"}}");
-    CHECK_STR(str_of(m->input), "{\"phone\":{\"required\":true,\"type\":\"string\"}}");
+    CHECK_INT(m->inputs.count, 1);
+    CHECK_STR(str_of(m->inputs.at[0].name), "phone");
+    CHECK_INT(m->inputs.at[0].type, INPUT_STRING);
+    CHECK(m->inputs.at[0].required);
     version_drop(v);
 }
 
@@ -100,6 +103,11 @@ static void slips_in_a_channel_are_named(void **state) {
          "limits.min: expected no more than limits.max (4), found 5"},
         {"limits = { mim = 5 } }", "limits.mim: there is no such field; did you mean \"min\"?"},
         {"limits = 5 }", "limits: expected a table, found 5"},
+        {"input = { 'phone' } }", "input: expected names of fields"},
+        {"input = { phone = { required = true } } }", "input.phone: expected type = \"string\""},
+        {"input = { phone = { type = 'text' } } }", "input.phone: expected type = \"string\""},
+        {"input = { phone = { type = 'string', requird = true } } }",
+         "input.phone: expected type = a text, required = true or false"},
         {"expires = { default = '24' } }", "expires.default: \"24\" is no duration"},
         {"expires = { default = '2d', max = '1d' } }", "must not be longer than expires.max"},
         {"hosts = { prod = 'x' } }", "hosts: expected names out of"},

@@ -1,0 +1,227 @@
+/* See card_door.h. The order is path, query, headers, body; the first number found is told. */
+#include "net/card_door.h"
+
+#include "base/ensure.h"
+#include "base/form.h"
+#include "base/json.h"
+#include "base/mem.h"
+#include "base/pan.h"
+
+#include <string.h>
+
+/* Fields whose values are long numbers that are no cards, without the '_' and '-' in their names
+ * and in lower case, so that orderId, order_id and Order-Id are one. What providers' own shapes call
+ * the same things is here too: their doors (/v2, /snap/v1 ...) take the same merchants' requests. */
+static const char *const EXEMPT[] = {
+    /* the merchant's own and the provider's references */
+    "orderid",
+    "reference",
+    "referenceid",
+    "referenceno",
+    "referencenumber",
+    "externalid",
+    "partnerreferenceno",
+    "originalpartnerreferenceno",
+    "originalreferenceno",
+    "transactionid",
+    "trxid",
+    "invoicenumber",
+    "paymentid",
+    "idempotencykey",
+    "xexternalid",
+    /* virtual accounts, bills, retail codes, bank accounts */
+    "va",
+    "vanumber",
+    "virtualaccount",
+    "virtualaccountno",
+    "virtualaccountnumber",
+    "customerno",
+    "bill",
+    "billkey",
+    "billnumber",
+    "billno",
+    "billercode",
+    "paymentcode",
+    "accountnumber",
+    "accountno",
+    "bankaccountnumber",
+    "beneficiaryaccountno",
+    /* people */
+    "nik",
+    "phone",
+    "phonenumber",
+    "phoneno",
+    "mobile",
+    "mobilenumber",
+    "msisdn",
+};
+
+/* Headers that a machine fills: digests and trace ids in hex, where a run of digits is chance. */
+static const char *const EXEMPT_HEADERS[] = {"authorization", "x-signature", "traceparent",
+                                             "tracestate", "content-length"};
+
+enum { NAME_MAX = 32 };
+
+static bool is_exempt(struct str name) {
+    char plain[NAME_MAX];
+    size_t n = 0;
+    for (size_t i = 0; i < name.n; i++) {
+        char c = name.p[i];
+        if (c == '_' || c == '-') continue;
+        if (n == sizeof plain) return false;
+        plain[n++] = c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(EXEMPT); i++)
+        if (str_eq((struct str){plain, n}, str_of(EXEMPT[i]))) return true;
+    return false;
+}
+
+static bool holds(struct str text) {
+    size_t from, to;
+    return pan_find(text, &from, &to);
+}
+
+/* Names a field that is refused; a name that holds a number itself is not repeated. */
+static int found(struct str name, char param[CARD_PARAM_SIZE]) {
+    size_t n = name.n < CARD_PARAM_SIZE ? name.n : CARD_PARAM_SIZE - 1;
+    if (n != 0) memcpy(param, name.p, n);
+    param[n] = '\0';
+    if (holds(name)) param[0] = '\0';
+    return E_DENIED;
+}
+
+static int check_field(struct str name, struct str value, char *param) {
+    return holds(name) || (!is_exempt(name) && holds(value)) ? found(name, param) : 0;
+}
+
+/* ---- forms and queries ---- */
+
+/* E_SYNTAX: it is none. */
+static int check_form(struct str text, struct buf *scratch, char *param) {
+    struct form_iter it = form_iter(text);
+    struct form_pair pair;
+    int more;
+    while ((more = form_next(&it, &pair)) == 1) {
+        buf_clear(scratch);
+        int err = form_decode(pair.name, true, scratch);
+        size_t n = scratch->len;
+        if (err == 0) err = form_decode(pair.value, true, scratch);
+        if (scratch->err != 0) return E_NOMEM;
+        if (err != 0) return E_SYNTAX;
+        struct str both = buf_str(scratch);
+        err = check_field(str_sub(both, 0, n), str_sub(both, n, both.n), param);
+        if (err != 0) return err;
+    }
+    return more == 0 ? 0 : E_SYNTAX;
+}
+
+static int check_query(const struct http_exchange *x, struct buf *scratch, char *param) {
+    int err = check_form(x->query, scratch, param);
+    return err == E_SYNTAX ? (holds(x->query) ? found(STR("query"), param) : 0) : err;
+}
+
+/* ---- JSON ---- */
+
+struct walk {
+    struct json_reader reader;
+    struct buf *scratch;
+    char *param;
+    /* The way to what is being read, "customer.name", and for each depth how much of it leads there.
+     * Items of a list stand under the list's own name, and are exempt with it. */
+    char path[CARD_PARAM_SIZE];
+    size_t end[JSON_DEPTH + 1];
+    bool exempt[JSON_DEPTH + 1];
+};
+
+static int text_of(struct walk *w, struct str *out) {
+    *out = w->reader.raw;
+    if (!w->reader.escaped) return 0;
+    buf_clear(w->scratch);
+    char *room = buf_reserve(w->scratch, out->n);
+    if (room == NULL) return E_NOMEM;
+    *out = (struct str){room, json_unescape(*out, room)};
+    return 0;
+}
+
+static int refuse(struct walk *w, size_t path) {
+    return found(path == 0 ? STR("body") : (struct str){w->path, path}, w->param);
+}
+
+static int on_key(struct walk *w, int depth) {
+    struct str key;
+    if (text_of(w, &key) != 0) return E_NOMEM;
+    size_t n = w->end[depth - 1];
+    if (holds(key)) return refuse(w, n);
+    w->exempt[depth] = is_exempt(key);
+    if (n != 0 && n < sizeof w->path) w->path[n++] = '.';
+    if (key.n > sizeof w->path - n) key.n = sizeof w->path - n;
+    if (key.n != 0) memcpy(w->path + n, key.p, key.n);
+    w->end[depth] = n + key.n;
+    return 0;
+}
+
+static int on_scalar(struct walk *w, int depth, int token) {
+    struct str value = w->reader.raw;
+    if (w->exempt[depth]) return 0;
+    if (token == JSON_STRING && text_of(w, &value) != 0) return E_NOMEM;
+    return holds(value) ? refuse(w, w->end[depth]) : 0;
+}
+
+/* E_SYNTAX: it is none, or too deep. */
+static int check_json(struct str text, struct buf *scratch, char *param) {
+    struct walk w = {.scratch = scratch, .param = param};
+    json_reader_init(&w.reader, text, NULL);
+    for (int err = 0; err == 0;) {
+        int token = json_next(&w.reader, NULL), depth = w.reader.depth;
+        if (token < 0) return E_SYNTAX;
+        if (token == JSON_END) break;
+        if (token == JSON_OBJECT || token == JSON_ARRAY) {
+            w.end[depth] = w.end[depth - 1];
+            w.exempt[depth] = token == JSON_ARRAY && w.exempt[depth - 1];
+        } else if (token == JSON_KEY) {
+            err = on_key(&w, depth);
+        } else if (token == JSON_STRING || token == JSON_INT || token == JSON_NUMBER) {
+            err = on_scalar(&w, depth, token);
+        }
+        if (err != 0) return err;
+    }
+    return 0;
+}
+
+/* ---- the whole ---- */
+
+/* By what it is, not by what it says it is: a handler may read a form as JSON. */
+static int check_body(const struct http_exchange *x, struct buf *scratch, char *param) {
+    struct str type = http_header(x, "content-type");
+    int err = check_json(x->body, scratch, param);
+    if (err == E_SYNTAX && str_starts(type, STR("application/x-www-form-urlencoded")))
+        err = check_form(x->body, scratch, param);
+    if (err == E_SYNTAX) err = holds(x->body) ? found(STR("body"), param) : 0;
+    return err;
+}
+
+static int check_headers(const struct http_exchange *x, char *param) {
+    for (size_t i = 0; i < x->header_count; i++) {
+        struct str name = x->headers[i].name;
+        bool exempt = false;
+        for (size_t k = 0; k < ARRAY_LEN(EXEMPT_HEADERS) && !exempt; k++)
+            exempt = str_eq(name, str_of(EXEMPT_HEADERS[k]));
+        int err = exempt ? 0 : check_field(name, x->headers[i].value, param);
+        if (err != 0) return err;
+    }
+    return 0;
+}
+
+int card_door_check(const struct http_exchange *x, const struct route_match *match,
+                    char param[CARD_PARAM_SIZE]) {
+    struct buf scratch = {0};
+    int err = 0;
+    param[0] = '\0';
+    for (size_t i = 0; err == 0 && i < match->param_count; i++)
+        err = check_field(match->params[i].name, match->params[i].value, param);
+    if (err == 0) err = check_query(x, &scratch, param);
+    if (err == 0) err = check_headers(x, param);
+    if (err == 0 && x->body.n != 0) err = check_body(x, &scratch, param);
+    buf_free(&scratch);
+    return err;
+}

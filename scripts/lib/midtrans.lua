@@ -1,0 +1,284 @@
+-- scripts/lib/midtrans.lua: what all Midtrans channels share: Core API v2, its codes, its
+-- notifications. A channel file says what it charges and what the payer is shown.
+--
+--   local midtrans = require "midtrans"
+--   return midtrans.channel { title = ..., method = ..., refunds = true,
+--     charge = { payment_type = "qris" }, or a function(ctx, op),
+--     shown  = function(transaction) return { qr_string = ... } end }    from a charge's answer
+--
+-- Traps it is written around: the HTTP status is often 200, so the body's status_code decides; 406
+-- means that the order id was used, perhaps by ourselves a moment ago, so we ask; a signature does not
+-- cover transaction_status, so everything but plain good news is asked again before it is believed;
+-- settlement may turn into deny (the bank took it back); 404 right after a timeout may only mean "not
+-- yet"; messages for people decide nothing.
+local midtrans = {}
+
+local HOSTS = { sandbox = "api.sandbox.midtrans.com", staging = "api.sandbox.midtrans.com", production = "api.midtrans.com" }
+local CONFIG = { server_key = secret "MIDTRANS_SERVER_KEY" }
+
+-- status_code -> why a charge or refund failed. What is not here is no answer: we ask.
+-- 500, 502, 503, 504, 900 may have happened all the same [the reference leaves 503 open].
+local FAILURES = {
+  ["400"] = "INVALID_REQUEST", ["401"] = "UNAUTHORIZED_AT_PROVIDER", ["402"] = "INVALID_REQUEST", ["403"] = "INVALID_REQUEST",
+  ["405"] = "INVALID_REQUEST", ["408"] = "INVALID_REQUEST", ["410"] = "UNAUTHORIZED_AT_PROVIDER", ["411"] = "INVALID_REQUEST",
+  ["412"] = "INVALID_REQUEST", ["413"] = "INVALID_REQUEST", ["414"] = "LIMIT_EXCEEDED", ["501"] = "INVALID_REQUEST",
+  ["505"] = "BANK_UNAVAILABLE",
+}
+local OPEN = { sending = true, pending = true, processing = true, unknown = true }
+
+---- talking ----
+
+local function url(ctx, path) return "https://" .. ctx.host() .. path end
+
+local function request(ctx, what)
+  what.basic, what.headers = { ctx.config.server_key, "" }, what.headers or {}
+  what.headers.Accept = "application/json"
+  return what
+end
+
+-- The body of an answer and its status_code, which counts before HTTP's; nil where there is neither.
+local function body_of(answer)
+  local body = answer:json()
+  if type(body) ~= "table" then body = nil end
+  local code = body and body.status_code and tostring(body.status_code)
+  if not code and answer.status >= 400 then code = tostring(answer.status) end
+  return body, code
+end
+
+local function said(answer, code)
+  return "Midtrans said " .. (code or "nothing") .. " (HTTP " .. answer.status .. ")"
+end
+
+local function refused(code, body)
+  return failed { category = FAILURES[code], code = code, message = body and body.status_message or nil, final = true }
+end
+
+---- what a transaction says ----
+
+local function at(text) return type(text) == "string" and time.parse(text, "%Y-%m-%d %H:%M:%S", "WIB") or nil end
+
+-- For lists that may be missing or null.
+function midtrans.list(value) return type(value) == "table" and value or {} end
+
+-- Whole rupiah; nil for what is none, so that nobody rounds money.
+local function amount_of(t) return t.gross_amount and money.parse(tostring(t.gross_amount), "IDR") or nil end
+
+-- One word for transaction_status and fraud_status: pending, processing, success, failed, expired,
+-- cancelled, reversed; nil for a word we do not know.
+local function word_of(t)
+  local status, fraud = t.transaction_status, t.fraud_status
+  if status == "settlement" or status == "capture" then
+    if fraud == nil or fraud == "accept" then return "success" end
+    return fraud == "challenge" and "processing" or "failed"
+  end
+  if status == "refund" or status == "partial_refund" then return "success" end -- it had been paid
+  local words = { pending = "pending", authorize = "processing", deny = "failed", failure = "failed", cancel = "cancelled",
+    expire = "expired", chargeback = "reversed" }
+  return words[status]
+end
+
+local function failure_of(t)
+  if t.transaction_status == "failure" then return "BANK_UNAVAILABLE" end
+  return t.fraud_status == "deny" and "FRAUD_DETECTED" or "CARD_DECLINED"
+end
+
+-- A transaction as our decision about the charge.
+local function decide(t, shown, op)
+  local word = word_of(t)
+  if word == "success" then
+    local amount = amount_of(t)
+    if not amount then return unknown { message = "gross_amount " .. tostring(t.gross_amount) .. " is no amount" } end
+    return success { reference = t.transaction_id, money_id = t.transaction_id, amount = amount, paid_at = at(t.settlement_time) }
+  elseif word == "pending" or word == "processing" then
+    local facts = shown(t, op) or {}
+    facts.reference, facts.expires_at = t.transaction_id, at(t.expiry_time)
+    facts.data = { transaction_id = t.transaction_id }
+    return word == "pending" and pending(facts) or processing(facts)
+  elseif word == "failed" or word == "reversed" then
+    -- `deny` of a charge may still turn into settlement: the core takes that money all the same
+    return failed { category = failure_of(t), code = t.transaction_status, message = t.status_message, final = true }
+  elseif word == "cancelled" then
+    return cancelled {}
+  elseif word == "expired" then
+    return expired {}
+  end
+  return unknown { message = "transaction_status " .. tostring(t.transaction_status) }
+end
+
+-- The transaction by our order id or theirs; nil and its status_code, or nil, nil and why.
+local function ask(ctx, id)
+  local answer, why = ctx.http.get(request(ctx, { url = url(ctx, "/v2/" .. form.escape(id) .. "/status") }))
+  if not answer then return nil, nil, why end
+  local body, code = body_of(answer)
+  if not body or not body.transaction_status then return nil, code, said(answer, code) end
+  if body.order_id ~= id and body.transaction_id ~= id then return nil, nil, "Midtrans spoke of another transaction" end
+  return body, code
+end
+
+---- operations ----
+
+-- Of operations on a payment: what the provider knows the payment by.
+local function target(op) return op.input.reference or op.reference end
+
+local function customer(op)
+  local c = op.input.customer
+  return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
+end
+
+local function inquire_create(ctx, op, spec)
+  local t, code, why = ask(ctx, op.reference)
+  if not t then
+    -- Gone after it was seen, or the wrong key: that proves nothing.
+    if code == "404" and op.status ~= "pending" and op.status ~= "processing" then
+      return not_created { message = "Midtrans does not know it" }
+    end
+    return unknown { message = why or code }
+  end
+  local word = word_of(t)
+  if (word == "pending" or word == "processing") and amount_of(t) ~= op.input.amount then
+    return failed { category = "DUPLICATE_TRANSACTION", code = "406", final = true,
+      message = "this order id belongs to another amount at Midtrans" }
+  end
+  return decide(t, spec.shown, op)
+end
+
+-- What is left until the payment's end; Midtrans takes 20 seconds at least.
+local function expiry(ctx, op)
+  local seconds = op.expires_at and (op.expires_at - ctx.now()) // 1000 or op.input.expires_in
+  return seconds and { expiry_duration = math.max(20, seconds), unit = "second" } or nil
+end
+
+local function create(ctx, op, spec)
+  local what = {}
+  for name, value in pairs(type(spec.charge) == "function" and spec.charge(ctx, op) or spec.charge) do what[name] = value end
+  what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
+  what.customer_details = customer(op)
+  what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
+  what.custom_expiry = expiry(ctx, op)
+  local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
+    headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
+  if not answer and sent == false then return not_created { message = why, code = code } end
+  if not answer then return unknown { message = why, code = code } end
+  local body
+  body, code = body_of(answer)
+  if code == "406" then return inquire_create(ctx, op, spec) end
+  if code == "429" then return not_created { message = "Midtrans wants us slower", code = code } end
+  if FAILURES[code] then return refused(code, body) end
+  if not body or not body.transaction_status then return unknown { message = said(answer, code), code = code } end
+  if body.order_id ~= op.reference then return unknown { message = "Midtrans spoke of another order" } end
+  return decide(body, spec.shown, op)
+end
+
+-- Of a cancel: did it happen?
+local function inquire_cancel(ctx, op)
+  local t, code, why = ask(ctx, target(op))
+  if code == "404" then return success {} end -- nobody can pay what is not there
+  if not t then return unknown { message = why } end
+  local word = word_of(t)
+  if word == "pending" then return not_created { message = "it is still open" } end
+  if word == "success" then
+    return failed { category = "INVALID_REQUEST", code = "412", message = "it is paid", final = true }
+  end
+  return word and word ~= "processing" and success {} or unknown { message = tostring(t.transaction_status) }
+end
+
+local function cancel(ctx, op)
+  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/cancel") }))
+  if not answer and sent == false then return not_created { message = why } end
+  if not answer then return unknown { message = why } end
+  local body, code = body_of(answer)
+  if code == "200" and body.transaction_status == "cancel" then return success {} end
+  if code == "412" or code == "404" then return inquire_cancel(ctx, op) end
+  if FAILURES[code] then return refused(code, body) end
+  return unknown { message = said(answer, code), code = code }
+end
+
+local function refund_key(op) return (op.reference:gsub("[^%w%-_]", "-")) end
+
+local function inquire_refund(ctx, op)
+  local t, _, why = ask(ctx, target(op))
+  if not t then return unknown { message = why } end
+  for _, r in ipairs(midtrans.list(t.refunds)) do
+    if r.refund_key == refund_key(op) then return success { reference = r.refund_chargeback_id and tostring(r.refund_chargeback_id) } end
+  end
+  return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
+end
+
+local function refund(ctx, op)
+  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
+    url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/refund/online/direct"),
+    json = { refund_key = refund_key(op), amount = op.input.amount, reason = op.input.reason } }))
+  if not answer and sent == false then return not_created { message = why } end
+  if not answer then return unknown { message = why } end
+  local body, code = body_of(answer)
+  if code == "200" and body.refund_key == refund_key(op) then
+    return success { reference = body.refund_chargeback_id and tostring(body.refund_chargeback_id) }
+  end
+  if code == "406" then return inquire_refund(ctx, op) end
+  if code == "202" and body and body.transaction_status then -- the bank said no; 202 without one: a twin is on its way
+    return failed { category = "PROVIDER_ERROR", code = code, message = body.status_message, final = true }
+  end
+  if FAILURES[code] then return refused(code, body) end
+  return unknown { message = said(answer, code), code = code }
+end
+
+local INQUIRE = { cancel = inquire_cancel, refund = inquire_refund }
+
+---- notifications ----
+
+-- X-Signature-Key over the raw body, where it is given, decides; else signature_key in the body.
+local function verified(ctx, req, note)
+  local given = req.headers["x-signature-key"]
+  if given then return crypto.equal(given:lower(), crypto.sha512({ req.body, ctx.config.server_key }, "hex")) end
+  for _, name in ipairs { "order_id", "status_code", "gross_amount", "signature_key" } do
+    if type(note[name]) ~= "string" then return false end
+  end
+  return crypto.equal(note.signature_key:lower(),
+    crypto.sha512({ note.order_id, note.status_code, note.gross_amount, ctx.config.server_key }, "hex"))
+end
+
+-- Good news for an open attempt is believed; for all else Midtrans is asked, because notifications
+-- come late and out of order and their status is not signed. Nil: it could not be asked now.
+local function truth(ctx, note, attempt)
+  if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
+  return (ask(ctx, note.transaction_id or note.order_id))
+end
+
+function midtrans.notify(ctx, req)
+  local note = json.decode(req.body)
+  ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
+  local told = word_of(note)
+  if told == "pending" or told == "processing" then return reply(200, { status = "ok" }) end -- no news
+  local attempt = ctx.find { reference = note.order_id }
+  local t = truth(ctx, note, attempt)
+  if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
+  local word = word_of(t)
+  local paid = attempt and attempt.status == "success"
+  if word == "failed" and (paid or t.settlement_time) then word = "reversed" end -- the bank took it back
+  if word == nil or word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
+  if t.transaction_status == "partial_chargeback" then log.error("partial_chargeback", { order = t.order_id }) end
+  local amount = amount_of(t)
+  if not amount and (word == "success" or word == "reversed") then error("gross_amount is no amount in rupiah") end
+  local money = word == "success" or word == "reversed"
+  local verdict = ctx.settle { reference = t.order_id, status = word, money_id = money and t.transaction_id or nil,
+    amount = money and amount or nil, paid_at = money and at(t.settlement_time) or nil,
+    category = word == "failed" and failure_of(t) or nil, code = word == "failed" and t.transaction_status or nil }
+  return reply(verdict == "not_found" and 503 or 200, { status = verdict })
+end
+
+---- a channel ----
+
+function midtrans.channel(spec)
+  return {
+    api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = "offer",
+    limits = spec.limits, expires = spec.expires, hosts = HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
+    amounts = "closed", docs = spec.docs,
+    create = function(ctx, op) return create(ctx, op, spec) end,
+    inquire = function(ctx, op) return (INQUIRE[op.kind] or inquire_create)(ctx, op, spec) end,
+    cancel = cancel,
+    refund = spec.refunds and refund or nil,
+    notify = midtrans.notify,
+  }
+end
+
+return midtrans

@@ -1,0 +1,82 @@
+-- scripts/lib/sandbox_midtrans.lua: what Midtrans takes as a charge and what it says to one that is
+-- wrong. For its simulator only; the channels share nothing with it.
+local rules = {}
+
+local DAY = 86400000
+rules.BANKS = { -- prefix, digits behind it
+  bca = { "81278", 11 }, bni = { "98812345", 8 }, bri = { "12345", 13 }, permata = { "856200", 10 }, cimb = { "81093", 13 },
+}
+rules.TYPES = { -- how long it can be paid, and refunded; the message of a charge
+  bank_transfer = { lasts = DAY, longest = 180 * DAY, says = "Success, Bank Transfer transaction is created" },
+  echannel = { lasts = DAY, longest = 180 * DAY, says = "OK, Mandiri Bill transaction is successful" },
+  qris = { lasts = 15 * 60000, longest = 5 * DAY, refund = 45 * DAY, says = "QRIS transaction is created" },
+  gopay = { lasts = 15 * 60000, longest = 7 * DAY, refund = 45 * DAY, says = "GO-PAY transaction is created" },
+}
+local UNITS = { second = 1000, minute = 60000, hour = 3600000, day = DAY }
+
+local function table_or(value) return type(value) == "table" and value or {} end
+
+local function check_items(want, amount, wrong)
+  if want.item_details == nil then return end
+  local sum = 0
+  for _, item in ipairs(table_or(want.item_details)) do
+    local price, quantity = table_or(item).price, table_or(item).quantity
+    if math.type(price) ~= "integer" or math.type(quantity) ~= "integer" then
+      wrong[#wrong + 1] = "item_details price and quantity are required and must be integers"
+      return
+    end
+    sum = money.add(sum, money.mul(price, quantity))
+  end
+  if sum ~= amount then wrong[#wrong + 1] = "transaction_details.gross_amount is not equal to the sum of item_details" end
+end
+
+local function check_expiry(want, kind, wrong)
+  local expiry = want.custom_expiry
+  if expiry == nil then return kind.lasts end
+  local unit = UNITS[table_or(expiry).unit or "minute"]
+  local n = table_or(expiry).expiry_duration
+  if not unit or math.type(n) ~= "integer" or n < 1 or n > 1000000 then
+    wrong[#wrong + 1] = "custom_expiry.expiry_duration must be a positive integer, custom_expiry.unit one of second, minute, hour, day"
+    return kind.lasts
+  end
+  if n * unit > kind.longest or n * unit < 20000 then wrong[#wrong + 1] = "custom_expiry.expiry_duration is out of range" end
+  local from = expiry.order_time and time.parse(expiry.order_time, "%Y-%m-%d %H:%M:%S %z")
+  if expiry.order_time and not from then wrong[#wrong + 1] = "custom_expiry.order_time must be like 2016-12-07 11:54:12 +0700" end
+  return n * unit, from
+end
+
+-- What is wrong, in Midtrans' words; how long it can be paid, in ms, and from when (nil: now).
+function rules.check(want)
+  local wrong, details = {}, table_or(want.transaction_details)
+  local order, amount = details.order_id, details.gross_amount
+  if type(order) ~= "string" or order == "" then
+    wrong[1] = "transaction_details.order_id is required"
+  elseif #order > 50 then
+    wrong[1] = "transaction_details.order_id length must be 50 at most"
+  elseif order:find "[^%w%-_~.]" then
+    wrong[1] = "transaction_details.order_id may hold letters, digits, - _ ~ . only"
+  end
+  if math.type(amount) ~= "integer" or amount < 1 or amount > 999999999999 then
+    wrong[#wrong + 1] = "transaction_details.gross_amount is required and must be a positive integer"
+  else
+    check_items(want, amount, wrong)
+  end
+  local bank = table_or(want.bank_transfer).bank
+  if want.payment_type == "bank_transfer" and not rules.BANKS[bank] then wrong[#wrong + 1] = "bank_transfer.bank is required and must be a supported bank" end
+  local number = table_or(want.bank_transfer).va_number
+  if number ~= nil and (type(number) ~= "string" or not number:find "^%d+$") then wrong[#wrong + 1] = "bank_transfer.va_number must be digits" end
+  if want.payment_type == "echannel" then
+    local e = table_or(want.echannel)
+    if type(e.bill_info1) ~= "string" or #e.bill_info1 > 10 then wrong[#wrong + 1] = "echannel.bill_info1 is required, 10 characters at most" end
+    if type(e.bill_info2) ~= "string" or #e.bill_info2 > 30 then wrong[#wrong + 1] = "echannel.bill_info2 is required, 30 characters at most" end
+    if e.bill_key ~= nil and not tostring(e.bill_key):find "^%d%d%d%d%d%d+$" then wrong[#wrong + 1] = "echannel.bill_key must be 6 to 12 digits" end
+  end
+  for i = 1, 3 do
+    local field = want["custom_field" .. i]
+    if field ~= nil and (type(field) ~= "string" or #field > 255) then wrong[#wrong + 1] = "custom_field" .. i .. " length must be 255 at most" end
+  end
+  return wrong, check_expiry(want, rules.TYPES[want.payment_type], wrong)
+end
+rules.table_or = table_or
+
+return rules

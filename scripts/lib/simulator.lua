@@ -1,0 +1,357 @@
+-- scripts/lib/simulator.lua: what all simulators share: being told to misbehave, callbacks with the
+-- provider's own retries, things to do later, a list of what was made, a page for a person.
+-- Everything here is durable and shared by workers: it lives in ctx.store and changes by cas.
+--
+--   local sim = simulator.new {
+--     provider = "acme", title = "Acme",
+--     keys  = { "order_id" },                    what `match` may name, besides order_id
+--     words = { "refused" },                     those that make sense here, besides reset; nil: all
+--     retry = function(status, tried) end,       ms until a callback goes again; nil: never
+--     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
+--     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
+--     later = { expire = function(ctx, arg) end },
+--     rows  = function(ctx) end,                 the page: { { ref =, payable =, cells = {...}, back = }, ... }
+--     columns = { "order", ... } }
+--   return { ..., routes = sim.routes { ["POST /v2/charge"] = function(ctx, request) ... end } }
+local simulator = {}
+
+-- Which orders a call, a callback or a payment uses up.
+local CALL = { "maintenance", "server_error", "rubbish", "slow" }
+local EFFECT = { "maintenance", "refused", "timeout_before_debit", "timeout_after_debit", "server_error", "rubbish", "slow" }
+local CALLBACK = { "reorder", "duplicate", "wrong_signature" }
+local PAYMENT = { "late", "short", "over", "deny_after_settlement" }
+local OTHER = { "reset" }
+local WORDS, SORTED = {}, {}
+for _, list in ipairs { CALL, EFFECT, CALLBACK, PAYMENT, OTHER } do
+  for _, word in ipairs(list) do
+    if not WORDS[word] then SORTED[#SORTED + 1] = word end
+    WORDS[word] = true
+  end
+end
+table.sort(SORTED)
+
+-- How simulators reach this very server: the transport of simulated mode knows the name.
+simulator.HOME = "http://luwak.simulated"
+simulator.SHORT_BY = 1000
+simulator.SLOW_MS = 10000
+local HOLD = "58s" -- longer than any caller waits, within the deadline of our own call
+local ORDERS_MAX, COUNT_MAX, RECENT, TRIES = 100, 1000, 50, 100
+
+---- durable documents ----
+
+-- change(value or nil) -> the new value, a result; no new value: nothing is written. May run often.
+function simulator.update(ctx, key, change)
+  for _ = 1, TRIES do
+    local text, version = ctx.store.get(key)
+    local value, result = change(text and json.decode(text))
+    if value == nil then return result end
+    local done, why, code = ctx.store.cas(key, json.encode(value), version)
+    if done then return result end
+    if code ~= "E_GUARD" then error(key .. ": " .. why) end
+  end
+  error(key .. ": others change it all the time")
+end
+
+function simulator.read(ctx, key)
+  local text = ctx.store.get(key)
+  return text and json.decode(text)
+end
+
+---- orders to misbehave ----
+
+-- "inv-1" fits what the provider knows as "inv-1", or, where that was taken, as "inv-1-x7k2".
+local function same(wanted, has)
+  if has == nil then return false end
+  return has == wanted or (#has == #wanted + 5 and has:sub(1, #wanted + 1) == wanted .. "-")
+end
+
+local function fits(order, facts)
+  for key, wanted in pairs(order.match or {}) do
+    if not same(wanted, facts[key]) then return false end
+  end
+  return true
+end
+
+-- The first order with one of the words that fits; it is used up by one (maintenance is not).
+local function take(ctx, words, facts)
+  local wanted = {}
+  for _, word in ipairs(words) do wanted[word] = true end
+  return simulator.update(ctx, "orders", function(orders)
+    for i, order in ipairs(orders or {}) do
+      if wanted[order.next] and fits(order, facts) then
+        if order.next == "maintenance" then return nil, order.next end
+        order.count = order.count - 1
+        if order.count == 0 then table.remove(orders, i) end
+        return json.array(orders), order.next
+      end
+    end
+  end)
+end
+
+local function hold()
+  engine.sleep(HOLD)
+  return reply(504, "nobody waits any more")
+end
+
+-- Business time, so that the clock can be moved past it.
+local function wait_ms(ctx, ms)
+  local goal = ctx.now() + ms
+  while ctx.now() < goal do engine.sleep(math.min(200, goal - ctx.now())) end
+end
+
+local RUBBISH = '<html><body>{"ok":tru'
+
+-- One call of the provider's interface. what: { facts = {order_id =}, effect = it changes something,
+-- refused = function() a decline end, broken = function() the provider's own 500 end,
+-- maintenance = function() end }
+function simulator.call(ctx, what, run)
+  local word = take(ctx, what.effect and what.refused and EFFECT or CALL, what.facts)
+  if word == "maintenance" then return what.maintenance and what.maintenance() or reply(503, "maintenance") end
+  if word == "server_error" then return what.broken and what.broken() or reply(500, "internal error") end
+  if word == "refused" then return what.refused() end
+  if word == "timeout_before_debit" then return hold() end
+  if word == "slow" then wait_ms(ctx, simulator.SLOW_MS) end
+  local answer = run()
+  if word == "timeout_after_debit" then return hold() end
+  if word == "rubbish" then return reply(200, RUBBISH, { ["Content-Type"] = "text/html" }) end
+  return answer
+end
+
+-- What is told about one payment: due or what was asked for, 1,000 less, 1,000 more.
+function simulator.amount(ctx, facts, due, asked)
+  if asked then return asked end
+  local word = take(ctx, { "short", "over" }, facts)
+  if word == "short" then return math.max(1, due - simulator.SHORT_BY) end
+  return word == "over" and due + simulator.SHORT_BY or due
+end
+function simulator.late(ctx, facts) return take(ctx, { "late" }, facts) ~= nil end
+function simulator.denied(ctx, facts) return take(ctx, { "deny_after_settlement" }, facts) ~= nil end
+
+---- what was made, newest first ----
+
+function simulator.remember(ctx, key)
+  local n = ctx.counter "made"
+  ctx.store.put("made " .. n, key)
+  ctx.store.put("latest", tostring(n)) -- a hint: of two at once either may win
+  return n
+end
+
+function simulator.recent(ctx)
+  local keys, n = {}, tonumber((ctx.store.get "latest") or "0") + 8
+  while n > 0 and #keys < RECENT do
+    keys[#keys + 1] = ctx.store.get("made " .. n)
+    n = n - 1
+  end
+  return keys
+end
+
+---- a page for a person ----
+
+local HTML = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
+local function escape(value) return (tostring(value):gsub("[&<>\"']", HTML)) end
+
+local PAGE = [[<!doctype html><html lang="en"><meta charset="utf-8"><title>%s</title>
+<style>body{font:15px system-ui;margin:2em auto;max-width:70em;padding:0 1em}table{border-collapse:collapse;width:100%%}
+td,th{padding:.4em .6em;text-align:left;border-bottom:1px solid #ddd}button{cursor:pointer}#said{white-space:pre-wrap}</style>
+<h1>%s</h1><p>A stand-in for the provider: its books, and a person who pays.
+<code>POST _control</code> tells it to misbehave: %s.</p>
+<p><label>misbehave next <select id="next"><option></option>%s</select></label> <output id="said"></output></p>
+<table><thead><tr>%s<th></th></tr></thead><tbody>%s</tbody></table>
+<script>
+const said = document.getElementById('said'), next = document.getElementById('next')
+async function tell (what) {
+  const r = await fetch('/sandbox/%s/_control', { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(what) })
+  said.textContent = await r.text()
+  return r.ok
+}
+next.onchange = () => next.value && tell({ next: next.value })
+for (const b of document.querySelectorAll('button')) b.onclick = async () => { if (await tell({ pay: b.value })) b.dataset.back ? location = b.dataset.back : location.reload() }
+</script>]]
+
+local function page(spec, rows)
+  local heads, lines, options = {}, {}, {}
+  for i, name in ipairs(spec.columns) do heads[i] = "<th>" .. escape(name) .. "</th>" end
+  for i, word in ipairs(spec.words) do options[i] = "<option>" .. word .. "</option>" end
+  for i, row in ipairs(rows) do
+    local cells = {}
+    for k, cell in ipairs(row.cells) do cells[k] = "<td>" .. escape(cell) .. "</td>" end
+    local button = row.payable and ('<button value="%s" data-back="%s">pay</button>'):format(escape(row.ref), escape(row.back or "")) or ""
+    lines[i] = "<tr>" .. table.concat(cells) .. "<td>" .. button .. "</td></tr>"
+  end
+  return reply(200, PAGE:format(escape(spec.title), escape(spec.title), table.concat(spec.words, ", "),
+    table.concat(options), table.concat(heads), table.concat(lines, "\n"), spec.provider),
+    { ["Content-Type"] = "text/html; charset=utf-8" })
+end
+
+---- the control ----
+
+local function bad(field, why)
+  return reply(400, json.encode { type = "about:blank", title = "Bad Request", status = 400, code = "INVALID_REQUEST",
+    param = field, detail = (field and field .. ": " or "") .. why }, { ["Content-Type"] = "application/problem+json" })
+end
+
+local FIELDS = { next = true, count = true, match = true, pay = true, amount = true }
+
+local function text_ok(value) return type(value) == "string" and #value >= 1 and #value <= 200 end
+local function number_ok(value, max) return math.type(value) == "integer" and value >= 1 and value <= max end
+
+local function wrong(spec, want)
+  if type(want) ~= "table" or #want > 0 then return nil, "expected an object with next or pay" end
+  for name in sorted(want) do
+    if not FIELDS[name] then return name, "there is no such field; next, count, match, pay, amount" end
+  end
+  if want.next == nil and want.pay == nil then return "next", "say next or pay" end
+  if want.next ~= nil and want.pay ~= nil then return "pay", "next and pay exclude each other" end
+  if want.pay ~= nil then
+    if not text_ok(want.pay) then return "pay", "expected a reference, an order id or a payment id" end
+    if want.amount ~= nil and not number_ok(want.amount, 1000000000000) then return "amount", "expected a positive integer" end
+    for _, name in ipairs { "count", "match" } do
+      if want[name] ~= nil then return name, "goes with next only" end
+    end
+    return
+  end
+  if want.amount ~= nil then return "amount", "goes with pay only" end
+  if not spec.known[want.next] then
+    local why = WORDS[want.next] and want.next .. " makes no sense here; " or ""
+    return "next", why .. "expected one of " .. table.concat(spec.words, ", ")
+  end
+  if want.count ~= nil and not number_ok(want.count, COUNT_MAX) then return "count", "expected an integer from 1 to 1000" end
+  if want.match == nil then return end
+  if type(want.match) ~= "table" or #want.match > 0 then return "match", "expected an object" end
+  for name, value in sorted(want.match) do
+    local known = name == "order_id"
+    for _, key in ipairs(spec.keys or {}) do known = known or key == name end
+    if not known then return "match." .. tostring(name), "there is no such key" end
+    if not text_ok(value) then return "match." .. name, "expected a text" end
+  end
+end
+
+---- one provider's simulator ----
+
+function simulator.new(spec)
+  spec.known = { reset = true }
+  for _, word in ipairs(spec.words or SORTED) do spec.known[word] = true end
+  spec.words = {}
+  for word in sorted(spec.known) do spec.words[#spec.words + 1] = word end
+  local sim = { call = simulator.call, amount = simulator.amount, late_word = simulator.late, denied = simulator.denied,
+    remember = simulator.remember, recent = simulator.recent, update = simulator.update, read = simulator.read }
+
+  -- Runs spec.later[name](ctx, arg) at a time of the engine's clock, also after a restart.
+  function sim.later(ctx, at, name, arg)
+    local id = crypto.uuid()
+    ctx.store.put("later " .. id, json.encode { name = name, arg = arg, at = at })
+    assert(jobs.enqueue("simulator", { provider = spec.provider, id = id }, { at = at }))
+  end
+
+  local function post(ctx, cb)
+    local answer, why = ctx.http.post { url = cb.url, headers = cb.headers, body = cb.body, timeout = "15s" }
+    return { url = cb.url, status = answer and answer.status, error = why, body = cb.body }
+  end
+
+  -- Sends once; what fails goes again as the provider's own schedule has it.
+  local function send(ctx, cb, first)
+    local said = post(ctx, first or cb)
+    local status = said.status or 0
+    if status >= 200 and status < 300 then return said end
+    local wait = spec.retry(status, cb.tried)
+    if wait then
+      sim.later(ctx, ctx.now() + wait, "callback", { url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+    end
+    said.again_in_ms = wait
+    return said
+  end
+
+  local function release(ctx)
+    local held = simulator.update(ctx, "held", function(list)
+      if list and #list > 0 then return json.array {}, list end
+    end)
+    local all = json.array {}
+    for _, cb in ipairs(held or {}) do all[#all + 1] = send(ctx, cb) end
+    return all
+  end
+
+  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end }
+  -- Returns what became of it, one entry per request that went.
+  function sim.callback(ctx, cb)
+    local keep = { url = cb.url, headers = cb.headers, body = cb.body, tried = 0 }
+    local word = take(ctx, CALLBACK, cb.facts)
+    if word == "reorder" then
+      simulator.update(ctx, "held", function(list)
+        list = list or {}
+        list[#list + 1] = keep
+        return json.array(list)
+      end)
+      return json.array {}
+    end
+    local spoiled
+    if word == "wrong_signature" then
+      local headers, body = cb.spoil()
+      spoiled = { url = cb.url, headers = headers, body = body }
+    end
+    local said = json.array { send(ctx, keep, spoiled) }
+    if word == "duplicate" then said[2] = post(ctx, keep) end
+    for _, more in ipairs(release(ctx)) do said[#said + 1] = more end
+    return said
+  end
+
+  local function pay(ctx, want)
+    local made, status, why = spec.pay(ctx, want.pay, want.amount)
+    if made then return reply(200, made) end
+    if status == 400 then return bad("amount", why) end
+    if status == 404 then return bad("pay", why or "nothing bears this reference") end
+    return reply(status, { code = "INVALID_STATE", detail = why })
+  end
+
+  local function order(ctx, want)
+    if want.next == "reset" then
+      simulator.update(ctx, "orders", function() return json.array {} end)
+      return reply(200, { orders = json.array {}, released = #release(ctx) })
+    end
+    if want.next == "deny_after_settlement" and want.match and spec.take_back and spec.take_back(ctx, want.match) then
+      return reply(200, { taken_back = want.match })
+    end
+    local full, orders = false, nil
+    simulator.update(ctx, "orders", function(list)
+      list = list or {}
+      full, orders = #list >= ORDERS_MAX, list
+      if full then return end
+      list[#list + 1] = { next = want.next, count = want.count or 1, match = want.match }
+      return json.array(list)
+    end)
+    if full then return bad("next", "100 orders wait already; say reset") end
+    return reply(200, { orders = json.array(orders) })
+  end
+
+  local function control(ctx, request)
+    local want = json.decode(request.body)
+    local field, why = wrong(spec, want)
+    if why then return bad(field, why) end
+    if want.pay then return pay(ctx, want) end
+    return order(ctx, want)
+  end
+
+  -- From the job "simulator": at least once, never before its time.
+  local function due(ctx, request)
+    local key = "later " .. request.params.id
+    local text, version = ctx.store.get(key)
+    if not text then return reply(200, { done = false }) end
+    local what = json.decode(text)
+    if what.at > ctx.now() then return reply(409, { due_in_ms = what.at - ctx.now() }) end
+    if what.name == "callback" then send(ctx, what.arg) else spec.later[what.name](ctx, what.arg) end
+    ctx.store.cas(key, nil, version) -- after: a crash in between does it again, as a provider would
+    return reply(200, { done = true })
+  end
+
+  function sim.page(rows) return page(spec, rows) end
+
+  function sim.routes(routes)
+    routes["POST /_control"] = control
+    routes["POST /_due/:id"] = due
+    routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
+    return routes
+  end
+
+  return sim
+end
+
+return simulator

@@ -1,0 +1,71 @@
+-- scripts/sandbox/self.lua: the bank behind channels/self_va.lua. It keeps no accounts, because nobody
+-- opens one with it: whoever pays reads amount and number where a payer does, in the payment itself (the
+-- demo merchant's), and the bank tells of the money that came. POST _control {"pay": payment id or order
+-- id}, or {"pay": account number, "amount": n}.
+local simulator = require "simulator"
+
+local MERCHANT = { "sk_test_demo", "" }
+local LATE_BY = 3600000
+local sim
+
+local function tell(ctx, m)
+  local body = json.encode { va_number = m.va_number, amount = m.amount, money_id = m.money_id, paid_at = time.format(m.paid_at), status = m.status }
+  local function headers(key)
+    return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha512", key, body, "hex") }
+  end
+  return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/self", headers = headers(ctx.config.key), body = body,
+    facts = m.facts, spoil = function() return headers "somebody else's key", body end })
+end
+
+local function paid(ctx, m)
+  m.money_id, m.paid_at, m.status = "self-" .. crypto.uuid(), ctx.now(), "paid"
+  sim.remember(ctx, m.va_number .. " " .. m.amount)
+  local said = tell(ctx, m)
+  if simulator.denied(ctx, m.facts) then
+    m.status = "reversed"
+    for _, one in ipairs(tell(ctx, m)) do said[#said + 1] = one end
+  end
+  return { va_number = m.va_number, amount = m.amount, money_id = m.money_id, callbacks = said }
+end
+
+-- The payment that a payer would look at; nil: none of that name.
+local function payment(ctx, ref)
+  local path = ref:find "^pay_" and "/v1/payments/" .. form.escape(ref) or "/v1/payments?limit=1&order_id=" .. form.escape(ref)
+  local answer = ctx.http.get { url = simulator.HOME .. path, basic = MERCHANT }
+  local body = answer and answer.status == 200 and answer:json()
+  local p = body and (body.object == "list" and body.data[1] or body.object == "payment" and body)
+  return type(p) == "table" and type(p.instructions) == "table" and p.instructions.va_number and p or nil
+end
+
+local function pay(ctx, ref, amount)
+  if ref:find "^%d+$" and amount then return paid(ctx, { va_number = ref, amount = amount, facts = {} }) end
+  local p = payment(ctx, ref)
+  if not p and ref:find "^%d+$" then return nil, 400, "an account number alone does not say how much" end
+  if not p then return nil, 404, "no payment of the demo merchant with an account number" end
+  local facts = { order_id = p.order_id, payment_id = p.id }
+  local late = simulator.late(ctx, facts)
+  local m = { va_number = p.instructions.va_number, amount = simulator.amount(ctx, facts, p.amount_due, amount), facts = facts }
+  local ends = p.expires_at and time.parse(p.expires_at)
+  if not late or not ends or ctx.now() >= ends then return paid(ctx, m) end
+  sim.later(ctx, ends + LATE_BY, "pay", m)
+  return { va_number = m.va_number, amount = m.amount, pays_at = time.format(ends + LATE_BY) }
+end
+
+sim = simulator.new {
+  provider = "self", title = "Bank of our own virtual accounts", keys = { "payment_id" },
+  words = { "late", "duplicate", "reorder", "short", "over", "wrong_signature", "deny_after_settlement" }, columns = { "account and amount" },
+  pay = pay,
+  retry = function(_, tried) return ({ 60000, 300000, 1800000, 7200000 })[tried + 1] end,
+  rows = function(ctx)
+    local rows = {}
+    for i, text in ipairs(simulator.recent(ctx)) do rows[i] = { ref = text, payable = false, cells = { text } } end
+    return rows
+  end,
+  later = { pay = paid },
+}
+
+return {
+  api = 1, provider = "self", title = "Bank of our own virtual accounts",
+  config = { key = secret "SELF_KEY" },
+  routes = sim.routes {},
+}

@@ -52,6 +52,10 @@ static struct metric store_waiting = {.name = "luwak_store_waiting",
 static struct metric store_full = {
     .name = "luwak_store_full", .help = "1 while the disk takes no new work", .type = METRIC_GAUGE};
 
+static struct metric store_cache = {.name = "luwak_store_cache_bytes",
+                                    .help = "Pages of the data that the writer holds in memory",
+                                    .type = METRIC_GAUGE};
+
 static bool may_read_metrics(const struct worker *w, const struct http_exchange *x) {
     const char *token = config_text(w->engine->config, SET_LUWAK_METRICS_TOKEN);
     /* Behind a proxy on this machine everybody is 127.0.0.1. */
@@ -68,7 +72,8 @@ static bool may_read_metrics(const struct worker *w, const struct http_exchange 
 static void metrics(struct worker *w, struct http_exchange *x) {
     if (!may_read_metrics(w, x)) {
         admin_problem(x, PROBLEM_FORBIDDEN,
-                      STR("metrics are for this machine, or for the bearer of LUWAK_METRICS_TOKEN"),
+                      STR("metrics are for the bearer of LUWAK_METRICS_TOKEN; where it is not set, "
+                          "for this machine, in production for nobody"),
                       NULL);
         return;
     }
@@ -78,6 +83,7 @@ static void metrics(struct worker *w, struct http_exchange *x) {
     metric_set(&store_groups, (int64_t)stats.groups, NULL);
     metric_set(&store_waiting, (int64_t)stats.waiting, NULL);
     metric_set(&store_full, stats.full, NULL);
+    metric_set(&store_cache, (int64_t)stats.cache_bytes, NULL);
     struct buf body = {0};
     metrics_write(&body);
     answer(x, 200, "text/plain; version=0.0.4; charset=utf-8", buf_str(&body));
@@ -94,8 +100,16 @@ static void answer_page(struct http_exchange *x, struct buf *body) {
 }
 
 static void index_page(struct worker *w, struct http_exchange *x) {
-    struct buf body = {0};
-    page_index(&body, w->services.environment, w->engine->simulated);
+    struct buf body = {0}, base = {0};
+    const char *url = config_text(w->engine->config, SET_LUWAK_PUBLIC_URL);
+    struct str host = http_header(x, "host");
+    if (url != NULL)
+        buf_addstr(&base, (struct str){url, strlen(url) - str_ends(str_of(url), STR("/"))});
+    else
+        buf_addf(&base, "%s://%.*s", x->tls ? "https" : "http", STR_FMT(host));
+    page_index(&body, w->services.environment, w->engine->simulated, buf_str(&base));
+    if (base.err != 0) body.err = base.err;
+    buf_free(&base);
     answer_page(x, &body);
 }
 

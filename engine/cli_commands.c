@@ -84,8 +84,9 @@ const struct cli_command CLI_COMMANDS[] = {
         .name = "check",
         .summary = "Find what is wrong in scripts before they are live",
         .about = "Looks for syntax errors, unknown globals, tables that do not fit their kind's "
-                 "contract and configuration that is missing. Without FILE it checks every script "
-                 "under the root.",
+                 "contract and configuration that is missing: an error for the environment that "
+                 "LUWAK_ENV names, none with --simulated, only noted when neither is given. "
+                 "Without FILE it checks every script under the root.",
         .args = ARGS({"FILE", ARG_ANY, NULL, "Scripts or folders."}, {0}),
         .options = OPTIONS(JSON_OPTION,
                            {"write", "DIR", NO_SETTING, NULL,
@@ -167,8 +168,11 @@ const struct cli_command CLI_COMMANDS[] = {
     {
         .name = "deploy",
         .summary = "Let a staged script go live",
-        .about = "With LUWAK_SCRIPTS=staged a saved script is checked and then waits; this makes "
-                 "it serve on every worker.",
+        .about = "With LUWAK_SCRIPTS=staged a saved script is checked, its plays run, and then it "
+                 "waits; this makes it serve on every worker. Its plays are the tests below "
+                 "tests/lua and tests/plays that are named after it or after a module it "
+                 "requires: NAME_test.lua, NAME_..._test.lua. A version whose plays fail is broken "
+                 "until it or they are mended.",
         .args = ARGS({"FILE", ARG_MANY, NULL, "Scripts that wait."}, {0}),
         .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak deploy channels/bni_va.lua", "go live with what was checked"),
@@ -177,17 +181,21 @@ const struct cli_command CLI_COMMANDS[] = {
     {
         .name = "grant",
         .summary = "Allow a provider its hosts, keys and private networks",
-        .about = "In production a provider's scripts call only hosts and see only keys that were "
-                 "granted here. Without options it shows what the scripts ask for and what they "
-                 "have. Without PROVIDER it lists all.",
+        .about =
+            "In production a provider's scripts call only hosts and see only keys that were "
+            "granted here, and a version that asks for more is held back until it is granted; the "
+            "old "
+            "one serves meanwhile. Without options it shows what the scripts ask for and what they "
+            "have. Without PROVIDER it lists all.",
         .args = ARGS({"PROVIDER", ARG_OPTIONAL, NULL, "The provider's name."}, {0}),
-        .options = OPTIONS({"yes", NULL, NO_SETTING, NULL, "Grant all that its scripts ask for."},
-                           {"host", "HOST", NO_SETTING, NULL, "Grant this host."},
-                           {"key", "NAME", NO_SETTING, NULL, "Grant this configuration key."},
-                           {"network", "CIDR", NO_SETTING, NULL, "Grant this private network."},
-                           {"revoke", NULL, NO_SETTING, NULL,
-                            "Take back what the other options name, or everything."},
-                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .options = OPTIONS(
+            {"yes", NULL, NO_SETTING, NULL, "Grant all that its scripts ask for."},
+            {"host", "HOST", NO_SETTING, NULL, "Grant this host; several with commas between."},
+            {"key", "NAME", NO_SETTING, NULL, "Grant this configuration key, or keys."},
+            {"network", "CIDR", NO_SETTING, NULL, "Grant this private network, or networks."},
+            {"revoke", NULL, NO_SETTING, NULL,
+             "Take back what the other options name, or everything."},
+            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak grant bni --yes", "grant what the BNI scripts declare"),
         .run = cmd_grant,
     },

@@ -22,7 +22,7 @@ struct checking {
     const struct config *config;
     const char *root;
     bool json;
-    int checked, findings;
+    int checked, findings, notes;
     struct buf out;
 };
 
@@ -41,9 +41,7 @@ static bool key_set(void *data, const char *key) {
     return config_provider(c->config, provider, key, &value) != E_NOTFOUND;
 }
 
-static void finding(void *data, const char *path, int line, const char *text) {
-    struct checking *c = data;
-    c->findings++;
+static void print_one(struct checking *c, const char *path, int line, const char *text) {
     if (!c->json && line > 0) {
         printf("%s:%d: %s\n", path, line, text);
     } else if (!c->json) {
@@ -60,6 +58,35 @@ static void finding(void *data, const char *path, int line, const char *text) {
         json_end_object(&j);
         if (json_out_end(&j) == 0) printf("%.*s\n", STR_FMT(buf_str(&c->out)));
     }
+}
+
+static void finding(void *data, const char *path, int line, const char *text) {
+    struct checking *c = data;
+    c->findings++;
+    print_one(c, path, line, text);
+}
+
+static void note(void *data, const char *path, int line, const char *text) {
+    struct checking *c = data;
+    char noted[300];
+    snprintf(noted, sizeof noted, "note: %s", text);
+    c->notes++;
+    print_one(c, path, line, noted);
+}
+
+/* Where nothing says what the engine is for, keys are looked for as outside of simulated mode. */
+static void sum_up(const struct checking *c) {
+    printf("%d scripts checked, %d found", c->checked, c->findings);
+    switch (config_env(c->config)) {
+    case ENV_UNSET:
+        if (c->notes != 0)
+            printf(", %d noted; LUWAK_ENV is not set: all but simulated needs these keys",
+                   c->notes);
+        break;
+    case ENV_SIMULATED: printf("; simulated: no key is needed"); break;
+    default: break;
+    }
+    printf("\n");
 }
 
 /* ---- what is checked ---- */
@@ -175,7 +202,8 @@ int cmd_check(const struct cli_args *args) {
         c.root = root;
         const struct check_options o = {.root = root,
                                         .modules = BIND_MODULES,
-                                        .key_set = config_env(config) == ENV_UNSET ? NULL : key_set,
+                                        .key_set = key_set,
+                                        .note = config_env(config) == ENV_UNSET ? note : NULL,
                                         .finding = finding,
                                         .data = &c};
         int err = args->count != 0 ? named(&c, &o, &why) : all(&c, &o);
@@ -183,7 +211,7 @@ int cmd_check(const struct cli_args *args) {
         if (err != 0)
             code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
         else if (!c.json)
-            printf("%d scripts checked, %d found\n", c.checked, c.findings);
+            sum_up(&c);
         if (c.findings != 0) code = CLI_PROBLEMS;
     }
     if (fflush(stdout) != 0) code = CLI_PROBLEMS;

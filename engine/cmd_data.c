@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "cmd.h"
+#include "core/audit.h"
 #include "data.h"
 #include "engine.h"
 
@@ -139,6 +140,7 @@ int cmd_backup(const struct cli_args *args) {
 /* ---- verify ---- */
 
 struct findings {
+    const struct config *config;
     int bad;
 };
 
@@ -148,11 +150,35 @@ static void line(void *data, bool good, const char *text) {
     printf("%-4s %s\n", good ? "ok" : "BAD", text);
 }
 
+/* The chain of the audit log, which only the data key can tell from a forged one. */
+static int look_at_audit(struct store *store, struct findings *found, struct why *why) {
+    struct core core = {.store = store};
+    struct seal_ring *ring = NULL;
+    int64_t lines = 0, bad = 0;
+    char text[100];
+    int err = data_ring(&ring, found->config, why);
+    if (err != 0) return err;
+    core.ring = ring;
+    err = audit_verify(&core, &lines, &bad);
+    seal_ring_delete(ring);
+    if (err != 0 && err != E_CORRUPT)
+        return why_set(why, err, "the audit log cannot be read: %s", err_text(err));
+    if (err == 0)
+        snprintf(text, sizeof text, "the audit log's chain holds, %lld lines", (long long)lines);
+    else
+        snprintf(text, sizeof text,
+                 "the audit log: line %lld was changed, or was written under another data key",
+                 (long long)bad);
+    line(found, err == 0, text);
+    return 0;
+}
+
 static int look(struct store *store, bool remote, void *data, struct why *why) {
     (void)remote;
     const struct store_report report = {line, data};
     int err = store_verify(store, &report);
-    return err == 0 || err == E_CORRUPT ? 0 : why_set(why, err, "%s", err_text(err));
+    if (err == 0) return look_at_audit(store, data, why);
+    return err == E_CORRUPT ? 0 : why_set(why, err, "%s", err_text(err));
 }
 
 /* A backup is one file: it is looked at as a copy, so that not even a lock is left beside it. */
@@ -174,6 +200,16 @@ static int copy_file(const char *from, const char *to, struct why *why) {
     return err;
 }
 
+static bool is_database(const char *path) {
+    static const char MAGIC[16] = "SQLite format 3";
+    char head[sizeof MAGIC];
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    bool is = fd >= 0 && read(fd, head, sizeof head) == sizeof head &&
+              memcmp(head, MAGIC, sizeof MAGIC) == 0;
+    if (fd >= 0) close(fd);
+    return is;
+}
+
 static int verify_file(const char *path, struct findings *found, struct why *why) {
     struct clock clock;
     struct store *store = NULL;
@@ -185,7 +221,11 @@ static int verify_file(const char *path, struct findings *found, struct why *why
     err = copy_file(path, file, why);
     const struct store_options o = {
         .path = dir, .clock = &clock, .readers = 1, .reserve = 4096, .unchecked = true};
-    if (err == 0) err = store_open(&store, &o, why);
+    if (err == 0 && !is_database(file))
+        err = why_set(why, E_INVAL,
+                      "%s: is no database of Luwak's: name a copy that `luwak backup` made", path);
+    if (err == 0 && (err = store_open(&store, &o, why)) == E_CORRUPT)
+        why_set(why, err, "%s: is damaged so that it cannot be opened: take an older backup", path);
     if (err == 0) err = look(store, false, found, why);
     if (store != NULL) store_close(store);
     data_temporary_remove(dir);
@@ -197,7 +237,7 @@ int cmd_verify(const struct cli_args *args) {
     int code = cli_config(args, false, &config);
     if (code == 0) code = cmd_setup(args, config);
     if (code == 0) {
-        struct findings found = {0};
+        struct findings found = {config, 0};
         struct why why = {0};
         int err = args->count > 0 ? verify_file(args->args[0], &found, &why)
                                   : with_store(config, true, look, &found, &why);

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 void cmd_script_path(const char *root, const char *given, char out[DATA_PATH_MAX]) {
@@ -100,9 +101,12 @@ int cmd_deploy(const struct cli_args *args) {
     return code;
 }
 
+enum { GRANTS_MAX = 100 };
+
 int cmd_grant(const struct cli_args *args) {
     static const char *const KINDS[] = {"host", "key", "network"};
-    const char *argv[1 + 2 * ARRAY_LEN(KINDS)];
+    const char *argv[1 + 2 * GRANTS_MAX];
+    char values[ARRAY_LEN(KINDS)][4096];
     size_t count = 0;
     bool yes = cli_flag(args, "yes"), revoke = cli_flag(args, "revoke");
     if (args->count > 0) argv[count++] = args->args[0];
@@ -111,8 +115,14 @@ int cmd_grant(const struct cli_args *args) {
         if (value == NULL) continue;
         if (args->count == 0)
             return cli_fail(args, CLI_USAGE, "PROVIDER is missing; `luwak grant --help` shows how");
-        argv[count++] = KINDS[i];
-        argv[count++] = value;
+        if (snprintf(values[i], sizeof values[i], "%s", value) >= (int)sizeof values[i])
+            return cli_fail(args, CLI_USAGE, "--%s: too long", KINDS[i]);
+        for (char *rest = values[i], *one; (one = strsep(&rest, ",")) != NULL;) {
+            if (count > 2 * (GRANTS_MAX - 1))
+                return cli_fail(args, CLI_USAGE, "more than %d grants at once", GRANTS_MAX);
+            argv[count++] = KINDS[i];
+            argv[count++] = one;
+        }
     }
     if ((yes || revoke) && args->count == 0)
         return cli_fail(args, CLI_USAGE, "PROVIDER is missing; `luwak grant --help` shows how");

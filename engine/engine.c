@@ -5,8 +5,8 @@
 #include "base/mem.h"
 #include "data.h"
 #include "demo.h"
-#include "named_queries.h"
 #include "net/http_client.h"
+#include "plays.h"
 #include "script/grants.h"
 #include "script/script_set.h"
 #include "script/tokens.h"
@@ -56,10 +56,7 @@ static int find_root(struct engine *e, const char *named, struct why *why) {
 /* ---- keys ---- */
 
 static int open_ring(struct engine *e, struct why *why) {
-    const char *key = config_text(e->config, SET_LUWAK_DATA_KEY);
-    /* Simulated data is worth nothing: a key that everybody can read here keeps it readable. */
-    if (key == NULL) key = "73696d756c6174656420646174612c2076616c75656c657373206b6579202121";
-    return seal_ring_new(&e->ring, str_of(key), why);
+    return data_ring(&e->ring, e->config, why);
 }
 
 /* ---- the environment stamp and the stored clock ---- */
@@ -231,7 +228,6 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
     char folder[1100];
     snprintf(folder, sizeof folder, "%s/scripts/migrations", e->root);
     err = store_migrate(e->store, access(folder, R_OK) == 0 ? folder : NULL, why);
-    if (err == 0) err = named_queries_load(e->store, e->root, why);
     return err != 0 ? err : check_stamp(e, why);
 }
 
@@ -245,9 +241,23 @@ static void script_broken(void *data, const char *path, const char *text) {
     metric_add(&scripts_broken, 1, LABELS(path));
 }
 
+static bool lacks_grants(void *data, const struct version *v, struct buf *command) {
+    const struct engine *e = data;
+    return grants_lack(e->grants, v, ENV_NAMES[config_env(e->config)], command);
+}
+
+static int take_query(void *data, const char *name, const char *sql, struct why *why) {
+    return store_add_query(((struct engine *)data)->store, name, sql, why);
+}
+
 static int open_registry(struct engine *e, bool kept, struct why *why) {
+    bool real = kept && e->mode != ENGINE_TEST;
     int err = registry_store_new(&e->registry_store, e->store, e->loop);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
+    if (real && config_staged(e->config)) {
+        if ((err = plays_new(&e->plays, e->loop, e->root)) != 0)
+            return why_set(why, err, "%s", err_text(err));
+    }
     struct registry_options ro = {.loop = e->loop,
                                   .root = e->root,
                                   .modules = BIND_MODULES,
@@ -255,6 +265,9 @@ static int open_registry(struct engine *e, bool kept, struct why *why) {
                                   .store = kept ? e->registry_store : NULL,
                                   .unwatched = e->mode != ENGINE_SERVE,
                                   .broken = script_broken,
+                                  .query = e->remote ? NULL : take_query,
+                                  .plays = e->plays != NULL ? plays_run : NULL,
+                                  .lacks = real ? lacks_grants : NULL,
                                   .data = e};
     return registry_new(&e->registry, &ro, why);
 }
@@ -344,10 +357,12 @@ static void settle(struct engine *e) {
 void engine_delete(struct engine *e) {
     if (e == NULL) return;
     e->stopping = true;
+    plays_stop(e->plays);
     if (e->jobs != NULL) jobs_stop(e->jobs);
     for (int i = 0; i < e->worker_count; i++)
         worker_close(e->workers[i]);
     if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
+    timer_stop(&e->schedule_timer);
     cron_delete(e->cron);
     if (e->pool != NULL) pool_delete(e->pool);
     settle(e);
@@ -363,6 +378,7 @@ void engine_delete(struct engine *e) {
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);
+    plays_delete(e->plays);
     if (e->registry_store != NULL) registry_store_delete(e->registry_store);
     tokens_delete(e->tokens);
     grants_delete(e->grants);

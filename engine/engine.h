@@ -32,6 +32,7 @@ struct worker;
 struct token_cache;
 struct grants;
 struct control;
+struct plays;
 
 enum engine_mode {
     ENGINE_SERVE, /* threads, sockets */
@@ -85,6 +86,7 @@ struct engine {
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;
+    struct plays *plays; /* runs the tests of staged versions; NULL: nothing is staged here */
     struct registry_store *registry_store;
     struct registry *registry;
     struct jobs *jobs;
@@ -102,6 +104,7 @@ struct engine {
     struct control *control;
     struct registry_listener listener; /* of the jobs: schedules follow the scripts */
     struct script_set *scheduled;      /* whose schedules cron knows */
+    struct timer schedule_timer;       /* one of them found no memory */
     struct walk *clock_walk;           /* the advance of the simulated clock under way */
     struct timer stop_timer;
 };

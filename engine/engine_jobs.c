@@ -219,6 +219,13 @@ static void job_name(const struct version *v, char out[JOB_NAME_MAX]) {
     snprintf(out, JOB_NAME_MAX, "%s", v->path);
 }
 
+enum { SCHEDULE_RETRY_MS = 1000 };
+
+static void schedule_again(struct timer *timer) {
+    struct engine *e = CONTAINER_OF(timer, struct engine, schedule_timer);
+    engine_schedule(e, script_set_keep(e->scheduled));
+}
+
 void engine_schedule(struct engine *e, struct script_set *set) {
     struct script_set *old = e->scheduled;
     char name[JOB_NAME_MAX];
@@ -237,11 +244,15 @@ void engine_schedule(struct engine *e, struct script_set *set) {
         struct buf backoff = {0};
         if (v->manifest->backoff.first_ms != 0) backoff_write(&v->manifest->backoff, &backoff);
         job_name(v, name);
-        int err = cron_set(e->cron, str_of(name), &v->manifest->every, v->manifest->job == JOB_ONCE,
+        int err = backoff.err;
+        if (err == 0)
+            err = cron_set(e->cron, str_of(name), &v->manifest->every, v->manifest->job == JOB_ONCE,
                            buf_str(&backoff));
-        if (err != 0)
+        if (err != 0) { /* only memory can be missing */
             log_error("schedule_not_set", L_TEXT("script", v->path),
                       L_TEXT("error", err_text(err)));
+            timer_start(e->loop, &e->schedule_timer, SCHEDULE_RETRY_MS, schedule_again);
+        }
         buf_free(&backoff);
     }
     e->scheduled = set;

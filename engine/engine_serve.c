@@ -6,6 +6,7 @@
 #include "listen_fds.h"
 #include "loop/signals.h"
 #include "operator.h"
+#include "plays.h"
 #include "store/control.h"
 #include "sys/log.h"
 #include "sys/notify.h"
@@ -112,6 +113,7 @@ void engine_stop(struct engine *e) {
         log_info("stopping");
     }
     jobs_stop(e->jobs);
+    plays_stop(e->plays);
     int running = 0;
     for (int i = 0; i < e->worker_count; i++)
         running += e->workers[i]->running;
@@ -173,10 +175,27 @@ static int listen_all(struct serving *s) {
     return err;
 }
 
+/* An empty root serves, which is hardly what was meant. */
+static void check_root(const struct engine *e) {
+    static const char *const FOLDERS[] = {"channels", "scripts"};
+    char missing[64] = "";
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++) {
+        char path[sizeof e->root + 16];
+        size_t n = strlen(missing);
+        snprintf(path, sizeof path, "%s/%s", e->root, FOLDERS[i]);
+        if (access(path, R_OK | X_OK) != 0)
+            snprintf(missing + n, sizeof missing - n, "%s%s/", n == 0 ? "" : " ", FOLDERS[i]);
+    }
+    if (missing[0] != '\0')
+        log_warn("root_incomplete", L_TEXT("root", e->root), L_TEXT("missing", missing),
+                 L_TEXT("advice", "--root names the folder that holds channels/ and scripts/"));
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
     if (e->stopping) return; /* told to stop while the scripts were loaded */
     if (err != 0) why_set(&s->why, err, "the scripts cannot be loaded: %s", err_text(err));
+    check_root(e);
     for (int i = 0; i < e->worker_count && err == 0; i++)
         err = worker_run(e->workers[i]);
     if (err != 0 && s->why.code == 0) why_set(&s->why, err, "%s", err_text(err));

@@ -101,30 +101,36 @@ static bool seen_before(struct seen *seen, size_t *count, size_t max, struct see
     return false;
 }
 
+enum { SEEN_MAX = 4096 };
+
+struct declaring {
+    const char *provider, *env; /* provider NULL: all */
+    declared_cb each;
+    void *data;
+    struct seen *seen;
+    size_t count;
+};
+
+static void declare(void *data, const char *provider, const char *kind, const char *value) {
+    struct declaring *d = data;
+    if (d->provider != NULL && strcmp(provider, d->provider) != 0) return;
+    if (!seen_before(d->seen, &d->count, SEEN_MAX, (struct seen){provider, kind, value}))
+        d->each(d->data, provider, kind, value);
+}
+
+static void declare_version(void *data, const struct version *v) {
+    grants_each_asked(v, ((struct declaring *)data)->env, declare, data);
+}
+
 static void each_declared(struct engine *e, const char *provider, declared_cb each, void *data) {
-    enum { SEEN_MAX = 4096 };
-    struct seen *seen = mem_array(SEEN_MAX, sizeof *seen);
-    struct script_set *set = registry_set(e->registry);
-    const char *env = e->workers[0]->services.environment;
-    size_t count = 0;
-    for (size_t i = 0; seen != NULL && set != NULL && i < set->count; i++) {
-        const struct version *v = set->entries[i].version;
-        const struct manifest *m = v->manifest;
-        if ((v->kind & (KIND_CHANNEL | KIND_BILLER)) == 0 || m == NULL || set->entries[i].deleted)
-            continue;
-        const char *who = manifest_owner(v);
-        if (who == NULL || (provider != NULL && strcmp(who, provider) != 0)) continue;
-        for (size_t k = 0; k < m->hosts.count; k++) {
-            struct seen one = {who, "host", m->hosts.at[k].value};
-            if (!e->simulated && strcmp(m->hosts.at[k].name, env) != 0) continue;
-            if (!seen_before(seen, &count, SEEN_MAX, one)) each(data, who, one.kind, one.value);
-        }
-        for (size_t k = 0; k < m->config.count; k++) {
-            struct seen one = {who, "key", m->config.at[k].key};
-            if (!seen_before(seen, &count, SEEN_MAX, one)) each(data, who, one.kind, one.value);
-        }
-    }
-    mem_free(seen);
+    struct declaring d = {provider,
+                          e->simulated ? "" : e->workers[0]->services.environment,
+                          each,
+                          data,
+                          mem_array(SEEN_MAX, sizeof *d.seen),
+                          0};
+    if (d.seen != NULL) registry_each(e->registry, declare_version, &d);
+    mem_free(d.seen);
 }
 
 struct showing {
@@ -198,7 +204,10 @@ static void show_rows(int err, const struct why *why, struct rows *rows, void *d
 
 static void reread(int err, const struct why *why, struct rows *rows, void *data) {
     struct asked *a = data;
-    if (err == 0 && a->engine->grants != NULL) grants_set(a->engine->grants, rows);
+    if (err == 0 && a->engine->grants != NULL) {
+        grants_set(a->engine->grants, rows);
+        registry_granted(a->engine->registry); /* what was held for them goes live */
+    }
     rows_free(rows);
     if (err == 0) a->call.line(a->call.to, true, a->said);
     finish(a, err, err == 0 ? "" : why->text);

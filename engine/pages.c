@@ -14,7 +14,21 @@ static const char HEAD[] =
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code{background:#2a2a2a}"
     "td,th{border-color:#333}a{color:#8bf}}</style>";
 
-void page_index(struct buf *out, const char *environment, bool simulated) {
+/* What a person can copy: the text is a client's, so it is escaped. */
+static void add_escaped(struct buf *out, struct str s) {
+    for (size_t i = 0; i < s.n; i++) {
+        switch (s.p[i]) {
+        case '&': buf_adds(out, "&amp;"); break;
+        case '<': buf_adds(out, "&lt;"); break;
+        case '>': buf_adds(out, "&gt;"); break;
+        case '"': buf_adds(out, "&quot;"); break;
+        case '\'': buf_adds(out, "&#39;"); break;
+        default: buf_addc(out, s.p[i]);
+        }
+    }
+}
+
+void page_index(struct buf *out, const char *environment, bool simulated, struct str base) {
     buf_adds(out, HEAD);
     buf_addf(out,
              "<title>Luwak</title><h1>Luwak</h1><p>A scriptable payment engine, serving in "
@@ -24,15 +38,18 @@ void page_index(struct buf *out, const char *environment, bool simulated) {
              "<li><a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>, "
              "<a href=\"/metrics\">/metrics</a></li></ul>",
              environment);
-    if (simulated)
-        buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl --json "
-                      "'{\"channel\":\"demo_wallet\",\"input\":{\"amount\":15000,\"phone\":"
-                      "\"081234567890\"}}' http://127.0.0.1:8080/v1/operations</code></pre>"
-                      "<p>A phone that ends in 0000 has no balance; 1111 waits. Move the clock:</p>"
-                      "<pre><code>curl -d '{\"advance\":\"5m\"}' "
-                      "http://127.0.0.1:8080/sandbox/_clock</code></pre>"
-                      "<p>Edit <code>scripts/api/ping.lua</code> and ask <a href=\"/v1/ping\">"
-                      "/v1/ping</a> again: no restart.</p>");
+    if (!simulated) return;
+    buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl --json "
+                  "'{\"channel\":\"demo_wallet\",\"input\":{\"amount\":15000,\"phone\":"
+                  "\"081234567890\"}}' ");
+    add_escaped(out, base);
+    buf_adds(out, "/v1/operations</code></pre>"
+                  "<p>A phone that ends in 0000 has no balance; 1111 waits. Move the clock:</p>"
+                  "<pre><code>curl -d '{\"advance\":\"5m\"}' ");
+    add_escaped(out, base);
+    buf_adds(out, "/sandbox/_clock</code></pre>"
+                  "<p>Edit <code>scripts/api/ping.lua</code> and ask <a href=\"/v1/ping\">"
+                  "/v1/ping</a> again: no restart.</p>");
 }
 
 void page_errors(struct buf *out) {

@@ -3,7 +3,8 @@
 
 #include "base/buf.h"
 
-void page_index(struct buf *out, const char *environment, bool simulated);
+/* base: where the reader reaches us, "https://pay.example". */
+void page_index(struct buf *out, const char *environment, bool simulated, struct str base);
 void page_errors(struct buf *out);
 
 #endif

@@ -4,6 +4,8 @@
  *   step: the next due time not after the goal -> store the offset -> set it -> poke -> wait until
  * the queue is idle -> step ... -> at the goal: answer
  *
+ * A client that hangs up ends its walk where it is: the next one may begin.
+ *
  * The offset is stored before it counts, so business time never goes back over a restart. */
 #include "sandbox_clock.h"
 
@@ -15,6 +17,7 @@
 #include "base/timefmt.h"
 #include "worker.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 enum { IDLE_LOOK_MS = 5 };
@@ -29,6 +32,7 @@ struct walk {
     int64_t goal; /* business time */
     int64_t offset;
     int err;
+    _Atomic bool left; /* the client hung up: the walk ends where it is */
 };
 
 static void answer(struct task *task) {
@@ -55,12 +59,21 @@ static void finish(struct walk *k, int err) {
     loop_post(k->home, &k->task);
 }
 
+static void client_left(struct http_exchange *x) {
+    struct walk *k = x->user;
+    atomic_store(&k->left, true);
+}
+
+static bool ends(const struct walk *k) {
+    return k->engine->stopping || atomic_load(&k->left);
+}
+
 static void step(struct walk *k);
 
 static void idle_look(struct timer *timer) {
     struct walk *k = CONTAINER_OF(timer, struct walk, timer);
     struct engine *e = k->engine;
-    if (e->stopping)
+    if (ends(k))
         finish(k, E_CLOSED);
     else if (!jobs_idle(e->jobs) || !cron_idle(e->cron))
         timer_start(e->loop, &k->timer, IDLE_LOOK_MS, idle_look);
@@ -71,8 +84,12 @@ static void idle_look(struct timer *timer) {
 static void stored(const struct commit_result *result, void *data) {
     struct walk *k = data;
     struct engine *e = k->engine;
-    if (result->err != 0 || e->stopping) {
-        finish(k, result->err != 0 ? result->err : E_CLOSED);
+    if (result->err != 0) {
+        finish(k, result->err);
+        return;
+    }
+    if (e->stopping) {
+        finish(k, E_CLOSED);
         return;
     }
     atomic_store(&e->clock->offset_ms, k->offset);
@@ -165,5 +182,7 @@ void sandbox_clock(struct worker *w, struct http_exchange *x) {
     }
     *k =
         (struct walk){.engine = e, .home = w->loop, .exchange = x, .goal = goal, .task.run = begin};
+    x->user = k;
+    x->closed = x->eof = client_left;
     loop_post(e->loop, &k->task);
 }

@@ -18,6 +18,7 @@ struct simulate_options {
 struct simulate_result {
     uint64_t hash; /* of the story */
     int operations, final, crashes, effects;
+    int scripts;     /* live in each life of the engine */
     int step;        /* at which it failed */
     char wrong[400]; /* what was found; empty: all is well */
 };

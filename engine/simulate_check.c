@@ -75,8 +75,8 @@ static void none_of(struct sim *s, const char *what, const char *sql) {
 }
 
 void sim_check_whole(struct sim *s) {
-    if (store_verify(s->engine->store, &(struct store_report){finding, s}) != 0)
-        sim_wrong(s, "the file is damaged");
+    int err = store_verify(s->engine->store, &(struct store_report){finding, s});
+    if (err != 0) sim_wrong(s, "%s", err == E_CORRUPT ? "the file is damaged" : err_text(err));
     for (int i = 0; i < s->count; i++)
         check_operation(s, i);
     none_of(s, "an open operation without an ask job",
@@ -103,7 +103,13 @@ void sim_check_books(struct sim *s) {
         const char *said = "nothing";
         struct json_doc doc;
         struct str theirs;
-        if (!rows_null(rows, i, 2) && json_parse(&doc, rows_text(rows, i, 2), NULL, NULL) == 0) {
+        int err = rows_null(rows, i, 2) ? E_NOTFOUND
+                                        : json_parse(&doc, rows_text(rows, i, 2), NULL, NULL);
+        if (err == E_NOMEM) {
+            sim_wrong(s, "a look failed: %s", err_text(err));
+            break;
+        }
+        if (err == 0) {
             if (json_get_str(doc.root, "status", &theirs) == 0)
                 said = str_eq(theirs, STR("PAID"))      ? "PAID"
                        : str_eq(theirs, STR("WAITING")) ? "WAITING"

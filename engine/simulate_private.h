@@ -27,7 +27,7 @@ struct sim {
     struct disk *disk;
     struct engine *engine;
     struct engine_chaos chaos;
-    int step;
+    int step, start_err;
     bool started, off, full;
     bool calm; /* nothing goes wrong any more */
     struct sim_operation operations[SIM_OPERATIONS_MAX];

@@ -58,9 +58,11 @@ static int parse_milli(struct str text, int *out) {
 static int parse_pair(struct str key, struct str value, struct backoff *b, struct why *why) {
     int64_t n = 0;
     int err = 0;
-    if (str_eq(key, STR("first"))) return duration_parse(value, &b->first_ms, why);
-    if (str_eq(key, STR("max"))) return duration_parse(value, &b->max_ms, why);
-    if (str_eq(key, STR("factor"))) {
+    if (str_eq(key, STR("first"))) {
+        err = duration_parse(value, &b->first_ms, NULL);
+    } else if (str_eq(key, STR("max"))) {
+        err = duration_parse(value, &b->max_ms, NULL);
+    } else if (str_eq(key, STR("factor"))) {
         err = parse_milli(value, &b->factor_milli);
     } else if (str_eq(key, STR("jitter"))) {
         err = parse_milli(value, &b->jitter_milli);

@@ -66,13 +66,19 @@ void *mem_realloc(void *ptr, size_t size) {
     return realloc(ptr, size == 0 ? 1 : size);
 }
 
+void *mem_realloc_vital(void *ptr, size_t size) {
+    void *now = realloc(ptr, size == 0 ? 1 : size);
+    if (ptr == NULL) COUNT_NEW(now);
+    return now;
+}
+
 void mem_free(void *ptr) {
     COUNT_FREE(ptr);
     free(ptr);
 }
 
 void *mem_dup(const void *data, size_t size) {
-    if (size == SIZE_MAX) return NULL;
+    if (size >= PTRDIFF_MAX) return NULL; /* no such object can be */
     char *copy = mem_alloc(size + 1);
     if (copy == NULL) return NULL;
     if (size != 0) memcpy(copy, data, size);

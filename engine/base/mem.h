@@ -13,6 +13,8 @@ void *mem_alloc(size_t size);
 void *mem_zalloc(size_t size);
 void *mem_array(size_t count, size_t size); /* zeroed; NULL when count * size overflows */
 void *mem_realloc(void *ptr, size_t size);
+/* For a library that ends the process by itself when this fails: no test makes it. */
+void *mem_realloc_vital(void *ptr, size_t size);
 void mem_free(void *ptr);
 
 void *mem_dup(const void *data, size_t size); /* adds a NUL behind, not counted */

@@ -40,8 +40,7 @@ int audit_add(const struct core *core, struct commit *commit, const struct audit
         struct str now = {(const char *)to, HASH};
         commit_add(commit, OP_AUDIT_APPEND,
                    VALS(V_INT(n), V_INT(at), V_STR(lines[i].actor), V_STR(lines[i].action),
-                        V_STR(lines[i].object), V_STR(lines[i].detail), V_BLOB(prev),
-                        V_BLOB(now)));
+                        V_STR(lines[i].object), V_STR(lines[i].detail), V_BLOB(prev), V_BLOB(now)));
         prev = now;
     }
     rows_free(rows);

@@ -36,6 +36,7 @@ struct cron {
 };
 
 static void look(struct cron *c);
+static void timer_fired(struct timer *t);
 
 static int64_t now(const struct cron *c) {
     return clock_now_ms(loop_clock(c->loop));
@@ -70,6 +71,11 @@ static bool settled(struct entry *e) {
     return true;
 }
 
+/* What failed is not asked for again at once. */
+static void look_later(struct cron *c) {
+    if (!c->deleting) timer_start(c->loop, &c->timer, LOOK_AGAIN_MS, timer_fired);
+}
+
 static void last_known(int err, const struct why *why, struct rows *rows, void *data) {
     struct entry *e = data;
     struct cron *c = e->cron;
@@ -78,7 +84,11 @@ static void last_known(int err, const struct why *why, struct rows *rows, void *
     if (settled(e)) return;
     if (err != 0) log_error("cron_not_read", L_TEXT("name", e->name), L_TEXT("error", why->text));
     e->known = err == 0;
-    if (e->known) plan(e);
+    if (!e->known) {
+        look_later(c);
+        return;
+    }
+    plan(e);
     look(c);
 }
 
@@ -94,6 +104,8 @@ static void fired(const struct commit_result *result, void *data) {
     } else {
         log_error("cron_not_written", L_TEXT("name", e->name),
                   L_TEXT("error", err_text(result->err)));
+        look_later(c);
+        return;
     }
     look(c);
 }
@@ -102,8 +114,7 @@ static void fire(struct entry *e) {
     struct cron *c = e->cron;
     struct commit *commit;
     if (commit_new(&commit) != 0) return; /* the timer looks again */
-    char unique[JOB_NAME_MAX + 32], args[64];
-    snprintf(unique, sizeof unique, "%s@%lld", e->name, (long long)e->due);
+    char args[64];
     snprintf(args, sizeof args, "{\"due_at\":%lld}", (long long)e->due);
     commit_add(commit, OP_CRON_RAN, VALS(V_TEXT(e->name), V_INT(e->due)));
     job_enqueue(commit,
@@ -112,7 +123,7 @@ static void fire(struct entry *e) {
                                   .due_at = e->due,
                                   .once = e->once,
                                   .backoff = str_of(e->backoff),
-                                  .unique = str_of(unique)},
+                                  .unique = str_of(e->name)},
                 loop_clock(c->loop), c->rng);
     e->busy = true;
     store_submit(c->store, commit, LANE_RESULT, c->loop, fired, e);

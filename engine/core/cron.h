@@ -1,6 +1,8 @@
 /* Repeating work: turns schedules into jobs. At each due time one commit notes that it came and
  * enqueues the job, so that a due time makes one job whatever crashes when. Due times that passed
- * while the engine was down are made up for by one run, of the latest. Lives on the jobs' loop. */
+ * while the engine was down are made up for by one run, of the latest. A run never overlaps the next
+ * of its schedule: what falls due while one is open (it runs, or waits for another try) is that
+ * one's. Lives on the jobs' loop. */
 #ifndef LUWAK_CORE_CRON_H
 #define LUWAK_CORE_CRON_H
 

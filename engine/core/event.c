@@ -8,9 +8,9 @@
 
 void event_add(const struct core *core, struct commit *commit, struct str merchant,
                const char *type, struct str object, struct str data) {
-    commit_add(commit, OP_EVENT_APPEND,
-               VALS(V_STR(merchant), V_TEXT(type), V_STR(object), V_BLOB(data),
-                    V_INT(core_now(core))));
+    commit_add(
+        commit, OP_EVENT_APPEND,
+        VALS(V_STR(merchant), V_TEXT(type), V_STR(object), V_BLOB(data), V_INT(core_now(core))));
 }
 
 void event_id_make(char out[ID_SIZE], int64_t at, int64_t topic, int64_t sequence) {
@@ -28,8 +28,7 @@ void event_id_make(char out[ID_SIZE], int64_t at, int64_t topic, int64_t sequenc
 
 int event_id_parse(struct str id, int64_t *at, int64_t *topic, int64_t *sequence) {
     uint8_t raw[16];
-    if (!str_starts(id, STR("evt_")) ||
-        id_decode(str_sub(id, 4, id.n), raw, sizeof raw) != 0)
+    if (!str_starts(id, STR("evt_")) || id_decode(str_sub(id, 4, id.n), raw, sizeof raw) != 0)
         return E_NOTFOUND;
     uint64_t when = 0, where = 0, seq = 0;
     for (int i = 0; i < 6; i++)

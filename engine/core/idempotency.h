@@ -22,8 +22,8 @@ int idempotency_take(const struct core *core, struct commit *commit,
                      const struct idempotency *what);
 
 /* Stores the answer; a second one changes nothing. */
-void idempotency_answer(struct commit *commit, struct str merchant, struct str path,
-                        struct str key, int status, struct str answer, struct str object);
+void idempotency_answer(struct commit *commit, struct str merchant, struct str path, struct str key,
+                        int status, struct str answer, struct str object);
 
 enum idempotency_state {
     IDEMPOTENCY_FREE,     /* nobody has used it */
@@ -38,8 +38,8 @@ struct idempotency_found {
     int64_t at;
     struct rows *rows; /* what the texts point into */
 };
-int idempotency_find(const struct core *core, struct str merchant, struct str path,
-                     struct str key, struct str body, struct idempotency_found *out);
+int idempotency_find(const struct core *core, struct str merchant, struct str path, struct str key,
+                     struct str body, struct idempotency_found *out);
 void idempotency_found_free(struct idempotency_found *found);
 
 void idempotency_purge(const struct core *core, struct commit *commit, int limit);

@@ -1,8 +1,8 @@
 #include "core/inbox.h"
 
 #include "core/ledger.h"
-#include "core/person.h"
 #include "core/payment_private.h"
+#include "core/person.h"
 
 #define PURPOSE "inbox"
 #define HASH    32
@@ -26,13 +26,13 @@ int inbox_add(const struct core *core, struct commit *commit, const struct inbox
     int at = hash_of(core, n->body, raw);
     if (at == 0) at = piece_seal(core, PURPOSE, hash, n->body, &key, &sealed);
     if (at == 0)
-        at = commit_add(
-            commit, OP_INBOX_ADD,
-            VALS(V_STR(n->account), V_BLOB(buf_str(&key)), V_BLOB(buf_str(&sealed)), V_BLOB(hash),
-                 V_TEXT(INBOX_STATES[n->state].name), text_or_null(n->reference),
-                 text_or_null(n->money_id), int_or_null(n->amount), int_or_null(n->paid_at),
-                 text_or_null(n->payment), int_or_null(n->status),
-                 n->status == 0 ? V_NULL : V_BLOB(n->answer), V_INT(core_now(core))));
+        at = commit_add(commit, OP_INBOX_ADD,
+                        VALS(V_STR(n->account), V_BLOB(buf_str(&key)), V_BLOB(buf_str(&sealed)),
+                             V_BLOB(hash), V_TEXT(INBOX_STATES[n->state].name),
+                             text_or_null(n->reference), text_or_null(n->money_id),
+                             int_or_null(n->amount), int_or_null(n->paid_at),
+                             text_or_null(n->payment), int_or_null(n->status),
+                             n->status == 0 ? V_NULL : V_BLOB(n->answer), V_INT(core_now(core))));
     buf_free(&key);
     buf_free(&sealed);
     return at;

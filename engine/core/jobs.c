@@ -61,8 +61,6 @@ struct jobs {
     struct timer wake;
     struct task poke;
     _Atomic bool poked;
-    void (*idle)(void *data);
-    void *idle_data;
 };
 
 static void pump(struct jobs *j);
@@ -74,13 +72,6 @@ static int64_t now(const struct jobs *j) {
 static void maybe_free(struct jobs *j) {
     if (j->deleting && j->in_flight == 0 && j->slots == NULL && !atomic_load(&j->poked))
         mem_free(j);
-}
-
-static void tell_idle(struct jobs *j) {
-    if (j->idle == NULL || !jobs_idle(j)) return;
-    void (*idle)(void *) = j->idle;
-    j->idle = NULL;
-    idle(j->idle_data);
 }
 
 static void drop_slot(struct slot *s) {
@@ -182,6 +173,10 @@ void jobs_finish(struct jobs *j, const struct job *job, enum job_end end, const 
 
 /* ---- claiming ---- */
 
+static void wake_fired(struct timer *t) {
+    pump(CONTAINER_OF(t, struct jobs, wake));
+}
+
 static void claimed(const struct commit_result *result, void *data) {
     struct slot *s = data;
     struct jobs *j = s->jobs;
@@ -195,6 +190,8 @@ static void claimed(const struct commit_result *result, void *data) {
             maybe_free(j);
         else if (result->err == E_GUARD)
             pump(j);
+        else if (!j->looking && !timer_armed(&j->wake)) /* all places were such claims */
+            timer_start(j->options.loop, &j->wake, LOOK_AGAIN_MS, wake_fired);
         return;
     }
     s->job.run++; /* the number this claim stored */
@@ -252,7 +249,6 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     /* a waiting job has no run: the next one's number follows from its failed tries, so that it is
      * another one each time */
     s->job.run = rows_null(rows, row, COL_RUN) ? s->job.attempts : rows_int(rows, row, COL_RUN);
-    if (rows_null(rows, row, COL_RUN)) s->job.run = s->job.attempts; /* each run has its number */
     s->job.once = rows_int(rows, row, COL_ONCE) != 0;
     if (str_ends(s->job.name, STR(LOST_MARK))) {
         s->job.lost = true;
@@ -276,10 +272,6 @@ static bool claim(struct jobs *j, const struct rows *rows, size_t row) {
     commit_add(c, OP_JOB_CLAIM, VALS(V_STR(s->job.id), V_INT(s->job.run + 1), V_INT(now(j))));
     submit(s, c, claimed);
     return true;
-}
-
-static void wake_fired(struct timer *t) {
-    pump(CONTAINER_OF(t, struct jobs, wake));
 }
 
 static void sleep_until_due(struct jobs *j) {
@@ -317,7 +309,6 @@ static void next_known(int err, const struct why *why, struct rows *rows, void *
         return;
     }
     sleep_until_due(j);
-    tell_idle(j);
 }
 
 static void due_known(int err, const struct why *why, struct rows *rows, void *data) {
@@ -502,12 +493,6 @@ bool jobs_idle(const struct jobs *j) {
 
 int64_t jobs_next_due(const struct jobs *j) {
     return j->next_due;
-}
-
-void jobs_when_idle(struct jobs *j, void (*idle)(void *data), void *data) {
-    j->idle = idle;
-    j->idle_data = data;
-    tell_idle(j);
 }
 
 void job_enqueue(struct commit *commit, const struct job_new *job, const struct clock *clock,

@@ -78,9 +78,6 @@ bool jobs_idle(const struct jobs *jobs);
 /* The earliest due time among waiting jobs as last seen; INT64_MAX: none. */
 int64_t jobs_next_due(const struct jobs *jobs);
 
-/* Called on the loop whenever the queue became idle; for waiting on it. */
-void jobs_when_idle(struct jobs *jobs, void (*idle)(void *data), void *data);
-
 /* Adds one job to a commit. `unique` may be empty. backoff: JSON object text or empty (default). */
 struct job_new {
     struct str name;

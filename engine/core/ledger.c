@@ -14,10 +14,9 @@ static const struct {
 };
 
 struct str ledger_name(struct ledger_side side, char out[LEDGER_NAME_MAX]) {
-    int n = CODES[side.code].owned
-                ? snprintf(out, LEDGER_NAME_MAX, "%s:%.*s", CODES[side.code].name,
-                           STR_FMT(side.owner))
-                : snprintf(out, LEDGER_NAME_MAX, "%s", CODES[side.code].name);
+    int n = CODES[side.code].owned ? snprintf(out, LEDGER_NAME_MAX, "%s:%.*s",
+                                              CODES[side.code].name, STR_FMT(side.owner))
+                                   : snprintf(out, LEDGER_NAME_MAX, "%s", CODES[side.code].name);
     if (n < 0 || n >= LEDGER_NAME_MAX) return STR(""); /* no account has that name: refused */
     return (struct str){out, (size_t)n};
 }
@@ -53,8 +52,7 @@ void ledger_give(struct commit *commit, struct str merchant, const struct postin
 
 void ledger_mirror(struct commit *commit, struct str object, const char *kind, const char *as,
                    int64_t now) {
-    commit_add(commit, OP_LEDGER_MIRROR,
-               VALS(V_STR(object), V_TEXT(kind), V_TEXT(as), V_INT(now)));
+    commit_add(commit, OP_LEDGER_MIRROR, VALS(V_STR(object), V_TEXT(kind), V_TEXT(as), V_INT(now)));
 }
 
 int ledger_balance(struct store *store, struct str merchant, struct balance *out) {

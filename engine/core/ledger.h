@@ -54,8 +54,8 @@ struct ledger_side {
 
 struct posting {
     struct ledger_side debit, credit;
-    int64_t amount;  /* 0: nothing is posted */
-    const char *kind; /* "payment", "fee", "refund": what mutations show */
+    int64_t amount;    /* 0: nothing is posted */
+    const char *kind;  /* "payment", "fee", "refund": what mutations show */
     struct str object; /* payment, refund, reversal: what it is for; empty: none */
     int64_t now;
 };

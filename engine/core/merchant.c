@@ -15,8 +15,8 @@ int merchant_put(const struct core *core, struct commit *commit, struct merchant
     if (m->id[0] == '\0') id_make(m->id, "mer_", core->clock, core->rng);
     commit_add(commit, OP_MERCHANT_PUT,
                VALS(V_TEXT(m->id), V_STR(m->name), V_TEXT(m->direct ? "direct" : "collect"),
-                    V_TEXT(m->suspended ? "suspended" : "active"), V_INT(m->rate),
-                    V_STR(m->allow), V_INT(core_now(core))));
+                    V_TEXT(m->suspended ? "suspended" : "active"), V_INT(m->rate), V_STR(m->allow),
+                    V_INT(core_now(core))));
     return 0;
 }
 
@@ -32,8 +32,8 @@ int api_key_add(const struct core *core, struct commit *commit, struct str merch
     struct buf sealed = {0};
     if (core->ring == NULL)
         return why_set(why, E_STATE, "API keys are sealed: LUWAK_DATA_KEY is not set");
-    if (given.n != 0 && (core->livemode || given.n >= API_KEY_SIZE ||
-                         !str_starts(given, str_of(prefix(core)))))
+    if (given.n != 0 &&
+        (core->livemode || given.n >= API_KEY_SIZE || !str_starts(given, str_of(prefix(core)))))
         return why_set(why, E_INVAL, "key: such a key cannot be given here");
     id_make(id, "key_", core->clock, core->rng);
     token_make(token, core->rng);
@@ -83,8 +83,7 @@ int api_key_find(const struct core *core, struct str text, struct caller *out) {
         return E_NOTFOUND;
     int err = key_rows(core, text, &out->rows);
     if (err == 0 && !rows_null(out->rows, 0, 3)) err = E_NOTFOUND;
-    if (err == 0 &&
-        str_eq(rows_text(out->rows, 0, 2), STR("live")) != core->livemode)
+    if (err == 0 && str_eq(rows_text(out->rows, 0, 2), STR("live")) != core->livemode)
         err = E_DENIED;
     if (err != 0) {
         caller_free(out);

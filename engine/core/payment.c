@@ -2,7 +2,7 @@
 #include "base/mem.h"
 #include "core/payment_private.h"
 
-#define ANY_STATUS                                                                        \
+#define ANY_STATUS                                                                             \
     (TO(PAYMENT_PENDING) | TO(PAYMENT_PROCESSING) | TO(PAYMENT_SUCCESS) | TO(PAYMENT_FAILED) | \
      TO(PAYMENT_EXPIRED) | TO(PAYMENT_CANCELLED))
 
@@ -73,14 +73,14 @@ static int columns_read(const struct rows *r, size_t row, struct payment *p) {
     p->generation = rows_int(r, row, 4);
     p->direct = rows_int(r, row, 5) != 0;
     p->open = rows_int(r, row, 6) != 0;
-    int64_t *const numbers[] = {&p->amount,          &p->amount_due, &p->received,
+    int64_t *const numbers[] = {&p->amount,          &p->amount_due,      &p->received,
                                 &p->amount_paid,     &p->amount_refunded, &p->refunding,
-                                &p->amount_reversed, &p->unsettled,  &p->settle_at};
+                                &p->amount_reversed, &p->unsettled,       &p->settle_at};
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
         *numbers[i] = rows_int(r, row, 7 + i);
-    struct str *const texts[] = {&p->currency, &p->method, &p->channel,     &p->bank,
-                                 &p->attempt,  &p->instructions, &p->fee,   &p->fee_version,
-                                 &p->failure,  &p->person, &p->doc};
+    struct str *const texts[] = {&p->currency, &p->method,       &p->channel, &p->bank,
+                                 &p->attempt,  &p->instructions, &p->fee,     &p->fee_version,
+                                 &p->failure,  &p->person,       &p->doc};
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         *texts[i] = rows_text(r, row, 16 + i);
     p->expires_at = rows_int(r, row, 27);
@@ -159,8 +159,8 @@ int payment_find(const struct core *core, struct str account, struct str referen
     return found_read(core, err, found, out, at);
 }
 
-int payment_find_key(const struct core *core, struct str account, struct str kind,
-                     struct str value, struct payment *out, size_t *at) {
+int payment_find_key(const struct core *core, struct str account, struct str kind, struct str value,
+                     struct payment *out, size_t *at) {
     struct rows *found = NULL;
     int err = store_get(core->store, "payment_of_key",
                         VALS(V_STR(account), V_STR(kind), V_STR(value)), &found);
@@ -201,12 +201,11 @@ int payment_move(struct payment *payment, enum payment_status to, struct why *wh
 void payment_save(const struct core *core, struct commit *commit, struct payment *p) {
     commit_add(commit, OP_PAYMENT_MOVE,
                VALS(V_TEXT(p->id), V_INT(p->generation), V_TEXT(PAYMENT_STATES[p->status].name),
-                    V_INT(p->open), V_INT(p->amount_due), V_INT(p->received),
-                    V_INT(p->amount_paid), V_INT(p->amount_refunded), V_INT(p->refunding),
-                    V_INT(p->amount_reversed), V_INT(p->unsettled),
-                    int_or_null(p->unsettled == 0 ? 0 : p->settle_at), text_or_null(p->method),
-                    text_or_null(p->channel), text_or_null(p->bank), text_or_null(p->attempt),
-                    blob_or_null(p->instructions), blob_or_null(p->fee),
+                    V_INT(p->open), V_INT(p->amount_due), V_INT(p->received), V_INT(p->amount_paid),
+                    V_INT(p->amount_refunded), V_INT(p->refunding), V_INT(p->amount_reversed),
+                    V_INT(p->unsettled), int_or_null(p->unsettled == 0 ? 0 : p->settle_at),
+                    text_or_null(p->method), text_or_null(p->channel), text_or_null(p->bank),
+                    text_or_null(p->attempt), blob_or_null(p->instructions), blob_or_null(p->fee),
                     text_or_null(p->fee_version), blob_or_null(p->failure),
                     int_or_null(p->expires_at), int_or_null(p->paid_at), V_INT(core_now(core))));
     p->generation++;

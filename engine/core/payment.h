@@ -82,7 +82,7 @@ struct fee_line {
     int64_t amount; /* not negative */
 };
 struct fee {
-    struct str bearer; /* "merchant", "customer" */
+    struct str bearer;  /* "merchant", "customer" */
     struct str version; /* of the rule that made it */
     size_t count;
     struct fee_line lines[FEE_LINES_MAX];
@@ -93,29 +93,29 @@ struct payment {
     struct str merchant, order_id;
     enum payment_status status;
     int64_t generation;
-    bool direct;               /* the merchant's own provider contract: memo accounts */
-    bool open;                 /* amounts = "open": short and over money counts */
+    bool direct; /* the merchant's own provider contract: memo accounts */
+    bool open;   /* amounts = "open": short and over money counts */
     int64_t amount, amount_due;
-    int64_t received;          /* all money that came, what sits in suspense too */
-    int64_t amount_paid;       /* what counts of it */
-    int64_t amount_refunded;   /* refunds that ended well */
-    int64_t refunding;         /* refunds under way */
-    int64_t amount_reversed;   /* taken back by the provider */
-    int64_t unsettled;         /* of the merchant's share: still waiting for T+n */
-    int64_t settle_at;         /* when that becomes available; 0: nothing waits */
+    int64_t received;                           /* all money that came, what sits in suspense too */
+    int64_t amount_paid;                        /* what counts of it */
+    int64_t amount_refunded;                    /* refunds that ended well */
+    int64_t refunding;                          /* refunds under way */
+    int64_t amount_reversed;                    /* taken back by the provider */
+    int64_t unsettled;                          /* of the merchant's share: still waiting for T+n */
+    int64_t settle_at;                          /* when that becomes available; 0: nothing waits */
     struct str currency, method, channel, bank; /* empty: none */
-    struct str attempt;        /* id of the one that counts now; empty: none yet */
-    struct str instructions;   /* JSON; empty: null */
-    struct str fee;            /* JSON {"total","bearer","lines"}; empty: null */
+    struct str attempt;                         /* id of the one that counts now; empty: none yet */
+    struct str instructions;                    /* JSON; empty: null */
+    struct str fee;                             /* JSON {"total","bearer","lines"}; empty: null */
     struct str fee_version;
-    struct str failure;        /* JSON {"code","message","provider_code"}; empty: null */
-    struct str person;         /* id; empty: none */
-    struct str doc;            /* JSON {items,description,metadata,return_urls,options} */
+    struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
+    struct str person;  /* id; empty: none */
+    struct str doc;     /* JSON {items,description,metadata,return_urls,options} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
-    struct rows *rows[2];  /* what the texts point into */
-    struct arena memory;   /* or here, where a change made them anew */
+    struct rows *rows[2]; /* what the texts point into */
+    struct arena memory;  /* or here, where a change made them anew */
 };
 
 /* E_NOTFOUND. `merchant` empty: any; else another merchant's payment is not found. */
@@ -124,8 +124,8 @@ int payment_read(const struct core *core, struct str merchant, struct str id, st
 int payment_find(const struct core *core, struct str account, struct str reference,
                  struct payment *out, size_t *at);
 /* By a key that the channel gave with its decision (payment_result.keys): "va_number", ... */
-int payment_find_key(const struct core *core, struct str account, struct str kind,
-                     struct str value, struct payment *out, size_t *at);
+int payment_find_key(const struct core *core, struct str account, struct str kind, struct str value,
+                     struct payment *out, size_t *at);
 /* Of an order: the one that is open or paid. E_NOTFOUND. */
 int payment_of_order(const struct core *core, struct str merchant, struct str order_id,
                      struct payment *out);
@@ -147,17 +147,18 @@ struct refund {
     enum refund_status status;
     int64_t generation;
     int64_t amount;
-    struct str reason;      /* empty: null */
-    struct str failure;     /* JSON; empty: null */
-    struct str operation;   /* id of the provider's refund; empty: by hand or payout */
-    struct str by;          /* "provider", "payout", "hand" */
-    int64_t movement;       /* gives back money in suspense; 0: of the payment */
+    struct str reason;    /* empty: null */
+    struct str failure;   /* JSON; empty: null */
+    struct str operation; /* id of the provider's refund; empty: by hand or payout */
+    struct str by;        /* "provider", "payout", "hand" */
+    int64_t movement;     /* gives back money in suspense; 0: of the payment */
     int64_t created_at;
     struct rows *rows;
 };
 int refund_read(const struct core *core, struct str merchant, struct str id, struct refund *out);
 int refund_of_operation(const struct core *core, struct str operation, struct refund *out);
-int refund_read_row(const struct rows *rows, size_t row, struct refund *out); /* refunds_of_payment */
+int refund_read_row(const struct rows *rows, size_t row,
+                    struct refund *out); /* refunds_of_payment */
 void refund_free(struct refund *refund);
 void refund_json(const struct refund *refund, struct buf *out);
 
@@ -186,7 +187,7 @@ struct payment_new {
     const struct payment_result *at_once;
     /* Idempotency-Key; empty: none */
     struct str idempotency_key;
-    struct str path; /* "POST /v1/payments" */
+    struct str path;   /* "POST /v1/payments" */
     struct str body;   /* raw; its hash is kept */
     int answer_status; /* with at_once: payment_json() is stored as the answer, with this status */
 };
@@ -238,10 +239,10 @@ struct payment_result {
     struct str code, message, provider_code; /* code: a category of the contract */
     bool more; /* another channel will be tried: the payment does not fail with this attempt */
     /* success of a charge, or an inquiry that found money: what is paid in total by now */
-    int64_t paid_total;   /* 0: amount_due */
-    struct str money_id;  /* the provider's id of it, where it is known; empty: unclaimed */
-    int64_t paid_at;      /* 0: now */
-    int64_t settle_at;    /* T+n of that money; 0: available at once */
+    int64_t paid_total;    /* 0: amount_due */
+    struct str money_id;   /* the provider's id of it, where it is known; empty: unclaimed */
+    int64_t paid_at;       /* 0: now */
+    int64_t settle_at;     /* T+n of that money; 0: available at once */
     const struct fee *fee; /* priced at settlement; NULL: the payment's */
     const struct payment_key *keys;
     size_t key_count;
@@ -261,15 +262,15 @@ int payment_add_answer(const struct core *core, struct commit *commit,
 
 /* ---- money ---- */
 
-#define VERDICT_MAP(X)                                                                            \
-    X(APPLIED, "applied")                 /* it counts now, or claimed what polling had found */  \
-    X(DUPLICATE, "duplicate")             /* this money_id with this amount was here before */    \
-    X(SECOND_PAYMENT, "second_payment")   /* the payment was paid already: in suspense */         \
-    X(AMOUNT_MISMATCH, "amount_mismatch") /* closed, and another amount: in suspense; or a */     \
-                                          /* money_id that was here with another amount: nothing */ \
-    X(NOT_FOUND, "not_found")             /* no such attempt: the caller keeps an orphan */       \
-    X(EXPIRED, "expired")                 /* late: expired, cancelled or failed for good */       \
-    X(REFUSED, "refused")                 /* said no money (failed, deny): only states moved */
+#define VERDICT_MAP(X)                                                                           \
+    X(APPLIED, "applied")                 /* it counts now, or claimed what polling had found */ \
+    X(DUPLICATE, "duplicate")             /* this money_id with this amount was here before */   \
+    X(SECOND_PAYMENT, "second_payment")   /* the payment was paid already: in suspense */        \
+    X(AMOUNT_MISMATCH, "amount_mismatch") /* closed, and another amount: in suspense; or a */    \
+    /* money_id that was here with another amount: nothing */                                    \
+    X(NOT_FOUND, "not_found") /* no such attempt: the caller keeps an orphan */                  \
+    X(EXPIRED, "expired")     /* late: expired, cancelled or failed for good */                  \
+    X(REFUSED, "refused")     /* said no money (failed, deny): only states moved */
 enum verdict {
 #define X(name, text) VERDICT_##name,
     VERDICT_MAP(X)
@@ -281,9 +282,9 @@ const char *verdict_name(enum verdict verdict);
 struct money {
     struct str money_id; /* the provider's id of this one transfer; empty: it has none */
     int64_t amount;
-    int64_t paid_at;   /* 0: now */
-    int64_t settle_at; /* when the merchant may have it (T+n); 0: at once */
-    struct str source; /* "callback", "poll", "report", "hand" */
+    int64_t paid_at;       /* 0: now */
+    int64_t settle_at;     /* when the merchant may have it (T+n); 0: at once */
+    struct str source;     /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
     bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
 };
@@ -297,8 +298,8 @@ int payment_add_settle(const struct core *core, struct commit *commit, struct pa
 /* What asking found: paid `total` by now. The difference to what is booked is booked unclaimed;
  * nothing when there is none (verdict DUPLICATE). */
 int payment_add_found(const struct core *core, struct commit *commit, struct payment *payment,
-                      size_t attempt, int64_t total, const struct money *how,
-                      enum verdict *verdict, struct why *why);
+                      size_t attempt, int64_t total, const struct money *how, enum verdict *verdict,
+                      struct why *why);
 
 /* Money that belongs to nobody we know, after its time as an orphan: into suspense. */
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
@@ -307,8 +308,7 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
 /* Policy or a person decides over money in suspense (a movement of this payment). Accept: it counts
  * for the payment (late money makes it success); E_STATE when it cannot. */
 int payment_add_accept(const struct core *core, struct commit *commit, struct payment *payment,
-                       int64_t movement, const struct fee *fee, int64_t settle_at,
-                       struct why *why);
+                       int64_t movement, const struct fee *fee, int64_t settle_at, struct why *why);
 
 /* T+n: what waits becomes available; the merchant's debt to us is paid from it first. */
 int payment_add_available(const struct core *core, struct commit *commit, struct payment *payment);
@@ -324,7 +324,8 @@ int payment_add_fail(const struct core *core, struct commit *commit, struct paym
                      struct str code, struct str message, struct why *why);
 
 /* An operation on a payment besides its attempts: cancel, capture, refund at the provider: stored
- * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). */
+ * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). A second
+ * capture, and a second cancel while one is under way: the commit ends with E_EXISTS. */
 struct payment_operation {
     char id[ID_SIZE]; /* out */
     struct str kind;  /* "cancel", "capture", "refund", "reverse" */
@@ -341,8 +342,8 @@ int payment_add_operation(const struct core *core, struct commit *commit, struct
 struct refund_new {
     int64_t amount; /* 0: all that is left */
     struct str reason;
-    struct str by;          /* "provider", "payout", "hand" */
-    struct str destination; /* sealed by the caller (person.h); empty: none */
+    struct str by;                       /* "provider", "payout", "hand" */
+    struct str destination;              /* sealed by the caller (person.h); empty: none */
     struct payment_operation *operation; /* by provider: added with it; NULL: none */
     int64_t movement; /* gives back money in suspense instead; 0: the payment's */
     struct str idempotency_key, path, body;
@@ -353,8 +354,8 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
                        const struct refund_new *what, struct refund *out, struct why *why);
 /* Moves it; success pays it out of refund_clearing, failed gives it back. `failure`: JSON. */
 int payment_add_refund_result(const struct core *core, struct commit *commit,
-                              struct payment *payment, struct refund *refund,
-                              enum refund_status to, struct str failure, struct why *why);
+                              struct payment *payment, struct refund *refund, enum refund_status to,
+                              struct str failure, struct why *why);
 
 /* The provider took money back after success. What is left of amount_paid is reversed; what goes
  * beyond it (refunds were faster) stands as a claim in suspense. The merchant's share comes from

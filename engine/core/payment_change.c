@@ -30,8 +30,7 @@ static void committed(const struct commit_result *result, void *data) {
         return;
     }
     c->err = result->err;
-    if (c->err != 0)
-        why_set(&c->why, c->err, "%s", result->detail == NULL ? "" : result->detail);
+    if (c->err != 0) why_set(&c->why, c->err, "%s", result->detail == NULL ? "" : result->detail);
     ended(&c->task);
 }
 

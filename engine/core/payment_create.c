@@ -22,9 +22,9 @@ static void attempt_write(const struct core *core, struct commit *commit, const 
                           const struct attempt *a, int64_t ask_at, struct str ask_backoff) {
     commit_add(commit, OP_ATTEMPT_ADD,
                VALS(V_TEXT(a->id), V_TEXT("create"), V_STR(a->script), V_STR(a->version),
-                    V_STR(a->account), V_STR(a->reference),
-                    V_TEXT(OPERATION_STATES[a->state].name), V_BLOB(a->doc), V_NULL,
-                    V_TEXT(p->id), V_INT(p->amount_due), V_INT(core_now(core))));
+                    V_STR(a->account), V_STR(a->reference), V_TEXT(OPERATION_STATES[a->state].name),
+                    V_BLOB(a->doc), V_NULL, V_TEXT(p->id), V_INT(p->amount_due),
+                    V_INT(core_now(core))));
     if (ask_at != 0 && operation_open(a->state))
         operation_add_ask(commit, str_of(a->id), ask_at, ask_backoff, core->clock, core->rng);
 }
@@ -137,8 +137,7 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
             keys_write(commit, a, n->at_once->keys, n->at_once->key_count);
         event_add(core, commit, p->merchant, "payment.created", str_of(p->id), buf_str(&json));
         const char *also = created_event(p->status);
-        if (also != NULL)
-            event_add(core, commit, p->merchant, also, str_of(p->id), buf_str(&json));
+        if (also != NULL) event_add(core, commit, p->merchant, also, str_of(p->id), buf_str(&json));
     }
     buf_free(&json);
     if (err != 0) payment_free(p);
@@ -225,7 +224,6 @@ int payment_add_operation(const struct core *core, struct commit *commit, struct
                     V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(doc), V_NULL,
                     V_TEXT(p->id), V_INT(o->amount), V_INT(core_now(core))));
     if (o->ask_at != 0)
-        operation_add_ask(commit, str_of(o->id), o->ask_at, o->ask_backoff, core->clock,
-                          core->rng);
+        operation_add_ask(commit, str_of(o->id), o->ask_at, o->ask_backoff, core->clock, core->rng);
     return 0;
 }

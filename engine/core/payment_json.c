@@ -13,8 +13,8 @@ static void parts_find(struct str doc, struct str out[PARTS_]) {
     int at = -1;
     size_t from = 0;
     for (int token; (token = json_next(&r, NULL)) > JSON_END;) {
-        bool value_ends = r.depth == 1 && token != JSON_KEY && token != JSON_OBJECT &&
-                          token != JSON_ARRAY;
+        bool value_ends =
+            r.depth == 1 && token != JSON_KEY && token != JSON_OBJECT && token != JSON_ARRAY;
         if (token == JSON_KEY && r.depth == 1) {
             at = -1;
             for (int i = 0; i < PARTS_; i++)

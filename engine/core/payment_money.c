@@ -154,8 +154,8 @@ static int seen_before(const struct core *core, struct commit *commit, const str
                        struct str account, struct str money_id, int64_t amount, bool *seen,
                        enum verdict *verdict) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)),
-                        &rows);
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *seen = err == 0 && rows_count(rows) != 0;
     if (*seen && rows_int(rows, 0, 5) == amount) {
         *verdict = VERDICT_DUPLICATE;
@@ -171,8 +171,10 @@ static int seen_before(const struct core *core, struct commit *commit, const str
 static int claim(const struct core *core, struct commit *commit, const struct payment *p,
                  struct str money_id, int64_t amount, bool *claimed) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "movement_unclaimed", VALS(V_TEXT(p->id), V_INT(amount)),
-                        &rows);
+    *claimed = false;
+    if (p->received == 0) return 0;
+    int err =
+        store_get(core->store, "movement_unclaimed", VALS(V_TEXT(p->id), V_INT(amount)), &rows);
     *claimed = err == 0 && rows_count(rows) != 0;
     if (*claimed)
         commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(rows_int(rows, 0, 0)), V_STR(money_id)));
@@ -209,8 +211,7 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
     if (s.pays) {
         p->paid_at = paid_at;
         p->failure = STR("");
-        err = book_paid(core, commit, p, a->account, from, s.counted, before, m->fee,
-                        m->settle_at);
+        err = book_paid(core, commit, p, a->account, from, s.counted, before, m->fee, m->settle_at);
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
@@ -276,8 +277,8 @@ static int booked_of(const struct core *core, const struct payment *p, const str
 }
 
 int payment_add_found(const struct core *core, struct commit *commit, struct payment *p,
-                      size_t attempt, int64_t total, const struct money *how,
-                      enum verdict *verdict, struct why *why) {
+                      size_t attempt, int64_t total, const struct money *how, enum verdict *verdict,
+                      struct why *why) {
     int64_t booked = 0;
     struct attempt *a = &p->attempts[attempt];
     int err = booked_of(core, p, a, &booked);

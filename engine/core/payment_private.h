@@ -37,8 +37,7 @@ int failure_keep(struct payment *payment, struct str code, struct str message,
 
 /* money that came, without saving the payment (payment_money.c) */
 int payment_book(const struct core *core, struct commit *commit, struct payment *payment,
-                 size_t attempt, const struct money *money, enum verdict *verdict,
-                 struct why *why);
+                 size_t attempt, const struct money *money, enum verdict *verdict, struct why *why);
 
 /* Where money sits before it is the merchant's. */
 struct ledger_side suspense_side(const struct payment *payment);

@@ -115,8 +115,7 @@ static int held_of(const struct core *core, const struct payment *p, int64_t mov
                    int64_t *held) {
     struct rows *rows = NULL;
     int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
-    if (err == 0 &&
-        (rows_count(rows) != 1 || !str_eq(rows_text(rows, 0, 3), str_of(p->id))))
+    if (err == 0 && (rows_count(rows) != 1 || !str_eq(rows_text(rows, 0, 3), str_of(p->id))))
         err = E_NOTFOUND;
     if (err == 0) *held = rows_int(rows, 0, 7);
     rows_free(rows);
@@ -140,8 +139,8 @@ static int put_aside(const struct core *core, struct commit *commit, struct paym
     if (r->movement != 0) {
         int err = held_of(core, p, r->movement, &left);
         if (err != 0) return why_set(why, err, "the payment has no such money");
-        if (r->amount > left) return why_set(why, E_LIMIT, "amount: only %lld is in suspense",
-                                             (long long)left);
+        if (r->amount > left)
+            return why_set(why, E_LIMIT, "amount: only %lld is in suspense", (long long)left);
         hold_back(core, commit, p, r, left);
         return 0;
     }
@@ -284,8 +283,8 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
 static int reversed_before(const struct core *core, struct str account, struct str money_id,
                            bool *before) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "reversal_by_money", VALS(V_STR(account), V_STR(money_id)),
-                        &rows);
+    int err =
+        store_get(core->store, "reversal_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *before = err == 0 && rows_count(rows) != 0;
     rows_free(rows);
     return err;

@@ -38,8 +38,10 @@ static enum payment_status leads_to(const struct payment *p, const struct paymen
 }
 
 static const char *const EVENTS[PAYMENT_STATUSES_] = {
-    [PAYMENT_PROCESSING] = "payment.processing", [PAYMENT_FAILED] = "payment.failed",
-    [PAYMENT_EXPIRED] = "payment.expired",       [PAYMENT_CANCELLED] = "payment.cancelled",
+    [PAYMENT_PROCESSING] = "payment.processing",
+    [PAYMENT_FAILED] = "payment.failed",
+    [PAYMENT_EXPIRED] = "payment.expired",
+    [PAYMENT_CANCELLED] = "payment.cancelled",
 };
 
 /* `sent`: the first news after the request went out; that it is processing is news then. */

@@ -3,11 +3,11 @@
 #include "base/mem.h"
 #include "sys/crypto.h"
 
-#define KEY_SIZE  32
-#define NONCE     12
-#define PURPOSE   "person"
-#define MEMBER    "\"customer\":"
-#define HOLDER    "{\"id\":\"per_"
+#define KEY_SIZE 32
+#define NONCE    12
+#define PURPOSE  "person"
+#define MEMBER   "\"customer\":"
+#define HOLDER   "{\"id\":\"per_"
 
 static struct str bytes(const void *p, size_t n) {
     return (struct str){p, n};
@@ -26,8 +26,7 @@ int piece_seal(const struct core *core, const char *purpose, struct str context,
                                .aad = context};
     buf_add(sealed, nonce, sizeof nonce);
     int err = crypto_encrypt(&spec, plain, sealed, NULL);
-    if (err == 0)
-        err = seal(core->ring, purpose, context, bytes(raw, sizeof raw), core->rng, key);
+    if (err == 0) err = seal(core->ring, purpose, context, bytes(raw, sizeof raw), core->rng, key);
     mem_wipe(raw, sizeof raw);
     return err != 0 ? err : key->err != 0 ? key->err : sealed->err;
 }

@@ -13,19 +13,29 @@
 #define WAIT_MAX_MS (24 * 3600 * INT64_C(1000))
 
 /* Columns of endpoint_get. */
-enum { E_ID, E_MERCHANT, E_URL, E_SECRET, E_OLD, E_OLD_UNTIL, E_TYPES, E_STATE_, E_CURSOR, E_SINCE,
-       E_CREATED };
-
-static const char *const TYPES[] = {
-    "payment.created",   "payment.processing", "payment.succeeded", "payment.failed",
-    "payment.expired",   "payment.cancelled",  "payment.underpaid", "payment.overpaid",
-    "payment.late",      "payment.reversed",   "refund.created",    "refund.succeeded",
-    "refund.failed",     "webhook_endpoint.disabled",
+enum {
+    E_ID,
+    E_MERCHANT,
+    E_URL,
+    E_SECRET,
+    E_OLD,
+    E_OLD_UNTIL,
+    E_TYPES,
+    E_STATE_,
+    E_CURSOR,
+    E_SINCE,
+    E_CREATED
 };
 
-static const int64_t WAITS_S[WEBHOOK_TRIES - 1] = {5,         5 * 60,    30 * 60,
-                                                   2 * 3600,  5 * 3600,  10 * 3600,
-                                                   14 * 3600, 20 * 3600, 24 * 3600};
+static const char *const TYPES[] = {
+    "payment.created", "payment.processing",        "payment.succeeded", "payment.failed",
+    "payment.expired", "payment.cancelled",         "payment.underpaid", "payment.overpaid",
+    "payment.late",    "payment.reversed",          "refund.created",    "refund.succeeded",
+    "refund.failed",   "webhook_endpoint.disabled",
+};
+
+static const int64_t WAITS_S[WEBHOOK_TRIES - 1] = {
+    5, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600};
 
 int64_t webhook_wait(int64_t tried, struct rng *rng) {
     if (tried < 1 || tried >= WEBHOOK_TRIES) return -1;
@@ -60,8 +70,8 @@ static int secret_make(const struct core *core, struct str id, char text[WEBHOOK
     text_encode(&b, ENC_BASE64, (struct str){(const char *)raw, sizeof raw});
     snprintf(text, WEBHOOK_SECRET_SIZE, "%.*s", STR_FMT(buf_str(&b)));
     int err = b.err != 0 ? b.err
-                         : seal(core->ring, PURPOSE, id, (struct str){(const char *)raw, sizeof raw},
-                                core->rng, sealed);
+                         : seal(core->ring, PURPOSE, id,
+                                (struct str){(const char *)raw, sizeof raw}, core->rng, sealed);
     mem_wipe(raw, sizeof raw);
     if (b.data != NULL) mem_wipe(b.data, b.len);
     buf_free(&b);
@@ -108,9 +118,9 @@ int endpoint_rotate(const struct core *core, struct commit *commit, const struct
     int err = secret_make(core, id, secret, &sealed);
     if (err == 0)
         commit_add(commit, OP_ENDPOINT_SECRET,
-                   VALS(V_STR(id), V_STR(rows_text(rows, 0, E_MERCHANT)),
-                        V_BLOB(buf_str(&sealed)), V_BLOB(rows_text(rows, 0, E_SECRET)),
-                        V_INT(now + WEBHOOK_OLD_MS), V_INT(now)));
+                   VALS(V_STR(id), V_STR(rows_text(rows, 0, E_MERCHANT)), V_BLOB(buf_str(&sealed)),
+                        V_BLOB(rows_text(rows, 0, E_SECRET)), V_INT(now + WEBHOOK_OLD_MS),
+                        V_INT(now)));
     buf_free(&sealed);
     return err;
 }

@@ -11,10 +11,10 @@
 #include "base/buf.h"
 #include "core/core.h"
 
-#define WEBHOOK_TRIES      10                           /* at once, then 75 h 35 min */
-#define WEBHOOK_FAILING_MS (5 * 24 * 3600 * INT64_C(1000)) /* of failure, and it is disabled */
-#define WEBHOOK_OLD_MS     (24 * 3600 * INT64_C(1000))  /* an old secret lives on */
-#define WEBHOOK_FAN_MAX    100                          /* events in one commit */
+#define WEBHOOK_TRIES       10                              /* at once, then 75 h 35 min */
+#define WEBHOOK_FAILING_MS  (5 * 24 * 3600 * INT64_C(1000)) /* of failure, and it is disabled */
+#define WEBHOOK_OLD_MS      (24 * 3600 * INT64_C(1000))     /* an old secret lives on */
+#define WEBHOOK_FAN_MAX     100                             /* events in one commit */
 #define WEBHOOK_SECRET_SIZE 64
 
 /* How long to wait after try number `tried` (1: the first) failed; -1: it is dead. Shortened by up
@@ -52,7 +52,7 @@ struct webhook_outcome {
     int64_t sequence;
     int64_t tries; /* before this one */
     int status;
-    struct str error;     /* for a person */
+    struct str error;       /* for a person */
     int64_t retry_after_ms; /* the receiver's; 0: none */
 };
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,

@@ -61,7 +61,8 @@ int loop_sim_new(struct loop **out, struct clock *clock, struct rng *rng);
 bool loop_sim_step(
     struct loop *loop); /* runs one ready task or fires the next timer; false: idle */
 void loop_sim_run_for(struct loop *loop, uint64_t ms); /* all that falls due within ms */
-void loop_sim_drain(struct loop *loop);                /* tasks only, until none is ready */
+void loop_sim_drain(struct loop *loop);                /* until no task is ready */
+bool loop_sim_ready(const struct loop *loop);          /* some task is */
 int64_t loop_sim_next_ms(const struct loop *loop);     /* until the next timer; -1: none */
 
 void loop_delete(

@@ -80,12 +80,23 @@ int loop_sim_new(struct loop **out, struct clock *clock, struct rng *rng) {
     return 0;
 }
 
+/* One ready task. Or, where a seed orders, a timer that fell due while tasks waited: a real loop
+ * looks at its timers between two batches of tasks, whatever these are for. */
+static void turn(struct sim_backend *b) {
+    struct timer *first = b->loop.timers.count == 0 ? NULL : b->loop.timers.at[0];
+    if (b->rng != NULL && first != NULL && first->due_ns <= clock_mono_ns(b->clock) &&
+        rng_below(b->rng, b->ready + 1) == 0) {
+        loop_fire(&b->loop, first);
+        return;
+    }
+    struct task *task = pick(b);
+    task->run(task);
+}
+
 void loop_sim_drain(struct loop *loop) {
     struct sim_backend *b = of(loop);
-    while (b->ready != 0) {
-        struct task *task = pick(b);
-        task->run(task);
-    }
+    while (b->ready != 0)
+        turn(b);
 }
 
 /* Fires the first timer if it is due by `until`; the clock jumps to its time. */
@@ -102,8 +113,7 @@ static bool fire_next(struct sim_backend *b, uint64_t until) {
 bool loop_sim_step(struct loop *loop) {
     struct sim_backend *b = of(loop);
     if (b->ready == 0) return fire_next(b, UINT64_MAX);
-    struct task *task = pick(b);
-    task->run(task);
+    turn(b);
     return true;
 }
 
@@ -116,6 +126,10 @@ void loop_sim_run_for(struct loop *loop, uint64_t ms) {
     } while (!b->stopped && fire_next(b, until));
     uint64_t now = clock_mono_ns(b->clock);
     if (!b->stopped && now < until) clock_virtual_advance(b->clock, until - now);
+}
+
+bool loop_sim_ready(const struct loop *loop) {
+    return of((struct loop *)loop)->ready != 0;
 }
 
 int64_t loop_sim_next_ms(const struct loop *loop) {

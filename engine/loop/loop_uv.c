@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "loop/loop_private.h"
 
+#include <pthread.h>
 #include <uv.h>
 
 struct uv_backend {
@@ -147,7 +148,15 @@ static const struct loop_backend UV = {
     .destroy = destroy,
 };
 
+static pthread_once_t memory_once = PTHREAD_ONCE_INIT;
+
+/* What libuv reallocates is its table of watched descriptors, and it aborts where that cannot grow. */
+static void set_memory(void) {
+    uv_replace_allocator(mem_alloc, mem_realloc_vital, mem_array, mem_free);
+}
+
 int loop_uv_new(struct loop **out, const struct clock *clock) {
+    pthread_once(&memory_once, set_memory);
     struct uv_backend *b = mem_zalloc(sizeof *b);
     if (b == NULL) return E_NOMEM;
     b->loop.backend = &UV;

@@ -133,10 +133,3 @@ int pool_submit(struct pool *pool, struct loop *loop, struct pool_job *job,
     pthread_mutex_unlock(&pool->lock);
     return err;
 }
-
-size_t pool_waiting(struct pool *pool) {
-    pthread_mutex_lock(&pool->lock);
-    size_t n = pool->waiting;
-    pthread_mutex_unlock(&pool->lock);
-    return n;
-}

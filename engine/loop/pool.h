@@ -34,6 +34,4 @@ void pool_delete(struct pool *pool);
 int pool_submit(struct pool *pool, struct loop *loop, struct pool_job *job,
                 void (*run)(struct pool_job *job), void (*done)(struct pool_job *job));
 
-size_t pool_waiting(struct pool *pool); /* for metrics */
-
 #endif

@@ -85,7 +85,8 @@ static size_t take_header(char *data, size_t one, size_t n, void *user) {
     if (str_starts(line, STR("HTTP/")) && str_find(line, ':') < 0) {
         answer_clear_headers(&call->reply); /* what came before was 100 Continue or the like */
         call->head_done = false;
-        call->interim = line.n > 9 && line.p[9] == '1';
+        int64_t status = str_find(line, ' '); /* "HTTP/1.1 103", but "HTTP/2 103" */
+        call->interim = status > 0 && (size_t)status + 1 < line.n && line.p[status + 1] == '1';
         return whole;
     }
     if (line.n == 0) {

@@ -361,7 +361,7 @@ static void dispatch(struct conn *c, struct work *w) {
     x->user = NULL;
     x->more[0] = '\0';
     x->answer = NULL; /* the memory of a work is not cleared */
-    x->closed = NULL;
+    x->closed = x->eof = NULL;
     w->head_request = str_eq(x->method, STR("HEAD"));
     x->request_id[0] = '\0';
     if (c->trusted) proxy_apply(s, x);
@@ -516,6 +516,8 @@ static void got_eof(struct conn *c) {
         conn_process(c);
         if (c->work != NULL && c->work->state == WORK_READING && c->work->len == c->work->start)
             conn_linger(c);
+    } else if (w->state == WORK_RUNNING && w->x.eof != NULL) {
+        w->x.eof(&w->x);
     }
     /* else: half-closed, a peer that still waits for its answer */
 }

@@ -33,6 +33,9 @@ struct http_exchange {
     void (*answer)(struct http_exchange *x, int status, const struct http_header *headers,
                    size_t count, struct str body);
     void (*closed)(struct http_exchange *x); /* peer went away before the answer; may be NULL */
+    /* It closed its side: it left, or waits half-closed for its answer. Nobody can tell which; who
+     * would work long for it may end early, and must still answer. May be NULL. */
+    void (*eof)(struct http_exchange *x);
 };
 
 struct str http_header(const struct http_exchange *x, const char *lower_name); /* n = 0: none */

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "net/exchange.h"
 #include "net/redact.h"
+#include "sys/file_read.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -222,23 +223,6 @@ struct replay_call {
     http_answer_cb done;
     void *data;
 };
-
-static int read_file(const char *path, struct buf *out, struct why *why) {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) return why_set(why, E_NOTFOUND, "%s: %s", path, strerror(errno));
-    out->max = FILE_MAX;
-    int err = 0;
-    for (;;) {
-        char *at = buf_reserve(out, 65536);
-        ssize_t n = at == NULL ? -1 : read(fd, at, 65536);
-        if (n < 0 && at != NULL && errno == EINTR) continue;
-        if (n < 0) err = at == NULL ? out->err : E_IO;
-        if (n <= 0) break;
-        out->len += (size_t)n;
-    }
-    close(fd);
-    return err == 0 ? 0 : why_set(why, err, "%s: %s", path, err_text(err));
-}
 
 static int nibble(char c) {
     return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
@@ -479,11 +463,12 @@ int transport_replay_new(struct transport **out, struct loop *loop, const char *
                          const struct str *secrets, struct why *why) {
     struct replayer *r = mem_zalloc(sizeof *r);
     if (r == NULL) return why_set(why, E_NOMEM, "out of memory");
-    struct buf text = {0};
+    struct buf text = {.max = FILE_MAX};
     r->loop = loop;
     r->secrets = secrets;
     r->transport = (struct transport){replay_start, replay_cancel, replay_destroy};
-    int err = read_file(path, &text, why);
+    int err = file_read(path, &text, why);
+    if (err != 0) why_prefix(why, "%s: ", path);
     if (err == 0 && (r->text = buf_take(&text, &r->size)) == NULL)
         err = why_set(why, E_NOMEM, "out of memory");
     if (err == 0) err = parse_file(r, path, why);

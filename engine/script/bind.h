@@ -23,6 +23,7 @@ enum script_kind {
     KIND_MIGRATION = 1 << 8, /* scripts/migrations/  trusted */
     KIND_TEST = 1 << 9,      /* tests, plays           trusted */
     KIND_LIB = 1 << 10,      /* scripts/lib/: sees what the script that requires it sees */
+    KIND_QUERY = 1 << 11,    /* scripts/queries/: no script, but watched like one */
 };
 #define KINDS_CAGED   (KIND_CHANNEL | KIND_RULE | KIND_BILLER | KIND_SANDBOX)
 #define KINDS_TRUSTED (KIND_API | KIND_JOB | KIND_PAGE | KIND_TOOL | KIND_MIGRATION | KIND_TEST)

@@ -53,8 +53,9 @@ static struct str text_arg(lua_State *L, int index, size_t max) {
 
 /* ---- once ---- */
 
+/* A store that does not answer raises: false is "somebody has it", and the script would go home. */
 static int once_done(lua_State *L, const struct store_answer *a) {
-    if (a->err != 0 && a->err != E_GUARD) return store_fail(L, a);
+    if (a->err != 0 && a->err != E_GUARD) return luaL_error(L, "ctx.once: %s", err_text(a->err));
     lua_pushboolean(L, a->err == 0);
     return 1;
 }
@@ -149,8 +150,10 @@ static int l_allocate(lua_State *L) {
 
 /* ---- the provider's small durable store ---- */
 
+/* A store that cannot be read raises: nil is "there is none", and what a script concludes from that
+ * may be about money. */
 static int get_done(lua_State *L, const struct store_answer *a) {
-    if (a->err != 0) return store_fail(L, a);
+    if (a->err != 0) return luaL_error(L, "ctx.store.get: %s", err_text(a->err));
     if (rows_count(a->rows) == 0) {
         lua_pushnil(L);
         lua_pushinteger(L, 0);

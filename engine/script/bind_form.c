@@ -2,7 +2,6 @@
  * form.decode (two parsers that pick different twins are an attack); form.pairs gives them all. */
 #include "base/form.h"
 
-#include "base/sort.h"
 #include "script/bind.h"
 #include "script/bind_form.h"
 #include "script/co.h"
@@ -98,16 +97,9 @@ static void put_pair(struct lua_out *o, struct str name, struct str value) {
 }
 
 static void encode_map(lua_State *L, struct lua_out *o) {
-    size_t n = 0, i = 0;
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1)) {
-        if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "form.encode: names are strings");
-        n++;
-    }
-    struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0);
-    for (lua_pushnil(L); lua_next(L, 1) != 0; lua_pop(L, 1), i++)
-        names[i].p = lua_tolstring(L, -2, &names[i].n);
-    sort_heap(names, n, sizeof *names, str_by_bytes);
-    for (i = 0; i < n; i++) {
+    size_t n = count_names(L, 1, "form.encode: names are strings");
+    const struct str *names = sorted_names(L, 1, n);
+    for (size_t i = 0; i < n; i++) {
         lua_pushlstring(L, names[i].p, names[i].n);
         lua_rawget(L, 1);
         put_pair(o, names[i], value_text(L, names[i].p));

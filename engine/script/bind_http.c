@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "script/bind_http_private.h"
 #include "script/context.h"
+#include "script/lua_util.h"
 
 #define OP_TYPE      "luwak.http_op"
 #define ANSWER_TYPE  "http.answer"
@@ -171,10 +172,6 @@ static void set_meta(lua_State *L, const char *type) {
         lua_setfield(L, -2, "__metatable");
     }
     lua_setmetatable(L, -2);
-}
-
-static void push_str(lua_State *L, struct str s) {
-    lua_pushlstring(L, s.p, s.n);
 }
 
 static void push_headers(lua_State *L, const struct http_answer *a) {

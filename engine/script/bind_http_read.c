@@ -7,10 +7,9 @@
 #include "script/bind_http_private.h"
 #include "script/bind_secret.h"
 #include "script/cage.h"
+#include "script/lua_util.h"
 #include "script/version.h"
 #include "sys/crypto_text.h"
-
-#include <stdlib.h>
 
 static void check_buf(lua_State *L, const struct buf *b, const char *what) {
     if (b->err == E_LIMIT) luaL_error(L, "%s: too large", what);
@@ -112,31 +111,20 @@ void http_push_builtin(lua_State *L, const char *module, const char *name) {
     lua_remove(L, -2);
 }
 
-static int by_text(const void *a, const void *b) {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
-}
-
 /* Sorted by name: the same request has the same bytes each time. */
 static void read_form(lua_State *L, struct http_op *op, int table) {
     enum { FORM_MAX = 200 };
     luaL_checktype(L, table, LUA_TTABLE);
-    const char **names = lua_newuserdatauv(L, FORM_MAX * sizeof *names, 0);
-    size_t count = 0;
+    size_t count = count_names(L, table, "form: names must be strings");
+    if (count > FORM_MAX) luaL_error(L, "form: more than %d fields", FORM_MAX);
+    const struct str *names = sorted_names(L, table, count);
     int top = lua_gettop(L);
-    lua_pushnil(L);
-    while (lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "form: names must be strings");
-        if (count == FORM_MAX) luaL_error(L, "form: more than %d fields", FORM_MAX);
-        names[count] = lua_tostring(L, -2); /* the table keeps it alive */
-        if (strlen(names[count++]) != lua_rawlen(L, -2)) luaL_error(L, "form: NUL in a name");
-        lua_pop(L, 1);
-    }
-    qsort(names, count, sizeof *names, by_text);
     for (size_t i = 0; i < count; i++) {
-        lua_pushstring(L, names[i]);
+        if (memchr(names[i].p, '\0', names[i].n) != NULL) luaL_error(L, "form: NUL in a name");
+        push_str(L, names[i]);
         lua_rawget(L, table);
         if (lua_isinteger(L, -1)) lua_tolstring(L, -1, NULL); /* a copy: the table is untouched */
-        form_put(str_of(names[i]), bytes_arg(L, top + 1), &op->body);
+        form_put(names[i], bytes_arg(L, top + 1), &op->body);
         check_buf(L, &op->body, "form");
         lua_settop(L, top);
     }

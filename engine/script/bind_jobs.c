@@ -7,10 +7,13 @@
 #include "script/bind_json.h"
 #include "script/buf_lua.h"
 #include "script/context.h"
+#include "script/lua_util.h"
 #include "script/store_wait.h"
 #include "script/version.h"
 
 #include <string.h>
+
+enum { PRIORITY_MAX = 1000 };
 
 static int enqueued(lua_State *L, const struct store_answer *a) {
     if (a->err != 0) return store_fail(L, a);
@@ -37,10 +40,71 @@ static void backoff_field(lua_State *L, int table, struct buf *out) {
         luaL_error(L, "jobs.enqueue: %s", why.text);
 }
 
+static void not_an_option(lua_State *L, int table) {
+    static const char *const NAMES[] = {"at", "unique", "priority", "once", "backoff"};
+    lua_pushnil(L);
+    while (lua_next(L, table) != 0) {
+        bool known = false;
+        for (size_t i = 0; i < sizeof NAMES / sizeof NAMES[0] && lua_isstring(L, -2); i++) {
+            lua_pushvalue(L, -2); /* a number among the keys must stay one */
+            known = known || strcmp(lua_tostring(L, -1), NAMES[i]) == 0;
+            lua_pop(L, 1);
+        }
+        if (!known)
+            luaL_error(L,
+                       "jobs.enqueue: no option %s; there are at, unique, priority, once, backoff",
+                       luaL_tolstring(L, -2, NULL));
+        lua_pop(L, 1);
+    }
+}
+
+/* The texts stay in the table, which the caller keeps on the stack; so does the backoff's. */
+static void read_options(lua_State *L, int table, struct job_new *job, int64_t now) {
+    if (!lua_istable(L, table)) luaL_error(L, "jobs.enqueue: the options are a table");
+    not_an_option(L, table);
+    int type = lua_getfield(L, table, "at");
+    if (type == LUA_TSTRING) {
+        struct str text = check_str(L, -1);
+        int64_t ms;
+        if (duration_parse(text, &ms, NULL) != 0) type = LUA_TNONE;
+        job->due_at = type == LUA_TNONE ? 0 : now + ms;
+    } else if (lua_isinteger(L, -1)) {
+        job->due_at = lua_tointeger(L, -1);
+    } else if (type != LUA_TNIL) {
+        type = LUA_TNONE;
+    }
+    if (type == LUA_TNONE)
+        luaL_error(L, "jobs.enqueue: at is a duration (\"15m\") or milliseconds UTC");
+    type = lua_getfield(L, table, "unique");
+    if (type == LUA_TSTRING)
+        job->unique = check_str(L, -1);
+    else if (type != LUA_TNIL)
+        luaL_error(L, "jobs.enqueue: unique is a text");
+    type = lua_getfield(L, table, "priority");
+    lua_Integer priority = type == LUA_TNIL ? 0 : lua_tointeger(L, -1);
+    if (type != LUA_TNIL &&
+        (!lua_isinteger(L, -1) || priority < -PRIORITY_MAX || priority > PRIORITY_MAX))
+        luaL_error(L, "jobs.enqueue: priority is a whole number from %d to %d", -PRIORITY_MAX,
+                   PRIORITY_MAX);
+    job->priority = (int)priority;
+    type = lua_getfield(L, table, "once");
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        luaL_error(L, "jobs.enqueue: once is true or false");
+    job->once = lua_toboolean(L, -1);
+    lua_pop(L, 4);
+    type = lua_getfield(L, table, "backoff");
+    if (type == LUA_TNIL) return;
+    if (type != LUA_TTABLE) luaL_error(L, "jobs.enqueue: backoff is a table");
+    int backoff = lua_gettop(L);
+    struct buf *text = buf_push(L);
+    backoff_field(L, backoff, text);
+    job->backoff = buf_str(text);
+}
+
 static int l_enqueue(lua_State *L) {
     struct job_new job = {0};
     const struct script_services *s = context_of(L)->services;
-    job.name.p = luaL_checklstring(L, 1, &job.name.n);
+    job.name = check_str(L, 1);
     luaL_argcheck(L, job.name.n >= 1 && job.name.n <= JOB_NAME_MAX, 1, "a script's name");
     if (!str_starts(job.name, STR("scripts/jobs/"))) {
         job.name.p = lua_pushfstring(L, "scripts/jobs/%s.lua", job.name.p);
@@ -59,34 +123,7 @@ static int l_enqueue(lua_State *L) {
     }
     json_encode(L, 2, JSON_DEPTH, JSON_OUT_MAX, "jobs.enqueue");
     job.args.p = lua_tolstring(L, -1, &job.args.n);
-    if (!lua_isnil(L, 3)) {
-        luaL_checktype(L, 3, LUA_TTABLE);
-        int kind = lua_getfield(L, 3, "at");
-        int64_t ms;
-        if (kind == LUA_TSTRING) {
-            struct str text;
-            text.p = lua_tolstring(L, -1, &text.n);
-            if (duration_parse(text, &ms, NULL) != 0)
-                return luaL_error(L,
-                                  "jobs.enqueue: at is a duration (\"15m\") or milliseconds UTC");
-            job.due_at = clock_now_ms(s->clock) + ms;
-        } else if (kind != LUA_TNIL) {
-            job.due_at = luaL_checkinteger(L, -1);
-        }
-        if (lua_getfield(L, 3, "unique") != LUA_TNIL)
-            job.unique.p = luaL_checklstring(L, -1, &job.unique.n);
-        if (lua_getfield(L, 3, "priority") != LUA_TNIL)
-            job.priority = (int)luaL_checkinteger(L, -1);
-        lua_getfield(L, 3, "once");
-        job.once = lua_toboolean(L, -1);
-        if (lua_getfield(L, 3, "backoff") != LUA_TNIL) {
-            luaL_checktype(L, -1, LUA_TTABLE);
-            int table = lua_gettop(L);
-            struct buf *text = buf_push(L);
-            backoff_field(L, table, text);
-            job.backoff = buf_str(text);
-        }
-    }
+    if (!lua_isnil(L, 3)) read_options(L, 3, &job, clock_now_ms(s->clock));
     co_require_wait(L, "jobs.enqueue");
     struct commit *c = commit_push(L);
     job_enqueue(c, &job, s->clock, s->rng);

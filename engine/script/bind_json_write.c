@@ -2,7 +2,6 @@
  *
  * All memory is Lua's (lua_out.h); the keys of a table are sorted in a userdata. No metamethod
  * runs, so no script code does. Keys are sorted by their bytes. */
-#include "base/sort.h"
 #include "script/bind_json.h"
 #include "script/bind_secret.h"
 #include "script/co.h"
@@ -106,15 +105,9 @@ static void put_array(struct out *o, const struct frame *f, int index, lua_Integ
 /* The keys stay where they are while the table holds them, so their bytes need no copy. */
 static void put_object(struct out *o, const struct frame *f, int index, size_t n) {
     lua_State *L = o->L;
-    struct str *keys = lua_newuserdatauv(L, n * sizeof *keys, 0);
-    size_t count = 0;
-    for (lua_pushnil(L); lua_next(L, index) != 0; lua_pop(L, 1)) {
-        keys[count].p = lua_tolstring(L, -2, &keys[count].n);
-        count++;
-    }
-    sort_heap(keys, count, sizeof *keys, str_by_bytes);
+    const struct str *keys = sorted_names(L, index, n);
     put(o, STR("{"));
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < n; i++) {
         struct frame member = {.up = f, .key = keys[i]};
         if (i > 0) put(o, STR(","));
         put_quoted(o, &member, keys[i]);

@@ -6,6 +6,7 @@
  * back as plain values (through JSON; tags are kept). */
 #include "base/diff.h"
 #include "script/bind.h"
+#include "script/buf_lua.h"
 #include "script/cage.h"
 #include "script/lua_out.h"
 #include "script/test_script.h"
@@ -209,18 +210,13 @@ static void push_difference(lua_State *L, int got, int expected) {
     lua_pushfstring(L, "%s\n", g.p);
     e.p = lua_tolstring(L, -2, &e.n);
     g.p = lua_tolstring(L, -1, &g.n);
-    struct buf lines = {.max = SHOW_MAX};
-    int err = diff_write(e, g, "expected", "got", &lines);
-    if (err == 0 && lines.err == 0 && lines.len < SHOW_MAX) {
-        char *copy = lua_newuserdatauv(L, lines.len + 1, 0); /* may raise: then `lines` is lost */
-        memcpy(copy, lines.data == NULL ? "" : lines.data, lines.len);
-        copy[lines.len] = '\0';
-        buf_free(&lines);
-        lua_pushfstring(L, "not as expected\n%s", copy);
-    } else {
-        buf_free(&lines);
+    struct buf *lines = buf_push(L);
+    lines->max = SHOW_MAX;
+    buf_adds(lines, "not as expected\n");
+    if (diff_write(e, g, "expected", "got", lines) == 0 && lines->err == 0)
+        buf_push_string(L, lines);
+    else
         lua_pushfstring(L, "expected %sgot %s", e.p, g.p);
-    }
 }
 
 static int l_equal(lua_State *L) {

@@ -7,6 +7,7 @@
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/dispatch_private.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
 #include "script/test_script.h"
 
@@ -251,7 +252,16 @@ struct clock_end {
 };
 
 static void clock_cancel(struct co_wait *wait) {
-    CONTAINER_OF(wait, struct clock_op, wait)->end->abandoned = true;
+    struct clock_op *op = CONTAINER_OF(wait, struct clock_op, wait);
+    op->end->abandoned = true; /* clock_moved frees it */
+    op->end = NULL;
+}
+
+static int clock_gc(lua_State *L) { /* something raised before the clock was asked to move */
+    struct clock_op *op = lua_touserdata(L, 1);
+    mem_free(op->end);
+    op->end = NULL;
+    return 0;
 }
 
 static void clock_moved(void *data, int err) {
@@ -278,6 +288,7 @@ static int move_clock(lua_State *L, int64_t goal) {
     co_require_wait(L, "t.clock");
     struct clock_op *op = lua_newuserdatauv(L, sizeof *op, 0);
     *op = (struct clock_op){.wait.cancel = clock_cancel};
+    set_freeing(L, "luwak.test_clock", clock_gc);
     op->end = mem_zalloc(sizeof *op->end);
     if (op->end == NULL) return luaL_error(L, "out of memory");
     co_park(L, &op->wait);

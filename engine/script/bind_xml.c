@@ -6,7 +6,6 @@
  * bound is charged to the call before it is built. */
 #include "base/xml.h"
 
-#include "base/sort.h"
 #include "script/bind.h"
 #include "script/co.h"
 #include "script/lua_out.h"
@@ -114,17 +113,10 @@ static void put_attrs(struct lua_out *o, int index) {
     lua_pushliteral(L, "attrs");
     if (lua_rawget(L, index) == LUA_TTABLE) {
         int attrs = lua_gettop(L);
-        size_t n = 0, i = 0;
-        for (lua_pushnil(L); lua_next(L, attrs) != 0; lua_pop(L, 1)) {
-            if (lua_type(L, -2) != LUA_TSTRING)
-                luaL_error(L, "xml.encode: attribute names are strings");
-            n++;
-        }
-        struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0), value = {0};
-        for (lua_pushnil(L); lua_next(L, attrs) != 0; lua_pop(L, 1), i++)
-            names[i].p = lua_tolstring(L, -2, &names[i].n);
-        sort_heap(names, n, sizeof *names, str_by_bytes);
-        for (i = 0; i < n; i++) {
+        size_t n = count_names(L, attrs, "xml.encode: attribute names are strings");
+        const struct str *names = sorted_names(L, attrs, n);
+        struct str value = {0};
+        for (size_t i = 0; i < n; i++) {
             if (!xml_is_name(names[i])) luaL_error(L, "xml.encode: bad attribute name");
             field(L, attrs, names[i].p, &value);
             lua_out_add(o, STR(" "));

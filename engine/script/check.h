@@ -12,6 +12,8 @@ struct check_options {
     const struct bind_module *const *modules; /* BIND_MODULES */
     /* Is this configuration key set? NULL: not asked. */
     bool (*key_set)(void *data, const char *key);
+    /* Told of a key that is not set where nothing says that it must be; NULL: that is a finding. */
+    void (*note)(void *data, const char *path, int line, const char *text);
     /* Each finding: print "PATH:LINE: TEXT" (line 0: none). */
     void (*finding)(void *data, const char *path, int line, const char *text);
     void *data;

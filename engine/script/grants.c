@@ -2,6 +2,7 @@
 #include "script/grants.h"
 
 #include "base/mem.h"
+#include "script/manifest.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -64,4 +65,43 @@ bool grants_list(struct grants *g, struct str provider, const char *kind, char *
     }
     pthread_mutex_unlock(&g->lock);
     return used != 0;
+}
+
+void grants_each_asked(const struct version *v, const char *env,
+                       void (*each)(void *data, const char *provider, const char *kind,
+                                    const char *value),
+                       void *data) {
+    const struct manifest *m = v->manifest;
+    const char *provider = manifest_owner(v);
+    if (provider == NULL || (v->kind & (KIND_CHANNEL | KIND_BILLER)) == 0) return;
+    for (size_t i = 0; i < m->hosts.count; i++)
+        if (env[0] == '\0' || strcmp(m->hosts.at[i].name, env) == 0)
+            each(data, provider, "host", m->hosts.at[i].value);
+    for (size_t i = 0; i < m->config.count; i++)
+        each(data, provider, "key", m->config.at[i].key);
+}
+
+struct lacking {
+    struct grants *grants;
+    struct buf *command;
+    const char *kind; /* of the list being written; NULL: nothing yet */
+};
+
+static void add_lacking(void *data, const char *provider, const char *kind, const char *value) {
+    struct lacking *l = data;
+    if (grants_have(l->grants, str_of(provider), kind, value)) return;
+    if (l->kind == NULL) buf_addf(l->command, "luwak grant %s", provider);
+    if (l->kind == NULL || strcmp(l->kind, kind) != 0)
+        buf_addf(l->command, " --%s ", kind);
+    else
+        buf_addc(l->command, ',');
+    buf_adds(l->command, value);
+    l->kind = kind;
+}
+
+bool grants_lack(struct grants *g, const struct version *v, const char *env, struct buf *command) {
+    struct lacking l = {g, command, NULL};
+    if (g == NULL) return false;
+    grants_each_asked(v, env, add_lacking, &l);
+    return l.kind != NULL;
 }

@@ -1,6 +1,8 @@
 /* See lua_util.h. All may raise for want of memory, check_str for a wrong type. */
 #include "script/lua_util.h"
 
+#include "base/sort.h"
+
 #include <lauxlib.h>
 
 struct str check_str(lua_State *L, int index) {
@@ -24,6 +26,22 @@ void set_freeing(lua_State *L, const char *type, lua_CFunction gc) {
     lua_setmetatable(L, -2);
 }
 
-int str_by_bytes(const void *a, const void *b) {
+static int by_bytes(const void *a, const void *b) {
     return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+size_t count_names(lua_State *L, int table, const char *wrong) {
+    size_t n = 0;
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1), n++)
+        if (lua_type(L, -2) != LUA_TSTRING) luaL_error(L, "%s", wrong);
+    return n;
+}
+
+const struct str *sorted_names(lua_State *L, int table, size_t n) {
+    struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0);
+    size_t i = 0;
+    for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1), i++)
+        names[i].p = lua_tolstring(L, -2, &names[i].n);
+    sort_heap(names, n, sizeof *names, by_bytes);
+    return names;
 }

@@ -13,6 +13,10 @@ void push_str(lua_State *L, struct str s);
  * first use. */
 void set_freeing(lua_State *L, const char *type, lua_CFunction gc);
 
-int str_by_bytes(const void *a, const void *b); /* for sort_heap over struct str */
+/* How many keys a table has; raises `wrong` when one is no string. */
+size_t count_names(lua_State *L, int table, const char *wrong);
+/* Its n keys, all strings, in the order of their bytes, so that the same table is always the same
+ * text: an array in a userdata on top; the bytes are the table's. */
+const struct str *sorted_names(lua_State *L, int table, size_t n);
 
 #endif

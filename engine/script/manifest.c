@@ -478,24 +478,6 @@ static int look(lua_State *L, void *data) {
     return r->problems == 0 ? 0 : E_SCRIPT;
 }
 
-/* One line, which names the file and, where the traceback knows it, the line: an error that is
- * raised carries its place, a budget that ended does not. */
-static void one_line(struct why *why, const char *path) {
-    char place[SCRIPT_PATH_MAX + 16];
-    snprintf(place, sizeof place, "%s", path);
-    char *traceback = strchr(why->text, '\n');
-    const char *frame = traceback == NULL ? NULL : strstr(traceback, ".lua:");
-    if (frame != NULL) {
-        const char *from = frame, *to = frame + strlen(".lua:");
-        while (from > traceback && from[-1] != '\t')
-            from--;
-        to += strspn(to, "0123456789");
-        if (*to == ':') snprintf(place, sizeof place, "%.*s", (int)(to - from), from);
-    }
-    if (traceback != NULL) *traceback = '\0';
-    if (strstr(why->text, ".lua:") == NULL) why_prefix(why, "%s: ", place);
-}
-
 int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why) {
     struct why own_why = {0};
     if (why == NULL) why = &own_why;
@@ -507,11 +489,10 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
         .m = v->manifest, .v = v, .problem = problem, .data = data, .why = why};
     struct why load_why = {0};
     int err = script_load_aside(v, look, &r, &load_why);
-    if (err == 0 && r.m->nomem) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
+    if (r.m->nomem || err == E_NOMEM) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
     if (err != 0 && r.problems == 0 && why->code == 0) {
         *why = load_why;
-        if (why->code == 0) why_set(why, err, "%s", err_text(err));
-        one_line(why, v->path);
+        if (why->code == 0) why_set(why, err, "%s: %s", v->path, err_text(err));
         if (problem != NULL) problem(data, 0, why->text);
     }
     if (err == 0 && r.problems == 0) return 0;

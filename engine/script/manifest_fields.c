@@ -190,6 +190,7 @@ const struct manifest_field *manifest_fields(enum script_kind kind) {
     case KIND_JOB: return JOB;
     case KIND_TOOL: return TOOL;
     case KIND_MIGRATION: return MIGRATION;
+    case KIND_QUERY:
     case KIND_TEST:
     case KIND_LIB: break;
     }

@@ -35,6 +35,7 @@ static void entry_delete(struct entry *e) {
     if (e == NULL) return;
     version_drop(e->live);
     version_drop(e->staged);
+    version_drop(e->held);
     version_drop(e->saving);
     mem_free(e->path);
     mem_free(e->error);
@@ -73,67 +74,14 @@ void registry_report(struct registry *r, struct entry *e, const char *text) {
     if (r->options.broken != NULL) r->options.broken(r->options.data, e->path, text);
 }
 
-static void good_again(struct entry *e) {
+void registry_good_again(struct entry *e) {
     mem_free(e->error);
     e->error = NULL;
     e->clash = false;
+    e->failed = false;
 }
 
-/* ---- publication ---- */
-
-static void heard(struct task *task) {
-    struct registry_listener *l = CONTAINER_OF(task, struct registry_listener, task);
-    struct script_set *set = atomic_exchange(&l->pending, NULL);
-    if (set != NULL) l->changed(l, set);
-}
-
-/* Whoever finds the place empty posts the task; a set that nobody took yet is replaced. */
-static void tell(struct registry_listener *l, struct script_set *set) {
-    struct script_set *before = atomic_exchange(&l->pending, script_set_keep(set));
-    if (before == NULL)
-        loop_post(l->loop, &l->task);
-    else
-        script_set_drop(before);
-}
-
-void registry_publish(struct registry *r) {
-    if (!r->started) return;
-    struct script_set *set = NULL;
-    struct script_entry *list = mem_array(r->count + 1, sizeof *list);
-    size_t count = 0;
-    for (size_t i = 0; list != NULL && i < r->count; i++)
-        if (r->entries[i]->live != NULL)
-            list[count++] = (struct script_entry){r->entries[i]->live, r->entries[i]->deleted};
-    int err = list == NULL ? E_NOMEM : script_set_new(&set, list, count, r->serial + 1);
-    mem_free(list);
-    r->set_pending = err != 0;
-    if (err != 0) return;
-    r->serial++;
-    script_set_drop(r->set);
-    r->set = set;
-    for (struct registry_listener *l = r->listeners; l != NULL; l = l->next)
-        tell(l, set);
-}
-
-void registry_listen(struct registry *r, struct registry_listener *l) {
-    l->task = (struct task){.run = heard};
-    atomic_store(&l->pending, NULL);
-    l->next = r->listeners;
-    r->listeners = l;
-    if (r->set != NULL) tell(l, r->set);
-}
-
-void registry_unlisten(struct registry *r, struct registry_listener *listener) {
-    struct registry_listener **at = &r->listeners;
-    while (*at != NULL && *at != listener)
-        at = &(*at)->next;
-    if (*at != NULL) *at = listener->next;
-    script_set_drop(atomic_exchange(&listener->pending, NULL));
-}
-
-struct script_set *registry_set(struct registry *r) {
-    return r->set;
-}
+/* ---- going live ---- */
 
 /* A route is free again, maybe: scripts that were refused for a clash are tried once more. */
 static void retry_clashes(struct registry *r, const struct entry *but) {
@@ -146,7 +94,8 @@ static void make_live(struct registry *r, struct entry *e, struct version *v) {
     version_drop(e->live);
     e->live = version_keep(v);
     e->deleted = false;
-    good_again(e);
+    registry_drop_held(e);
+    registry_good_again(e);
     if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
         version_drop(e->staged);
         e->staged = NULL;
@@ -177,13 +126,14 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
         e->settled[0] = '\0'; /* the watch finds it again */
         if (strcmp(state, "deleted") == 0) memset(e->settled, '-', 1);
         e->again = LOOK_AGAIN;
+        if (err == E_NOMEM && !r->started) registry_short(r, e);
     } else if (strcmp(state, "live") == 0) {
         make_live(r, e, v);
     } else if (strcmp(state, "staged") == 0) {
         log_info("script_staged", L_TEXT("path", e->path), L_TEXT("version", v->id));
         version_drop(e->staged);
         e->staged = version_keep(v);
-        good_again(e);
+        registry_good_again(e);
     } else if (!e->present) {
         log_info("script_deleted", L_TEXT("path", e->path), L_TEXT("version", v->id));
         e->deleted = true;
@@ -193,6 +143,7 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
     version_drop(v);
     if (deploy.done != NULL) deploy.done(deploy.data, &why);
     if (e->dirty) registry_mark(r, e);
+    registry_settled(r, e);
 }
 
 static void start_over(struct registry *r);
@@ -227,10 +178,14 @@ void registry_save(struct registry *r, struct entry *e, struct version *v, const
 void registry_gone(struct registry *r, struct entry *e) {
     version_drop(e->staged);
     e->staged = NULL;
-    good_again(e);
+    e->queued = false;
+    registry_drop_held(e);
+    registry_good_again(e);
     e->dirty = e->saving != NULL;
-    if (e->live == NULL || e->saving != NULL || e->deleted) return;
-    registry_save(r, e, version_keep(e->live), "deleted");
+    if (e->live == NULL || e->saving != NULL || e->deleted)
+        registry_settled(r, e);
+    else
+        registry_save(r, e, version_keep(e->live), "deleted");
 }
 
 /* ---- building ---- */
@@ -265,12 +220,12 @@ static int build_checked(struct registry *r, struct entry *e, struct version **o
     int err = version_build(&v, e->kind, e->name, e->path, &files, r->options.modules, why);
     if (err != 0) return err;
     bool known = (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) ||
-                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0);
+                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
+                 (e->held != NULL && strcmp(e->held->id, v->id) == 0);
     e->clash = false;
     if (!known) {
         err = manifest_load(v, NULL, NULL, why);
         if (err == 0) err = registry_check_routes(r, e, v, why);
-        if (err == 0 && r->options.plays != NULL) err = r->options.plays(r->options.data, v, why);
     }
     if (err != 0) {
         version_drop(v);
@@ -288,8 +243,11 @@ static void serve_kept(struct registry *r, struct entry *e) {
     if (e->kept_version == NULL || e->live != NULL || r->options.store == NULL) return;
     struct registry_row row = {str_of(e->path), str_of(e->kept_version), STR("live"),
                                str_of(e->kept_parts), 0};
-    if (registry_build_kept(r->options.store, &row, r->options.modules, &v, &why) == 0)
+    int err = registry_build_kept(r->options.store, &row, r->options.modules, &v, &why);
+    if (err == 0)
         e->live = v;
+    else if (err == E_NOMEM)
+        registry_short(r, e);
     else
         registry_report(r, e, why.text);
 }
@@ -298,35 +256,43 @@ void registry_build(struct registry *r, struct entry *e) {
     struct version *v = NULL;
     struct why why = {0};
     e->dirty = e->saving != NULL; /* then again when that is over */
+    e->waits = false;
     if (e->dirty) return;
     if (!e->present) {
         registry_gone(r, e);
         return;
     }
+    e->queued = false;
     bool kept = e->live == NULL && e->kept_version != NULL;
     if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
     int err = build_checked(r, e, &v, &why);
+    if (err == E_NOMEM) {
+        registry_short(r, e);
+        return;
+    }
     if (err != 0) {
         if (kept) serve_kept(r, e);
         registry_report(r, e, why.text);
-        return;
-    }
-    if (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) {
-        version_drop(e->staged); /* what was staged was taken back */
+    } else if (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) {
+        version_drop(e->staged); /* what was staged or held was taken back */
         e->staged = NULL;
-        good_again(e);
+        registry_drop_held(e);
+        registry_good_again(e);
         version_drop(v);
-    } else if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
-        good_again(e);
+    } else if ((e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
+               (e->held != NULL && strcmp(e->held->id, v->id) == 0)) {
+        registry_good_again(e);
         version_drop(v);
     } else if (kept && strcmp(e->kept_version, v->id) == 0) { /* nothing new to keep */
         make_live(r, e, v);
         version_drop(v);
+    } else if (r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
+               strcmp(e->approved, v->parts[0].hash) != 0) {
+        registry_stage(r, e, v);
     } else {
-        bool waits = r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
-                     strcmp(e->approved, v->parts[0].hash) != 0;
-        registry_save(r, e, v, waits ? "staged" : "live");
+        registry_go_live(r, e, v);
     }
+    registry_settled(r, e);
 }
 
 static void build_next(struct task *task) {
@@ -360,7 +326,6 @@ static void poll_again(struct timer *timer) {
 void registry_look(struct registry *r) {
     if (!r->started) return;
     registry_scan(r, false);
-    if (r->set_pending) registry_publish(r);
 }
 
 int registry_new(struct registry **out, const struct registry_options *options, struct why *why) {
@@ -384,8 +349,14 @@ int registry_new(struct registry **out, const struct registry_options *options, 
 /* What was built is kept: now the first set is whole, and it is one publication. */
 static void start_over(struct registry *r) {
     r->starting = false;
-    r->started = true;
+    r->started = r->start_err == 0;
     registry_publish(r);
+    if (r->set_pending) r->start_err = E_NOMEM;
+    if (r->start_err != 0) {
+        r->started = false;
+        r->start_done(r->start_data, r->start_err);
+        return;
+    }
     for (size_t i = 0; i < r->count; i++)
         if (r->entries[i]->dirty || r->entries[i]->clash) registry_mark(r, r->entries[i]);
     if (!r->options.unwatched) timer_start(r->options.loop, &r->timer, POLL_MS, poll_again);
@@ -456,13 +427,14 @@ void registry_start(struct registry *r, void (*started)(void *data, int err), vo
 }
 
 bool registry_idle(const struct registry *r) {
-    return r->saves == 0 && !r->building;
+    return r->saves == 0 && !r->building && r->playing == NULL;
 }
 
 void registry_delete(struct registry *r) {
     if (r == NULL) return;
-    ENSURE(r->saves == 0);
+    ENSURE(r->saves == 0 && r->playing == NULL);
     timer_stop(&r->timer);
+    timer_stop(&r->retry);
     for (size_t i = 0; i < r->count; i++)
         entry_delete(r->entries[i]);
     mem_free(r->entries);

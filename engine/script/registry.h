@@ -3,11 +3,14 @@
  *
  * A file goes through:
  *
- *   seen changed --> settled (same bytes at two looks) --> built and checked --> kept in the store
- *        |                                                     |                     |
- *        |                                                     v                     v
- *        |                              broken: reported once, the old serves    published
- *        |                              staged: waits for registry_deploy  ------^
+ *   seen changed --> settled (same bytes at two looks) --> built and checked --> granted? --> kept
+ *        |                                                     |                   ^   |      in the
+ *        |                                                     |                   |   |      store,
+ *        |          broken: reported once, the old serves <----+                   |   |      then
+ *        |                ^                                    |                   |   |   published
+ *        |                +-------- its plays fail <--------- staged mode:         |   v
+ *        |                          they pass: kept, waits for registry_deploy ----+  held until
+ *        |                                                                            granted
  *        +--> gone at two looks: takes no new payments, its last version serves the open ones
  *
  * The watch is a poll: stat every 250 ms, and the bytes are hashed when stat changed, for 2 s after
@@ -35,8 +38,16 @@ struct registry_options {
     enum scripts_mode mode;
     bool unwatched;               /* the folder is read once, at the start, and at registry_look */
     struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
-    /* Runs a version's plays before it may be staged or published; 0 or an error. May be NULL. */
-    int (*plays)(void *data, const struct version *v, struct why *why);
+    /* Staged mode: runs the plays of a version, files below the root, before it is staged. `done`
+     * later on the loop; E_CLOSED: we are stopping. One run at a time. NULL: no plays. */
+    void (*plays)(void *data, const char *const *files, size_t count,
+                  void (*done)(void *to, const struct why *why), void *to);
+    /* False: v has every grant it needs; else appends the command that gives it the rest. NULL:
+     * nothing has to be granted. */
+    bool (*lacks)(void *data, const struct version *v, struct buf *command);
+    /* Takes the text of scripts/queries/NAME.sql, new or changed; the error is reported, and what
+     * was there before stays. NULL: queries are somebody else's. */
+    int (*query)(void *data, const char *name, const char *sql, struct why *why);
     void (*broken)(void *data, const char *path,
                    const char *text); /* once per new error; or NULL */
     void *data;
@@ -50,7 +61,7 @@ void registry_start(struct registry *r, void (*started)(void *data, int err), vo
 void registry_look(struct registry *r); /* a poll now: SIGHUP, tests */
 /* Nothing may be under way in the store any more (registry_idle). */
 void registry_delete(struct registry *r);
-bool registry_idle(const struct registry *r); /* nothing to build, nothing being stored */
+bool registry_idle(const struct registry *r); /* nothing to build, to play, being stored */
 
 /* ---- for workers ---- */
 
@@ -87,9 +98,15 @@ int registry_diff(struct registry *r, const char *path, const char *from, const 
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
                       struct why *why);
 /* What waits for this path goes live; `done` once it is kept and published (code 0), or at once
- * where that cannot be. */
+ * where that cannot be. A save that is still being taken in, or played, is waited for. A version
+ * that lacks grants is held, E_STATE says how to give them. */
 void registry_deploy(struct registry *r, const char *path,
                      void (*done)(void *data, const struct why *why), void *data);
+/* The grants have changed: what was held for them goes live. */
+void registry_granted(struct registry *r);
+/* Every version that serves, waits or is held. */
+void registry_each(const struct registry *r, void (*each)(void *data, const struct version *v),
+                   void *data);
 /* The last error of a path, or NULL. */
 const char *registry_error(const struct registry *r, const char *path);
 

@@ -15,19 +15,31 @@ const char *registry_error(const struct registry *r, const char *path) {
 static const char *state_of(const struct entry *e) {
     if (e->deleted) return "deleted";
     if (e->error != NULL) return "broken";
+    if (e->held != NULL) return "held";
     if (e->staged != NULL) return "staged";
     return e->live != NULL ? "live" : "-";
+}
+
+/* What somebody has to do before it serves, a line for each step. */
+static void add_steps(struct registry *r, const struct entry *e, const struct version *v,
+                      struct buf *out) {
+    struct buf command = {0};
+    if (registry_lacks(r, v, &command))
+        buf_addf(out, "         %.12s lacks grants: %.*s\n", v->id, STR_FMT(buf_str(&command)));
+    if (v == e->staged) buf_addf(out, "         %.12s waits: luwak deploy %s\n", v->id, e->path);
+    if (command.err != 0) out->err = command.err;
+    buf_free(&command);
 }
 
 void registry_list(struct registry *r, struct buf *out) {
     for (size_t i = 0; i < r->count; i++) {
         const struct entry *e = r->entries[i];
-        if (e->kind == KIND_LIB && e->error == NULL) continue;
+        if (!entry_is_script(e) && e->error == NULL) continue;
         buf_addf(out, "%-8s %-12.12s %s\n", state_of(e), e->live == NULL ? "-" : e->live->id,
                  e->path);
         if (e->error != NULL) buf_addf(out, "         %s\n", e->error);
-        if (e->staged != NULL)
-            buf_addf(out, "         %.12s waits: luwak deploy %s\n", e->staged->id, e->path);
+        if (e->held != NULL) add_steps(r, e, e->held, out);
+        if (e->staged != NULL) add_steps(r, e, e->staged, out);
     }
 }
 
@@ -196,18 +208,30 @@ void registry_deploy(struct registry *r, const char *path,
                      void (*done)(void *data, const struct why *why), void *data) {
     struct entry *e = registry_entry(r, path);
     struct why why = {0};
+    struct buf command = {0};
     if (e == NULL) {
         no_script(&why, path);
+    } else if (registry_busy(r, e)) {
+        if (e->wish.done == NULL) {
+            e->wish = (struct deploying){done, data};
+            return;
+        }
+        why_set(&why, E_BUSY, "%s: another deploy of it is under way", path);
     } else if (e->error != NULL) {
         why_set(&why, E_SCRIPT, "not deployed: %s", e->error);
-    } else if (e->saving != NULL || e->dirty) {
-        why_set(&why, E_BUSY, "%s: a save of it is being taken in; try again", path);
-    } else if (e->staged == NULL) {
+    } else if (e->staged == NULL && e->held == NULL) {
         why_set(&why, E_STATE, "%s: nothing waits to be deployed", path);
+    } else if (registry_lacks(r, e->staged != NULL ? e->staged : e->held, &command)) {
+        if (e->staged != NULL) registry_go_live(r, e, version_keep(e->staged)); /* is held */
+        why_set(&why, E_STATE, "%s: lacks grants; it goes live with: %.*s", path,
+                STR_FMT(buf_str(&command)));
+    } else if (e->staged == NULL) {
+        why_set(&why, E_BUSY, "%s: is going live", path);
     } else if (registry_check_routes(r, e, e->staged, &why) == 0) {
         e->deploy = (struct deploying){done, data};
         registry_save(r, e, version_keep(e->staged), "live");
         return;
     }
+    buf_free(&command);
     done(data, &why);
 }

@@ -1,4 +1,5 @@
-/* Shared by registry.c (build, publish), registry_watch.c (the poll) and registry_admin.c. */
+/* Shared by registry.c (build, publish), registry_watch.c (the poll), registry_gate.c (plays,
+ * grants) and registry_admin.c. */
 #ifndef LUWAK_SCRIPT_REGISTRY_PRIVATE_H
 #define LUWAK_SCRIPT_REGISTRY_PRIVATE_H
 
@@ -32,11 +33,17 @@ struct entry {
     /* the script */
     struct version *live;    /* serves; NULL: none yet */
     struct version *staged;  /* waits for deploy */
+    struct version *held;    /* may go live, but lacks grants */
     struct version *saving;  /* on its way into the store */
     const char *saving_as;   /* "live" "staged" "deleted" */
     struct deploying deploy; /* who waits for `saving` */
+    struct deploying wish;   /* a deploy that waits until what is under way is over */
     bool deleted;
+    bool queued;                    /* its plays wait for their turn */
+    bool failed;                    /* its plays did: a changed test may mend it */
+    char played[SHA256_HEX_SIZE];   /* version whose plays passed */
     bool dirty;                     /* to be built */
+    bool waits;                     /* for memory: it is built at the next try */
     bool clash;                     /* refused for a route that somebody else has */
     char approved[SHA256_HEX_SIZE]; /* of a rolled-back text: not staged again */
     char *error;                    /* last one, NULL: good */
@@ -54,13 +61,17 @@ struct registry {
     struct registry_listener *listeners;
     struct timer timer;
     struct task build_task;
-    bool building;    /* build_task is posted */
-    bool starting;    /* built, not yet all kept */
-    bool started;     /* the first scan is over */
-    bool bootstrap;   /* staged mode, and the store knows no version: all goes live */
-    bool set_pending; /* a set could not be made for want of memory: try at the next poll */
+    bool building;      /* build_task is posted */
+    bool starting;      /* built, not yet all kept */
+    bool started;       /* the first scan is over */
+    bool bootstrap;     /* staged mode, and the store knows no version: all goes live */
+    bool set_pending;   /* a set could not be made for want of memory */
+    struct timer retry; /* what memory was too short for */
+    bool unlisted;      /* the folder could not be listed, which was said */
     unsigned polls;
-    int saves; /* under way */
+    int saves;             /* under way */
+    struct entry *playing; /* whose plays run, and of which version */
+    struct version *played;
     struct task start_task;
     int start_err;
     void (*start_done)(void *data, int err);
@@ -73,6 +84,9 @@ int registry_entry_add(struct registry *r, const char *path, enum script_kind ki
 void registry_report(struct registry *r, struct entry *e, const char *text);
 void registry_mark(struct registry *r, struct entry *e); /* to be built, one per loop turn */
 void registry_publish(struct registry *r);
+/* Memory was short for the entry, or for the set (NULL). A start is refused for it: some of the
+ * scripts would be worse than none. Later what serves goes on, and it is tried again. */
+void registry_short(struct registry *r, struct entry *e);
 void registry_gone(struct registry *r, struct entry *e);
 void registry_save(struct registry *r, struct entry *e, struct version *v, const char *state);
 /* E_EXISTS: a route of it belongs to another script, which is named. */
@@ -80,6 +94,22 @@ int registry_check_routes(struct registry *r, struct entry *e, const struct vers
                           struct why *why);
 void registry_build(struct registry *r, struct entry *e);
 
+void registry_good_again(struct entry *e);
+
 void registry_scan(struct registry *r, bool first);
+
+static inline bool entry_is_script(const struct entry *e) { /* no module, test, query */
+    return (e->kind & (KIND_LIB | KIND_TEST | KIND_QUERY)) == 0;
+}
+
+/* registry_gate.c. These take the reference to v over. */
+void registry_stage(struct registry *r, struct entry *e, struct version *v); /* plays, then waits */
+void registry_go_live(struct registry *r, struct entry *e, struct version *v); /* when granted */
+bool registry_lacks(struct registry *r, const struct version *v, struct buf *command);
+bool registry_busy(const struct registry *r, const struct entry *e);
+void registry_drop_held(struct entry *e);
+void registry_test_changed(struct registry *r);
+/* Nothing is under way for e any more, maybe: what waited for that has its turn. */
+void registry_settled(struct registry *r, struct entry *e);
 
 #endif

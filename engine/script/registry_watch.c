@@ -3,7 +3,9 @@
  * seldom taken for the whole, and a file that an editor removes and writes again never disappears.
  */
 #include "base/ensure.h"
+#include "base/mem.h"
 #include "script/registry_private.h"
+#include "sys/log.h"
 
 static bool same_stat(const struct stat *a, const struct stat *b) {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
@@ -16,7 +18,7 @@ static bool same_stat(const struct stat *a, const struct stat *b) {
 static void module_changed(struct registry *r, const struct entry *module, bool came_or_went) {
     for (size_t i = 0; i < r->count; i++) {
         struct entry *e = r->entries[i];
-        if (e->kind == KIND_LIB || !e->present) continue;
+        if (!entry_is_script(e) || !e->present) continue;
         const struct version *v = e->saving != NULL   ? e->saving
                                   : e->staged != NULL ? e->staged
                                                       : e->live;
@@ -27,6 +29,36 @@ static void module_changed(struct registry *r, const struct entry *module, bool 
     }
 }
 
+/* A query whose file is gone stays: whoever asks it is not broken by that before the next start. */
+static void take_query(struct registry *r, struct entry *e) {
+    struct buf text = {0};
+    struct why why = {0};
+    int err = e->present ? source_read(r->root, e->path, &text, &why) : 0;
+    if (err == 0 && e->present) {
+        struct str name = source_query_name(e->path);
+        char *key = mem_dup(name.p, name.n), *sql = mem_dup(text.data, text.len);
+        if (key == NULL || sql == NULL)
+            err = why_set(&why, E_NOMEM, "%s: out of memory", e->path);
+        else if (memchr(sql, '\0', text.len) != NULL)
+            err = why_set(&why, E_SYNTAX, "%s: it has a zero byte", e->path);
+        else if ((err = r->options.query(r->options.data, key, sql, &why)) != 0)
+            why_prefix(&why, "%s: ", e->path);
+        mem_free(key);
+        mem_free(sql);
+    }
+    buf_free(&text);
+    if (err != 0) {
+        registry_report(r, e, why.text);
+    } else {
+        if (e->present && r->started) log_info("query_live", L_TEXT("path", e->path));
+        registry_good_again(e);
+    }
+    if (err == E_NOMEM) { /* the watch finds it again */
+        e->settled[0] = '\0';
+        e->again = LOOK_AGAIN;
+    }
+}
+
 /* The bytes are settled at e->seen. */
 static void settle(struct registry *r, struct entry *e) {
     bool was = e->present;
@@ -34,6 +66,10 @@ static void settle(struct registry *r, struct entry *e) {
     e->present = e->seen[0] != '\0';
     if (e->kind == KIND_LIB)
         module_changed(r, e, was != e->present);
+    else if (e->kind == KIND_TEST)
+        registry_test_changed(r);
+    else if (e->kind == KIND_QUERY)
+        take_query(r, e);
     else if (e->present)
         registry_mark(r, e);
     else
@@ -47,6 +83,10 @@ static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX
     hash[0] = '\0';
     if (err == 0) {
         sha256_hex(buf_str(&text), hash);
+    } else if (err == E_NOMEM) { /* as it was, and looked at again */
+        memcpy(hash, e->seen, SHA256_HEX_SIZE);
+        e->again = LOOK_AGAIN;
+        if (!r->started) registry_short(r, e);
     } else if (err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
         memcpy(hash, e->seen[0] != '\0' ? e->seen : e->settled, SHA256_HEX_SIZE);
         registry_report(r, e, why.text);
@@ -72,8 +112,12 @@ static int found(void *data, const char *path, enum script_kind kind, const stru
     if ((kind & (KIND_TOOL | KIND_MIGRATION)) != 0) return 0; /* not served: run by command */
     struct entry *e = registry_entry(r, path);
     if (e == NULL) {
-        ENSURE(source_kind(path, &kind, name));
-        if (registry_entry_add(r, path, kind, name, &e) != 0) return 0; /* at the next poll */
+        if ((kind & (KIND_TEST | KIND_QUERY)) != 0)
+            memcpy(name, path, strlen(path) + 1);
+        else
+            ENSURE(source_kind(path, &kind, name));
+        int err = registry_entry_add(r, path, kind, name, &e);
+        if (err != 0) return err;
     }
     if (!same_stat(&e->stat, st)) {
         e->stat = *st;
@@ -86,7 +130,22 @@ static int found(void *data, const char *path, enum script_kind kind, const stru
 void registry_scan(struct registry *r, bool first) {
     for (size_t i = 0; i < r->count; i++)
         r->entries[i]->found = false;
-    source_list(r->root, found, r);
+    /* of a folder that could not be listed nothing is known: it is not gone */
+    int err = source_list(r->root, found, r);
+    if (err == 0)
+        err = source_list_beside(r->root,
+                                 (r->options.plays != NULL ? KIND_TEST : 0) |
+                                     (r->options.query != NULL ? KIND_QUERY : 0),
+                                 found, r);
+    if (err != 0) {
+        if (first)
+            r->start_err = err;
+        else if (!r->unlisted)
+            log_error("scripts_not_listed", L_TEXT("error", err_text(err)));
+        r->unlisted = true;
+        return;
+    }
+    r->unlisted = false;
     bool all = first || ++r->polls % LOOK_ALL == 0;
     for (int modules = 1; modules >= 0; modules--) /* modules first: scripts are built from them */
         for (size_t i = 0; i < r->count; i++)

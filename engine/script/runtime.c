@@ -15,45 +15,19 @@
  * its last call has ended; close_state closes it off the loop. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "script/co_private.h"
+#include "script/runtime_private.h"
 #include "sys/log.h"
 
 #include <stdio.h>
 
 #define CALLS_MAX     4096
 #define LIVE_VERSIONS 8
-#define BUCKETS       64
 #define TURN_NS       5000000u
 #define LONG_NS       1000000000u /* without a wait: worth a line in the log */
 
-struct turn { /* lives until the loop ran it, which may be after the runtime */
-    struct task task;
-    struct runtime *rt;
-    bool posted;
-};
-
-struct queue {
-    struct co *first, *last;
-};
-
-struct runtime {
-    struct runtime_options options;
-    struct turn *turn;
-    struct state *states[BUCKETS]; /* by serial of the version */
-    struct state *first_build, *last_build;
-    struct co **slots;
-    size_t slot_count, slot_room;
-    struct co *free;            /* slots without a call */
-    struct queue ready, sliced; /* sliced: used up a slice and goes on when it is its turn */
-    size_t calls;               /* started and not ended, main chunks not counted */
-    uint32_t generation;
-    bool stopping; /* calls that do not wait are cancelled */
-    bool closing;
-};
-
 static void run_turn(struct task *task);
 
-static void wake_loop(struct runtime *rt) {
+void runtime_wake(struct runtime *rt) {
     if (rt->turn->posted || rt->closing) return;
     rt->turn->posted = true;
     loop_post(rt->options.loop, &rt->turn->task);
@@ -90,7 +64,7 @@ void runtime_ready(struct co *co) {
     else
         q->last->next = co;
     q->last = co;
-    wake_loop(rt);
+    runtime_wake(rt);
 }
 
 static struct co *queue_take(struct queue *q) {
@@ -117,7 +91,7 @@ static void unlink_ready(struct runtime *rt, struct co *co) {
 
 /* ---- slots ---- */
 
-static struct co *slot_new(struct runtime *rt) {
+struct co *runtime_slot_new(struct runtime *rt) {
     struct co *co = rt->free;
     if (co != NULL) {
         rt->free = co->next;
@@ -140,80 +114,12 @@ static struct co *slot_new(struct runtime *rt) {
     return co;
 }
 
-static void slot_free(struct co *co) {
+void runtime_slot_free(struct co *co) {
     struct runtime *rt = co->rt;
     co->phase = CO_FREE;
     co->call_generation = co->wait_generation = 0;
     co->next = rt->free;
     rt->free = co;
-}
-
-/* ---- states ---- */
-
-static struct state **place_of(struct runtime *rt, const struct version *v) {
-    return &rt->states[v->serial % BUCKETS];
-}
-
-static struct state *state_find(struct runtime *rt, const struct version *v) {
-    for (struct state *st = *place_of(rt, v); st != NULL; st = st->next)
-        if (st->version->serial == v->serial && !st->retired) return st;
-    return NULL;
-}
-
-static void state_free(struct state *st) {
-    version_drop(st->version);
-    mem_free(st->trouble);
-    mem_free(st);
-}
-
-void script_close_state(lua_State *L) {
-    struct state *st = state_of(L);
-    state_close(st);
-    state_free(st);
-}
-
-static void state_unlink_build(struct runtime *rt, struct state *st) {
-    struct state *before = NULL;
-    for (struct state *at = rt->first_build; at != NULL; before = at, at = at->next_build) {
-        if (at != st) continue;
-        *(before == NULL ? &rt->first_build : &before->next_build) = st->next_build;
-        if (rt->last_build == st) rt->last_build = before;
-        return;
-    }
-}
-
-/* A retired state without calls goes: its memory is given back off the loop where one can. */
-static void state_leave_if_idle(struct state *st) {
-    struct runtime *rt = st->rt;
-    if (!st->retired || st->calls != 0 || st->boot != NULL) return;
-    if (st->phase == STATE_WANTED) state_unlink_build(rt, st);
-    struct state **at = place_of(rt, st->version);
-    while (*at != st)
-        at = &(*at)->next;
-    *at = st->next;
-    st->rt = NULL;
-    if (st->L == NULL)
-        state_free(st);
-    else if (rt->options.close_state == NULL || rt->closing)
-        script_close_state(st->L);
-    else
-        rt->options.close_state(st->L);
-}
-
-static struct state *state_add(struct runtime *rt, struct version *v) {
-    struct state *st = mem_zalloc(sizeof *st);
-    if (st == NULL) return NULL;
-    st->rt = rt;
-    st->version = version_keep(v);
-    st->next = *place_of(rt, v);
-    *place_of(rt, v) = st;
-    if (rt->last_build == NULL)
-        rt->first_build = st;
-    else
-        rt->last_build->next_build = st;
-    rt->last_build = st;
-    wake_loop(rt);
-    return st;
 }
 
 /* ---- the end of a call ---- */
@@ -231,8 +137,6 @@ static void leave_thread(struct co *co, bool clean) {
     co->L = NULL;
 }
 
-static void boot_ended(struct co *co, const struct co_end *end);
-
 static void finish(struct co *co, const struct co_end *end) {
     struct state *st = co->state;
     struct runtime *rt = co->rt;
@@ -241,7 +145,7 @@ static void finish(struct co *co, const struct co_end *end) {
     co_run_hooks(co);
     leave_thread(co, end->outcome == CALL_RETURNED);
     if (co->boot) {
-        boot_ended(co, end);
+        runtime_boot_ended(co, end);
         return;
     }
     struct call call = co->call;
@@ -256,80 +160,15 @@ static void finish(struct co *co, const struct co_end *end) {
     rt->calls--;
     st->calls--;
     if (!st->retired && st->bytes > st->max_bytes / 5 * 4) st->retired = true;
-    slot_free(co);
-    state_leave_if_idle(st);
+    runtime_slot_free(co);
+    runtime_leave_state(st);
     call.done(&result, call.data);
 }
 
-static void finish_with(struct co *co, enum call_outcome outcome, const char *text) {
+void runtime_end_call(struct co *co, enum call_outcome outcome, const char *text) {
     struct co_end end = {.outcome = outcome};
     snprintf(end.text, sizeof end.text, "%s", text);
     finish(co, &end);
-}
-
-/* ---- building ---- */
-
-static void start_waiting(struct state *st) {
-    struct co *co = st->waiting;
-    st->waiting = NULL;
-    while (co != NULL) {
-        struct co *next = co->next;
-        runtime_ready(co);
-        co = next;
-    }
-}
-
-/* Fails every call that waits for the state and forgets it: the next call builds anew. */
-static void state_broken(struct state *st, enum call_outcome outcome, const char *text) {
-    st->phase = STATE_BROKEN;
-    st->retired = true;
-    st->calls++; /* keeps it while we use it */
-    while (st->waiting != NULL) {
-        struct co *co = st->waiting;
-        st->waiting = co->next;
-        finish_with(co, outcome, text);
-    }
-    st->calls--;
-    state_leave_if_idle(st);
-}
-
-static void boot_ended(struct co *co, const struct co_end *end) {
-    struct state *st = co->state;
-    st->boot = NULL;
-    slot_free(co);
-    if (end->outcome != CALL_RETURNED) {
-        log_error("script_load_failed", L_TEXT("script", st->version->path),
-                  L_TEXT("error", end->text));
-        state_broken(st, end->outcome, end->text);
-        return;
-    }
-    st->phase = STATE_READY;
-    start_waiting(st);
-    state_leave_if_idle(st);
-}
-
-static void build(struct runtime *rt, struct state *st) {
-    struct why why = {0};
-    st->phase = STATE_BOOTING;
-    struct co *co = slot_new(rt);
-    int err = co == NULL ? why_set(&why, E_NOMEM, "no memory for a call") : 0;
-    if (err == 0) err = state_open(st, &rt->options.limits, &why);
-    if (err == 0) {
-        co->L = state_take_thread(st);
-        if (co->L == NULL) err = why_set(&why, E_NOMEM, "no memory for a coroutine");
-    }
-    if (err != 0) {
-        if (co != NULL) slot_free(co);
-        state_broken(st, err == E_NOMEM ? CALL_BUDGET : CALL_RAISED, why.text);
-        return;
-    }
-    uint32_t deadline_ms;
-    co->state = st;
-    co->boot = true;
-    budget_defaults(st->version->kind, co, &deadline_ms);
-    st->boot = co;
-    co_begin(co);
-    runtime_ready(co);
 }
 
 /* ---- turns ---- */
@@ -343,11 +182,11 @@ static bool start(struct co *co) {
 
 static void run_one(struct co *co) {
     if (!co->started && co->kill == KILL_NONE && !start(co)) {
-        finish_with(co, CALL_BUDGET, "no memory for a coroutine");
+        runtime_end_call(co, CALL_BUDGET, "no memory for a coroutine");
         return;
     }
     if (!co->started) {
-        finish_with(co, CALL_CANCELLED, "cancelled");
+        runtime_end_call(co, CALL_CANCELLED, "cancelled");
         return;
     }
     struct co_end end;
@@ -383,7 +222,7 @@ static void run_turn(struct task *task) {
         struct state *st = rt->first_build;
         rt->first_build = st->next_build;
         if (rt->first_build == NULL) rt->last_build = NULL;
-        build(rt, st);
+        runtime_build(rt, st);
     }
     uint64_t began = budget_mono_ns();
     while (last != NULL && rt->ready.first != NULL) {
@@ -394,7 +233,7 @@ static void run_turn(struct task *task) {
     }
     if (sliced && rt->sliced.first != NULL) run_sliced(rt, queue_take(&rt->sliced));
     if (rt->ready.first != NULL || rt->sliced.first != NULL || rt->first_build != NULL)
-        wake_loop(rt);
+        runtime_wake(rt);
 }
 
 /* ---- calls ---- */
@@ -414,41 +253,20 @@ static void deadline_fired(struct timer *timer) {
     if (co->started && co_step(co, &end))
         finish(co, &end);
     else
-        finish_with(co, CALL_BUDGET, "budget: the deadline of the call is past");
-}
-
-/* More live versions of one script than allowed: calls on the oldest are cancelled. */
-static void bound_versions(struct runtime *rt, const struct version *v) {
-    struct state *oldest = NULL;
-    int live = 0;
-    for (int i = 0; i < BUCKETS; i++) {
-        for (struct state *st = rt->states[i]; st != NULL; st = st->next) {
-            if (strcmp(st->version->path, v->path) != 0) continue;
-            live++;
-            if (oldest == NULL || st->version->serial < oldest->version->serial) oldest = st;
-        }
-    }
-    if (live <= rt->options.limits.live_versions || oldest->version->serial == v->serial) return;
-    oldest->retired = true;
-    for (size_t i = 0; i < rt->slot_count; i++) {
-        struct co *co = rt->slots[i];
-        if (co->phase == CO_FREE || co->state != oldest || co->boot) continue;
-        script_cancel((struct ticket){rt, co->slot, co->call_generation});
-    }
-    state_leave_if_idle(oldest);
+        runtime_end_call(co, CALL_BUDGET, "budget: the deadline of the call is past");
 }
 
 int script_call(struct runtime *rt, const struct call *call, struct ticket *ticket) {
     if (rt->closing) return E_CLOSED;
     if (rt->calls >= (size_t)rt->options.limits.calls) return E_BUSY;
-    struct state *st = state_find(rt, call->version);
+    struct state *st = runtime_state(rt, call->version);
     bool fresh = st == NULL;
-    if (fresh && (st = state_add(rt, call->version)) == NULL) return E_NOMEM;
-    struct co *co = slot_new(rt);
+    if (fresh && (st = runtime_add_state(rt, call->version)) == NULL) return E_NOMEM;
+    struct co *co = runtime_slot_new(rt);
     if (co == NULL) {
         if (fresh) {
             st->retired = true;
-            state_leave_if_idle(st);
+            runtime_leave_state(st);
         }
         return E_NOMEM;
     }
@@ -475,7 +293,7 @@ int script_call(struct runtime *rt, const struct call *call, struct ticket *tick
             at = &(*at)->next;
         *at = co;
     }
-    if (fresh) bound_versions(rt, call->version);
+    if (fresh) runtime_bound_versions(rt, call->version);
     return 0;
 }
 
@@ -501,18 +319,6 @@ void script_cancel(struct ticket ticket) {
     case CO_READY:
     case CO_FREE: break;
     }
-}
-
-void runtime_retire(struct runtime *rt, const struct version *v) {
-    struct state *st = NULL;
-    for (struct state *at = *place_of(rt, v); at != NULL; at = at->next) {
-        if (at->version->serial != v->serial) continue;
-        at->replaced = true; /* an older state of it, retired because it was full, as well */
-        if (!at->retired) st = at;
-    }
-    if (st == NULL) return;
-    st->retired = true;
-    state_leave_if_idle(st);
 }
 
 void runtime_stop(struct runtime *rt) {
@@ -553,16 +359,16 @@ void runtime_close(struct runtime *rt) {
         struct co *co = rt->slots[i];
         if (co->phase == CO_FREE || co->boot) continue;
         if (co->phase == CO_QUEUED) co->state->waiting = NULL;
-        finish_with(co, CALL_CANCELLED, "cancelled: shutdown");
+        runtime_end_call(co, CALL_CANCELLED, "cancelled: shutdown");
     }
     for (size_t i = 0; i < rt->slot_count; i++) {
         struct co *co = rt->slots[i];
-        if (co->phase != CO_FREE) finish_with(co, CALL_CANCELLED, "cancelled: shutdown");
+        if (co->phase != CO_FREE) runtime_end_call(co, CALL_CANCELLED, "cancelled: shutdown");
     }
     for (int i = 0; i < BUCKETS; i++) {
         while (rt->states[i] != NULL) {
             rt->states[i]->retired = true;
-            state_leave_if_idle(rt->states[i]);
+            runtime_leave_state(rt->states[i]);
         }
     }
     rt->ready = rt->sliced = (struct queue){0}; /* its turn may still be posted */

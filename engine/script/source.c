@@ -3,6 +3,7 @@
 #include "script/source.h"
 
 #include "base/ensure.h"
+#include "sys/file_read.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,6 +24,15 @@ static const struct folder {
     {"scripts/api/", KIND_API},        {"scripts/jobs/", KIND_JOB},
     {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
     {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
+};
+/* What is watched with them. */
+static const struct beside {
+    const char *path, *suffix;
+    enum script_kind kind;
+} BESIDE[] = {
+    {"scripts/queries/", ".sql", KIND_QUERY},
+    {"tests/lua/", "_test.lua", KIND_TEST},
+    {"tests/plays/", "_test.lua", KIND_TEST},
 };
 
 bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH_MAX]) {
@@ -56,31 +66,11 @@ static int io_error(struct why *why, const char *path, const char *what) {
 
 int source_read(void *root, const char *path, struct buf *text, struct why *why) {
     char full[FULL_MAX];
-    struct stat st;
     int err = full_path(full, root, path, why);
     if (err != 0) return err;
-    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0) return io_error(why, path, "open");
-    if (fstat(fd, &st) != 0) {
-        err = io_error(why, path, "look at it");
-    } else if (!S_ISREG(st.st_mode)) {
-        err = why_set(why, E_INVAL, "%s: is no regular file", path);
-    }
-    size_t max = text->max != 0 ? text->max : SCRIPT_TEXT_MAX;
-    while (err == 0) {
-        size_t room = max - text->len < 16384 ? max - text->len + 1 : 16384;
-        char block[16384];
-        ssize_t n = read(fd, block, room);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) err = io_error(why, path, "read");
-        if (n <= 0) break;
-        buf_add(text, block, (size_t)n);
-        if (text->err == E_LIMIT || text->len > max)
-            err = why_set(why, E_LIMIT, "%s: is greater than %d kB", path, SCRIPT_TEXT_MAX / 1024);
-        else if (text->err != 0)
-            err = why_set(why, text->err, "%s: %s", path, err_text(text->err));
-    }
-    close(fd);
+    if (text->max == 0) text->max = SCRIPT_TEXT_MAX;
+    err = file_read(full, text, why);
+    if (err != 0) why_prefix(why, "%s: ", path);
     return err;
 }
 
@@ -88,6 +78,7 @@ struct walk {
     const char *root;
     int (*found)(void *data, const char *path, enum script_kind kind, const struct stat *st);
     void *data;
+    const struct beside *beside; /* NULL: scripts */
 };
 
 static int by_name(const struct dirent **a, const struct dirent **b) {
@@ -128,6 +119,8 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
     struct dirent **list = NULL;
     int count = scandir(full, &list, no_dots, by_name); /* sorted: the same order everywhere */
     int err = 0;
+    if (count < 0 && errno != ENOENT && errno != ENOTDIR)
+        return errno == ENOMEM ? E_NOMEM : errno == EACCES ? E_DENIED : E_IO;
     for (int i = 0; i < count; i++) {
         struct stat st;
         enum script_kind kind;
@@ -139,6 +132,9 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
                     memcpy(file + n, "/", 2);
                     err = walk_folder(w, file, depth + 1);
                 }
+            } else if (S_ISREG(st.st_mode) && w->beside != NULL) {
+                if (str_ends(str_of(file), str_of(w->beside->suffix)))
+                    err = w->found(w->data, file, w->beside->kind, &st);
             } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
                 err = w->found(w->data, file, kind, &st);
             }
@@ -153,11 +149,28 @@ int source_list(const char *root,
                 int (*found)(void *data, const char *path, enum script_kind kind,
                              const struct stat *st),
                 void *data) {
-    const struct walk w = {root, found, data};
+    const struct walk w = {root, found, data, NULL};
     int err = 0;
     for (size_t i = 0; i < ARRAY_LEN(FOLDERS) && err == 0; i++)
         err = walk_folder(&w, FOLDERS[i].path, 1);
     return err;
+}
+
+int source_list_beside(const char *root, int kinds,
+                       int (*found)(void *data, const char *path, enum script_kind kind,
+                                    const struct stat *st),
+                       void *data) {
+    int err = 0;
+    for (size_t i = 0; i < ARRAY_LEN(BESIDE) && err == 0; i++) {
+        const struct walk w = {root, found, data, &BESIDE[i]};
+        if ((BESIDE[i].kind & kinds) != 0) err = walk_folder(&w, BESIDE[i].path, 1);
+    }
+    return err;
+}
+
+struct str source_query_name(const char *path) {
+    struct str p = str_of(path);
+    return str_sub(p, strlen("scripts/queries/"), p.n - strlen(".sql"));
 }
 
 static int write_all(int fd, struct str text) {

@@ -25,6 +25,14 @@ int source_list(const char *root,
                              const struct stat *st),
                 void *data);
 
+/* The same for what is watched with them: KIND_TEST, *_test.lua of tests/lua and tests/plays;
+ * KIND_QUERY, scripts/queries/NAME.sql. */
+int source_list_beside(const char *root, int kinds,
+                       int (*found)(void *data, const char *path, enum script_kind kind,
+                                    const struct stat *st),
+                       void *data);
+struct str source_query_name(const char *path);
+
 /* Replaces a file in one step: temporary file, fsync, rename, fsync of the folder. */
 int source_write(const char *root, const char *path, struct str text, struct why *why);
 

@@ -94,7 +94,10 @@ static void *state_alloc(void *ud, void *ptr, size_t osize, size_t nsize) {
     }
     void *now = mem_realloc(ptr, nsize);
     if (now == NULL) {
-        if (nsize > old) return NULL;
+        if (nsize > old) {
+            st->starved = true;
+            return NULL;
+        }
         now = ptr; /* Lua counts on shrinking */
     }
     account(st, old, nsize);

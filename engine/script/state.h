@@ -43,6 +43,7 @@ struct state {
     size_t max_bytes;            /* cap of the state */
     size_t call_bytes;           /* cap of one call */
     size_t max_string;           /* cap of one string; SIZE_MAX: none */
+    bool starved;                /* memory itself was short, not a cap's worth of it */
     size_t spent;                /* big allocations since the hook last looked */
     struct co *running;          /* who is charged; NULL: the engine */
     uint32_t big[STATE_CLASSES]; /* live blocks by size */

@@ -10,6 +10,7 @@
 #include "script/version.h"
 
 #include "base/ensure.h"
+#include "base/json.h"
 #include "base/mem.h"
 #include "base/sha256.h"
 #include "script/manifest.h"
@@ -287,6 +288,8 @@ int version_build(struct version **out, enum script_kind kind, const char *name,
     int err = why_set(why, E_NOMEM, "%s: out of memory", path);
     if (strlen(path) >= SCRIPT_PATH_MAX)
         return why_set(why, E_LIMIT, "%s: the path is too long", path);
+    if (!utf8_valid(str_of(path)))
+        return why_set(why, E_INVAL, "%s: the file's name is not UTF-8: rename it", path);
     struct version *v = mem_zalloc(sizeof *v);
     if (v == NULL) return E_NOMEM;
     atomic_store(&v->references, 1);

@@ -1,13 +1,11 @@
-/* The server side of the control socket; see control.h. All on one loop, except backup and verify,
- * which run in libuv's pool and come back.
+/* The server side of the control socket; see control.h. What is asked is in control_requests.c.
  *
  * Ownership: a connection lives until its handle is closed and no request of it is under way
- * (`references`); a request belongs to whoever will answer it. */
-#include "store/control.h"
+ * (`references`). */
+#include "store/control_private.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "store/store_private.h"
 #include "sys/log.h"
 
 #include <errno.h>
@@ -15,55 +13,9 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#include <uv.h>
 
 #define CONNECTIONS_MAX 32
-#define REQUESTS_MAX    64
 #define QUEUE_MAX       (80u * 1024 * 1024)
-#define VALUES_MAX      32
-
-struct control {
-    uv_pipe_t pipe;
-    struct control_options options;
-    char *path;
-    char *version;
-    struct connection *connections;
-    size_t count;
-    bool stopping, pipe_open;
-    void (*stopped)(void *data);
-    void *stopped_data;
-};
-
-struct connection {
-    struct connection *next;
-    struct control *control;
-    uv_pipe_t pipe;
-    struct buf in;
-    int references; /* requests under way, and one while the handle is open */
-    int requests;
-    bool closing;
-    bool paused; /* reads no more until half of its requests are answered */
-    bool listening;
-    struct store_listener listener;
-};
-
-struct request {
-    struct connection *connection;
-    uint32_t id;
-    enum control_kind kind;
-    uv_work_t work;
-    char *path;
-    int err;
-    struct why why;
-    struct buf lines; /* frames made in the pool */
-    /* a command */
-    struct control_call call;
-    char *name;
-    char *args[CONTROL_ARGS_MAX];
-};
-
-static void release(struct connection *c);
-static void go_on(struct connection *c);
 
 /* ---- sending ---- */
 
@@ -71,8 +23,6 @@ struct sending {
     uv_write_t write;
     char *data;
 };
-
-static void connection_close(struct connection *c);
 
 static void sent(uv_write_t *write, int status) {
     (void)status; /* an error shows in reading too */
@@ -82,7 +32,7 @@ static void sent(uv_write_t *write, int status) {
 }
 
 /* Takes the buffer over. */
-static void send_buf(struct connection *c, struct buf *b) {
+void connection_send(struct connection *c, struct buf *b) {
     size_t size = 0;
     struct sending *s = c->closing || b->err != 0 ? NULL : mem_zalloc(sizeof *s);
     if (s == NULL || uv_stream_get_write_queue_size((uv_stream_t *)&c->pipe) > QUEUE_MAX) {
@@ -99,249 +49,6 @@ static void send_buf(struct connection *c, struct buf *b) {
     connection_close(c);
 }
 
-static void put_result(struct buf *b, int err, const char *text) {
-    wire_put_i64(b, err);
-    wire_put_str(b, str_of(text == NULL ? "" : text));
-}
-
-static void request_end(struct request *r) {
-    struct connection *c = r->connection;
-    buf_free(&r->lines);
-    mem_free(r->path);
-    mem_free(r->name);
-    for (size_t i = 0; i < r->call.count; i++)
-        mem_free(r->args[i]);
-    mem_free(r);
-    c->requests--;
-    if (c->paused && !c->closing && c->requests <= REQUESTS_MAX / 2) go_on(c);
-    release(c);
-}
-
-static void request_answer(struct request *r, int err, const char *text) {
-    struct buf b = {0};
-    size_t at = frame_begin(&b, CONTROL_RESULT, r->id);
-    put_result(&b, err, text);
-    frame_end(&b, at);
-    send_buf(r->connection, &b);
-    request_end(r);
-}
-
-/* ---- what is asked ---- */
-
-static void committed(const struct commit_result *result, void *data) {
-    struct request *r = data;
-    struct buf b = {0};
-    size_t at = frame_begin(&b, CONTROL_RESULT, r->id);
-    put_result(&b, result->err, result->detail);
-    wire_put_i64(&b, result->failed_op);
-    rows_encode(result->values, &b);
-    frame_end(&b, at);
-    send_buf(r->connection, &b);
-    request_end(r);
-}
-
-static void ask_commit(struct request *r, struct wire_in *in) {
-    struct control *k = r->connection->control;
-    unsigned lane = wire_u8(in);
-    struct str bytes = wire_str(in);
-    struct commit *commit;
-    int err = in->bad || lane > LANE_NEW ? why_set(&r->why, E_SYNTAX, "malformed request")
-                                         : commit_decode(&commit, bytes, &r->why);
-    if (err != 0) {
-        struct commit_result bad = {.err = err, .failed_op = -1, .detail = r->why.text};
-        committed(&bad, r);
-        return;
-    }
-    store_submit(k->options.store, commit, (enum lane)lane, k->options.loop, committed, r);
-}
-
-static void rows_came(int err, const struct why *why, struct rows *rows, void *data) {
-    struct request *r = data;
-    struct buf b = {.max = CONTROL_ANSWER_MAX};
-    size_t at = frame_begin(&b, CONTROL_RESULT, r->id);
-    put_result(&b, err, why == NULL ? "" : why->text);
-    rows_encode(rows, &b);
-    frame_end(&b, at);
-    rows_free(rows);
-    if (b.err == E_LIMIT) {
-        buf_free(&b);
-        b = (struct buf){0};
-        at = frame_begin(&b, CONTROL_RESULT, r->id);
-        put_result(&b, E_LIMIT, "the answer is too large for the control socket");
-        rows_encode(NULL, &b);
-        frame_end(&b, at);
-    }
-    send_buf(r->connection, &b);
-    request_end(r);
-}
-
-static void ask_rows(struct request *r, struct wire_in *in) {
-    struct control *k = r->connection->control;
-    struct str text = wire_str(in);
-    unsigned count = wire_u16(in);
-    struct val values[VALUES_MAX];
-    if (count > VALUES_MAX) in->bad = true;
-    for (unsigned i = 0; i < count && !in->bad; i++)
-        values[i] = wire_val(in);
-    char *sql = in->bad ? NULL : mem_dup(text.p, text.n);
-    if (sql == NULL) {
-        why_set(&r->why, in->bad ? E_SYNTAX : E_NOMEM, "malformed request");
-        rows_came(r->why.code, &r->why, NULL, r);
-        return;
-    }
-    if (r->kind == CONTROL_GET) {
-        struct rows *rows = NULL;
-        int err = store_get(k->options.store, sql, values, count, &rows);
-        why_set(&r->why, err, "%s", err_text(err));
-        rows_came(err, &r->why, rows, r);
-    } else {
-        (r->kind == CONTROL_QUERY ? store_query : store_select)(
-            k->options.store, sql, values, count, k->options.loop, rows_came, r);
-    }
-    mem_free(sql);
-}
-
-static void work_line(void *data, bool good, const char *text) {
-    struct request *r = data;
-    size_t at = frame_begin(&r->lines, CONTROL_LINE, r->id);
-    wire_put_u8(&r->lines, good);
-    wire_put_str(&r->lines, str_of(text));
-    frame_end(&r->lines, at);
-}
-
-static void work_run(uv_work_t *work) {
-    struct request *r = work->data;
-    struct store *store = r->connection->control->options.store;
-    const struct store_report report = {work_line, r};
-    r->err = r->kind == CONTROL_BACKUP ? store_backup(store, r->path, &r->why)
-                                       : store_verify(store, &report);
-}
-
-static void work_done(uv_work_t *work, int status) {
-    struct request *r = work->data;
-    if (status != 0) r->err = E_CANCELLED;
-    if (r->lines.len != 0) send_buf(r->connection, &r->lines);
-    request_answer(r, r->err, r->err == 0 ? "" : r->why.text);
-}
-
-static void ask_work(struct request *r, struct wire_in *in) {
-    struct str path = r->kind == CONTROL_BACKUP ? wire_str(in) : STR("");
-    r->path = mem_dup(path.p, path.n);
-    r->work.data = r;
-    if (in->bad || r->path == NULL || (r->kind == CONTROL_BACKUP && path.n == 0))
-        request_answer(r, E_SYNTAX, "malformed request");
-    else if (uv_queue_work(r->connection->pipe.loop, &r->work, work_run, work_done) != 0)
-        request_answer(r, E_LIMIT, "no thread for it");
-}
-
-static void ask_query_text(struct request *r, struct wire_in *in) {
-    struct str name = wire_str(in), sql = wire_str(in);
-    char *a = mem_dup(name.p, name.n), *b = mem_dup(sql.p, sql.n);
-    int err = in->bad || a == NULL || b == NULL
-                  ? why_set(&r->why, E_SYNTAX, "malformed request")
-                  : store_add_query(r->connection->control->options.store, a, b, &r->why);
-    mem_free(a), mem_free(b);
-    request_answer(r, err, r->why.text);
-}
-
-static void heard(struct store_listener *self, struct str topic, int64_t sequence) {
-    struct connection *c = CONTAINER_OF(self, struct connection, listener);
-    struct buf b = {0};
-    size_t at = frame_begin(&b, CONTROL_EVENT, 0);
-    wire_put_str(&b, topic);
-    wire_put_i64(&b, sequence);
-    frame_end(&b, at);
-    send_buf(c, &b);
-}
-
-static void ask_listen(struct request *r) {
-    struct connection *c = r->connection;
-    if (!c->listening) {
-        c->listener = (struct store_listener){.loop = c->control->options.loop, .heard = heard};
-        store_listen(c->control->options.store, &c->listener);
-        c->listening = true;
-    }
-    request_answer(r, 0, "");
-}
-
-static void ask_ping(struct request *r) {
-    struct buf b = {0};
-    size_t at = frame_begin(&b, CONTROL_RESULT, r->id);
-    put_result(&b, 0, "");
-    wire_put_str(&b, str_of(r->connection->control->version));
-    wire_put_i64(&b, getpid());
-    frame_end(&b, at);
-    send_buf(r->connection, &b);
-    request_end(r);
-}
-
-static void ask_command(struct request *r, struct wire_in *in) {
-    struct control *k = r->connection->control;
-    struct str name = wire_str(in);
-    unsigned count = wire_u16(in);
-    bool good = !in->bad && count <= CONTROL_ARGS_MAX;
-    r->name = good ? mem_dup(name.p, name.n) : NULL;
-    good = r->name != NULL;
-    for (unsigned i = 0; good && i < count; i++) {
-        struct str arg = wire_str(in);
-        r->args[i] = in->bad ? NULL : mem_dup(arg.p, arg.n);
-        good = r->args[i] != NULL;
-        if (good) r->call.count++;
-    }
-    r->call.name = r->name;
-    r->call.args = (const char *const *)r->args;
-    if (!good)
-        request_answer(r, E_SYNTAX, "malformed request");
-    else if (k->options.command == NULL)
-        request_answer(r, E_NOTFOUND, "this server takes no commands");
-    else
-        k->options.command(&r->call, k->options.data);
-}
-
-void control_line(struct control_call *call, bool good, const char *text) {
-    struct request *r = CONTAINER_OF(call, struct request, call);
-    struct buf b = {0};
-    size_t at = frame_begin(&b, CONTROL_LINE, r->id);
-    wire_put_u8(&b, good);
-    wire_put_str(&b, str_of(text));
-    frame_end(&b, at);
-    send_buf(r->connection, &b);
-    call->gone = r->connection->closing;
-}
-
-void control_finish(struct control_call *call, int err, const char *text) {
-    request_answer(CONTAINER_OF(call, struct request, call), err, text);
-}
-
-static void request_new(struct connection *c, unsigned kind, uint32_t id, struct wire_in *in) {
-    struct request *r = mem_zalloc(sizeof *r);
-    if (r == NULL) {
-        connection_close(c);
-        return;
-    }
-    r->connection = c;
-    r->id = id;
-    r->kind = (enum control_kind)kind;
-    c->requests++;
-    c->references++;
-    switch (kind) {
-    case CONTROL_PING: ask_ping(r); break;
-    case CONTROL_COMMIT: ask_commit(r, in); break;
-    case CONTROL_GET:
-    case CONTROL_QUERY:
-    case CONTROL_SELECT: ask_rows(r, in); break;
-    case CONTROL_BACKUP:
-    case CONTROL_VERIFY: ask_work(r, in); break;
-    case CONTROL_ADD_QUERY: ask_query_text(r, in); break;
-    case CONTROL_LISTEN: ask_listen(r); break;
-    case CONTROL_COMMAND: ask_command(r, in); break;
-    case CONTROL_MIGRATE:
-        request_answer(r, E_STATE, "a server runs on this data: stop it, then migrate");
-        break;
-    default: request_answer(r, E_NOTFOUND, "no such request"); break;
-    }
-}
-
 /* ---- connections ---- */
 
 static void maybe_stopped(struct control *k) {
@@ -354,7 +61,7 @@ static void maybe_stopped(struct control *k) {
     if (stopped != NULL) stopped(data);
 }
 
-static void release(struct connection *c) {
+void connection_release(struct connection *c) {
     if (--c->references != 0) return;
     struct control *k = c->control;
     struct connection **at = &k->connections;
@@ -368,10 +75,10 @@ static void release(struct connection *c) {
 }
 
 static void connection_closed(uv_handle_t *handle) {
-    release(handle->data);
+    connection_release(handle->data);
 }
 
-static void connection_close(struct connection *c) {
+void connection_close(struct connection *c) {
     if (c->closing) return;
     c->closing = true;
     if (c->listening) store_unlisten(c->control->options.store, &c->listener);
@@ -409,12 +116,12 @@ static void frames_read(struct connection *c) {
 static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
 static void did_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b);
 
-static void go_on(struct connection *c) {
+void connection_go_on(struct connection *c) {
     c->paused = false;
     c->references++;
     if (uv_read_start((uv_stream_t *)&c->pipe, allocate, did_read) != 0) connection_close(c);
     frames_read(c); /* what came before the pause */
-    release(c);
+    connection_release(c);
 }
 
 static void did_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
@@ -427,7 +134,7 @@ static void did_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
     c->in.len += (size_t)n;
     c->references++; /* a request may close the connection while we read on */
     frames_read(c);
-    release(c);
+    connection_release(c);
 }
 
 static bool peer_allowed(uv_pipe_t *pipe) {
@@ -437,6 +144,19 @@ static bool peer_allowed(uv_pipe_t *pipe) {
     if (uv_fileno((uv_handle_t *)pipe, &fd) != 0) return false;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0) return false;
     return who.uid == geteuid() || who.uid == 0;
+}
+
+/* Who waits for an answer hears that the server lives: a backup takes as long as the data is large,
+ * and only silence tells a slow server from one that stands still. */
+static void beat(struct timer *timer) {
+    struct control *k = CONTAINER_OF(timer, struct control, beat);
+    for (struct connection *c = k->connections; c != NULL; c = c->next) {
+        if (c->closing || c->requests == 0) continue;
+        struct buf b = {0};
+        frame_end(&b, frame_begin(&b, CONTROL_ALIVE, 0));
+        connection_send(c, &b);
+    }
+    if (k->count != 0) timer_start(k->options.loop, timer, (uint64_t)control_times.beat_ms, beat);
 }
 
 static void connected(uv_stream_t *server, int status) {
@@ -451,6 +171,8 @@ static void connected(uv_stream_t *server, int status) {
     c->next = k->connections;
     k->connections = c;
     k->count++;
+    if (!timer_armed(&k->beat))
+        timer_start(k->options.loop, &k->beat, (uint64_t)control_times.beat_ms, beat);
     if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 || k->stopping ||
         k->count > CONNECTIONS_MAX || !peer_allowed(&c->pipe) ||
         uv_read_start((uv_stream_t *)&c->pipe, allocate, did_read) != 0)
@@ -495,6 +217,7 @@ void control_stop(struct control *k, void (*stopped)(void *data), void *data) {
     k->stopped = stopped;
     k->stopped_data = data;
     unlink(k->path);
+    timer_stop(&k->beat);
     for (struct connection *c = k->connections, *next; c != NULL; c = next) {
         next = c->next;
         connection_close(c);

@@ -19,7 +19,10 @@
  *   COMMAND    str name, u16 count, str each          LINE each, RESULT
  *
  *   RESULT: i64 error, str text, then as above    LINE: u8 good, str text
- *   EVENT:  str topic, i64 sequence
+ *   EVENT:  str topic, i64 sequence               ALIVE: nothing
+ *
+ * While a request of a connection is under way the server says ALIVE on it now and then, so that a
+ * client need not wait for one that stands still, however long a backup takes.
  *
  * Only processes of the same user (or root) are let in; a frame that breaks the form ends the
  * connection. Bounds: 32 connections, 2 MB a request, 64 requests under way on a connection; a
@@ -44,12 +47,18 @@ enum control_kind {
     CONTROL_RESULT = 0x80,
     CONTROL_LINE,
     CONTROL_EVENT,
+    CONTROL_ALIVE,
 };
 
 #define CONTROL_REQUEST_MAX (2u * 1024 * 1024)
 #define CONTROL_ANSWER_MAX  (72u * 1024 * 1024)
 #define CONTROL_ARGS_MAX    64
 #define CONTROL_HEAD        9 /* length, kind, id */
+
+extern struct control_times { /* tests shorten them */
+    int beat_ms;              /* between two ALIVE */
+    int patience_ms;          /* so long a client waits for the next word */
+} control_times;
 
 /* ---- server ---- */
 

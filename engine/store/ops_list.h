@@ -48,7 +48,7 @@
     X(OPERATION_MOVE, "operation_move",                                                          \
       "id:text generation:int from:text to:text doc:blob ask_at:time? now:time",                 \
       "moves it if status and generation still stand; returns the new generation")               \
-    /* payments: what core/ decides, written down; each change is guarded by its generation */     \
+    /* payments: what core/ decides, written down; each change is guarded by its generation */   \
     X(MERCHANT_PUT, "merchant_put",                                                              \
       "id:text name:text kind:text status:text rate:int allow:text now:time",                    \
       "adds or changes a merchant: collect or direct, active or suspended")                      \
@@ -84,12 +84,17 @@
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \
+    X(VIRTUAL_ACCOUNT_ADD, "virtual_account_add",                                                \
+      "id:text merchant:text account:text number:text bank:text script:text version:text "       \
+      "name:text? doc:blob now:time",                                                            \
+      "adds an open virtual account; its number is one active one's per provider account")       \
+    X(VIRTUAL_ACCOUNT_CLOSE, "virtual_account_close", "id:text merchant:text now:time",          \
+      "closes it; the guard fails if it is closed")                                              \
     X(MOVEMENT_ADD, "movement_add",                                                              \
       "account:text money_id:text? payment:text? operation:text? amount:int counted:int "        \
       "held:int why:text source:text paid_at:time now:time",                                     \
       "notes money that came; its id is unique per provider account")                            \
-    X(MOVEMENT_CLAIM, "movement_claim", "id:int money_id:text",                                  \
-      "gives unclaimed money its id")                                                            \
+    X(MOVEMENT_CLAIM, "movement_claim", "id:int money_id:text", "gives unclaimed money its id")  \
     X(MOVEMENT_MOVE, "movement_move", "id:int held:int counted:int returned:int",                \
       "moves that much out of suspense, if so much is held")                                     \
     X(MOVEMENT_OWN, "movement_own", "id:int payment:text", "gives an orphan to a payment")       \

@@ -11,23 +11,26 @@
     "created, updated"
 
 /* core/payment_read.c takes them by position. */
-#define PAYMENT_COLUMNS                                                                        \
-    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "       \
-    "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "                \
-    "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, "   \
-    "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "            \
+#define PAYMENT_COLUMNS                                                                      \
+    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
+    "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
+    "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, " \
+    "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "          \
     "p.expires_at, p.created, p.paid_at"
-#define REFUND_COLUMNS                                                                      \
+#define REFUND_COLUMNS                                                                     \
     "id, payment, merchant, amount, status, generation, reason, operation, by, movement, " \
     "failure, created"
-#define MOVEMENT_COLUMNS                                                                      \
+#define MOVEMENT_COLUMNS                                                                        \
     "id, account, money_id, payment, operation, amount, counted, held, returned, why, source, " \
     "paid_at, at"
-#define INBOX_COLUMNS                                                                         \
+#define VIRTUAL_ACCOUNT_COLUMNS                                                           \
+    "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.name, v.doc, " \
+    "v.status, v.created, m.kind"
+#define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
-#define ENDPOINT_COLUMNS                                                                   \
-    "id, merchant, url, secret, old_secret, old_until, types, state, cursor, "             \
+#define ENDPOINT_COLUMNS                                                       \
+    "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
     "failing_since, created"
 
 static struct query BUILT_IN[] = {
@@ -67,8 +70,9 @@ static struct query BUILT_IN[] = {
     {"operations_to_ask", "SELECT " OPERATION_COLUMNS " FROM operation"
                           " WHERE ask_at IS NOT NULL AND ask_at <= ?1 ORDER BY ask_at LIMIT ?2"},
     {"operation_next_ask", "SELECT min(ask_at) AS ask_at FROM operation WHERE ask_at IS NOT NULL"},
-    {"operations_open", "SELECT " OPERATION_COLUMNS " FROM operation"
-                        " WHERE status IN ('sending', 'processing', 'unknown') ORDER BY id"},
+    {"operations_open",
+     "SELECT " OPERATION_COLUMNS " FROM operation"
+     " WHERE (status = 'sending' OR status = 'processing' OR status = 'unknown') ORDER BY id"},
     {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
                      " WHERE id = ?1"},
     {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},
@@ -120,6 +124,15 @@ static struct query BUILT_IN[] = {
     {"payment_of_key", "SELECT o.payment, o.id FROM operation_key k"
                        " JOIN operation o ON o.id = k.operation WHERE k.account = ?1"
                        " AND k.kind = ?2 AND k.value = ?3 ORDER BY k.operation DESC LIMIT 1"},
+    {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+    /* the one that lives, else the last that did */
+    {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
+    {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},
     {"movement_get", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE id = ?1"},
@@ -249,7 +262,9 @@ int queries_add(struct query_list *list, const char *name, const char *sql, stru
     if (q->name == NULL || q->sql == NULL) {
         err = why_set(why, E_NOMEM, "query %s: out of memory", name);
     } else if (list->count == QUERIES_MAX) {
-        err = why_set(why, E_LIMIT, "query %s: more than %d queries", name, QUERIES_MAX);
+        err = why_set(why, E_LIMIT,
+                      "query %s: more than %d queries and changes of queries; a new start takes it",
+                      name, QUERIES_MAX);
     } else {
         q->index = list->count;
         list->at[list->count++] = q;

@@ -6,8 +6,7 @@
  * was stored is not known, and the text says so. Nothing is sent twice. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "store/control.h"
-#include "store/store_private.h"
+#include "store/control_private.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -20,7 +19,6 @@
 #include <unistd.h>
 
 #define UNDER_WAY_MAX 10000
-#define ANSWER_S      30 /* without a word for so long while we wait: the server stands still */
 
 struct remote {
     struct store base;
@@ -42,21 +40,6 @@ static struct remote *of(struct store *store) {
     return CONTAINER_OF(store, struct remote, base);
 }
 
-static int dial(const char *path, struct why *why) {
-    struct sockaddr_un to = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof to.sun_path)
-        return why_set(why, E_INVAL, "%s: too long for a socket's path", path);
-    memcpy(to.sun_path, path, strlen(path));
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    /* A server that stands still must not hold us for ever. */
-    const struct timeval limit = {.tv_sec = ANSWER_S};
-    if (fd >= 0) setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    if (fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0) return fd;
-    int err = why_set(why, E_CONNECT, "%s: no server answers (%s)", path, strerror(errno));
-    if (fd >= 0) close(fd);
-    return err;
-}
-
 static void put_rows_request(struct buf *b, const char *text, const struct val *values,
                              size_t count) {
     wire_put_str(b, str_of(text));
@@ -67,83 +50,16 @@ static void put_rows_request(struct buf *b, const char *text, const struct val *
 
 /* ---- the blocking side ---- */
 
-static int put_all(int fd, struct str s) {
-    while (s.n != 0) {
-        ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
-        if (n < 0 && errno == EINTR) continue;
-        if (n <= 0) return E_CLOSED;
-        s = str_sub(s, (size_t)n, s.n);
-    }
-    return 0;
-}
-
-static int get_all(int fd, void *to, size_t n) {
-    for (char *p = to; n != 0;) {
-        ssize_t got = recv(fd, p, n, 0);
-        if (got < 0 && errno == EINTR) continue;
-        if (got < 0 && errno == EAGAIN) return E_TIMEOUT; /* see side_call */
-        if (got <= 0) return E_CLOSED;
-        p += got;
-        n -= (size_t)got;
-    }
-    return 0;
-}
-
-/* Sends one frame and reads until its RESULT; `in` then stands behind the text. */
-static int exchange(int fd, const struct buf *request, const struct store_report *report,
-                    struct buf *answer, struct wire_in *in, struct why *why) {
-    int err = request->err != 0 ? request->err : put_all(fd, buf_str(request));
-    while (err == 0) {
-        unsigned char head[4];
-        if ((err = get_all(fd, head, sizeof head)) != 0) break;
-        size_t n = head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
-        if (n < CONTROL_HEAD - 4 || n > CONTROL_ANSWER_MAX) {
-            err = E_BADREPLY;
-            break;
-        }
-        buf_clear(answer);
-        char *room = buf_reserve(answer, n);
-        if (room == NULL) {
-            err = E_NOMEM;
-            break;
-        }
-        if ((err = get_all(fd, room, n)) != 0) break;
-        answer->len = n;
-        *in = wire_in(buf_str(answer));
-        unsigned kind = wire_u8(in);
-        wire_u32(in);
-        if (kind == CONTROL_LINE) {
-            bool good = wire_u8(in) != 0;
-            struct str text = wire_str(in);
-            store_report_line(report, good, "%.*s", STR_FMT(text));
-        } else if (kind == CONTROL_RESULT) {
-            int64_t code = wire_i64(in);
-            struct str text = wire_str(in);
-            if (in->bad || code > 0 || code < ERR_FIRST_) {
-                err = E_BADREPLY;
-                break;
-            }
-            if (code != 0) why_set(why, (int)code, "%.*s", STR_FMT(text));
-            return (int)code;
-        }
-    }
-    return why_set(why, err, "the server's control socket: %s", err_text(err));
-}
-
-static int side_call(struct remote *r, bool slow, struct buf *request,
-                     const struct store_report *report, struct buf *answer, struct wire_in *in,
-                     struct why *why) {
+static int side_call(struct remote *r, struct buf *request, const struct store_report *report,
+                     struct buf *answer, struct wire_in *in, struct why *why) {
     pthread_mutex_lock(&r->side_lock);
     int err = 0;
     if (r->side < 0) {
-        int fd = dial(r->path, why);
+        int fd = control_dial(r->path, why);
         if (fd < 0) err = fd;
         r->side = fd < 0 ? -1 : fd;
     }
-    /* A point read is quick or never; care takes as long as the data is large. */
-    struct timeval limit = {.tv_sec = slow ? 0 : ANSWER_S};
-    if (err == 0) setsockopt(r->side, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    if (err == 0) err = exchange(r->side, request, report, answer, in, why);
+    if (err == 0) err = control_exchange(r->side, request, report, answer, in, why);
     if (err == E_CLOSED || err == E_TIMEOUT || err == E_BADREPLY ||
         err == E_NOMEM) { /* out of step: start afresh */
         if (r->side >= 0) close(r->side);
@@ -161,7 +77,7 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     size_t at = frame_begin(&request, CONTROL_GET, 1);
     put_rows_request(&request, query->name, values, count);
     frame_end(&request, at);
-    int err = side_call(of(store), false, &request, NULL, &answer, &in, NULL);
+    int err = side_call(of(store), &request, NULL, &answer, &in, NULL);
     if (err == 0) err = rows_decode(&in, out);
     buf_free(&answer);
     return err;
@@ -175,7 +91,7 @@ static int simple(struct store *store, enum control_kind kind, const char *a, co
     if (a != NULL) wire_put_str(&request, str_of(a));
     if (b != NULL) wire_put_str(&request, str_of(b));
     frame_end(&request, at);
-    int err = side_call(of(store), true, &request, report, &answer, &in, why);
+    int err = side_call(of(store), &request, report, &answer, &in, why);
     buf_free(&answer);
     return err;
 }
@@ -203,25 +119,6 @@ static int drv_verify(struct store *store, const struct store_report *report) {
     struct why why = {0};
     int err = simple(store, CONTROL_VERIFY, NULL, NULL, report, &why);
     if (err != 0 && err != E_CORRUPT) store_report_line(report, false, "%s", why.text);
-    return err;
-}
-
-int control_command(const char *path, const char *name, const char *const *args, size_t count,
-                    const struct store_report *report, struct why *why) {
-    struct buf request = {0}, answer = {0};
-    struct wire_in in;
-    int fd = dial(path, why);
-    if (fd < 0) return fd;
-    size_t at = frame_begin(&request, CONTROL_COMMAND, 1);
-    wire_put_str(&request, str_of(name));
-    wire_put_u16(&request, (unsigned)count);
-    for (size_t i = 0; i < count; i++)
-        wire_put_str(&request, str_of(args[i]));
-    frame_end(&request, at);
-    int err = exchange(fd, &request, report, &answer, &in, why);
-    buf_free(&request);
-    buf_free(&answer);
-    close(fd);
     return err;
 }
 
@@ -350,7 +247,7 @@ static void *remote_main(void *data) {
         if (end) break;
         struct pollfd p[2] = {{.fd = r->fd, .events = (short)(POLLIN | (writes ? POLLOUT : 0))},
                               {.fd = r->wake, .events = POLLIN}};
-        int some = poll(p, 2, waits ? ANSWER_S * 1000 : -1);
+        int some = poll(p, 2, waits ? control_times.patience_ms : -1);
         if (some == 0 || (some < 0 && errno != EINTR)) break;
         uint64_t count;
         if (p[1].revents != 0 && read(r->wake, &count, sizeof count) < 0) break;
@@ -373,19 +270,20 @@ static void wake(struct remote *r) {
     (void)n; /* full means that it will wake anyway */
 }
 
-static int can_send(struct remote *r) {
-    if (r->gone || r->stopping) return E_CLOSED;
-    return r->under_way >= UNDER_WAY_MAX ? E_BUSY : 0;
-}
-
-/* Under lock: puts a finished frame behind the others, or takes it back. */
+/* Under lock: puts a finished frame behind the others. Whoever waits for its answer is noted before
+ * the lock goes. */
 static int send_frame(struct remote *r, struct buf *frame) {
-    int err = frame->err;
+    int err = r->gone || r->stopping          ? E_CLOSED
+              : r->under_way >= UNDER_WAY_MAX ? E_BUSY
+                                              : frame->err;
     if (err == 0 && buf_reserve(&r->out, frame->len) == NULL) {
         err = E_NOMEM;
         r->out.err = 0; /* nothing of it was added */
     }
-    if (err == 0) buf_addstr(&r->out, buf_str(frame));
+    if (err == 0) {
+        buf_addstr(&r->out, buf_str(frame));
+        wake(r);
+    }
     buf_free(frame);
     return err;
 }
@@ -399,21 +297,14 @@ static void drv_submit(struct store *store, struct commit *c) {
     wire_put_u8(&frame, c->lane);
     wire_put_str(&frame, buf_str(&c->bytes));
     frame_end(&frame, at);
-    int err = can_send(r);
-    if (err == 0)
-        err = send_frame(r, &frame);
-    else
-        buf_free(&frame);
+    int err = send_frame(r, &frame);
     if (err == 0) {
         c->next = r->commits;
         r->commits = c;
         r->under_way++;
     }
     pthread_mutex_unlock(&r->lock);
-    if (err == 0) {
-        wake(r);
-        return;
-    }
+    if (err == 0) return;
     commit_failed(c, err, -1, "not sent to the server");
     commit_answer(c);
 }
@@ -428,21 +319,14 @@ static void drv_read(struct store *store, struct read *read) {
     put_rows_request(&frame, read->query != NULL ? read->query->name : read->sql, read->values,
                      read->count);
     frame_end(&frame, at);
-    int err = can_send(r);
-    if (err == 0)
-        err = send_frame(r, &frame);
-    else
-        buf_free(&frame);
+    int err = send_frame(r, &frame);
     if (err == 0) {
         read->next = r->reads;
         r->reads = read;
         r->under_way++;
     }
     pthread_mutex_unlock(&r->lock);
-    if (err == 0) {
-        wake(r);
-        return;
-    }
+    if (err == 0) return;
     read_failed(read, err, "not sent to the server");
     read_answer(read);
 }
@@ -456,7 +340,6 @@ static void drv_listening(struct store *store) {
     pthread_mutex_lock(&r->lock);
     (void)send_frame(r, &frame);
     pthread_mutex_unlock(&r->lock);
-    wake(r);
 }
 
 static void stop(struct store *store, bool crash) {
@@ -501,7 +384,7 @@ static const struct store_driver REMOTE = {
 
 int store_connect(struct store **out, const char *control_socket, struct loop *loop,
                   struct why *why) {
-    int fd = dial(control_socket, why);
+    int fd = control_dial(control_socket, why);
     if (fd < 0) return fd;
     struct remote *r = mem_zalloc(sizeof *r);
     char *path = mem_strdup(control_socket);

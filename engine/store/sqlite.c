@@ -92,7 +92,7 @@ static int reserve_on_vfs(struct writer *w) {
         if (rc != SQLITE_OK) vfs->xDelete(vfs, w->reserve_path, 0);
     }
     mem_free(file);
-    return rc == SQLITE_OK ? 0 : E_FULL;
+    return rc == SQLITE_OK ? 0 : sqlite_err(rc) == E_NOMEM ? E_NOMEM : E_FULL;
 }
 
 int reserve_make(struct writer *w) {
@@ -133,7 +133,7 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
         if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
-        if (found != NULL && strstr(found, "error code=7") != NULL) { /* it ran out of memory */
+        if (sqlite_check_starved(found)) {
             found = NULL;
             rc = SQLITE_NOMEM;
         }
@@ -145,7 +145,7 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
                       "and -shm), or run `luwak verify` to see what is wrong",
                       s->file, found != NULL ? found : sqlite3_errstr(rc));
     else if (rc != SQLITE_OK)
-        err = why_set(why, sqlite_err(rc), "%s: %s", s->file, sqlite3_errmsg(db));
+        err = why_set(why, sqlite_err(rc), "%s: %s", s->file, sqlite3_errstr(rc));
     else if (version != 0 && application != SCHEMA_APPLICATION_ID)
         err = why_set(why, E_VERSION, "%s is no file of Luwak's", s->file);
     else if (version > SCHEMA_STEP_COUNT)

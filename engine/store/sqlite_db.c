@@ -279,8 +279,8 @@ int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_r
     int err = sqlite_err(rc);
     if (err == E_CORRUPT)
         why_set(why, err,
-                "%s is damaged (%s): restore a backup in its place (and delete its -wal and "
-                "-shm), or run `luwak verify` to see what is wrong",
+                "%s cannot be opened (%s): restore a backup in its place (and delete its -wal and "
+                "-shm)",
                 file, sqlite3_errstr(rc));
     else if (rc == SQLITE_MISUSE)
         why_set(why, err = E_INTERNAL, "%s: SQLite does not take the setting %s",

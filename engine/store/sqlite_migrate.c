@@ -8,6 +8,7 @@
 #include "base/fault.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "sys/file_read.h"
 #include "sys/log.h"
 
 #include <dirent.h>
@@ -82,12 +83,16 @@ static int end(struct conn *conn, int err, struct why *why) {
     int64_t row = 0;
     if (err == 0 && sqlite3_get_autocommit(conn->db) != 0)
         err = why_set(why, E_INTERNAL, "the transaction was lost");
-    if (err == 0 &&
-        sqlite_int(conn->db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &row) == SQLITE_OK)
+    int rc = err != 0
+                 ? SQLITE_NOTFOUND
+                 : sqlite_int(conn->db, "SELECT 1 FROM pragma_foreign_key_check LIMIT 1", &row);
+    if (rc == SQLITE_OK)
         err = why_set(why, E_GUARD, "rows are left that point to nothing (foreign key)");
+    else if (rc != SQLITE_NOTFOUND)
+        err = why_set(why, sqlite_err(rc), "%s", sqlite3_errstr(rc));
     if (err == 0 && FAULT("store.migrate")) err = why_set(why, E_IO, "fault point");
     if (err == 0) {
-        int rc = sqlite_exec(conn->db, "COMMIT");
+        rc = sqlite_exec(conn->db, "COMMIT");
         if (rc != SQLITE_OK) err = why_set(why, sqlite_err(rc), "%s", sqlite3_errmsg(conn->db));
     }
     if (sqlite3_get_autocommit(conn->db) == 0) sqlite_exec(conn->db, "ROLLBACK");
@@ -177,15 +182,8 @@ static int list_folder(const char *folder, struct file **out, size_t *count, str
 }
 
 static int text_read(const char *path, struct buf *out, struct why *why) {
-    FILE *f = fopen(path, "re");
-    if (f == NULL) return why_set(why, E_IO, "%s", strerror(errno));
-    char block[4096];
     out->max = MIGRATION_TEXT_MAX;
-    for (size_t n; (n = fread(block, 1, sizeof block, f)) > 0;)
-        buf_add(out, block, n);
-    int err = ferror(f) ? why_set(why, E_IO, "cannot be read") : 0;
-    fclose(f);
-    if (err == 0 && out->err != 0) err = why_set(why, out->err, "%s", err_text(out->err));
+    int err = file_read(path, out, why);
     if (err == 0 && !wire_text_good(buf_str(out))) err = why_set(why, E_SYNTAX, "is no UTF-8 text");
     return err;
 }
@@ -245,9 +243,10 @@ static int run_folder(struct conn *conn, const char *folder, struct why *why) {
     size_t count;
     int64_t last = 0;
     int err = list_folder(folder, &files, &count, why);
-    if (err == 0 &&
-        sqlite_int(conn->db, "SELECT coalesce(max(number), 0) FROM migration", &last) != SQLITE_OK)
-        err = why_set(why, E_INTERNAL, "%s", sqlite3_errmsg(conn->db));
+    int rc = err != 0
+                 ? SQLITE_OK
+                 : sqlite_int(conn->db, "SELECT coalesce(max(number), 0) FROM migration", &last);
+    if (rc != SQLITE_OK) err = why_set(why, sqlite_err(rc), "%s", sqlite3_errstr(rc));
     if (err == 0 && (size_t)last > count)
         err = why_set(why, E_STATE, "%s: migration %04d was applied, but its file is not there",
                       folder, (int)last);

@@ -4,16 +4,18 @@
 
 /* Accounts come into being when they are first used. A merchant's carry its id; what a merchant
  * owns may not be overdrawn. */
-#define ACCOUNTS(names)                                                                    \
-    "INSERT INTO ledger_account (name, merchant, floor) SELECT name,"                      \
-    " CASE WHEN name GLOB 'merchant_*:*' OR name GLOB 'deposit:*'"                         \
-    " THEN substr(name, instr(name, ':') + 1) END,"                                        \
-    " name GLOB 'merchant_payable*' OR name GLOB 'deposit:*' FROM (" names ") w"           \
-    " WHERE NOT EXISTS (SELECT 1 FROM ledger_account a WHERE a.name = w.name)"
+#define OPEN(name)                                                             \
+    {                                                                          \
+        "INSERT INTO ledger_account (name, merchant, floor) VALUES (" name "," \
+        " CASE WHEN " name " GLOB 'merchant_*:*' OR " name " GLOB 'deposit:*'" \
+        " THEN substr(" name ", instr(" name ", ':') + 1) END,"                \
+        " " name " GLOB 'merchant_payable*' OR " name " GLOB 'deposit:*')"     \
+        " ON CONFLICT (name) DO NOTHING"                                       \
+    }
 #define ACCOUNT(name) "(SELECT n FROM ledger_account WHERE name = " name ")"
 #define ENTRY         "INSERT INTO ledger_entry (debit, credit, amount, kind, object, at)"
-#define PAYABLE       "'merchant_payable:' || :merchant"
-#define RECEIVABLE    "'merchant_receivable:' || :merchant"
+#define PAYABLE       "('merchant_payable:' || :merchant)"
+#define RECEIVABLE    "('merchant_receivable:' || :merchant)"
 #define MOVED_ON      "the payment has moved on"
 
 const op_steps OPS_CORE[OP_COUNT_] = {
@@ -46,14 +48,15 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           " open, amount, amount_due, currency, method, channel, bank, attempt, instructions, fee,"
           " fee_version, failure, person, doc, expires_at, created, updated)"
           " VALUES ((SELECT coalesce(max(n), 0) + 1 FROM payment), :id, :merchant, :order_id,"
-          " CASE WHEN :status IN ('failed', 'expired', 'cancelled')"
+          " CASE WHEN (:status = 'failed' OR :status = 'expired' OR :status = 'cancelled')"
           " THEN (SELECT coalesce(max(n), 0) + 1 FROM payment) ELSE 0 END, :status, 1, :direct,"
           " :open, :amount, :amount_due, :currency, :method, :channel, :bank, :attempt,"
           " :instructions, :fee, :fee_version, :failure, :person, :doc, :expires_at, :now, :now)",
           ONE, "payment"}},
     [OP_PAYMENT_MOVE] =
         {{"UPDATE payment SET generation = generation + 1, status = :to,"
-          " closed = CASE WHEN :to IN ('failed', 'expired', 'cancelled') THEN n ELSE 0 END,"
+          " closed = CASE WHEN (:to = 'failed' OR :to = 'expired' OR :to = 'cancelled') THEN n "
+          "ELSE 0 END,"
           " open = :open, amount_due = :amount_due, received = :received,"
           " amount_paid = :amount_paid, amount_refunded = :amount_refunded,"
           " refunding = :refunding, amount_reversed = :amount_reversed, unsettled = :unsettled,"
@@ -71,6 +74,14 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
                          " :only) ON CONFLICT (account, kind, value, operation) DO NOTHING"}},
+    [OP_VIRTUAL_ACCOUNT_ADD] = {{"INSERT INTO virtual_account VALUES (:id, :merchant, :account,"
+                                 " :number, :bank, :script, :version, :name, :doc, 'active', :now,"
+                                 " :now)",
+                                 ONE, "virtual account"}},
+    [OP_VIRTUAL_ACCOUNT_CLOSE] = {{"UPDATE virtual_account SET status = 'closed', updated = :now"
+                                   " WHERE id = :id AND merchant = :merchant"
+                                   " AND status = 'active'",
+                                   ONE, "there is no such virtual account, or it is closed"}},
     [OP_MOVEMENT_ADD] =
         {{"INSERT INTO movement (account, money_id, payment, operation, amount, counted, held,"
           " why, source, paid_at, at) VALUES (:account, :money_id, :payment, :operation, :amount,"
@@ -103,29 +114,37 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                       " VALUES (:payment, :what, :detail, :now)",
                       ONE, "note"}},
 
-    [OP_LEDGER_POST] = {{ACCOUNTS("SELECT :debit AS name UNION ALL SELECT :credit")},
-                        {ENTRY " VALUES (" ACCOUNT(":debit") ", " ACCOUNT(":credit") ", :amount,"
-                               " :kind, :object, :now)",
+    [OP_LEDGER_POST] = {OPEN(":debit"),
+                        OPEN(":credit"),
+                        {ENTRY " VALUES (" ACCOUNT(":debit") ", " ACCOUNT(
+                             ":credit") ", :amount,"
+                                        " :kind, :object, :now)",
                          ONE, "ledger"}},
     /* the receivable first: it does not change what the other step looks at */
-    [OP_LEDGER_TAKE] = {{ACCOUNTS("SELECT " PAYABLE " AS name UNION ALL SELECT " RECEIVABLE
-                                  " UNION ALL SELECT :credit")},
-                        {ENTRY " SELECT " ACCOUNT(RECEIVABLE) ", " ACCOUNT(":credit")
-                               ", :amount - (credits - debits), :kind, :object, :now"
-                               " FROM ledger_account WHERE name = " PAYABLE
-                               " AND :amount > credits - debits"},
-                        {ENTRY " SELECT n, " ACCOUNT(":credit") ", min(:amount, credits - debits),"
-                               " :kind, :object, :now FROM ledger_account WHERE name = " PAYABLE
-                               " AND min(:amount, credits - debits) > 0"}},
-    [OP_LEDGER_GIVE] = {{ACCOUNTS("SELECT " PAYABLE " AS name UNION ALL SELECT " RECEIVABLE
-                                  " UNION ALL SELECT :debit")},
-                        {ENTRY " SELECT " ACCOUNT(":debit") ", " ACCOUNT(PAYABLE)
-                               ", :amount - max(debits - credits, 0), :kind, :object, :now"
-                               " FROM ledger_account WHERE name = " RECEIVABLE
-                               " AND :amount > max(debits - credits, 0)"},
-                        {ENTRY " SELECT " ACCOUNT(":debit") ", n, min(:amount, debits - credits),"
-                               " :kind, :object, :now FROM ledger_account WHERE name = " RECEIVABLE
-                               " AND min(:amount, debits - credits) > 0"}},
+    [OP_LEDGER_TAKE] =
+        {OPEN(PAYABLE),
+         OPEN(RECEIVABLE),
+         OPEN(":credit"),
+         {ENTRY " SELECT " ACCOUNT(RECEIVABLE) ", " ACCOUNT(
+             ":credit") ", :amount - (credits - debits), :kind, :object, :now"
+                        " FROM ledger_account WHERE name = " PAYABLE
+                        " AND :amount > credits - debits"},
+         {ENTRY " SELECT n, " ACCOUNT(
+             ":credit") ", min(:amount, credits - debits),"
+                        " :kind, :object, :now FROM ledger_account WHERE name = " PAYABLE
+                        " AND min(:amount, credits - debits) > 0"}},
+    [OP_LEDGER_GIVE] =
+        {OPEN(PAYABLE),
+         OPEN(RECEIVABLE),
+         OPEN(":debit"),
+         {ENTRY " SELECT " ACCOUNT(":debit") ", " ACCOUNT(
+             PAYABLE) ", :amount - max(debits - credits, 0), :kind, :object, :now"
+                      " FROM ledger_account WHERE name = " RECEIVABLE
+                      " AND :amount > max(debits - credits, 0)"},
+         {ENTRY " SELECT " ACCOUNT(
+             ":debit") ", n, min(:amount, debits - credits),"
+                       " :kind, :object, :now FROM ledger_account WHERE name = " RECEIVABLE
+                       " AND min(:amount, debits - credits) > 0"}},
     [OP_LEDGER_MIRROR] = {{ENTRY " SELECT credit, debit, amount, :as, object, :now"
                                  " FROM ledger_entry WHERE object = :object AND kind = :kind"
                                  " ORDER BY n DESC"}},

@@ -63,7 +63,7 @@ void readers_put(struct readers *readers, struct read *read);
 
 /* ---- operations (sqlite_ops.c) ---- */
 
-#define OP_STEPS_MAX 4
+#define OP_STEPS_MAX 5
 
 enum op_expect {
     ANY,    /* whatever it changes */
@@ -184,13 +184,15 @@ static inline struct sqlite_store *sqlite_of(struct store *store) {
 
 extern const char *const SCHEMA_STEPS[]; /* step i brings user_version from i to i + 1 */
 extern const int SCHEMA_STEP_COUNT;
-extern const char SCHEMA_CORE[]; /* step 2 (sqlite_schema_core.c) */
+extern const char SCHEMA_CORE[];         /* step 2 (sqlite_schema_core.c) */
 #define SCHEMA_APPLICATION_ID 0x4c77616b /* "Lwak" */
 
 int sqlite_migrate(struct store *store, const char *folder, struct why *why);
 int sqlite_backup(struct store *store, const char *to, struct why *why);
 int sqlite_verify(struct store *store, const struct store_report *report);
 int sqlite_check(sqlite3 *db, const struct store_report *report); /* all checks on a connection */
+bool sqlite_check_starved(
+    const char *text);          /* of an integrity check: memory was short, no damage */
 int dir_sync(const char *path); /* fsync of the directory that holds path */
 
 #endif

@@ -2,6 +2,8 @@
  * finds what breaks it. One line each through the report, good or bad, with the first finds. */
 #include "store/sqlite_private.h"
 
+#include <stdlib.h>
+
 #define FINDS_SHOWN 10
 
 struct invariant {
@@ -36,6 +38,22 @@ static const struct invariant INVARIANTS[] = {
      "SELECT id FROM operation WHERE generation < 1 OR attempts < 0 OR attempts >= generation"
      " OR status NOT IN ('sending', 'pending', 'processing', 'success', 'failed', 'expired',"
      " 'cancelled', 'superseded', 'unknown')"},
+    {"scripts: the text of each part of a live version is kept",
+     "SELECT v.path || ' ' || v.version FROM script_version v WHERE v.state = 'live'"
+     " AND json_valid(v.parts) AND EXISTS (SELECT 1 FROM json_tree(v.parts) p"
+     " WHERE p.type = 'text' AND length(p.value) = 64 AND p.value NOT GLOB '*[^0-9a-f]*'"
+     " AND p.value NOT IN (SELECT hash FROM script_text))"},
+    {"values: versions are positive", "SELECT scope || ' ' || key FROM kv WHERE version < 1"
+                                      " UNION ALL SELECT name FROM counter WHERE value < 1"},
+    {"migrations are numbered without a gap",
+     "SELECT 'number ' || max(number) || ', but ' || count(*) || ' applied' FROM migration"
+     " HAVING count(*) > 0 AND max(number) <> count(*)"},
+};
+
+/* Of files whose schema has them: a backup may be older. */
+#define CORE_SCHEMA 2
+#define CORE_COUNT  (sizeof CORE_INVARIANTS / sizeof CORE_INVARIANTS[0])
+static const struct invariant CORE_INVARIANTS[] = {
     /* ---- payments ---- */
     {"payments: what was received and what counts is what movements say",
      "SELECT p.id FROM payment p LEFT JOIN (SELECT payment, sum(amount) AS amount,"
@@ -126,21 +144,18 @@ static const struct invariant INVARIANTS[] = {
      "SELECT 'line ' || n FROM (SELECT n, prev, lag(hash) OVER (ORDER BY n) AS before,"
      " row_number() OVER (ORDER BY n) AS want FROM audit)"
      " WHERE n <> want OR prev <> coalesce(before, x'')"},
-    {"scripts: the text of each part of a live version is kept",
-     "SELECT v.path || ' ' || v.version FROM script_version v WHERE v.state = 'live'"
-     " AND json_valid(v.parts) AND EXISTS (SELECT 1 FROM json_tree(v.parts) p"
-     " WHERE p.type = 'text' AND length(p.value) = 64 AND p.value NOT GLOB '*[^0-9a-f]*'"
-     " AND p.value NOT IN (SELECT hash FROM script_text))"},
-    {"values: versions are positive", "SELECT scope || ' ' || key FROM kv WHERE version < 1"
-                                      " UNION ALL SELECT name FROM counter WHERE value < 1"},
-    {"migrations are numbered without a gap",
-     "SELECT 'number ' || max(number) || ', but ' || count(*) || ' applied' FROM migration"
-     " HAVING count(*) > 0 AND max(number) <> count(*)"},
 };
 
-/* True: nothing found. `good_text`: a first row that says all is well. */
-static bool look(sqlite3 *db, const struct store_report *report, const char *name, const char *sql,
-                 const char *good_text) {
+bool sqlite_check_starved(const char *text) {
+    const char *code = text == NULL ? NULL : strstr(text, "error code=");
+    int rc = code == NULL ? 0 : atoi(code + strlen("error code="));
+    return rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM;
+}
+
+/* 0; E_CORRUPT: something was found; else why it could not be looked at. `good_text`: a first row
+ * that says all is well. */
+static int look(sqlite3 *db, const struct store_report *report, const char *name, const char *sql,
+                const char *good_text) {
     sqlite3_stmt *stmt = NULL;
     int found = 0, rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
@@ -149,29 +164,41 @@ static bool look(sqlite3 *db, const struct store_report *report, const char *nam
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
         if (text == NULL) text = "(null)";
         if (good_text != NULL && strcmp(text, good_text) == 0) continue;
+        if (sqlite_check_starved(text) || sqlite3_errcode(db) == SQLITE_NOMEM) {
+            rc = SQLITE_NOMEM;
+            break;
+        }
         if (++found <= FINDS_SHOWN) store_report_line(report, false, "%s: %s", name, text);
     }
-    if (rc != SQLITE_DONE) {
-        store_report_line(report, false, "%s: %s", name, sqlite3_errmsg(db));
-        found++;
-    }
+    int err = found != 0 ? E_CORRUPT : sqlite_err(rc);
+    if (rc != SQLITE_DONE) store_report_line(report, false, "%s: %s", name, sqlite3_errstr(rc));
     sqlite3_finalize(stmt);
-    if (found == 0) store_report_line(report, true, "%s", name);
+    if (err == 0) store_report_line(report, true, "%s", name);
     if (found > FINDS_SHOWN)
         store_report_line(report, false, "%s: %d more", name, found - FINDS_SHOWN);
-    return found == 0;
+    return err;
+}
+
+/* Damage says more than a look that failed. */
+static void worse(int *err, int next) {
+    if (*err == 0 || next == E_CORRUPT) *err = next;
 }
 
 int sqlite_check(sqlite3 *db, const struct store_report *report) {
-    bool good = look(db, report, "the file is whole", "PRAGMA integrity_check(20)", "ok");
-    if (!look(db, report, "foreign keys hold",
-              "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' points to nothing in '"
-              " || parent FROM pragma_foreign_key_check",
-              NULL))
-        good = false;
+    int err = look(db, report, "the file is whole", "PRAGMA integrity_check(20)", "ok");
+    worse(&err,
+          look(db, report, "foreign keys hold",
+               "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' points to nothing in '"
+               " || parent FROM pragma_foreign_key_check",
+               NULL));
     for (size_t i = 0; i < sizeof INVARIANTS / sizeof INVARIANTS[0]; i++)
-        if (!look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL)) good = false;
-    return good ? 0 : E_CORRUPT;
+        worse(&err, look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL));
+    int64_t schema = 0;
+    int rc = sqlite_int(db, "PRAGMA user_version", &schema);
+    worse(&err, sqlite_err(rc));
+    for (size_t i = 0; schema >= CORE_SCHEMA && i < CORE_COUNT; i++)
+        worse(&err, look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL));
+    return err;
 }
 
 int sqlite_verify(struct store *store, const struct store_report *report) {

@@ -59,16 +59,19 @@ static bool file_stands(const struct writer *w) {
     return stat(w->wal, &st) == 0;
 }
 
-static void note_file(struct writer *w) {
+static int note_file(struct writer *w) {
     struct stat st;
     struct buf wal = {0};
-    if (w->conn.role != DB_WRITER || stat(w->store->file, &st) != 0) return;
+    if (w->conn.role != DB_WRITER || stat(w->store->file, &st) != 0) return 0;
     buf_addf(&wal, "%s-wal", w->store->file);
-    w->wal = wal.err != 0 ? NULL : buf_take(&wal, NULL);
-    if (w->wal == NULL) return;
+    if (wal.err != 0 || (w->wal = buf_take(&wal, NULL)) == NULL) {
+        buf_free(&wal);
+        return E_NOMEM;
+    }
     w->file = w->store->file;
     w->file_dev = st.st_dev;
     w->file_ino = st.st_ino;
+    return 0;
 }
 
 /* Runs one commit under a savepoint. True: the transaction still stands. */
@@ -365,6 +368,8 @@ static void turn(struct writer *w) {
     pthread_mutex_lock(&w->db_lock);
     if (list != NULL) run_list(w, list);
     checkpoint_at_need(w);
+    int cache = 0, highest;
+    sqlite3_db_status(w->conn.db, SQLITE_DBSTATUS_CACHE_USED, &cache, &highest, 0);
     while (reads != NULL) {
         struct read *r = reads;
         reads = r->next;
@@ -373,6 +378,7 @@ static void turn(struct writer *w) {
     }
     pthread_mutex_unlock(&w->db_lock);
     pthread_mutex_lock(&w->lock);
+    w->stats.cache_bytes = (size_t)cache;
 }
 
 static bool has_work(const struct writer *w) {
@@ -500,10 +506,13 @@ int writer_start(struct writer *w, struct why *why) {
     if (w->checkpoint_pages == 0) w->checkpoint_pages = CHECKPOINT_PAGES;
     sqlite3_wal_hook(w->conn.db, wal_grew, w);
     w->wal_pages = 1; /* what an earlier run left there, perhaps */
-    note_file(w);
-    if (reserve_make(w) != 0) set_full(w, true);
-    if (op_runner_new(&w->runner, w->conn.db) != 0)
-        return why_set(why, E_NOMEM, "store: out of memory");
+    int err = note_file(w);
+    if (err == 0) err = op_runner_new(&w->runner, w->conn.db);
+    if (err == 0 && (err = reserve_make(w)) != E_NOMEM) {
+        if (err != 0) set_full(w, true);
+        err = 0;
+    }
+    if (err != 0) return why_set(why, E_NOMEM, "store: out of memory");
     if (w->loop != NULL) return 0;
     if (pthread_create(&w->thread, NULL, writer_main, w) != 0)
         return why_set(why, E_LIMIT, "store: no thread for the writer");

@@ -138,6 +138,7 @@ struct store_stats {
     uint64_t checkpoints; /* */
     bool full;            /* the disk is full: new work is refused, results still go in */
     size_t waiting;
+    size_t cache_bytes; /* the writer's pages in memory: fills up to its bound, 32 MB, and stays */
 };
 void store_stats(struct store *store, struct store_stats *out); /* zero for a remote store */
 

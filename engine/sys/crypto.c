@@ -38,9 +38,14 @@ static struct {
     EVP_KDF *hkdf;
 } crypto = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* OpenSSL does not always say that it was memory that was missing. */
+static _Thread_local bool starved;
+
 static void *openssl_malloc(size_t n, const char *file, int line) {
     (void)file, (void)line;
-    return mem_alloc(n);
+    void *ptr = mem_alloc(n);
+    starved = starved || ptr == NULL;
+    return ptr;
 }
 static void *openssl_realloc(void *ptr, size_t n, const char *file, int line) {
     (void)file, (void)line;
@@ -48,7 +53,9 @@ static void *openssl_realloc(void *ptr, size_t n, const char *file, int line) {
         mem_free(ptr);
         return NULL;
     }
-    return mem_realloc(ptr, n);
+    void *now = mem_realloc(ptr, n);
+    starved = starved || now == NULL;
+    return now;
 }
 static void openssl_free(void *ptr, const char *file, int line) {
     (void)file, (void)line;
@@ -61,6 +68,9 @@ int crypto_fail(struct why *why, int code, const char *text) {
         if (ERR_GET_REASON(e) == ERR_R_MALLOC_FAILURE) code = E_NOMEM;
         if (first == 0) first = e;
     }
+    ERR_clear_error(); /* those that were taken still hold their places' names */
+    if (starved) code = E_NOMEM;
+    starved = false;
     const char *reason = first == 0 ? NULL : ERR_reason_error_string(first);
     if (reason == NULL) return why_set(why, code, "%s", text);
     return why_set(why, code, "%s: %s", text, reason);

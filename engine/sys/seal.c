@@ -50,9 +50,12 @@ static int take_key(struct seal_key *k, struct str text, size_t nth, struct why 
     if (err == 0) memcpy(k->key, raw.data, SEAL_KEY_SIZE);
     mem_wipe(raw.data, raw.cap);
     buf_free(&raw);
+    if (err != 0) return err;
     uint8_t id[SEAL_KEY_SIZE];
-    if (err == 0 && (err = derive(k, "id", "", id)) == 0) memcpy(k->id, id, ID_SIZE_);
-    return err;
+    if ((err = derive(k, "id", "", id)) != 0)
+        return why_set(why, err, "data key: %s", err_text(err));
+    memcpy(k->id, id, ID_SIZE_);
+    return 0;
 }
 
 int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
@@ -76,7 +79,8 @@ int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
     }
     if (err != 0) {
         mem_wipe_free(ring, sizeof *ring);
-        return err;
+        return why == NULL || why->code != 0 ? err
+                                             : why_set(why, err, "data key: %s", err_text(err));
     }
     *out = ring;
     return 0;

@@ -46,7 +46,8 @@
       "Connections at once, all workers together.")                                                \
     X(LUWAK_MAX_BODY, SIZE, "1MB", 1024, 64 * MB_, NULL, SETTING_PLAIN, "Largest request body.")   \
     X(LUWAK_METRICS_TOKEN, SECRET, NULL, 0, 0, NULL, SETTING_SECRET,                               \
-      "Bearer token that /metrics asks for; without it only this machine may read them.")
+      "Bearer token that /metrics asks for; without it only this machine may read them, in "       \
+      "production nobody.")
 
 #define SETTINGS_PAYMENT(X)                                                                      \
     X(PAYMENT_GATEWAY, TEXT, NULL, 0, 0, NULL, SETTING_PLAIN,                                    \

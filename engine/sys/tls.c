@@ -7,6 +7,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "sys/crypto.h"
+#include "sys/file_read.h"
 #include "sys/tls_private.h"
 
 #include <openssl/err.h>
@@ -14,31 +15,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
-#include <errno.h>
-#include <stdio.h>
-#include <sys/stat.h>
-
 #define PEM_FILE_MAX (1024 * 1024)
 
 static int read_file(const char *path, struct buf *out, struct why *why) {
-    FILE *f = fopen(path, "re");
-    if (f == NULL)
-        return why_set(why, errno == ENOENT ? E_NOTFOUND : E_IO, "%s: %s", path, strerror(errno));
-    struct stat st;
-    if (fstat(fileno(f), &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > PEM_FILE_MAX) {
-        fclose(f);
-        return why_set(why, E_CONFIG, "%s: not a file of at most 1 MB", path);
-    }
-    setvbuf(f, NULL, _IONBF, 0); /* stdio would keep a copy of the key */
-    char *at = buf_reserve(out, (size_t)st.st_size + 1);
-    size_t n = at == NULL ? 0 : fread(at, 1, (size_t)st.st_size + 1, f);
-    bool broken = at != NULL && (ferror(f) != 0 || n > (size_t)st.st_size);
-    fclose(f);
-    if (at == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
-    out->len = n;
-    if (broken) return why_set(why, E_IO, "%s: it changed while it was read", path);
-    out->data[out->len] = '\0';
-    return 0;
+    out->max = PEM_FILE_MAX;
+    int err = file_read(path, out, why);
+    if (err == E_INVAL || err == E_LIMIT)
+        err = why_set(why, E_CONFIG, "not a file of at most 1 MB");
+    if (err != 0) why_prefix(why, "%s: ", path);
+    return err;
 }
 
 static int file_fail(struct why *why, int code, const char *path, const char *text) {

@@ -40,7 +40,8 @@ end
 local function pay(ctx, ref, amount)
   if ref:find "^%d+$" and amount then return paid(ctx, { va_number = ref, amount = amount, facts = {} }) end
   local p = payment(ctx, ref)
-  if not p then return nil, 404, "no payment of the demo merchant with an account number; an account number needs its amount" end
+  if not p and ref:find "^%d+$" then return nil, 400, "an account number alone does not say how much" end
+  if not p then return nil, 404, "no payment of the demo merchant with an account number" end
   local facts = { order_id = p.order_id, payment_id = p.id }
   local late = simulator.late(ctx, facts)
   local m = { va_number = p.instructions.va_number, amount = simulator.amount(ctx, facts, p.amount_due, amount), facts = facts }
@@ -51,7 +52,8 @@ local function pay(ctx, ref, amount)
 end
 
 sim = simulator.new {
-  provider = "self", title = "Bank of our own virtual accounts", keys = { "payment_id" }, columns = { "account and amount" },
+  provider = "self", title = "Bank of our own virtual accounts", keys = { "payment_id" },
+  words = { "late", "duplicate", "reorder", "short", "over", "wrong_signature", "deny_after_settlement" }, columns = { "account and amount" },
   pay = pay,
   retry = function(_, tried) return ({ 60000, 300000, 1800000, 7200000 })[tried + 1] end,
   rows = function(ctx)

@@ -163,7 +163,13 @@ test('run: Ctrl-C ends it', async () => {
 
 test('check: good, bad, json, missing configuration', () => {
   const dir = root()
-  assert.match(good(['check'], { cwd: dir }), /^\d+ scripts checked, 0 found\n$/)
+  const told = good(['check'], { cwd: dir })
+  const notes = told.split('\n').filter(line => / note: config\.\w+: \w+ is not set/.test(line))
+  assert.match(told, /^channels\/demo_wallet.lua: note: config.key: DEMO_KEY is not set/m)
+  assert.match(told, new RegExp(`\\n\\d+ scripts checked, 0 found, ${notes.length} noted; LUWAK_ENV is not set: all but simulated needs these keys\\n$`))
+  assert.match(good(['check', '--simulated'], { cwd: dir }), /^\d+ scripts checked, 0 found; simulated: no key is needed\n$/)
+  const keys = Object.fromEntries(notes.map(line => [line.match(/: (\w+) is not set/)[1], 'k']))
+  assert.match(good(['check'], { cwd: dir, env: keys }), /^\d+ scripts checked, 0 found\n$/)
   put(dir, 'channels/broken_x.lua', 'return {\n  api = 1,,\n}')
   put(dir, 'scripts/tools/t.lua', 'return { api = 1, about = "x", run = function()\n  return jsn.decode("1")\nend }')
   let r = luwak(['check'], { cwd: dir })
@@ -357,11 +363,14 @@ test('grant: in production a provider has what it was granted', async t => {
     return JSON.stringify(await answer.json())
   }
   assert.match(go('demo').out, /host +127.0.0.1 +asked for, not granted\n.*key +DEMO_KEY +asked for, not granted\n/)
-  await pay('g1')
-  await until('the refusal in the log', () => /DEMO_KEY is not granted to demo/.test(s.err))
+  const list = () => good(['scripts', 'list'], { cwd: dir, env })
+  assert.match(s.err, /script_held.*demo_wallet.*luwak grant demo --host 127.0.0.1 --key DEMO_KEY/) // at the first start too
+  assert.match(list(), /^held +- +channels\/demo_wallet.lua\n.* lacks grants: luwak grant demo --host 127.0.0.1 --key DEMO_KEY$/m)
+  assert.match(await pay('g1'), /demo_wallet/) // there is no such channel
   assert.equal(go('demo', '--key', 'DEMO_KEY').code, 0)
-  assert.match(await pay('g2'), /denied_host/)
-  assert.equal(go('demo', '--yes').code, 0)
+  assert.match(list(), /lacks grants: luwak grant demo --host 127.0.0.1$/m)
+  assert.equal(go('demo', '--host', '127.0.0.1,other.example').code, 0)
+  await until('going live', () => /^live .*channels\/demo_wallet.lua/m.test(list()))
   assert.match(await pay('g3'), /127.0.0.1 is not allowed|denied/) // a loopback address needs a network
   assert.equal(go('demo', '--network', '10.0.0.0/8').code, 0)
   assert.match(await pay('g4'), /127.0.0.1 is not allowed|denied/)
@@ -369,11 +378,41 @@ test('grant: in production a provider has what it was granted', async t => {
   assert.doesNotMatch(await pay('g5'), /is not allowed|denied/)
   bad(2, ['grant', 'demo', '--network', '10.0.0.1/8'], /10.0.0/, { cwd: dir, env })
   assert.match(go('demo').out, /host +127.0.0.1 +granted\n/)
+  assert.match(go('demo').out, /host +other.example +granted, not asked for\n/)
+  const channel = readFileSync(join(dir, 'channels/demo_wallet.lua'), 'utf8')
+  put(dir, 'channels/demo_wallet.lua', channel.replaceAll('127.0.0.1', 'next.example')) // asks for another host
+  await until('holding', () => /^held .*channels\/demo_wallet.lua\n.*luwak grant demo --host next.example$/m.test(list()))
+  assert.doesNotMatch(await pay('g6'), /next.example|is not allowed|denied/) // the old one serves
+  put(dir, 'channels/demo_wallet.lua', channel)
+  await until('taking back', () => /^live .*channels\/demo_wallet.lua/m.test(list()))
+  // taken back, it is gone for the next call of the running server: a part, then all
+  assert.equal(go('demo', '--revoke', '--network', '127.0.0.0/8').code, 0)
+  assert.match(await pay('g7'), /127.0.0.1 is not allowed|denied/)
+  assert.match(go('demo').out, /key +DEMO_KEY +granted\n/)
+  const refusals = () => (s.err.match(/DEMO_KEY is not granted to demo/g) ?? []).length
+  const before = refusals()
   assert.equal(go('demo', '--revoke').code, 0)
   assert.match(go('demo').out, /asked for, not granted/)
-  bad(2, ['grant', '--yes'], /PROVIDER is missing/, { cwd: dir, env })
+  await pay('g8')
+  await until('the refusal in the log', () => refusals() > before)
+  bad(1, ['grant', 'demo', '--revoke'], /nothing is granted/, { cwd: dir, env })
   bad(2, ['grant', 'demo', '--yes', '--host', 'x'], /--yes grants all/, { cwd: dir, env })
   bad(1, ['grant', 'nobody'], /no script of this provider/, { cwd: dir, env })
   assert.equal(await s.stop(), 0)
   assert.match(go('demo').out, /asked for, not granted/)
+})
+
+test('simulate: a seed is a story, told again the same; what cannot be run is said', () => {
+  const at = { cwd: ROOT }
+  const r = good(['simulate', '--seed', '11', '--count', '2', '--steps', '60'], at)
+  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ crashes, story [0-9a-f]{16}$/
+  const lines = r.trim().split('\n')
+  assert.equal(lines.length, 2)
+  for (const l of lines) assert.match(l, line)
+  const told = good(['simulate', '--seed', '11', '--steps', '60', '--story'], at).trim().split('\n')
+  assert.equal(told.at(-1), lines[0])
+  assert.ok(told.length > 60)
+  bad(2, ['simulate', '--seed', '-1'], /--seed -1: must be a whole number/, at)
+  bad(2, ['simulate', '--steps', '0'], /a whole number from 1/, at)
+  bad(1, ['simulate', '--root', '/nowhere'], /nowhere/, { cwd: temporary() })
 })

@@ -168,3 +168,17 @@ test('durations are read alike: ctx.once and engine.sleep take texts of several 
   assert.equal((await s.get('/v1/sleeps')).status, 200)
   await s.stop()
 })
+
+test('ctx.once raises when the store does not answer: nobody has the key, and the script is not told so', async () => {
+  const dir = root()
+  save(dir, 'scripts/sandbox/dur.lua', `return { api = 1, routes = {
+    ["GET /once/:key"] = function(ctx, request) return reply(200, { first = ctx.once("s", request.params.key, "1h") }) end } }`)
+  const s = await Server.start({ dir, env: { LUWAK_FAULT: 'store.begin=fail@20' } })
+  const said = []
+  for (let n = 0; n < 25; n++) {
+    const r = await s.get(`/sandbox/dur/once/k${n}`)
+    said.push(r.status === 200 ? r.json().first : r.status)
+  }
+  assert.deepEqual(said.filter(one => one !== true), [500])
+  await s.stop()
+})

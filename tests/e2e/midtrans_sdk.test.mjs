@@ -27,7 +27,7 @@ let s, core, next = 1
 before(async () => {
   const dir = root('scripts/sandbox/midtrans.lua', 'scripts/lib/simulator.lua', 'scripts/lib/sandbox_midtrans.lua', 'scripts/jobs/simulator.lua')
   writeFileSync(join(dir, 'scripts/api/hear.lua'), HEAR)
-  s = await Server.start({ dir })
+  s = await Server.start({ dir, args: ['--workers', '2'] })
   ApiConfig.CORE_SANDBOX_BASE_URL = `${s.base}/sandbox/midtrans`
   core = new CoreApi({ isProduction: false, serverKey: KEY, clientKey: 'SB-Mid-client-demo' })
 })
@@ -385,6 +385,29 @@ test('notifications go again as our answer says', async () => {
   }
 })
 
+test('two workers, one set of books', async () => {
+  const all = (n, f) => Promise.all(Array.from({ length: n }, (_, i) => f(i)))
+  const body = order_id => ({ payment_type: 'gopay', transaction_details: { order_id, gross_amount: 1000 } })
+  const ask = order_id => s.post('/sandbox/midtrans/v2/charge', body(order_id), { headers: { authorization: 'Basic ' + Buffer.from(KEY + ':').toString('base64') } })
+  const id = order()
+  const codes = (await all(32, () => ask(id))).map(r => r.json().status_code)
+  assert.deepEqual([codes.filter(c => c === '201').length, codes.filter(c => c === '406').length], [1, 31])
+
+  const paid = await all(16, () => s.post('/sandbox/midtrans/_control', { pay: id }))
+  assert.deepEqual([paid.filter(r => r.status === 200).length, paid.filter(r => r.status === 409).length], [1, 15])
+
+  await control({ next: 'refused', count: 5 })
+  const refusals = (await all(24, () => ask(order()))).filter(r => r.json().status_code === '402')
+  assert.equal(refusals.length, 5, 'each order is used once')
+
+  const keys = (await all(16, i => s.post('/sandbox/midtrans/v2/' + id + '/refund', { refund_key: 'k' + i, amount: 400 }, { headers: { authorization: 'Basic ' + Buffer.from(KEY + ':').toString('base64') } }))).map(r => r.json().status_code)
+  assert.equal(keys.filter(c => c === '200').length, 2, 'not more than was paid')
+  assert.equal((await core.transaction.status(id)).refund_amount, '800.00')
+
+  const numbers = new Set((await all(30, () => va('bri'))).map(t => t.va_numbers[0].va_number))
+  assert.equal(numbers.size, 30)
+})
+
 test('the control says what is wrong with an order', async () => {
   for (const [body, param] of [[{}, 'next'], [{ next: 'explode' }, 'next'], [{ next: 1 }, 'next'], [{ next: 'late', count: 0 }, 'count'],
     [{ next: 'late', count: 'x' }, 'count'], [{ next: 'late', count: 1.5 }, 'count'], [{ next: 'late', match: 1 }, 'match'],
@@ -410,7 +433,7 @@ test('its books and its orders outlive a crash', async () => {
   const t = await va('bca')
   await control({ next: 'refused', match: { order_id: 'after-the-crash' } })
   await s.kill()
-  s = await Server.start({ dir: s.dir, data: s.data })
+  s = await Server.start({ dir: s.dir, data: s.data, args: ['--workers', '2'] })
   ApiConfig.CORE_SANDBOX_BASE_URL = `${s.base}/sandbox/midtrans`
   assert.equal((await core.transaction.status(t.order_id)).transaction_status, 'pending')
   await refused(402, charge('gopay', {}, 'after-the-crash'))

@@ -83,6 +83,24 @@ test('the clock takes one step of ten years at most', async () => {
   await s.stop()
 })
 
+test('one advance of the clock at a time: who comes meanwhile is refused, however often', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/hourly.lua'), 'return { api = 1, every = "1h", kind = "repeatable", run = function() log.info("begun") engine.sleep("2s") log.info("over") end }')
+  const s = await Server.start({ env, dir })
+  const first = clock(s, { advance: '1h' })
+  await s.logged('begun')
+  for (let i = 0; i < 3; i++) {
+    const r = await clock(s, { advance: '1h' })
+    assert.equal(r.status, 503, r.body)
+    assert.equal(r.json().code, 'UNAVAILABLE')
+  }
+  assert.equal(s.events('over').length, 0, 'the refused ones came while it was under way')
+  assert.equal((await first).status, 200)
+  const now = Date.parse((await clock(s, { advance: '1s' })).json().now)
+  assert.ok(Math.abs(now - Date.now() - 3600e3) < 60e3, 'only one of them counted')
+  await s.stop()
+})
+
 test('an endless job does not stop the routes', async () => {
   const dir = root(...WALLET)
   writeFileSync(join(dir, 'scripts/jobs/endless.lua'), 'return { api = 1, every = "1s", kind = "repeatable", run = function() while true do end end }\n')
@@ -207,4 +225,18 @@ test('scheduled jobs run when the clock reaches them, once per due time', async 
   const done = jobs.find(j => j.state === 'done').jobs
   assert.ok(done > 700 && done < 830, `${done}: 25 a day, of 31 days`)
   await again.stop()
+})
+
+test('a walk of the clock ends with its client', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'scripts/jobs/often.lua'), 'return { api = 1, every = "1m", kind = "repeatable", run = function() log.info("walked") end }\n')
+  const s = await Server.start({ dir, env })
+  const leaves = new AbortController()
+  const walk = fetch(`${s.base}/sandbox/_clock`, { method: 'POST', body: '{"advance":"3000d"}', signal: leaves.signal }).catch(e => e)
+  await s.logged('walked')
+  assert.equal((await clock(s, { advance: '1s' })).status, 503)
+  leaves.abort()
+  await walk
+  await until('the clock is free', async () => (await clock(s, { advance: '1s' })).status === 200)
+  await s.stop()
 })

@@ -108,6 +108,22 @@ test('metrics: this machine, or the bearer of the token', async () => {
   await s.stop()
 })
 
+test('metrics in production: only with the token, for behind a proxy everybody is this machine', async () => {
+  const env = { LUWAK_DATA_KEY: Buffer.alloc(32, 7).toString('base64'), LUWAK_PUBLIC_URL: 'https://pay.example' }
+  const status = async (LUWAK_ENV, more, headers) => {
+    const s = await Server.start({ simulated: false, env: { ...env, LUWAK_ENV, ...more } })
+    const r = await s.get('/metrics', { headers })
+    await s.stop()
+    return r.status
+  }
+  const token = { LUWAK_METRICS_TOKEN: 'sesame-sesame' }
+  assert.equal(await status('production', {}), 403)
+  assert.equal(await status('production', {}, { authorization: 'Bearer ' }), 403)
+  assert.equal(await status('production', token), 403)
+  assert.equal(await status('production', token, { authorization: 'Bearer sesame-sesame' }), 200)
+  assert.equal(await status('sandbox', {}), 200)
+})
+
 test('SIGTERM: what runs is answered, new ones are refused, then it ends well', async () => {
   const s = await Server.start({ dir: slowRoot() })
   const idle = connect(s.port)

@@ -12,7 +12,8 @@ local kept = {}
 return { api = 1, routes = {
   ["GET /bad/loop"] = route(function(req) while true do end end),
   ["GET /bad/held"] = route(function(req) while true do pcall(function() while true do end end) end end),
-  ["GET /bad/memory"] = route(function(req) local t = {} while true do t[#t + 1] = ("x"):rep(100000) .. #t end end),
+  ["GET /bad/memory"] = route(function(req) local t = {} -- it waits, so that its second never ends first
+    while true do t[#t + 1] = ("x"):rep(100000) .. #t if #t % 32 == 0 then engine.sleep("1ms") end end end),
   ["GET /bad/error"] = route(function(req)
     error("the drawer is empty")
   end),
@@ -69,7 +70,7 @@ function isOurFault (s, r, pattern) {
 
 test('errors: 500 with the request id, the traceback in the log', async () => {
   const s = await start()
-  await isOurFault(s, await s.get('/bad/error'), /scripts\/api\/bad\.lua:10: the drawer is empty\nstack traceback:\n/)
+  await isOurFault(s, await s.get('/bad/error'), /scripts\/api\/bad\.lua:11: the drawer is empty\nstack traceback:\n/)
   await isOurFault(s, await s.get('/bad/table'), /the error is a table value/)
   await isOurFault(s, await s.get('/bad/deep'), /stack overflow|budget/)
   await isOurFault(s, await s.get('/bad/nothing'), /returned nothing/)

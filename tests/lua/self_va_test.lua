@@ -96,7 +96,10 @@ return { tests = {
   end,
   ["an account number needs its amount"] = function(t)
     t.http.answer { method = "GET", json = { object = "list", data = {} } }
-    t.equal(control(t, { pay = "880880000000001" }).status, 400)
+    local said = control(t, { pay = "880880000000001" })
+    t.equal(said.status, 400)
+    t.equal(json.decode(said.body).param, "amount")
+    t.equal(control(t, { next = "refused" }).status, 400, "nobody calls this bank")
     t.http.answer { method = "POST", json = {} }
     t.equal(control(t, { pay = "880880000000001", amount = 77 }).body.amount, 77)
   end,

@@ -17,8 +17,9 @@ void books_open(struct books *b) {
     int err = store_migrate(b->f.store, NULL, &b->why);
     if (err != 0) print_error("%s\n", b->why.text);
     CHECK_OK(err);
-    CHECK_OK(seal_ring_new(
-        &b->ring, STR("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"), &b->why));
+    CHECK_OK(seal_ring_new(&b->ring,
+                           STR("000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"),
+                           &b->why));
     b->core = (struct core){.store = b->f.store,
                             .clock = &b->clock,
                             .rng = &b->rng,
@@ -72,8 +73,9 @@ int books_create(struct books *b, const struct offer *offer) {
         .currency = STR("IDR"),
         .method = STR("virtual_account"),
         .bank = STR("bca"),
-        .doc = STR("{\"items\":[{\"name\":\"shoe\",\"price\":1}],\"description\":\"a \\\"pair\\\"\","
-                   "\"metadata\":{\"a\":1},\"return_urls\":{\"success\":\"https://x\"}}"),
+        .doc =
+            STR("{\"items\":[{\"name\":\"shoe\",\"price\":1}],\"description\":\"a \\\"pair\\\"\","
+                "\"metadata\":{\"a\":1},\"return_urls\":{\"success\":\"https://x\"}}"),
         .open = offer->open,
         .expires_at = core_now(&b->core) + (offer->expires_in == 0 ? 86400000 : offer->expires_in),
         .script = STR("channels/midtrans_bca_va.lua"),
@@ -101,13 +103,13 @@ int books_create(struct books *b, const struct offer *offer) {
     return end(b, c, err);
 }
 
-#define CHANGE(id, call)                                     \
-    struct payment p;                                        \
-    struct commit *c;                                        \
+#define CHANGE(id, call)                                       \
+    struct payment p;                                          \
+    struct commit *c;                                          \
     CHECK_OK(payment_read(&b->core, STR(""), str_of(id), &p)); \
-    CHECK_OK(commit_new(&c));                                \
-    int err = (call);                                        \
-    payment_free(&p);                                        \
+    CHECK_OK(commit_new(&c));                                  \
+    int err = (call);                                          \
+    payment_free(&p);                                          \
     return end(b, c, err)
 
 int books_result(struct books *b, const char *id, enum operation_state to) {
@@ -184,6 +186,26 @@ int books_refunded(struct books *b, const char *refund, enum refund_status to) {
     int err = refund_change(b, r.payment, &r, to);
     refund_free(&r);
     return err;
+}
+
+int books_operate(struct books *b, const char *id, const char *kind, char op[ID_SIZE]) {
+    char reference[40];
+    snprintf(reference, sizeof reference, "op-%d", ++b->orders);
+    struct payment_operation o = {.kind = str_of(kind),
+                                  .script = STR("channels/midtrans_bca_va.lua"),
+                                  .version = STR("v1"),
+                                  .account = STR(ACCOUNT),
+                                  .reference = str_of(reference),
+                                  .amount = 1,
+                                  .ask_at = core_now(&b->core) + 1000};
+    struct payment p;
+    struct commit *c;
+    CHECK_OK(payment_read(&b->core, STR(""), str_of(id), &p));
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_operation(&b->core, c, &p, &o);
+    payment_free(&p);
+    memcpy(op, o.id, ID_SIZE);
+    return end(b, c, err);
 }
 
 int books_reverse(struct books *b, const char *id, const char *money_id, int64_t amount) {

@@ -34,10 +34,10 @@ void books_advance(struct books *b, int64_t ms);
 struct offer {
     int64_t amount;
     bool open, direct;
-    int64_t expires_in;  /* 0: a day */
-    const char *order;   /* NULL: a fresh one */
-    const char *fee;     /* NULL: mdr 4000, ppn 440; "": none */
-    const char *key;     /* Idempotency-Key */
+    int64_t expires_in; /* 0: a day */
+    const char *order;  /* NULL: a fresh one */
+    const char *fee;    /* NULL: mdr 4000, ppn 440; "": none */
+    const char *key;    /* Idempotency-Key */
 };
 int books_create(struct books *b, const struct offer *offer);
 int books_result(struct books *b, const char *id, enum operation_state to);
@@ -52,6 +52,7 @@ int books_refund(struct books *b, const char *id, int64_t amount, struct refund 
 int books_return(struct books *b, const char *id, int64_t movement, int64_t amount,
                  struct refund *out); /* of money in suspense */
 int books_refunded(struct books *b, const char *refund, enum refund_status to);
+int books_operate(struct books *b, const char *id, const char *kind, char op[ID_SIZE]);
 int books_reverse(struct books *b, const char *id, const char *money_id, int64_t amount);
 int books_available(struct books *b, const char *id);
 

@@ -17,7 +17,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define CONNS_MAX 64
+#define CONNS_MAX 4096
 
 struct tcp_server {
     int fd;

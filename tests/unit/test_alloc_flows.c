@@ -1,8 +1,20 @@
 /* The nth allocation of ours, Lua's or SQLite's fails in the main flows: an engine starts, routes
  * and channels run, commits are made, jobs ask, requests go out, power fails, it starts again. No
- * crash and no leak, for n from the first on in steps (ALLOC_TRIES tries over the whole flow).
+ * crash and no leak, no promise broken, and a start is whole or refused, for n from TEST_FIRST (1) on
+ * in steps: TEST_ROUNDS tries over the whole flow (150; `all`: each n, as `make faults` does).
  *
- * Not here: libuv, curl and OpenSSL, which this flow in virtual time does not use. */
+ * Sockets are not in this virtual time: test_http_client fails each allocation of ours, libuv's and
+ * curl's in a POST, a kept-alive GET, a time-out and a refused connection.
+ *
+ * What ends the process by itself when memory is short, so that no test makes it:
+ *   libuv     abort() where its table of watched descriptors cannot grow (mem_realloc_vital), and
+ *             where the threads of its pool cannot be started
+ *   libcurl   7.88 divides by zero after it could not note a transfer with its socket (curl_alloc)
+ *   Lua       a panic outside of every protected call aborts; states are opened and called inside
+ *   glibc     what it allocates for itself (getaddrinfo, scandir, realpath, threads) is not ours to
+ *             fail; they report it, and callers hand it on
+ * OpenSSL and SQLite return errors. A process that ends so is started again by the service manager,
+ * and what was acknowledged is on disk. */
 #include "base/mem.h"
 #include "simulate.h"
 #include "store/store.h"
@@ -48,35 +60,36 @@ static void any_allocation_may_fail(void **state) {
     uint64_t before = mem_count();
     CHECK_OK(flow(config, &r, &why));
     uint64_t all = mem_count() - before;
+    const int scripts = r.scripts;
     metrics_free();
     CHECK_INT(mem_live(), live);
-    const char *rounds = getenv("TEST_ROUNDS");
-    uint64_t tries = rounds == NULL ? 30 : (uint64_t)atoll(rounds), failed = 0, refused = 0;
-    uint64_t step = all / tries == 0 ? 1 : all / tries;
-    for (uint64_t n = 1; n < all; n += step) {
+    const char *rounds = getenv("TEST_ROUNDS"), *first = getenv("TEST_FIRST");
+    uint64_t tries = rounds == NULL               ? 150
+                     : strcmp(rounds, "all") == 0 ? all
+                                                  : (uint64_t)atoll(rounds);
+    uint64_t step = tries == 0 || all / tries == 0 ? 1 : all / tries, failed = 0, refused = 0;
+    int wrong = 0;
+    for (uint64_t n = first == NULL ? 1 : (uint64_t)atoll(first); n < all; n += step) {
         mem_fail_at(n, 0);
         int err = flow(config, &r, &why);
         metrics_free(); /* a series that only an error makes lives as long as the process */
         failed += (uint64_t)mem_has_failed();
         mem_fail_at(0, 0);
         refused += err != 0;
+        int left = (int)(mem_live() - live);
         /* what the checks themselves could not look at is no broken promise */
-        bool promise = err == E_STATE && strstr(why.text, "out of memory") == NULL;
-        /* Not to start for lack of memory is allowed. To come up without scripts is not: that fault is
-         * known, was not found yet, and is passed over here until it is. So is the default of 30. */
-        if (strstr(why.text, "does not start") != NULL ||
-            strstr(why.text, "no scripts are live") != NULL)
-            promise = false;
-        if (promise) print_error("allocation %d: %s\n", (int)n, why.text);
-        CHECK(!promise);
-        if (mem_live() != live)
-            print_error("allocation %d (%s): %d blocks are left\n", (int)n, err_name(err),
-                        (int)(mem_live() - live));
-        CHECK_INT(mem_live(), live);
+        bool promise = err != 0 && err != E_NOMEM && strstr(why.text, "out of memory") == NULL;
+        bool half = r.scripts != 0 && r.scripts != scripts;
+        if (!promise && !half && left == 0) continue;
+        print_error("allocation %d: %s %s; %d scripts live, %d blocks are left\n", (int)n,
+                    err_name(err), why.text, r.scripts, left);
+        live += left;
+        wrong++;
     }
     print_message("%d allocations, each %dth failed: %d did, %d flows ended by it\n", (int)all,
                   (int)step, (int)failed, (int)refused);
-    CHECK(failed > tries / 2);
+    CHECK_INT(wrong, 0);
+    CHECK(failed >= (all - 1) / step / 2);
     config_free(config);
     log_capture(NULL, NULL);
 }

@@ -7,6 +7,7 @@
 #include "core/inbox.h"
 #include "core/merchant.h"
 #include "core/person.h"
+#include "core/virtual_account.h"
 #include "core/webhook.h"
 #include "sys/crypto.h"
 #include "sys/crypto_text.h"
@@ -133,8 +134,8 @@ static void keys_are_found_by_hash_and_end(void **state) {
     struct commit *c = fresh();
     CHECK_OK(merchant_put(&b.core, c, &m, &b.why));
     for (int i = 0; i < 2; i++)
-        CHECK_OK(api_key_add(&b.core, c, str_of(m.id), STR("till"), STR(""), id[i], text[i],
-                             &b.why));
+        CHECK_OK(
+            api_key_add(&b.core, c, str_of(m.id), STR("till"), STR(""), id[i], text[i], &b.why));
     CHECK_OK(run_commit(&b.f, c, NULL));
     CHECK(strncmp(text[0], "sk_test_", 8) == 0);
     CHECK(strcmp(text[0], text[1]) != 0);
@@ -153,9 +154,9 @@ static void keys_are_found_by_hash_and_end(void **state) {
     b.core.livemode = true;
     CHECK_ERR(api_key_find(&b.core, str_of(text[0]), &caller), E_DENIED);
     c = fresh();
-    CHECK_ERR(api_key_add(&b.core, c, str_of(m.id), STR(""), STR("sk_live_demo"), id[0], text[0],
-                          &b.why),
-              E_INVAL); /* no given keys in production */
+    CHECK_ERR(
+        api_key_add(&b.core, c, str_of(m.id), STR(""), STR("sk_live_demo"), id[0], text[0], &b.why),
+        E_INVAL); /* no given keys in production */
     commit_free(c);
     b.core.livemode = false;
     struct rows *rows;
@@ -257,8 +258,8 @@ static void events_have_ids_that_find_them(void **state) {
     CHECK_OK(books_offer(&b, &(struct offer){.amount = 150000}));
     CHECK_OK(books_pay(&b, b.last, "m1", 150000));
     struct rows *rows, *one;
-    CHECK_OK(run_query(&b.f, "merchant_events", VALS(V_TEXT(MERCHANT), V_INT(0), V_INT(10)),
-                       &rows));
+    CHECK_OK(
+        run_query(&b.f, "merchant_events", VALS(V_TEXT(MERCHANT), V_INT(0), V_INT(10)), &rows));
     CHECK_INT(rows_count(rows), 2);
     struct buf out = {0};
     CHECK_OK(event_json(rows, 1, &out));
@@ -356,11 +357,10 @@ static struct rows *endpoint_rows(struct books *b, const char *id) {
 static int outcome(struct books *b, const char *id, int64_t sequence, int64_t tries, int status) {
     struct commit *c = fresh();
     struct rows *rows = endpoint_rows(b, id);
-    CHECK_OK(webhook_add_outcome(&b->core, c, rows,
-                                 &(struct webhook_outcome){.sequence = sequence,
-                                                           .tries = tries,
-                                                           .status = status,
-                                                           .error = STR("no")}));
+    CHECK_OK(webhook_add_outcome(
+        &b->core, c, rows,
+        &(struct webhook_outcome){
+            .sequence = sequence, .tries = tries, .status = status, .error = STR("no")}));
     rows_free(rows);
     return run_commit(&b->f, c, NULL);
 }
@@ -418,8 +418,8 @@ static void each_endpoint_gets_each_event_of_its_types(void **state) {
     CHECK_OK(outcome(&b, all, 2, 0, 200));
     CHECK_ERR(outcome(&b, all, 2, 0, 200), E_GUARD);
     struct rows *rows;
-    CHECK_OK(run_query(&b.f, "deliveries_due", VALS(V_TEXT(all), V_INT(core_now(&b.core)),
-                                                    V_INT(10)), &rows));
+    CHECK_OK(run_query(&b.f, "deliveries_due",
+                       VALS(V_TEXT(all), V_INT(core_now(&b.core)), V_INT(10)), &rows));
     CHECK_INT(rows_count(rows), 1);
     CHECK_INT(rows_int(rows, 0, 1), 3);
     rows_free(rows);
@@ -443,7 +443,8 @@ static void deliveries_end_after_75_hours(void **state) {
     for (; books_int(&b, "SELECT count(*) FROM delivery WHERE state = 'waiting'") == 1; tries++) {
         int64_t due = delivery_int(&b, id, 1, 4);
         if (due > core_now(&b.core)) books_advance(&b, due - core_now(&b.core));
-        CHECK_OK(outcome(&b, id, 1, tries, tries % 2 == 0 ? 0 : 302)); /* a redirect is no success */
+        CHECK_OK(
+            outcome(&b, id, 1, tries, tries % 2 == 0 ? 0 : 302)); /* a redirect is no success */
     }
     CHECK_INT(tries, WEBHOOK_TRIES);
     int64_t hours = (core_now(&b.core) - began) / 3600000;
@@ -666,7 +667,74 @@ static void a_hold_ends_once(void **state) {
     books_close(&b);
 }
 
+/* ---- open virtual accounts ---- */
+
+static int pay_va(struct books *b, const char *money_id, int64_t amount) {
+    struct virtual_account v;
+    struct payment p;
+    struct commit *c = fresh();
+    CHECK_OK(virtual_account_find(&b->core, STR(ACCOUNT), STR("8808123"), &v));
+    const struct fee fee = {.bearer = STR("merchant"), .count = 1, .lines = {{STR("mdr"), 4000}}};
+    const struct money m = {.money_id = str_of(money_id),
+                            .amount = amount,
+                            .settle_at = core_now(&b->core) + 86400000,
+                            .source = STR("callback"),
+                            .fee = &fee};
+    int err = virtual_account_add_settle(&b->core, c, &v, &m, &p, &b->verdict, &b->why);
+    virtual_account_free(&v);
+    payment_free(&p);
+    if (err == 0) return run_commit(&b->f, c, NULL);
+    commit_free(c);
+    return err;
+}
+
+static void an_open_account_is_paid_many_times(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    struct virtual_account v = {.merchant = STR(MERCHANT),
+                                .account = STR(ACCOUNT),
+                                .number = STR("8808123"),
+                                .bank = STR("bca"),
+                                .script = STR("channels/midtrans_bca_va.lua"),
+                                .version = STR("v1"),
+                                .name = STR("Toko")};
+    for (int i = 0; i < 2; i++) {
+        struct virtual_account twin = v;
+        struct commit *c = fresh();
+        virtual_account_add(&b.core, c, i == 0 ? &v : &twin);
+        CHECK_ERR(run_commit(&b.f, c, NULL), i == 0 ? 0 : E_EXISTS);
+    }
+    CHECK_ERR(pay_va(&b, "", 1000), E_INVAL);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(pay_va(&b, "m1", 20000));
+        CHECK_INT(b.verdict, i == 0 ? VERDICT_APPLIED : VERDICT_DUPLICATE);
+    }
+    CHECK_OK(pay_va(&b, "m2", 30000)); /* no second payment: another payment */
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    CHECK_OK(pay_va(&b, "m3", 1500)); /* less than its fee: the merchant owes the rest */
+    CHECK_OK(pay_va(&b, "m2", 30001));
+    CHECK_INT(b.verdict, VERDICT_AMOUNT_MISMATCH);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM payment WHERE status = 'success'"), 3);
+    CHECK_BALANCE(&b, "merchant_payable.pending:" MERCHANT, 16000 + 26000);
+    CHECK_BALANCE(&b, "merchant_receivable:" MERCHANT, -2500);
+    CHECK_BALANCE(&b, "fee_income", 12000);
+    CHECK_INT(books_events(&b, "payment.created"), 3);
+    CHECK_INT(books_events(&b, "payment.succeeded"), 3);
+    struct commit *c = fresh();
+    virtual_account_add_close(&b.core, c, &v);
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    c = fresh();
+    virtual_account_add_close(&b.core, c, &v);
+    CHECK_ERR(run_commit(&b.f, c, NULL), E_GUARD);
+    CHECK_OK(pay_va(&b, "m4", 7000));
+    CHECK_INT(b.verdict, VERDICT_EXPIRED);
+    CHECK_BALANCE(&b, "suspense", 7000);
+    books_close(&b);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(an_open_account_is_paid_many_times),
     cmocka_unit_test(a_person_is_sealed_and_can_be_forgotten),
     cmocka_unit_test(only_our_own_placeholder_is_filled),
     cmocka_unit_test(keys_are_found_by_hash_and_end),

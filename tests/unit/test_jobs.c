@@ -1,5 +1,6 @@
 /* core/jobs and core/cron on a real store over a disk in memory, in virtual time: how a run can
  * end, what a crash leaves, that nothing runs twice at once, and that a due time makes one job. */
+#include "base/fault.h"
 #include "base/mem.h"
 #include "core/cron.h"
 #include "core/jobs.h"
@@ -29,6 +30,7 @@ struct world {
     int count;
     const struct job *held[200]; /* begun, not ended; hold = true */
     int held_count, running_max, crashed_count;
+    int at_once; /* bound of the queue; 0: its own */
     bool hold;
     enum job_end end;
 };
@@ -59,8 +61,12 @@ static void start(struct world *w) {
                               .inline_on = w->f.loop};
     CHECK_OK(store_open(&w->f.store, &o, &why));
     CHECK_OK(store_migrate(w->f.store, NULL, &why));
-    struct jobs_options jo = {
-        .store = w->f.store, .loop = w->f.loop, .rng = &w->rng, .run = run, .data = w};
+    struct jobs_options jo = {.store = w->f.store,
+                              .loop = w->f.loop,
+                              .rng = &w->rng,
+                              .running_max = w->at_once,
+                              .run = run,
+                              .data = w};
     CHECK_OK(jobs_new(&w->jobs, &jo));
     CHECK_OK(cron_new(&w->cron, w->f.store, w->jobs, w->f.loop, &w->rng));
     jobs_start(w->jobs);
@@ -307,6 +313,48 @@ static void claims_wait_for_a_full_disk(void **state) {
     world_end(w);
 }
 
+/* All places were taken by claims, and the store had no memory for any of them: nobody ends, so
+ * nobody's end looks again, and nobody pokes. */
+static void claims_that_are_lost_are_made_again(void **state) {
+    (void)state;
+    struct world *w = world_new();
+    stop(w);
+    w->at_once = 4;
+    start(w);
+    for (int i = 0; i < 6; i++)
+        enqueue(w, (struct job_new){.name = STR("a"), .due_at = START_MS + 5000});
+    loop_sim_run_for(w->f.loop, 4900);
+    /* the group of four, then each alone */
+    fault_set("store.begin=fail,store.begin=fail@2,store.begin=fail@3,store.begin=fail@4,"
+              "store.begin=fail@5");
+    loop_sim_run_for(w->f.loop, 500);
+    fault_set("");
+    CHECK_INT(w->count, 0);
+    CHECK(!jobs_idle(w->jobs));
+    loop_sim_run_for(w->f.loop, 3000);
+    CHECK_INT(w->count, 6);
+    CHECK_INT(in_state(w, "done"), 6);
+    world_end(w);
+}
+
+/* From the nth allocation on there is none, over the time at which the jobs come due. */
+static void memory_that_comes_back_finds_the_jobs(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n <= 40; n++) {
+        struct world *w = world_new();
+        for (int i = 0; i < 3; i++)
+            enqueue(w, (struct job_new){.name = STR("a"), .due_at = START_MS + 5000});
+        loop_sim_run_for(w->f.loop, 4900);
+        mem_fail_at(n, 1);
+        loop_sim_run_for(w->f.loop, 500);
+        mem_fail_at(0, 0);
+        loop_sim_run_for(w->f.loop, 5000);
+        if (w->count != 3) print_error("allocation %d: %d ran\n", (int)n, w->count);
+        CHECK_INT(w->count, 3);
+        world_end(w);
+    }
+}
+
 static void a_clock_that_jumps_makes_due(void **state) {
     (void)state;
     struct world *w = world_new();
@@ -367,6 +415,20 @@ static void missed_due_times_are_made_up_for_once(void **state) {
     cron_drop(w->cron, STR("tick"));
     loop_sim_run_for(w->f.loop, 600000);
     CHECK_INT(w->count, before + 1);
+    world_end(w);
+}
+
+static void a_schedule_never_overlaps_itself(void **state) {
+    (void)state;
+    struct world *w = world_new();
+    struct schedule s = every(1000);
+    w->hold = true; /* a run that takes longer than the schedule has time between two */
+    CHECK_OK(cron_set(w->cron, STR("tick"), &s, false, STR("")));
+    loop_sim_run_for(w->f.loop, 20000);
+    CHECK_INT(w->count, 1);
+    jobs_finish(w->jobs, w->held[--w->held_count], JOB_END_DONE, NULL);
+    loop_sim_run_for(w->f.loop, 1500); /* the next due time has its run again */
+    CHECK_INT(w->count, 2);
     world_end(w);
 }
 
@@ -439,9 +501,12 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_lost_step_survives_the_next_crash),
     cmocka_unit_test(an_end_waits_for_a_full_disk),
     cmocka_unit_test(claims_wait_for_a_full_disk),
+    cmocka_unit_test(claims_that_are_lost_are_made_again),
+    cmocka_unit_test(memory_that_comes_back_finds_the_jobs),
     cmocka_unit_test(a_clock_that_jumps_makes_due),
     cmocka_unit_test(a_due_time_makes_one_job),
     cmocka_unit_test(missed_due_times_are_made_up_for_once),
+        cmocka_unit_test(a_schedule_never_overlaps_itself),
     cmocka_unit_test(an_operation_begins_with_its_ask_job),
     cmocka_unit_test(only_allowed_moves),
 };

@@ -411,6 +411,28 @@ static void the_writer_writes(void **state) {
     buf_free(&b);
 }
 
+/* After an error nothing more is written, whatever is said, and the error stays the first one. */
+static void after_an_error_nothing_is_written(void **state) {
+    (void)state;
+    struct buf b = {0};
+    struct json_out w;
+    json_out_init(&w, &b);
+    json_begin_array(&w);
+    json_number(&w, STR("0x1"));
+    size_t len = b.len;
+    json_str(&w, STR("x"));
+    json_int(&w, 1);
+    json_bool(&w, true);
+    json_null(&w);
+    json_begin_object(&w);
+    json_put_int(&w, "a", 1);
+    json_end_object(&w);
+    json_end_array(&w);
+    CHECK_INT(b.len, len);
+    CHECK_ERR(json_out_end(&w), E_SYNTAX);
+    buf_free(&b);
+}
+
 /* ---- calls in a wrong order are our own mistake and stop the process ---- */
 
 static void misuse(int which) {
@@ -521,6 +543,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(depth_and_size_are_bounded),
     cmocka_unit_test(trees_are_looked_up),
     cmocka_unit_test(the_writer_writes),
+    cmocka_unit_test(after_an_error_nothing_is_written),
     cmocka_unit_test(misuse_stops_the_process),
     cmocka_unit_test(every_failed_allocation_is_survived),
 };

@@ -4,6 +4,7 @@
 
 #include "base/ensure.h"
 #include "base/json.h"
+#include "base/mem.h"
 
 #include <stdio.h>
 
@@ -50,13 +51,33 @@ static void from_request_to_settled_ledger(void **state) {
 
 static void the_object_is_the_contracts(void **state) {
     (void)state;
-    static const char *const KEYS[] = {
-        "id",           "object",          "livemode",   "order_id",   "status",
-        "amount",       "amount_due",      "amount_paid", "amount_refunded", "amount_reversed",
-        "currency",     "method",          "channel",    "bank",       "customer",
-        "fee",          "instructions",    "checkout_url", "failure",  "attempts",
-        "items",        "description",     "metadata",   "scripts",    "expires_at",
-        "created_at",   "paid_at"};
+    static const char *const KEYS[] = {"id",
+                                       "object",
+                                       "livemode",
+                                       "order_id",
+                                       "status",
+                                       "amount",
+                                       "amount_due",
+                                       "amount_paid",
+                                       "amount_refunded",
+                                       "amount_reversed",
+                                       "currency",
+                                       "method",
+                                       "channel",
+                                       "bank",
+                                       "customer",
+                                       "fee",
+                                       "instructions",
+                                       "checkout_url",
+                                       "failure",
+                                       "attempts",
+                                       "items",
+                                       "description",
+                                       "metadata",
+                                       "scripts",
+                                       "expires_at",
+                                       "created_at",
+                                       "paid_at"};
     struct books b;
     books_open(&b);
     CHECK_OK(books_offer(&b, &VA));
@@ -330,7 +351,7 @@ static void refunds_stay_below_what_was_paid(void **state) {
     CHECK_ERR(books_refunded(&b, again.id, REFUND_FAILED), E_STATE);
     CHECK_BALANCE(&b, PROVIDER_ACC, 0);
     CHECK_BALANCE(&b, "refund_clearing", 0);
-    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS); /* refunds never change it */
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);                    /* refunds never change it */
     CHECK_ERR(books_refunded(&b, r.id, REFUND_SUCCESS), E_LIMIT); /* both would be too much */
     /* what it owes is paid from what comes next */
     CHECK_OK(books_offer(&b, &VA));
@@ -369,7 +390,172 @@ static void taken_back_after_success(void **state) {
     books_close(&b);
 }
 
+static void one_capture_one_cancel_at_a_time(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &VA));
+    char op[ID_SIZE], other[ID_SIZE];
+    CHECK_OK(books_operate(&b, b.last, "capture", op));
+    CHECK_ERR(books_operate(&b, b.last, "capture", other), E_EXISTS);
+    CHECK_OK(books_operate(&b, b.last, "cancel", op));
+    CHECK_ERR(books_operate(&b, b.last, "cancel", other), E_EXISTS);
+    struct commit *c;
+    CHECK_OK(commit_new(&c));
+    CHECK_OK(operation_add_move(c, str_of(op), 1, OPERATION_SENDING, OPERATION_FAILED, STR("{}"),
+                                &b.clock));
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    CHECK_OK(books_operate(&b, b.last, "cancel", other)); /* it was refused: one may try again */
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM job WHERE state = 'waiting'"), 4);
+    /* an operation is no attempt: nothing is settled by its reference */
+    struct payment p;
+    size_t at;
+    CHECK_ERR(payment_find(&b.core, STR(ACCOUNT), STR("op-2"), &p, &at), E_NOTFOUND);
+    books_close(&b);
+}
+
+static void another_way_to_pay(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    struct attempt_new n = {.script = STR("channels/midtrans_gopay.lua"),
+                            .version = STR("v2"),
+                            .account = STR(ACCOUNT),
+                            .reference = STR("second"),
+                            .method = STR("ewallet"),
+                            .ask_at = BOOKS_START + 1000};
+    struct payment p;
+    struct commit *c;
+    for (int offer = 0; offer < 2;
+         offer++) { /* unknown: after an offer yes, after a charge never */
+        CHECK_OK(books_create(&b, &VA));
+        books_get(&b, b.last, &p);
+        CHECK_OK(commit_new(&c));
+        n.old_is_offer = offer;
+        CHECK_ERR(payment_add_attempt(&b.core, c, &p, &n, &b.why), E_STATE); /* sending */
+        payment_free(&p);
+        CHECK_OK(books_result(&b, b.last, OPERATION_UNKNOWN));
+        books_get(&b, b.last, &p);
+        CHECK_ERR(payment_add_attempt(&b.core, c, &p, &n, &b.why), offer ? 0 : E_STATE);
+        payment_free(&p);
+        if (offer)
+            CHECK_OK(run_commit(&b.f, c, NULL));
+        else
+            commit_free(c);
+    }
+    books_get(&b, b.last, &p);
+    CHECK_INT(p.attempt_count, 2);
+    CHECK_INT(p.attempts[0].state, OPERATION_SUPERSEDED);
+    CHECK_STR(p.channel, "midtrans_gopay");
+    CHECK_STR(p.method, "ewallet");
+    CHECK_INT(p.status, PAYMENT_PROCESSING);
+    payment_free(&p);
+    CHECK_OK(books_result(&b, b.last, OPERATION_PENDING));
+    /* the old way is still watched, and its money counts */
+    books_get(&b, b.last, &p);
+    CHECK_OK(commit_new(&c));
+    struct money m = {.money_id = STR("old"), .amount = DUE, .source = STR("callback")};
+    CHECK_OK(payment_add_settle(&b.core, c, &p, 0, &m, &b.verdict, &b.why));
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    payment_free(&p);
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    books_get(&b, b.last, &p);
+    CHECK_INT(p.status, PAYMENT_SUCCESS);
+    CHECK_STR(p.channel, "midtrans_bca_va");
+    CHECK_INT(p.attempts[0].state, OPERATION_SUCCESS);
+    payment_free(&p);
+    CHECK_OK(books_pay(&b, b.last, "new", DUE)); /* and then the new way's is a second payment */
+    CHECK_INT(b.verdict, VERDICT_SECOND_PAYMENT);
+    CHECK_OK(payment_find_key(&b.core, STR(ACCOUNT), STR("va_number"), str_of(b.last), &p, NULL));
+    payment_free(&p);
+    books_close(&b);
+}
+
+/* A direct merchant's money never passes us: memo accounts, and our fee is owed. */
+static void direct_merchants(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = DUE, .direct = true}));
+    CHECK_OK(books_pay(&b, b.last, "m1", DUE));
+    CHECK_BALANCE(&b, PROVIDER_ACC, 0);
+    CHECK_BALANCE(&b, "memo_merchant:" MERCHANT, DUE);
+    CHECK_BALANCE(&b, OWED_ACC, -4440);
+    CHECK_BALANCE(&b, "fee_income", 4000);
+    struct refund r;
+    CHECK_OK(books_refund(&b, b.last, 0, &r));
+    CHECK_OK(books_refunded(&b, r.id, REFUND_SUCCESS));
+    CHECK_BALANCE(&b, "memo_merchant:" MERCHANT, 0);
+    CHECK_BALANCE(&b, "memo_provider:" ACCOUNT, 0);
+    books_close(&b);
+}
+
+/* Memory that runs out anywhere: an error and nothing half, then the same again goes well. */
+static void memory_runs_out(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    char paid[ID_SIZE];
+    for (int step = 0; step < 3; step++) {
+        bool done = false;
+        for (uint64_t n = 1; !done && n < 2000; n++) {
+            struct payment p = {0};
+            struct refund r;
+            struct commit *c = NULL;
+            enum verdict verdict;
+            struct why why = {0};
+            const struct fee fee = {
+                .bearer = STR("merchant"), .count = 1, .lines = {{STR("m"), 5}}};
+            const struct payment_new new = {.merchant = STR(MERCHANT),
+                                            .order_id = STR("short"),
+                                            .amount = DUE,
+                                            .currency = STR("IDR"),
+                                            .fee = fee,
+                                            .script = STR("channels/x.lua"),
+                                            .version = STR("v"),
+                                            .account = STR(ACCOUNT),
+                                            .reference = STR("short"),
+                                            .ask_at = 1,
+                                            .idempotency_key = STR("k"),
+                                            .path = STR("p")};
+            const struct money money = {.money_id = STR("mm"), .amount = DUE, .source = STR("x")};
+            mem_fail_at(n, 0);
+            int err = step == 0 ? 0 : payment_read(&b.core, STR(""), str_of(paid), &p);
+            if (err == 0) err = commit_new(&c);
+            if (err == 0 && step == 0) err = payment_add_create(&b.core, c, &new, &p, &why);
+            if (err == 0 && step == 1)
+                err = payment_add_settle(&b.core, c, &p, 0, &money, &verdict, &why);
+            if (err == 0 && step == 2)
+                err = payment_add_refund(
+                    &b.core, c, &p, &(struct refund_new){.amount = 9, .by = STR("hand")}, &r, &why);
+            done = !mem_has_failed();
+            mem_fail_at(0, 0);
+            if (step == 0) memcpy(paid, p.id, sizeof paid);
+            payment_free(&p);
+            if (done) {
+                CHECK_OK(err);
+                CHECK_OK(run_commit(&b.f, c, &b.a));
+                break;
+            }
+            /* what stuck in the commit is told when it is submitted */
+            if (err == 0)
+                err = run_commit(&b.f, c, &b.a);
+            else
+                commit_free(c);
+            if (err == 0) break; /* SQLite did without that memory */
+            CHECK_INT(err, E_NOMEM);
+        }
+    }
+    CHECK_STATUS(&b, paid, PAYMENT_SUCCESS);
+    CHECK_INT(count_rows(&b.f, "refund"), 1);
+    books_close(&b);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(one_capture_one_cancel_at_a_time),
+    cmocka_unit_test(another_way_to_pay),
+    cmocka_unit_test(direct_merchants),
+    cmocka_unit_test(memory_runs_out),
     cmocka_unit_test(from_request_to_settled_ledger),
     cmocka_unit_test(the_object_is_the_contracts),
     cmocka_unit_test(one_order_one_open_payment),

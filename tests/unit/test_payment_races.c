@@ -32,9 +32,8 @@ static void member_done(int err, const struct why *why, void *data) {
 static int wants_refund(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct member *m = data;
-    return payment_add_refund(core, c, p,
-                              &(struct refund_new){.amount = 100000, .by = STR("provider")},
-                              &m->refund, why);
+    return payment_add_refund(
+        core, c, p, &(struct refund_new){.amount = 100000, .by = STR("provider")}, &m->refund, why);
 }
 
 static int wants_settle(const struct core *core, struct payment *p, struct commit *c, void *data,
@@ -51,10 +50,10 @@ static int wants_settle(const struct core *core, struct payment *p, struct commi
 static int wants_found(const struct core *core, struct payment *p, struct commit *c, void *data,
                        struct why *why) {
     struct member *m = data;
-    return payment_add_found(core, c, p, 0, DUE,
-                             &(struct money){.settle_at = core_now(core) + 1000000,
-                                             .source = STR("poll")},
-                             &m->verdict, why);
+    return payment_add_found(
+        core, c, p, 0, DUE,
+        &(struct money){.settle_at = core_now(core) + 1000000, .source = STR("poll")}, &m->verdict,
+        why);
 }
 
 static int wants_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
@@ -72,10 +71,10 @@ static int wants_expire(const struct core *core, struct payment *p, struct commi
 static int wants_reverse(const struct core *core, struct payment *p, struct commit *c, void *data,
                          struct why *why) {
     struct member *m = data;
-    return payment_add_reverse(core, c, p, 0,
-                               &(struct money){.money_id = str_of(m->money_id), .amount = DUE,
-                                               .source = STR("callback")},
-                               STR("deny"), &m->verdict, why);
+    return payment_add_reverse(
+        core, c, p, 0,
+        &(struct money){.money_id = str_of(m->money_id), .amount = DUE, .source = STR("callback")},
+        STR("deny"), &m->verdict, why);
 }
 
 static void start(struct books *b, struct member *m, payment_build build) {
@@ -293,9 +292,7 @@ static void random_step(struct books *b, struct life *l, struct rng *dice) {
         books_advance(b, (int64_t)rng_below(dice, 40000000));
         (void)books_expire(b, l->payment);
         break;
-    case 8:
-        (void)books_accept(b, l->payment, books_int(b, held));
-        break;
+    case 8: (void)books_accept(b, l->payment, books_int(b, held)); break;
     case 9:
     case 10:
         if (l->refund_count < 12 &&
@@ -303,8 +300,7 @@ static void random_step(struct books *b, struct life *l, struct rng *dice) {
             memcpy(l->refunds[l->refund_count++], r.id, ID_SIZE);
         break;
     case 14: /* money in suspense goes back */
-        if (l->refund_count < 12 &&
-            books_return(b, l->payment, books_int(b, held), 30000, &r) == 0)
+        if (l->refund_count < 12 && books_return(b, l->payment, books_int(b, held), 30000, &r) == 0)
             memcpy(l->refunds[l->refund_count++], r.id, ID_SIZE);
         break;
     case 11:

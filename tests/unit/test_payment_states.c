@@ -141,8 +141,8 @@ static void what_the_database_refuses(void **state) {
          " FROM ledger_account a JOIN ledger_account b ON a.n < b.n LIMIT 1",
          "CHECK"},
         {"INSERT INTO ledger_entry (debit, credit, amount, kind, at) SELECT a.n, b.n, 1000000, 'x',"
-         " 1 FROM ledger_account a, ledger_account b WHERE a.name = 'merchant_payable.pending:"
-         MERCHANT "' AND b.name = 'fee_income'",
+         " 1 FROM ledger_account a, ledger_account b WHERE a.name = "
+         "'merchant_payable.pending:" MERCHANT "' AND b.name = 'fee_income'",
          "overdrawn"},
         {"UPDATE event SET doc = x'00'", "events never change"},
         {"DELETE FROM event", "never deleted"},

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -25,7 +26,42 @@ static struct fixture {
     char said[WHY_MAX];
     int started;
     int64_t live_before;
+    /* plays: nothing ends until the test says how */
+    bool playing;
+    char files[512]; /* "a b " of the run under way, or the last */
+    int runs;
+    void (*played)(void *to, const struct why *why);
+    void *played_to;
+    bool granted;
 } f;
+
+static void play(void *data, const char *const *files, size_t count,
+                 void (*done)(void *to, const struct why *why), void *to) {
+    (void)data;
+    CHECK(!f.playing); /* one at a time */
+    f.playing = true;
+    f.runs++;
+    f.files[0] = '\0';
+    for (size_t i = 0; i < count; i++)
+        snprintf(f.files + strlen(f.files), sizeof f.files - strlen(f.files), "%s ", files[i]);
+    f.played = done;
+    f.played_to = to;
+}
+static void play_ends(int code, const char *text) {
+    struct why why = {0};
+    if (code != 0) why_set(&why, code, "%s", text);
+    CHECK(f.playing);
+    f.playing = false;
+    f.played(f.played_to, &why);
+    loop_sim_drain(f.loop);
+}
+/* Only channels need a grant here, of the host h. */
+static bool lack(void *data, const struct version *v, struct buf *command) {
+    (void)data;
+    if (f.granted || v->kind != KIND_CHANNEL) return false;
+    buf_adds(command, "luwak grant p --host h");
+    return true;
+}
 
 static void quiet(void *data, struct str line) {
     (void)data, (void)line;
@@ -93,6 +129,8 @@ static void begin(enum scripts_mode mode, bool with_store) {
                                           .modules = BIND_MODULES,
                                           .mode = mode,
                                           .store = with_store ? &f.store.api : NULL,
+                                          .plays = play,
+                                          .lacks = lack,
                                           .broken = on_broken};
     f.listener = (struct registry_listener){.loop = f.loop, .changed = on_changed};
     CHECK_OK(registry_new(&f.r, &f.options, NULL));
@@ -118,8 +156,9 @@ static int setup(void **state) {
     log_capture(quiet, NULL);
     snprintf(f.root, sizeof f.root, "%s/root-%d", unit_tmpdir(), n++);
     mkdir(f.root, 0755);
-    static const char *const folders[] = {"channels",    "rules",       "scripts",
-                                          "scripts/api", "scripts/lib", "scripts/jobs"};
+    static const char *const folders[] = {"channels",    "rules",        "scripts", "scripts/api",
+                                          "scripts/lib", "scripts/jobs", "tests",   "tests/lua",
+                                          "tests/plays", "tests/e2e"};
     for (size_t i = 0; i < ARRAY_LEN(folders); i++)
         make(folders[i]);
     f.live_before = mem_live();
@@ -344,6 +383,7 @@ static void a_channels_paths_are_its_own(void **state) {
     snprintf(a, sizeof a, text, "A", "pay");
     snprintf(b, sizeof b, text, "B", "pay");
     put("channels/p_a.lua", a);
+    f.granted = true;
     begin(SCRIPTS_AUTO, true);
     CHECK_STR(str_of(served()), "POST /pay of channels/p_a.lua");
     put("scripts/api/c.lua", "return { api = 1, routes = { ['POST /:x'] = { auth = 'none', run = "
@@ -421,6 +461,155 @@ static void staged_files_wait_for_deploy(void **state) {
     put("scripts/api/b.lua", "return {");
     SECOND();
     CHECK_ERR(deploy("scripts/api/b.lua"), E_SCRIPT);
+}
+
+static bool listed(const char *text) {
+    struct buf out = {0};
+    registry_list(f.r, &out);
+    bool there = str_search(buf_str(&out), str_of(text)) >= 0;
+    buf_free(&out);
+    return there;
+}
+
+static void a_staged_version_is_played_first(void **state) {
+    (void)state;
+    put("scripts/lib/pack.lua", "return { n = 1 }");
+    put("scripts/api/a.lua", "local p = require 'pack' return { api = 1, title = 'one', routes = {"
+                             " ['GET /v1/a'] = { auth = 'none', run = function(req) end } } }");
+    put("scripts/api/a_b.lua", api("ab"));
+    put("tests/lua/a_test.lua", "");
+    put("tests/plays/a_more_test.lua", "");
+    put("tests/lua/a_b_test.lua", ""); /* of a_b, whose name is longer */
+    put("tests/lua/ab_test.lua", "");  /* of nobody */
+    put("tests/lua/pack_test.lua", "");
+    put("tests/e2e/a_test.lua", ""); /* not where plays are */
+    begin(SCRIPTS_STAGED, true);
+    CHECK_INT(f.runs, 0); /* the beginning of all is live */
+    put("scripts/api/a.lua", "local p = require 'pack' return { api = 1, title = 'two', routes = {"
+                             " ['GET /v1/a'] = { auth = 'none', run = function(req) end } } }");
+    SECOND();
+    CHECK_INT(f.runs, 1);
+    CHECK_STR(str_of(f.files),
+              "tests/lua/a_test.lua tests/lua/pack_test.lua tests/plays/a_more_test.lua ");
+    CHECK(!listed("waits: luwak deploy scripts/api/a.lua"));
+    CHECK(!registry_idle(f.r));
+    play_ends(E_SCRIPT, "its plays fail: tests/lua/a_test.lua:3: expected 1");
+    CHECK_STR(str_of(f.said),
+              "scripts/api/a.lua: its plays fail: tests/lua/a_test.lua:3: expected 1");
+    CHECK_ERR(deploy("scripts/api/a.lua"), E_SCRIPT);
+    SECOND();
+    CHECK_INT(f.runs, 1); /* not again by itself */
+    put("tests/lua/a_test.lua", "-- mended");
+    SECOND();
+    CHECK_INT(f.runs, 2);
+    play_ends(0, NULL);
+    CHECK(listed("waits: luwak deploy scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "two");
+    CHECK_INT(f.runs, 2);
+}
+
+static void what_is_saved_during_its_plays_is_played_too(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    put("tests/lua/a_test.lua", "");
+    put("tests/lua/b_test.lua", "");
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    put("scripts/api/a.lua", api("three"));
+    put("scripts/api/b.lua", api("b"));
+    SECOND();
+    CHECK_INT(f.runs, 1);
+    deployed = NULL;
+    registry_deploy(f.r, "scripts/api/a.lua", on_deployed, NULL); /* waits for the plays */
+    loop_sim_drain(f.loop);
+    CHECK(deployed == NULL);
+    play_ends(0, NULL); /* of two, which is no more */
+    CHECK(deployed == NULL);
+    CHECK_INT(f.runs, 2);
+    CHECK_STR(str_of(title("a")), "one");
+    for (int i = 0; i < 2; i++)
+        play_ends(0, NULL); /* of three and of b, in some order */
+    CHECK(deployed != NULL && deployed->code == 0);
+    CHECK_STR(str_of(title("a")), "three");
+    CHECK(listed("waits: luwak deploy scripts/api/b.lua"));
+    CHECK_INT(f.runs, 3);
+    gone("scripts/api/b.lua");
+    put("scripts/api/a.lua", api("four"));
+    SECOND();
+    registry_deploy(f.r, "scripts/api/a.lua", on_deployed, NULL);
+    play_ends(E_CLOSED, "stopping");
+    CHECK_INT(deployed->code, E_CLOSED);
+}
+
+static void what_lacks_grants_is_held_until_it_has_them(void **state) {
+    (void)state;
+    static const char *const CHANNEL =
+        "return { api = 1, title = '%s', provider = 'p', method = 'qris', effect = 'offer',"
+        " limits = { min = 1, max = 2 }, expires = { default = '1h', max = '1h' },"
+        " amounts = 'closed', lookup = 'ours',"
+        " create = function(ctx, op) end, inquire = function(ctx, op) end }";
+    char text[1024];
+    snprintf(text, sizeof text, CHANNEL, "one");
+    put("channels/p_qris.lua", text);
+    put("scripts/api/a.lua", api("a"));
+    begin(SCRIPTS_STAGED, true); /* the first start: all goes live that may */
+    CHECK_STR(str_of(title("a")), "a");
+    CHECK(script_set_find(f.set, KIND_CHANNEL, STR("p_qris")) == NULL);
+    CHECK_INT(f.broken, 0);
+    CHECK(listed("held     -            channels/p_qris.lua"));
+    CHECK(listed("lacks grants: luwak grant p --host h"));
+    registry_granted(f.r); /* of something else */
+    loop_sim_drain(f.loop);
+    CHECK(listed("held"));
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK(script_set_find(f.set, KIND_CHANNEL, STR("p_qris")) != NULL);
+    CHECK(!listed("held") && !listed("lacks"));
+    /* a new version that asks for more */
+    f.granted = false;
+    snprintf(text, sizeof text, CHANNEL, "two");
+    put("channels/p_qris.lua", text);
+    SECOND();
+    CHECK(listed("waits: luwak deploy channels/p_qris.lua"));
+    CHECK(listed("lacks grants: luwak grant p --host h"));
+    CHECK_ERR(deploy("channels/p_qris.lua"), E_STATE);
+    const struct script_entry *e = script_set_find(f.set, KIND_CHANNEL, STR("p_qris"));
+    CHECK_STR(str_of(e->version->manifest->title), "one");
+    CHECK(listed("held"));
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    e = script_set_find(f.set, KIND_CHANNEL, STR("p_qris"));
+    CHECK_STR(str_of(e->version->manifest->title), "two");
+    /* what serves goes on serving after a restart, whatever was taken back */
+    f.granted = false;
+    end();
+    begin(SCRIPTS_STAGED, true);
+    CHECK(script_set_find(f.set, KIND_CHANNEL, STR("p_qris")) != NULL);
+}
+
+static void a_held_version_that_is_taken_back_is_forgotten(void **state) {
+    (void)state;
+    put("channels/p_x.lua", "return 1");
+    begin(SCRIPTS_AUTO, true);
+    put("channels/p_x.lua",
+        "return { api = 1, title = 'x', provider = 'p', method = 'qris', effect = 'offer',"
+        " limits = { min = 1, max = 2 }, expires = { default = '1h', max = '1h' },"
+        " amounts = 'closed', lookup = 'ours',"
+        " create = function(ctx, op) end, inquire = function(ctx, op) end }");
+    SECOND();
+    CHECK(listed("held"));
+    gone("channels/p_x.lua");
+    SECOND();
+    CHECK(!listed("held"));
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK(script_set_find(f.set, KIND_CHANNEL, STR("p_x")) == NULL);
 }
 
 static void history_diff_and_rollback(void **state) {
@@ -547,8 +736,92 @@ static void diffs_are_what_diff_says(void **state) {
     buf_free(&out);
 }
 
+/* ---- what a short supply does ---- */
+
+static int start_err;
+
+static void on_start_tried(void *data, int err) {
+    (void)data;
+    start_err = err;
+    f.started++;
+}
+
+/* Memory is short once, at every place of a start: all scripts serve, or it says that it cannot. */
+static void a_start_is_whole_or_refused(void **state) {
+    (void)state;
+    put("scripts/lib/word.lua", "return { word = 'w' }");
+    put("scripts/api/one.lua", api("one"));
+    put("scripts/api/two.lua",
+        "local m = require 'word' return { api = 1, title = m.word, routes = "
+        "{ ['GET /v1/two'] = { auth = 'none', run = function(req) end } } }");
+    begin(SCRIPTS_AUTO, false);
+    end();
+    int refused = 0, whole = 0;
+    for (uint64_t n = 1; whole < 3; n++) { /* until it fails behind the end of the start */
+        CHECK_OK(registry_new(&f.r, &f.options, NULL));
+        registry_listen(f.r, &f.listener);
+        f.started = 0;
+        mem_fail_at(n, 0);
+        registry_start(f.r, on_start_tried, NULL);
+        loop_sim_drain(f.loop);
+        whole += !mem_has_failed();
+        mem_fail_at(0, 0);
+        CHECK_INT(f.started, 1);
+        if (start_err != 0) {
+            refused++;
+            CHECK_INT(start_err, E_NOMEM);
+            CHECK(f.set == NULL);
+        } else {
+            CHECK_STR(str_of(title("one")), "one");
+            CHECK_STR(str_of(title("two")), "w");
+        }
+        end();
+    }
+    CHECK(refused > 20);
+}
+
+/* Memory is short once while a save is taken in: it serves all the same, a little later. */
+static void a_save_waits_for_memory(void **state) {
+    (void)state;
+    put("scripts/api/one.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    char word[32];
+    for (uint64_t n = 1; n < 400; n++) {
+        snprintf(word, sizeof word, "w%d", (int)n);
+        put("scripts/api/one.lua", api(word));
+        mem_fail_at(n, 0);
+        for (int i = 0; i < 4; i++)
+            SECOND();
+        mem_fail_at(0, 0);
+        CHECK_STR(str_of(title("one")), word);
+        CHECK(registry_error(f.r, "scripts/api/one.lua") == NULL);
+    }
+    CHECK_INT(f.broken, 0);
+}
+
+/* No file can be opened: nothing is known of the folders, so nothing in them is gone. */
+static void a_folder_that_cannot_be_listed_is_not_empty(void **state) {
+    (void)state;
+    put("scripts/api/one.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    struct rlimit was, none;
+    CHECK_INT(getrlimit(RLIMIT_NOFILE, &was), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = was.rlim_max};
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+    for (int i = 0; i < 15; i++)
+        SECOND();
+    CHECK_INT(setrlimit(RLIMIT_NOFILE, &was), 0);
+    CHECK_STR(str_of(title("one")), "one");
+    put("scripts/api/one.lua", api("again"));
+    SECOND();
+    CHECK_STR(str_of(title("one")), "again");
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest TESTS[] = {
+    T(a_start_is_whole_or_refused),
+    T(a_save_waits_for_memory),
+    T(a_folder_that_cannot_be_listed_is_not_empty),
     T(a_folder_is_loaded_at_start),
     T(saved_in_place),
     T(saved_in_place_with_the_same_times),
@@ -562,6 +835,10 @@ static const struct CMUnitTest TESTS[] = {
     T(a_channels_paths_are_its_own),
     T(what_cannot_be_kept_is_not_published),
     T(staged_files_wait_for_deploy),
+    T(a_staged_version_is_played_first),
+    T(what_is_saved_during_its_plays_is_played_too),
+    T(what_lacks_grants_is_held_until_it_has_them),
+    T(a_held_version_that_is_taken_back_is_forgotten),
     T(history_diff_and_rollback),
     T(a_version_comes_back_out_of_the_store),
     T(a_file_broken_at_start_is_served_from_the_store),

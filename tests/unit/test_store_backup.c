@@ -198,10 +198,13 @@ static void a_damaged_file_is_not_served(void **state) {
         struct store_options o = {.path = dir, .clock = &clock_};
         memset(&why, 0, sizeof why);
         CHECK_ERR(store_open(&f.store, &o, &why), E_CORRUPT);
-        CHECK(strstr(why.text, "luwak.db is damaged") != NULL);
         CHECK(strstr(why.text, "restore a backup") != NULL);
+        if (page == 0) { /* with its head gone there is nothing to open, for verify neither */
+            CHECK(strstr(why.text, "luwak.db cannot be opened") != NULL);
+            continue;
+        }
+        CHECK(strstr(why.text, "luwak.db is damaged") != NULL);
         CHECK(strstr(why.text, "luwak verify") != NULL);
-        if (page == 0) continue; /* with its head gone there is nothing to open */
         CHECK_OK(loop_uv_new(&f.loop, &clock_));
         o.unchecked = true;
         CHECK_OK(store_open(&f.store, &o, &why));

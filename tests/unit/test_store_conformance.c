@@ -78,6 +78,8 @@ struct server {
     struct store *store;
     struct control *control;
     struct task stop;
+    struct timer slow;
+    struct control_call *call;
     pthread_t thread;
     sem_t ready;
 };
@@ -91,8 +93,18 @@ static void server_stops(struct task *task) {
     control_stop(s->control, control_gone, s);
 }
 
-static void echo(struct control_call *call, void *data) {
-    (void)data;
+static void slow_over(struct timer *timer) {
+    struct server *s = CONTAINER_OF(timer, struct server, slow);
+    control_finish(s->call, 0, "");
+}
+
+static void command(struct control_call *call, void *data) {
+    struct server *s = data;
+    if (strcmp(call->name, "slow") == 0) {
+        s->call = call;
+        timer_start(s->loop, &s->slow, 3 * (uint64_t)control_times.patience_ms, slow_over);
+        return;
+    }
     for (size_t i = 0; i < call->count; i++)
         control_line(call, true, call->args[i]);
     control_finish(call, strcmp(call->name, "echo") == 0 ? 0 : E_USAGE, "no such command");
@@ -105,8 +117,12 @@ static void *serve(void *data) {
     struct store_options o = {.path = s->dir, .clock = &s->clock};
     CHECK_OK(store_open(&s->store, &o, &why));
     CHECK_OK(store_migrate(s->store, NULL, &why));
-    struct control_options c = {
-        .path = s->path, .version = "1", .loop = s->loop, .store = s->store, .command = echo};
+    struct control_options c = {.path = s->path,
+                                .version = "1",
+                                .loop = s->loop,
+                                .store = s->store,
+                                .command = command,
+                                .data = s};
     CHECK_OK(control_start(&s->control, &c, &why));
     sem_post(&s->ready);
     loop_uv_run(s->loop);
@@ -209,6 +225,68 @@ static void remote_care(void **state) {
     loop_delete(f.loop);
 }
 
+/* A server that stands still: its socket takes connections and says nothing. Every call ends, and says
+ * what is not known. */
+static void a_server_that_stands_still_is_given_up(void **state) {
+    (void)state;
+    struct clock clock;
+    struct why why = {0};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/still.sock", unit_tmpdir());
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(fd, (struct sockaddr *)&at, sizeof at) == 0);
+    CHECK(listen(fd, 4) == 0);
+    const struct control_times was = control_times;
+    control_times.patience_ms = 50;
+    clock_real(&clock);
+    struct store_fixture f = {.clock = &clock, .pump = pump_uv};
+    CHECK_OK(loop_uv_new(&f.loop, &clock));
+    CHECK_OK(store_connect(&f.store, at.sun_path, f.loop, &why));
+    struct lines l = {0};
+    const struct store_report report = {line_came, &l};
+    CHECK_ERR(store_verify(f.store, &report), E_TIMEOUT);
+    CHECK_INT(l.bad, 1);
+    CHECK(strstr(l.last, "stands still") != NULL);
+    CHECK_ERR(store_backup(f.store, "/nowhere", &why), E_TIMEOUT);
+    CHECK(strstr(why.text, "stands still") != NULL && strstr(why.text, "not known") != NULL);
+    CHECK_ERR(store_migrate(f.store, NULL, &why), E_TIMEOUT);
+    CHECK_ERR(store_add_query(f.store, "q", "SELECT 1", &why), E_TIMEOUT);
+    CHECK_ERR(control_command(at.sun_path, "echo", NULL, 0, &report, &why), E_TIMEOUT);
+    struct rows *rows = NULL;
+    CHECK_ERR(store_get(f.store, "meta_get", VALS(V_TEXT("k")), &rows), E_TIMEOUT);
+    struct answer a;
+    submit(&f, one_op(OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))), LANE_NEW, &a);
+    f.pump(&f, &a.done);
+    CHECK_ERR(a.err, E_CLOSED);
+    store_close(f.store);
+    /* nobody even takes the connection */
+    int filling[16], count = 0;
+    while (count < 16 && (filling[count] = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0)) >= 0 &&
+           connect(filling[count++], (struct sockaddr *)&at, sizeof at) == 0) {
+    }
+    CHECK(count < 16);
+    CHECK_ERR(store_connect(&f.store, at.sun_path, f.loop, &why), E_TIMEOUT);
+    CHECK(strstr(why.text, "stands still") != NULL);
+    while (count > 0)
+        close(filling[--count]);
+    loop_delete(f.loop);
+    close(fd);
+    control_times = was;
+}
+
+/* A server that lives and takes its time is waited for: far longer than one silence may last. */
+static void a_slow_answer_is_waited_for(void **state) {
+    (void)state;
+    const struct control_times was = control_times;
+    control_times = (struct control_times){.beat_ms = 20, .patience_ms = 200};
+    struct server s;
+    struct why why = {0};
+    server_start(&s, "slow");
+    CHECK_OK(control_command(s.path, "slow", NULL, 0, NULL, &why));
+    server_end(&s);
+    control_times = was;
+}
+
 static void strangers_frames_end_the_connection(void **state) {
     (void)state;
     struct server s;
@@ -252,6 +330,8 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(memory_inline),
     cmocka_unit_test(remote),
     cmocka_unit_test(remote_care),
+    cmocka_unit_test(a_server_that_stands_still_is_given_up),
+    cmocka_unit_test(a_slow_answer_is_waited_for),
     cmocka_unit_test(strangers_frames_end_the_connection),
 };
 UNIT_MAIN("store_conformance", TESTS)

@@ -282,7 +282,7 @@ static void bad_files_are_explained(void **state) {
         const char *says;
     } cases[] = {
         {{NULL, NULL}, E_CONFIG, "needs a certificate and a key file"},
-        {{at("gone.crt"), at("a.key")}, E_NOTFOUND, "gone.crt: No such file"},
+        {{at("gone.crt"), at("a.key")}, E_NOTFOUND, "gone.crt: cannot open: No such file"},
         {{at("none.pem"), at("a.key")}, E_CONFIG, "none.pem: no certificate in it"},
         {{at("a.crt"), at("none.pem")}, E_CONFIG, "none.pem: no private key in it"},
         {{at("a.crt"), at("enc.key")}, E_CONFIG, "enc.key: the private key is encrypted"},

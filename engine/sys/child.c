@@ -1,0 +1,169 @@
+/* See child.h. The pid is ours until it is reaped, which happens under the lock that child_kill
+ * takes: a signal never meets a stranger who has the number next. */
+#include "sys/child.h"
+
+#include "base/buf.h"
+#include "base/mem.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { LOOK_MS = 10 };
+
+struct child {
+    pthread_mutex_t lock;
+    pthread_t thread;
+    bool joined;
+    pid_t pid; /* 0: reaped */
+    int pipe;
+    int64_t until_ms;
+    struct buf output;
+    struct child_end end;
+    void (*ended)(void *data);
+    void *data;
+};
+
+static int64_t mono_ms(void) {
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
+}
+
+void child_kill(struct child *c) {
+    pthread_mutex_lock(&c->lock);
+    if (c->pid != 0) kill(-c->pid, SIGKILL);
+    pthread_mutex_unlock(&c->lock);
+}
+
+static void check_limit(struct child *c) {
+    if (c->end.too_long || mono_ms() < c->until_ms) return;
+    c->end.too_long = true;
+    child_kill(c);
+}
+
+/* To the end of what it writes. */
+static void hear(struct child *c) {
+    for (;;) {
+        struct pollfd p = {.fd = c->pipe, .events = POLLIN};
+        int64_t left = c->until_ms - mono_ms();
+        int ready = poll(&p, 1, c->end.too_long ? -1 : left < 0 ? 0 : (int)left);
+        if (ready == 0) check_limit(c);
+        if (ready <= 0) continue;
+        char block[4096];
+        ssize_t n = read(c->pipe, block, sizeof block);
+        if (n < 0 && errno == EINTR) continue;
+        if (n <= 0) return;
+        if (c->output.len + (size_t)n <= CHILD_OUTPUT_MAX) buf_add(&c->output, block, (size_t)n);
+    }
+}
+
+static void reap(struct child *c) {
+    siginfo_t info = {0};
+    int status = 0;
+    /* It may close its output and live on. */
+    while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
+           info.si_pid == 0) {
+        check_limit(c);
+        nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
+    }
+    pthread_mutex_lock(&c->lock);
+    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
+    }
+    c->pid = 0;
+    pthread_mutex_unlock(&c->lock);
+    c->end.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    c->end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+}
+
+static void *wait_for(void *arg) {
+    struct child *c = arg;
+    hear(c);
+    reap(c);
+    c->ended(c->data);
+    return NULL;
+}
+
+static int spawn(struct child *c, char *const *argv, char *const *env, int out) {
+    posix_spawn_file_actions_t files;
+    posix_spawnattr_t attr;
+    sigset_t none, all;
+    sigemptyset(&none);
+    sigfillset(&all);
+    if (posix_spawn_file_actions_init(&files) != 0) return E_NOMEM;
+    if (posix_spawnattr_init(&attr) != 0) {
+        posix_spawn_file_actions_destroy(&files);
+        return E_NOMEM;
+    }
+    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                        POSIX_SPAWN_SETPGROUP);
+    posix_spawnattr_setsigmask(&attr, &none);
+    posix_spawnattr_setsigdefault(&attr, &all);
+    bool set = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0 &&
+               posix_spawn_file_actions_adddup2(&files, out, 1) == 0 &&
+               posix_spawn_file_actions_adddup2(&files, out, 2) == 0 &&
+               posix_spawn_file_actions_addclosefrom_np(&files, 3) == 0;
+    int failed = set ? posix_spawn(&c->pid, argv[0], &files, &attr, argv, env) : ENOMEM;
+    posix_spawnattr_destroy(&attr);
+    posix_spawn_file_actions_destroy(&files);
+    if (failed != 0) c->pid = 0;
+    return failed == 0 ? 0 : failed == ENOMEM || failed == EAGAIN ? E_NOMEM : E_IO;
+}
+
+int child_start(struct child **out, char *const *argv, char *const *env, int64_t limit_ms,
+                void (*ended)(void *data), void *data) {
+    int ends[2];
+    struct child *c = mem_zalloc(sizeof *c);
+    if (c == NULL) return E_NOMEM;
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        mem_free(c);
+        return E_IO;
+    }
+    pthread_mutex_init(&c->lock, NULL);
+    c->pipe = ends[0];
+    c->until_ms = mono_ms() + limit_ms;
+    c->ended = ended;
+    c->data = data;
+    int err = spawn(c, argv, env, ends[1]);
+    close(ends[1]);
+    if (err == 0 && pthread_create(&c->thread, NULL, wait_for, c) != 0) {
+        child_kill(c);
+        reap(c);
+        err = E_NOMEM;
+    }
+    if (err != 0) {
+        close(c->pipe);
+        pthread_mutex_destroy(&c->lock);
+        mem_free(c);
+        return err;
+    }
+    *out = c;
+    return 0;
+}
+
+struct child_end child_end(const struct child *c) {
+    struct child_end end = c->end;
+    end.output = buf_str(&c->output);
+    return end;
+}
+
+void child_wait(struct child *c) {
+    if (!c->joined) pthread_join(c->thread, NULL);
+    c->joined = true;
+}
+
+void child_delete(struct child *c) {
+    if (c == NULL) return;
+    child_kill(c);
+    child_wait(c);
+    close(c->pipe);
+    pthread_mutex_destroy(&c->lock);
+    buf_free(&c->output);
+    mem_free(c);
+}

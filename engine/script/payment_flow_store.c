@@ -291,7 +291,8 @@ static void call_channel(struct flow *f) {
 static bool has_next(const struct flow *f, const struct operation_decision *d) {
     if (f->decision.result.to != OPERATION_FAILED || f->channel + 1 >= f->channels.count)
         return false;
-    if (d->not_created || (!d->decided && !d->sent)) return true; /* nothing can have happened there */
+    if (d->not_created || (!d->decided && !d->sent))
+        return true; /* nothing can have happened there */
     return f->decision.final && (f->on >> f->decision.code & 1) != 0;
 }
 

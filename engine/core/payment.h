@@ -183,7 +183,9 @@ struct payment_new {
     struct str input;       /* JSON: what the channel is given */
     int64_t ask_at;         /* when nobody has answered by then; 0: nobody is to be asked */
     struct str ask_backoff; /* how it is asked from then on */
-    /* known at once, without any provider (self_va, a risk deny): commit 1 is all there is */
+    /* known at once, without any provider: commit 1 is all there is. self_va: pending; a risk deny:
+     * failed; held for a person: processing without a script (an attempt under way that nobody asks
+     * for is what verify calls broken) */
     const struct payment_result *at_once;
     /* Idempotency-Key; empty: none */
     struct str idempotency_key;

@@ -178,7 +178,7 @@ end
 
 -- Whether the payer may have seen how to pay; so it is where that is not known.
 local function was_shown(ctx, op)
-  local attempt = ctx.find and ctx.find { reference = target(op) }
+  local attempt = ctx.find { reference = target(op) }
   if not attempt or attempt.data and attempt.data.transaction_id then return true end
   return attempt.status ~= "sending" and attempt.status ~= "unknown"
 end

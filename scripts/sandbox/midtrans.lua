@@ -450,10 +450,10 @@ local function refund(direct)
   return about(refused, function(ctx, tx, request)
     local want = request.body == "" and {} or json.decode(request.body)
     if type(want) ~= "table" then return refuse "413" end
-    local at, no, row = ctx.now(), nil, nil
-    local key = want.refund_key or "reference-" .. crypto.uuid()
-    no = refund_no(tx, want, at)
+    local at, row = ctx.now(), nil
+    local no = refund_no(tx, want, at)
     if no then return no end
+    local key = want.refund_key or "reference-" .. crypto.uuid()
     sim.later(ctx, at + TELL_MS, "refunded", { id = tx.transaction_id, key = key }) -- before: where we die behind it
     sim.later(ctx, at + LOOK_MS, "refunded", { id = tx.transaction_id, key = key, confirms = true })
     local now, done = change(ctx, tx.transaction_id, function(t)

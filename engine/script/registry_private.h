@@ -41,11 +41,12 @@ struct entry {
     bool deleted;
     bool queued;                    /* its plays wait for their turn */
     bool failed;                    /* its plays did: a changed test may mend it */
-    char played[SHA256_HEX_SIZE];   /* version whose plays passed */
+    char passed[SHA256_HEX_SIZE];   /* plays_key of what passed last */
+    char built[VERSION_ID_SIZE];    /* what the last build gave; "": an error */
     bool dirty;                     /* to be built */
     bool waits;                     /* for memory: it is built at the next try */
     bool clash;                     /* refused for a route that somebody else has */
-    char approved[SHA256_HEX_SIZE]; /* of a rolled-back text: not staged again */
+    char approved[VERSION_ID_SIZE]; /* rolled back to, and was live once: not staged again */
     char *error;                    /* last one, NULL: good */
     char *kept_version;             /* at start: what the store has live */
     char *kept_parts;
@@ -69,9 +70,12 @@ struct registry {
     struct timer retry; /* what memory was too short for */
     bool unlisted;      /* the folder could not be listed, which was said */
     unsigned polls;
-    int saves;             /* under way */
-    struct entry *playing; /* whose plays run, and of which version */
-    struct version *played;
+    int saves;               /* under way */
+    struct {                 /* the plays that run */
+        struct entry *entry; /* NULL: none do */
+        struct version *version;
+        char key[SHA256_HEX_SIZE];
+    } play;
     struct task start_task;
     int start_err;
     void (*start_done)(void *data, int err);
@@ -109,7 +113,9 @@ bool registry_lacks(struct registry *r, const struct version *v, struct buf *com
 bool registry_busy(const struct registry *r, const struct entry *e);
 void registry_drop_held(struct entry *e);
 void registry_test_changed(struct registry *r);
+bool registry_playing(const struct registry *r, const struct entry *e);
 /* Nothing is under way for e any more, maybe: what waited for that has its turn. */
 void registry_settled(struct registry *r, struct entry *e);
+void registry_wish(struct registry *r, struct entry *e); /* of that, the deploy */
 
 #endif

@@ -52,8 +52,10 @@ static void first_failure(struct str output, struct why *why) {
     why_set(why, E_SCRIPT, "its plays cannot be run: %.*s", STR_FMT(last));
 }
 
-static void judge(const struct child_end *end, struct why *why) {
-    if (end->too_long)
+void plays_judge(const struct child_end *end, struct why *why) {
+    if (end->err != 0)
+        why_set(why, end->err, "how its plays ended is not known: %s", err_text(end->err));
+    else if (end->too_long)
         why_set(why, E_TIMEOUT, "its plays took longer than %d s", (int)(PLAYS_MS / 1000));
     else if (end->signal != 0)
         why_set(why, E_SCRIPT, "its plays were ended by signal %d", end->signal);
@@ -69,7 +71,7 @@ static void ended(struct task *task) {
         if (p->stopped)
             why_set(&p->why, E_CLOSED, "the server is stopping");
         else
-            judge(&end, &p->why);
+            plays_judge(&end, &p->why);
         child_delete(p->child);
         p->child = NULL;
     }

@@ -9,6 +9,7 @@
 #include "sys/child.h"
 #include "sys/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -90,7 +91,9 @@ static int start(struct plays *p, const char *const *files, size_t count) {
     char **argv = mem_array(count + 5, sizeof *argv);
     char *root = realpath(p->root, NULL);
     size_t n = 0;
-    int err = argv == NULL || root == NULL ? E_NOMEM : 0;
+    int err = argv == NULL || (root == NULL && errno == ENOMEM) ? E_NOMEM
+              : root == NULL                                    ? E_NOTFOUND
+                                                                : 0;
     if (err == 0) {
         argv[n++] = "/proc/self/exe";
         argv[n++] = "test";

@@ -60,7 +60,7 @@ struct registry_options {
 int registry_new(struct registry **out, const struct registry_options *options, struct why *why);
 
 /* Reads what the store has live, loads the folder, publishes, then watches. `started` is called
- * once on the loop, never inside; broken scripts do not fail it. */
+ * once, on the loop, or inside where memory is short (E_NOMEM); broken scripts do not fail it. */
 void registry_start(struct registry *r, void (*started)(void *data, int err), void *data);
 void registry_look(struct registry *r); /* a poll now: SIGHUP, tests */
 /* Nothing may be under way in the store any more (registry_idle). */

@@ -11,6 +11,19 @@
 #define LOOK_AGAIN 8  /* polls for which bytes are read again after stat saw a change */
 #define LOOK_ALL   40 /* every so many polls all bytes are read */
 
+/* Where versions of one entry stand; each is a pointer or a flag of it, and several may be set at
+ * once: one serves, one waits for grants, one waits for deploy, one comes after that.
+ *
+ *   dirty -> built --> queued --> playing --> saving "staged" --> staged --deploy--+
+ *     ^        |         (staged mode; one entry plays at a time)                  |
+ *     |        +-- auto mode, the first start, rolled back to ---------------------+
+ *     |        |                                                    lacks grants?  |
+ *   waits <----+ memory is short                               held <--------------+
+ *              +-> error (and failed: its plays were it)          |                v
+ *                                                        granted  +-> saving "live" --> live
+ *
+ * Busy (registry_busy): dirty, waits, queued, playing or saving: what it comes to is not known yet,
+ * so a deploy waits. What cannot be saved stays where it was. */
 struct deploying {
     void (*done)(void *data, const struct why *why);
     void *data;
@@ -41,7 +54,7 @@ struct entry {
     bool deleted;
     bool queued;                    /* its plays wait for their turn */
     bool failed;                    /* its plays did: a changed test may mend it */
-    char passed[SHA256_HEX_SIZE];   /* plays_key of what passed last */
+    char passed[SHA256_HEX_SIZE];   /* plays_of, the key: of what passed last */
     char built[VERSION_ID_SIZE];    /* what the last build gave; "": an error */
     bool dirty;                     /* to be built */
     bool waits;                     /* for memory: it is built at the next try */

@@ -200,6 +200,40 @@ const struct cli_command CLI_COMMANDS[] = {
         .run = cmd_grant,
     },
     {
+        .name = "merchant",
+        .summary = "Add, list, suspend merchants",
+        .about = "new prints the merchant's id; its first key comes from `luwak key new`. A "
+                 "suspended merchant may only read. Beside a running server it works through the "
+                 "control socket.",
+        .args = ARGS({"ACTION", ARG_ONE, "new|list|suspend|resume", "What to do."},
+                     {"MERCHANT", ARG_OPTIONAL, NULL, "Its id; for suspend and resume."}, {0}),
+        .options =
+            OPTIONS({"name", "NAME", NO_SETTING, NULL, "new: what it is called."},
+                    {"rate", "N", NO_SETTING, NULL,
+                     "new: requests a minute (default 100); 0 for no limit."},
+                    {"allow", "LIST", NO_SETTING, NULL,
+                     "new: addresses and networks it may call from, with spaces between."},
+                    {"direct", NULL, NO_SETTING, NULL,
+                     "new: it has provider contracts of its own; its money never passes us."},
+                    SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak merchant new --name \"Warung Kopi\"", "prints mer_..."),
+        .run = cmd_merchant,
+    },
+    {
+        .name = "key",
+        .summary = "Make, list, revoke API keys",
+        .about = "new prints the key's id and the key, once: it is kept sealed and found by its "
+                 "hash. Keys begin with sk_live_ in production, with sk_test_ elsewhere. What is "
+                 "revoked stays so.",
+        .args = ARGS({"ACTION", ARG_ONE, "new|list|revoke", "What to do."},
+                     {"MERCHANT", ARG_ONE, NULL, "Whose key."},
+                     {"KEY", ARG_OPTIONAL, NULL, "The key's id; for revoke."}, {0}),
+        .options = OPTIONS({"label", "TEXT", NO_SETTING, NULL, "new: what it is for."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak key new mer_... --label shop", "prints key_... and sk_..."),
+        .run = cmd_key,
+    },
+    {
         .name = "config",
         .summary = "Show every setting, its value and where it comes from",
         .about = "Secrets are masked. Ends with 1 when something is wrong, after a line for each "

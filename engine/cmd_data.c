@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "cmd.h"
+#include "core/audit.h"
 #include "data.h"
 #include "engine.h"
 
@@ -139,6 +140,7 @@ int cmd_backup(const struct cli_args *args) {
 /* ---- verify ---- */
 
 struct findings {
+    const struct config *config;
     int bad;
 };
 
@@ -148,11 +150,35 @@ static void line(void *data, bool good, const char *text) {
     printf("%-4s %s\n", good ? "ok" : "BAD", text);
 }
 
+/* The chain of the audit log, which only the data key can tell from a forged one. */
+static int look_at_audit(struct store *store, struct findings *found, struct why *why) {
+    struct core core = {.store = store};
+    struct seal_ring *ring = NULL;
+    int64_t lines = 0, bad = 0;
+    char text[100];
+    int err = data_ring(&ring, found->config, why);
+    if (err != 0) return err;
+    core.ring = ring;
+    err = audit_verify(&core, &lines, &bad);
+    seal_ring_delete(ring);
+    if (err != 0 && err != E_CORRUPT)
+        return why_set(why, err, "the audit log cannot be read: %s", err_text(err));
+    if (err == 0)
+        snprintf(text, sizeof text, "the audit log's chain holds, %lld lines", (long long)lines);
+    else
+        snprintf(text, sizeof text,
+                 "the audit log: line %lld was changed, or was written under another data key",
+                 (long long)bad);
+    line(found, err == 0, text);
+    return 0;
+}
+
 static int look(struct store *store, bool remote, void *data, struct why *why) {
     (void)remote;
     const struct store_report report = {line, data};
     int err = store_verify(store, &report);
-    return err == 0 || err == E_CORRUPT ? 0 : why_set(why, err, "%s", err_text(err));
+    if (err == 0) return look_at_audit(store, data, why);
+    return err == E_CORRUPT ? 0 : why_set(why, err, "%s", err_text(err));
 }
 
 /* A backup is one file: it is looked at as a copy, so that not even a lock is left beside it. */
@@ -211,7 +237,7 @@ int cmd_verify(const struct cli_args *args) {
     int code = cli_config(args, false, &config);
     if (code == 0) code = cmd_setup(args, config);
     if (code == 0) {
-        struct findings found = {0};
+        struct findings found = {config, 0};
         struct why why = {0};
         int err = args->count > 0 ? verify_file(args->args[0], &found, &why)
                                   : with_store(config, true, look, &found, &why);

@@ -5,6 +5,7 @@
 
 #include "cli.h"
 #include "store/store.h"
+#include "sys/seal.h"
 
 #define DATA_PATH_MAX 1024
 
@@ -20,6 +21,9 @@ int data_open(struct store **out, const struct config *config, struct loop *loop
 /* Is a server there? Asks it; E_CONNECT: none. */
 int data_command(const struct config *config, const char *name, const char *const *args,
                  size_t count, const struct store_report *report, struct why *why);
+
+/* The keys that data is sealed under: LUWAK_DATA_KEY; simulated data has a key of its own. */
+int data_ring(struct seal_ring **out, const struct config *config, struct why *why);
 
 /* A directory of our own below $TMPDIR, and its end. */
 int data_temporary(char out[DATA_PATH_MAX], struct why *why);

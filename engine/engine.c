@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "data.h"
+#include "demo.h"
 #include "net/http_client.h"
 #include "plays.h"
 #include "script/grants.h"
@@ -18,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { POOL_THREADS = 2, POOL_QUEUE = 1024, READERS = 2 };
+enum { POOL_THREADS = 2, POOL_QUEUE = 1024, READERS = 2, LIMITED_MAX = 100000 };
 
 /* ---- where the scripts are ---- */
 
@@ -55,10 +56,7 @@ static int find_root(struct engine *e, const char *named, struct why *why) {
 /* ---- keys ---- */
 
 static int open_ring(struct engine *e, struct why *why) {
-    const char *key = config_text(e->config, SET_LUWAK_DATA_KEY);
-    /* Simulated data is worth nothing: a key that everybody can read here keeps it readable. */
-    if (key == NULL) key = "73696d756c6174656420646174612c2076616c75656c657373206b6579202121";
-    return seal_ring_new(&e->ring, str_of(key), why);
+    return data_ring(&e->ring, e->config, why);
 }
 
 /* ---- the environment stamp and the stored clock ---- */
@@ -86,11 +84,8 @@ static void stamped(const struct commit_result *result, void *data) {
     if (loop_uv_handle(s->e->loop) != NULL) loop_stop(s->e->loop);
 }
 
-/* Writes a fact before anything else runs: the loop turns until it is on disk. */
-static int write_meta(struct engine *e, const char *key, const char *value) {
-    struct commit *c;
-    if (commit_new(&c) != 0) return E_NOMEM;
-    commit_add(c, OP_META_SET, VALS(V_TEXT(key), V_TEXT(value)));
+/* Writes before anything else runs: the loop turns until it is on disk. */
+static int write_now(struct engine *e, struct commit *c) {
     struct stamp s = {e, 1};
     store_submit(e->store, c, LANE_NEW, e->loop, stamped, &s);
     while (s.err == 1) {
@@ -100,6 +95,13 @@ static int write_meta(struct engine *e, const char *key, const char *value) {
             return E_INTERNAL;
     }
     return s.err;
+}
+
+static int write_meta(struct engine *e, const char *key, const char *value) {
+    struct commit *c;
+    if (commit_new(&c) != 0) return E_NOMEM;
+    commit_add(c, OP_META_SET, VALS(V_TEXT(key), V_TEXT(value)));
+    return write_now(e, c);
 }
 
 static int check_stamp(struct engine *e, struct why *why) {
@@ -123,6 +125,31 @@ static int check_stamp(struct engine *e, struct why *why) {
         str_to_i64(str_of(offset), &ms) == 0)
         atomic_store(&e->clock->offset_ms, ms);
     return 0;
+}
+
+/* ---- the payment core ---- */
+
+static int open_core(struct engine *e, struct why *why) {
+    struct commit *c = NULL;
+    bool made;
+    e->core = (struct core){.store = e->store,
+                            .clock = e->clock,
+                            .rng = e->rng,
+                            .ring = e->ring,
+                            .public_url = str_of(config_text(e->config, SET_LUWAK_PUBLIC_URL)),
+                            .livemode = config_env(e->config) == ENV_PRODUCTION};
+    if (limiter_new(&e->limiter, e->clock, LIMITED_MAX) != 0)
+        return why_set(why, E_NOMEM, "out of memory");
+    if (!e->simulated || e->remote) return 0;
+    if (commit_new(&c) != 0) return why_set(why, E_NOMEM, "out of memory");
+    int err = demo_add(&e->core, c, &made, why);
+    if (err != 0 || !made) {
+        commit_free(c);
+        return err;
+    }
+    err = write_now(e, c);
+    return err == 0 ? 0
+                    : why_set(why, err, "the demo merchant cannot be written: %s", err_text(err));
 }
 
 /* ---- grants ---- */
@@ -286,6 +313,7 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     if ((err = open_store(e, o, why)) != 0) goto fail;
     if ((err = open_grants(e, why)) != 0) goto fail;
     if ((err = open_ring(e, why)) != 0) goto fail;
+    if ((err = open_core(e, why)) != 0) goto fail;
     if ((err = tokens_new(&e->tokens, e->ring)) != 0) goto nomem;
     if ((err = pool_new(&e->pool, o->mode == ENGINE_TEST ? 0 : POOL_THREADS, POOL_QUEUE)) != 0)
         goto nomem;
@@ -346,6 +374,7 @@ void engine_delete(struct engine *e) {
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
+    limiter_delete(e->limiter);
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);

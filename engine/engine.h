@@ -13,8 +13,10 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/rng.h"
+#include "core/core.h"
 #include "core/cron.h"
 #include "core/jobs.h"
+#include "core/limiter.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
@@ -78,7 +80,9 @@ struct engine {
     bool own_store;
     bool remote; /* the store is a running server's */
     struct seal_ring *ring;
+    struct core core; /* what the payment core is given */
     struct token_cache *tokens;
+    struct limiter *limiter; /* requests of merchants */
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;

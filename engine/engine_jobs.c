@@ -6,6 +6,7 @@
 #include "script/bind_json.h"
 #include "script/dispatch_private.h"
 #include "script/operation_text.h"
+#include "script/payment_inquire.h"
 #include "sys/log.h"
 #include "worker.h"
 
@@ -118,6 +119,14 @@ static void asked(int err, enum operation_state state, void *data) {
         end(run, JOB_END_DONE, NULL);
 }
 
+static void inquired(int err, bool open, void *data) {
+    struct job_run *run = data;
+    if (err != 0)
+        end(run, JOB_END_AGAIN, err_text(err));
+    else
+        end(run, open ? JOB_END_LATER : JOB_END_DONE, "no end yet");
+}
+
 static void operation_known(int err, const struct why *why, struct rows *rows, void *data) {
     struct job_run *run = data;
     struct operation_row row;
@@ -138,12 +147,20 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         if (entry == NULL) { /* deleted ones are in the set: open operations are still served */
             end(run, JOB_END_AGAIN, "the channel's script is not there");
         } else {
-            err = dispatch_operation(&(struct operation_call){.runtime = run->worker->runtime,
-                                                              .services = &run->worker->services,
-                                                              .version = entry->version,
-                                                              .function = "inquire",
-                                                              .operation = &row},
-                                     asked, run);
+            err = payment_inquire(&(struct payment_inquiry){.services = &run->worker->services,
+                                                            .runtime = run->worker->runtime,
+                                                            .version = entry->version,
+                                                            .function = "inquire",
+                                                            .operation = &row},
+                                  inquired, run);
+            if (err == E_NOTFOUND) /* an operation on its own */
+                err =
+                    dispatch_operation(&(struct operation_call){.runtime = run->worker->runtime,
+                                                                .services = &run->worker->services,
+                                                                .version = entry->version,
+                                                                .function = "inquire",
+                                                                .operation = &row},
+                                       asked, run);
             if (err != 0) end(run, err == E_CLOSED ? JOB_END_CUT : JOB_END_AGAIN, err_text(err));
         }
     }

@@ -125,6 +125,10 @@ static struct version *find_channel(const struct worker *w, struct str name) {
     return worker_script(w, KIND_CHANNEL, name);
 }
 
+static struct script_set *scripts(const struct worker *w) {
+    return w->set;
+}
+
 /* ---- making ---- */
 
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
@@ -150,6 +154,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
     if ((err = open_transport(w)) != 0) goto fail;
     static const char *const ENVS[] = {"simulated", "sandbox", "staging", "production"};
     w->services = (struct script_services){.store = engine->store,
+                                           .core = &engine->core,
                                            .jobs = engine->jobs,
                                            .tokens = engine->tokens,
                                            .gate = &engine->gate,
@@ -160,6 +165,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .grants = engine->grants,
                                            .worker = w,
                                            .find_channel = find_channel,
+                                           .scripts = scripts,
                                            .simulated = engine->simulated,
                                            .url = engine->url.text,
                                            .environment = ENVS[config_env(engine->config)]};

@@ -2,6 +2,7 @@
  * set; simulators have one each, below /sandbox/PROVIDER/, in simulated mode only. */
 #include "admin.h"
 #include "base/mem.h"
+#include "merchant_auth.h"
 #include "net/card_door.h"
 #include "net/problem.h"
 #include "script/dispatch.h"
@@ -118,6 +119,18 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
     }
 }
 
+/* False: answered already. *caller is to be freed either way. */
+static bool let_in(struct worker *w, struct http_exchange *x, const struct manifest_route *route,
+                   struct caller *caller) {
+    enum problem_code code = PROBLEM_UNAUTHORIZED;
+    const char *detail = "say who you are: there is no valid key here";
+    if (route->auth == AUTH_NONE) return true;
+    if (route->auth == AUTH_MERCHANT)
+        code = merchant_auth(&w->engine->core, w->engine->limiter, x, caller, &detail);
+    if (code != PROBLEM_NONE) admin_problem(x, code, str_of(detail), NULL);
+    return code == PROBLEM_NONE;
+}
+
 static void refuse_field(struct http_exchange *x, const char *param, const char *detail) {
     struct buf body = {0};
     const struct http_header type = {STR("Content-Type"), STR(PROBLEM_TYPE)};
@@ -161,10 +174,9 @@ static bool at_the_door(struct http_exchange *x, const struct version *version,
 static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
                        const struct manifest_route *route, const struct route_match *match,
                        struct str path) {
-    if (at_the_door(x, version, route, match, path)) return;
-    if (route->auth != AUTH_NONE) { /* no kind of caller is known yet: nobody passes for one */
-        admin_problem(x, PROBLEM_UNAUTHORIZED, STR("say who you are: there is no valid key here"),
-                      NULL);
+    struct caller caller = {0};
+    if (!let_in(w, x, route, &caller) || at_the_door(x, version, route, match, path)) {
+        caller_free(&caller);
         return;
     }
     struct param params[ROUTE_PARAMS_MAX];
@@ -180,8 +192,54 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
                                         .params = params,
                                         .param_count = match->param_count,
                                         .caged = caged,
+                                        .caller = &caller,
                                         .deadline_ms = (uint32_t)route->timeout_ms},
                    x);
+    caller_free(&caller);
+}
+
+/* ---- callbacks ---- */
+
+#define CALLBACKS STR("/callbacks/")
+#define WEBHOOK   STR("/api/payment/webhook") /* the same for a provider that was told this path */
+
+/* "/callbacks/midtrans/x": the channel of that name, or the provider's first one that listens: the
+ * attempt is found by its reference, whoever hears of it. */
+static struct version *find_listener(const struct worker *w, struct str path) {
+    struct str name, rest;
+    if (str_eq(path, WEBHOOK))
+        name = STR("midtrans");
+    else if (str_starts(path, CALLBACKS))
+        (void)str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &rest);
+    else
+        return NULL;
+    struct version *first = NULL;
+    for (size_t i = 0; w->set != NULL && i < w->set->count; i++) {
+        const struct script_entry *e = &w->set->entries[i]; /* deleted ones serve what is open */
+        if (e->version->kind != KIND_CHANNEL || !manifest_has(e->version->manifest, "notify"))
+            continue;
+        if (str_eq(str_of(e->version->name), name)) return e->version;
+        if (first == NULL && str_eq(str_of(e->version->manifest->provider), name))
+            first = e->version;
+    }
+    return first;
+}
+
+static bool callback_handle(struct worker *w, struct http_exchange *x) {
+    struct version *listener = find_listener(w, x->path);
+    if (listener == NULL) return false;
+    if (!str_eq(x->method, STR("POST"))) {
+        struct http_header allow = {STR("Allow"), STR("POST")};
+        admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("callbacks are posted"), &allow);
+        return true;
+    }
+    dispatch_route(&(struct route_call){.runtime = w->runtime,
+                                        .services = &w->services,
+                                        .version = listener,
+                                        .path = x->path,
+                                        .caged = true},
+                   x);
+    return true;
 }
 
 #define SANDBOX STR(ENGINE_SANDBOX)
@@ -207,6 +265,7 @@ void worker_handle(struct http_exchange *x, void *data) {
         admin_problem(x, PROBLEM_UNAVAILABLE, STR("the scripts are being loaded"), NULL);
         return;
     }
+    if (callback_handle(w, x)) return;
     struct str path = x->path;
     const struct simulator *simulator = find_simulator(w, x->path, &path);
     struct route_match match;

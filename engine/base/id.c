@@ -1,13 +1,14 @@
 #include "base/id.h"
 
 #include "base/ensure.h"
+#include "base/err.h"
 
 #include <string.h>
 
 static const char ALPHABET[] = "0123456789abcdefghjkmnpqrstvwxyz";
 
 /* Writes all bits of data, 5 at a time from the left; the last character is filled up with 0. */
-static void encode(char *out, const uint8_t *data, size_t n) {
+void id_encode(char *out, const uint8_t *data, size_t n) {
     uint32_t bits = 0;
     int held = 0;
     for (size_t i = 0; i < n; i++) {
@@ -22,6 +23,23 @@ static void encode(char *out, const uint8_t *data, size_t n) {
     *out = '\0';
 }
 
+int id_decode(struct str text, uint8_t *out, size_t n) {
+    uint32_t bits = 0;
+    int held = 0;
+    size_t done = 0;
+    if (text.n != (n * 8 + 4) / 5) return E_SYNTAX;
+    for (size_t i = 0; i < text.n; i++) {
+        const char *at = text.p[i] == '\0' ? NULL : strchr(ALPHABET, text.p[i]);
+        if (at == NULL) return E_SYNTAX;
+        bits = bits << 5 | (uint32_t)(at - ALPHABET);
+        held += 5;
+        if (held < 8) continue;
+        held -= 8;
+        out[done++] = (uint8_t)(bits >> held);
+    }
+    return (bits & ((1u << held) - 1)) == 0 ? 0 : E_SYNTAX; /* one text per value */
+}
+
 void id_make(char out[ID_SIZE], const char *prefix, const struct clock *clock, struct rng *rng) {
     size_t n = strlen(prefix);
     ENSURE(n <= ID_PREFIX_MAX);
@@ -31,11 +49,11 @@ void id_make(char out[ID_SIZE], const char *prefix, const struct clock *clock, s
     for (int i = 0; i < 6; i++)
         raw[i] = (uint8_t)(ms >> (40 - 8 * i));
     rng_fill(rng, raw + 6, sizeof raw - 6);
-    encode(out + n, raw, sizeof raw);
+    id_encode(out + n, raw, sizeof raw);
 }
 
 void token_make(char out[TOKEN_SIZE], struct rng *rng) {
     uint8_t raw[20];
     rng_fill(rng, raw, sizeof raw);
-    encode(out, raw, sizeof raw);
+    id_encode(out, raw, sizeof raw);
 }

@@ -6,12 +6,16 @@
 
 #include "base/clock.h"
 #include "base/rng.h"
+#include "base/str.h"
 
 #define ID_PREFIX_MAX 8
 #define ID_SIZE       (ID_PREFIX_MAX + 26 + 1)
 #define TOKEN_SIZE    (32 + 1)
 
 void id_make(char out[ID_SIZE], const char *prefix, const struct clock *clock, struct rng *rng);
+/* The alphabet by itself: 5 bits a character, from the left; `out` has room for the NUL. */
+void id_encode(char *out, const uint8_t *data, size_t n);
+int id_decode(struct str text, uint8_t *out, size_t n); /* E_SYNTAX: not exactly n bytes */
 void token_make(char out[TOKEN_SIZE], struct rng *rng);
 
 #endif

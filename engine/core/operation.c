@@ -36,25 +36,41 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
                     V_STR(op->account), V_STR(op->reference),
                     V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc),
                     V_INT(op->ask_at), V_INT(now)));
+    operation_add_ask(commit, str_of(op->id), op->ask_at, op->ask_backoff, clock, rng);
+}
+
+void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
+                       const struct clock *clock, struct rng *rng) {
     char args[ID_SIZE + 16], unique[ID_SIZE + 8];
-    snprintf(args, sizeof args, "{\"id\":\"%s\"}", op->id);
-    snprintf(unique, sizeof unique, "ask %s", op->id);
+    snprintf(args, sizeof args, "{\"id\":\"%.*s\"}", STR_FMT(id));
+    snprintf(unique, sizeof unique, "ask %.*s", STR_FMT(id));
     job_enqueue(commit,
                 &(struct job_new){.name = STR(OPERATION_ASK_JOB),
                                   .args = str_of(args),
-                                  .due_at = op->ask_at,
-                                  .backoff = op->ask_backoff,
+                                  .due_at = ask_at,
+                                  .backoff = backoff,
                                   .unique = str_of(unique)},
                 clock, rng);
+}
+
+static void add_move(struct commit *commit, struct str id, int64_t generation,
+                     enum operation_state from, enum operation_state to, struct str doc,
+                     const struct clock *clock) {
+    commit_add(commit, OP_OPERATION_MOVE,
+               VALS(V_STR(id), V_INT(generation), V_TEXT(OPERATION_STATES[from].name),
+                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_NULL,
+                    V_INT(clock_now_ms(clock))));
 }
 
 int operation_add_move(struct commit *commit, struct str id, int64_t generation,
                        enum operation_state from, enum operation_state to, struct str doc,
                        const struct clock *clock) {
     if (!states_may(OPERATION_STATES, from, to)) return E_STATE;
-    commit_add(commit, OP_OPERATION_MOVE,
-               VALS(V_STR(id), V_INT(generation), V_TEXT(OPERATION_STATES[from].name),
-                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_NULL,
-                    V_INT(clock_now_ms(clock))));
+    add_move(commit, id, generation, from, to, doc, clock);
     return 0;
+}
+
+void operation_add_doc(struct commit *commit, struct str id, int64_t generation,
+                       enum operation_state state, struct str doc, const struct clock *clock) {
+    add_move(commit, id, generation, state, state, doc, clock);
 }

@@ -51,6 +51,10 @@ struct operation_new {
     struct str ask_backoff; /* how it is asked from then on */
 };
 
+/* The job that asks for an operation until its end is known. */
+void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
+                       const struct clock *clock, struct rng *rng);
+
 /* Adds commit 1 to `commit`: the intent and its ask job. */
 void operation_add_start(struct commit *commit, struct operation_new *op, const struct clock *clock,
                          struct rng *rng);
@@ -59,6 +63,10 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
 int operation_add_move(struct commit *commit, struct str id, int64_t generation,
                        enum operation_state from, enum operation_state to, struct str doc,
                        const struct clock *clock);
+
+/* What it knows changes, its state does not. */
+void operation_add_doc(struct commit *commit, struct str id, int64_t generation,
+                       enum operation_state state, struct str doc, const struct clock *clock);
 
 bool operation_open(enum operation_state state); /* somebody still has to ask */
 

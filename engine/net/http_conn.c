@@ -359,6 +359,7 @@ static void dispatch(struct conn *c, struct work *w) {
     uint64_t took_ms = (clock_mono_ns(loop_clock(s->loop)) - x->first_byte_ns) / 1000000u;
     x->received_ms = clock_now_ms(loop_clock(s->loop)) - (int64_t)took_ms;
     x->user = NULL;
+    x->more[0] = '\0';
     x->answer = NULL; /* the memory of a work is not cleared */
     x->closed = x->eof = NULL;
     w->head_request = str_eq(x->method, STR("HEAD"));

@@ -121,6 +121,7 @@ static int build_head(struct work *w, int status, const struct http_header *head
     }
     if (length < 0 && w->chunked_reply) buf_adds(b, "Transfer-Encoding: chunked\r\n");
     add_date(s);
+    buf_adds(b, w->x.more);
     buf_add(b, "X-Request-Id: ", 14);
     buf_adds(b, w->x.request_id);
     if (w->close_after)

@@ -27,6 +27,7 @@ struct http_exchange {
     bool gone;              /* the peer hung up */
     int64_t received_ms;    /* wall; the provider's deadline counts from the first byte */
     uint64_t first_byte_ns; /* monotonic */
+    char more[160];         /* whole header lines ("Name: value\r\n") that every answer carries */
     void *user;             /* the handler's own */
     /* Set for an exchange that came from no socket (a simulator's): http_reply ends here. */
     void (*answer)(struct http_exchange *x, int status, const struct http_header *headers,

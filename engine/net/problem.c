@@ -109,6 +109,7 @@ void problem_write(struct buf *out, const struct problem *problem) {
              TABLE[code].name, TABLE[code].title, status, TABLE[code].name);
     add_masked(out, "detail", problem->detail);
     add_masked(out, "param", problem->param);
+    add_member(out, "payment_id", problem->payment_id);
     add_member(out, "request_id", problem->request_id);
     buf_addc(out, '}');
 }

@@ -57,6 +57,7 @@ struct problem {
     int status;        /* 0: the code's usual one */
     struct str detail; /* UTF-8; anything else in it is replaced by '?' */
     struct str param;
+    struct str payment_id; /* of the payment that stands in the way */
     struct str request_id;
 };
 

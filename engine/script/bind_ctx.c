@@ -229,7 +229,10 @@ static int l_url(lua_State *L) {
 }
 
 static int l_verify(lua_State *L) {
-    if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) return 0;
+    if (lua_isboolean(L, 1) && lua_toboolean(L, 1)) {
+        context_of(L)->verified = true;
+        return 0;
+    }
     const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     context_of(L)->unverified = true;
     co_refuse(L, why == NULL ? "the signature does not fit" : why);

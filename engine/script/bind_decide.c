@@ -77,6 +77,9 @@ static int l_none(lua_State *L) {
 static int l_deny(lua_State *L) {
     return with_text(L, "deny", "why");
 }
+static int l_review(lua_State *L) {
+    return with_text(L, "review", "why");
+}
 static int l_secret(lua_State *L) {
     const char *name = luaL_checkstring(L, 1);
     size_t n = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
@@ -127,6 +130,8 @@ static const struct bind_fn functions[] = {
     {"secret", l_secret, KINDS_SECRET, "name: string -> secret",
      "in config: a key whose value stays hidden"},
     {"deny", l_deny, KIND_RULE | KIND_TEST, "why: string -> deny", "a risk rule's no"},
+    {"review", l_review, KIND_RULE | KIND_TEST, "why: string -> review",
+     "a risk rule's wait: a person decides"},
     {"allow", value_allow, KIND_RULE | KIND_TEST, "= allow", "a risk rule's yes"},
     {0},
 };

@@ -68,7 +68,9 @@ static void luacheck_root(const struct bind_module *const *modules, struct str r
     luacheck_names(modules, root, kinds, out);
     EACH_MODULE(m, modules) {
         struct str name = str_of((*m)->name);
-        if (!str_eq(root_of((*m)->name), root) || name.n == root.n || !sees(*m, kinds)) continue;
+        if (!str_eq(root_of((*m)->name), root) || name.n == root.n || !sees(*m, kinds) ||
+            !first_of_name(modules, m))
+            continue;
         buf_addf(out, " [\"%s\"] = { fields = {", (*m)->name + root.n + 1);
         luacheck_names(modules, name, kinds, out);
         buf_adds(out, " } },");

@@ -3,6 +3,7 @@
  * own call only: kept in a variable of the script and used later, it raises.
  *
  *     request.method  .path  .query  .body  .peer  .id     as received
+ *     request.merchant  of a route with auth = "merchant": its id
  *     request.headers  table, names in lower case           request.params  of the route's path
  *     request:json()  request:form()  request:args()        the body or the query, taken apart */
 #include "script/bind_request.h"
@@ -94,6 +95,12 @@ static int l_index(lua_State *L) {
     case 6:
         if (str_eq(key, STR("method"))) return push_str(L, x->method), 1;
         if (str_eq(key, STR("params"))) return once_made(L, UV_PARAMS);
+        break;
+    case 8:
+        if (str_eq(key, STR("merchant"))) {
+            if (c->merchant[0] == '\0') return lua_pushnil(L), 1;
+            return lua_pushstring(L, c->merchant), 1;
+        }
         break;
     case 7:
         if (str_eq(key, STR("headers"))) return once_made(L, UV_HEADERS);

@@ -4,6 +4,7 @@
 #define LUWAK_SCRIPT_CONTEXT_H
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/rng.h"
 #include "net/http_server.h"
 #include "script/bind_http.h"
@@ -15,6 +16,8 @@ struct jobs;
 struct token_cache;
 struct config;
 struct grants;
+struct core;
+struct script_set;
 
 struct operation_gate; /* dispatch.h */
 
@@ -22,6 +25,7 @@ struct operation_gate; /* dispatch.h */
 struct script_services {
     struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
     struct store *store;
+    const struct core *core; /* this worker's, with its own generator */
     struct jobs *jobs;
     struct token_cache *tokens;
     const struct clock *clock;
@@ -30,6 +34,7 @@ struct script_services {
     struct worker *worker;
     const struct config *config;
     struct grants *grants; /* NULL: everything declared is allowed (not in production) */
+    struct script_set *(*scripts)(const struct worker *worker); /* that serve now; NULL: none yet */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
@@ -46,6 +51,13 @@ struct param {
 
 enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
+/* What ctx.settle did in this call of a provider: how it may be answered hangs on it. */
+struct callback {
+    bool booked;    /* something is on disk: the provider must not hear that it failed */
+    bool duplicate; /* and was there before */
+    bool orphan;    /* it fits no attempt: the provider shall repeat it */
+};
+
 struct call_context {
     const struct script_services *services;
     const struct version *version;
@@ -61,9 +73,13 @@ struct call_context {
     struct str path;                /* as the script sees it: a simulator's without its prefix */
     const struct param *params;     /* of the route's path */
     size_t param_count;
-    bool unverified;          /* ctx.verify said no: the answer is 401 and nothing changes */
-    struct say *say;          /* one-off scripts: where lines and progress go; or NULL */
-    struct test_script *test; /* a running test; or NULL */
+    char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
+    bool direct;               /* it has provider contracts of its own */
+    struct callback *callback; /* of a channel that a provider calls; or NULL */
+    bool verified;             /* ctx.verify said yes */
+    bool unverified;           /* ctx.verify said no: the answer is 401 and nothing changes */
+    struct say *say;           /* one-off scripts: where lines and progress go; or NULL */
+    struct test_script *test;  /* a running test; or NULL */
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */

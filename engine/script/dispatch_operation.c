@@ -23,33 +23,33 @@ struct operation_run {
     struct loop *loop;
     const char *entry[2];
     bool asking; /* inquire: an end without a decision changes nothing */
-    bool decided;
+    bool decided, not_created;
     enum operation_state to;
     struct buf doc;
+    void (*tell)(const struct operation_decision *decision, void *data); /* or it is written here */
     operation_done_cb done;
     void *data;
 };
 
 /* ---- the gate ---- */
 
-static void gate_mark(struct operation_run *run, struct operation_gate *gate) {
+void operation_mark(struct operation_gate *gate, struct operation_mark *mark, struct str id) {
     if (gate == NULL) return;
-    run->gate = gate;
-    run->mark.id = run->row.id;
+    mark->id = id;
     pthread_mutex_lock(&gate->lock);
-    run->mark.next = gate->first;
-    gate->first = &run->mark;
+    mark->next = gate->first;
+    gate->first = mark;
     pthread_mutex_unlock(&gate->lock);
 }
 
-static void gate_unmark(struct operation_run *run) {
-    if (run->gate == NULL) return;
-    pthread_mutex_lock(&run->gate->lock);
-    struct operation_mark **at = &run->gate->first;
-    while (*at != &run->mark)
+void operation_unmark(struct operation_gate *gate, struct operation_mark *mark) {
+    if (gate == NULL) return;
+    pthread_mutex_lock(&gate->lock);
+    struct operation_mark **at = &gate->first;
+    while (*at != mark)
         at = &(*at)->next;
-    *at = run->mark.next;
-    pthread_mutex_unlock(&run->gate->lock);
+    *at = mark->next;
+    pthread_mutex_unlock(&gate->lock);
 }
 
 bool operation_under_way(struct operation_gate *gate, struct str id) {
@@ -62,7 +62,7 @@ bool operation_under_way(struct operation_gate *gate, struct str id) {
 }
 
 static void run_free(struct operation_run *run) {
-    gate_unmark(run);
+    operation_unmark(run->gate, &run->mark);
     buf_free(&run->doc);
     version_drop(run->version);
     mem_free(run->memory);
@@ -91,6 +91,7 @@ static int take(lua_State *L, int n, void *data) {
             run->entry[0]);
     operation_doc_write(L, &run->row, decision, tag, &run->doc);
     run->to = (enum operation_state)to;
+    run->not_created = strcmp(tag, "not_created") == 0;
     run->decided = true;
     return 0;
 }
@@ -132,29 +133,49 @@ static void write_move(struct operation_run *run) {
     unchanged(run, err); /* it stays as it is, and its ask job stands */
 }
 
-static void finished(const struct call_result *result, void *data) {
-    struct operation_run *run = data;
-    dispatch_count(run->version, result);
-    if (run->decided && result->outcome == CALL_RETURNED) {
-        if (run->to == run->row.state && run->asking)
-            unchanged(run, 0);
-        else
-            write_move(run);
-        return;
-    }
-    bool sent = run->context.http.effect_sent;
+static void tell(struct operation_run *run, const struct operation_decision *decision) {
+    run->tell(decision, run->data);
+    run_free(run);
+}
+
+/* No valid decision: what that comes to. A decision that there was no memory to keep is one that
+ * nobody knows. */
+static void undecided(struct operation_run *run, const char *error) {
+    bool sent = run->context.http.effect_sent || run->decided;
     log_error("operation_undecided", L_STR("operation", run->row.id),
               L_TEXT("function", run->entry[0]), L_TEXT("script", run->version->path),
-              L_BOOL("sent", sent),
-              L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
-    if (run->asking) {
+              L_BOOL("sent", sent), L_TEXT("error", error));
+    if (run->asking && run->tell == NULL) {
         unchanged(run, 0);
         return;
     }
-    run->to = sent ? OPERATION_UNKNOWN : OPERATION_FAILED;
-    buf_clear(&run->doc);
+    run->to = sent || run->asking ? OPERATION_UNKNOWN : OPERATION_FAILED;
+    buf_free(&run->doc);
     operation_doc_undecided(&run->row, sent, &run->doc);
-    write_move(run);
+    if (run->tell == NULL)
+        write_move(run);
+    else
+        tell(run, &(struct operation_decision){
+                      .sent = sent, .to = run->to, .doc = buf_str(&run->doc), .error = error});
+}
+
+static void finished(const struct call_result *result, void *data) {
+    struct operation_run *run = data;
+    dispatch_count(run->version, result);
+    if (!run->decided || result->outcome != CALL_RETURNED)
+        undecided(run, result->text == NULL ? "cancelled" : result->text);
+    else if (run->tell != NULL && run->doc.err != 0)
+        undecided(run, err_text(run->doc.err));
+    else if (run->tell != NULL)
+        tell(run, &(struct operation_decision){.decided = true,
+                                               .sent = run->context.http.effect_sent,
+                                               .not_created = run->not_created,
+                                               .to = run->to,
+                                               .doc = buf_str(&run->doc)});
+    else if (run->to == run->row.state && run->asking)
+        unchanged(run, 0);
+    else
+        write_move(run);
 }
 
 static struct str keep(char **at, struct str s) {
@@ -166,8 +187,9 @@ static struct str keep(char **at, struct str s) {
 }
 
 static int copy_row(struct operation_run *run, const struct operation_row *row) {
-    run->memory = mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n +
-                            row->account.n + row->reference.n + row->doc.n + 7);
+    run->memory =
+        mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n + row->account.n +
+                  row->reference.n + row->doc.n + row->given.n + row->payment.n + 9);
     if (run->memory == NULL) return E_NOMEM;
     char *at = run->memory;
     run->row = (struct operation_row){.id = keep(&at, row->id),
@@ -177,6 +199,9 @@ static int copy_row(struct operation_run *run, const struct operation_row *row) 
                                       .account = keep(&at, row->account),
                                       .reference = keep(&at, row->reference),
                                       .doc = keep(&at, row->doc),
+                                      .given = keep(&at, row->given),
+                                      .payment = keep(&at, row->payment),
+                                      .expires_at = row->expires_at,
                                       .state = row->state,
                                       .generation = row->generation};
     return 0;
@@ -197,7 +222,11 @@ int dispatch_operation(const struct operation_call *call, operation_done_cb done
     run->data = data;
     call_context_init(&run->context, call->services, call->version, run->row.account);
     run->context.http.effect_ok = !run->asking;
-    if (!run->asking) gate_mark(run, call->services->gate);
+    run->tell = call->decided;
+    if (!run->asking && run->tell == NULL) {
+        run->gate = call->services->gate;
+        operation_mark(run->gate, &run->mark, run->row.id);
+    }
     struct call c = {.version = call->version,
                      .entry = run->entry,
                      .data = run,

@@ -1,9 +1,11 @@
 /* One struct per request under way. The exchange outlives it: it is answered exactly once, in
  * `finished`, whatever the script did. */
 #include "base/mem.h"
+#include "core/inbox.h"
 #include "net/problem.h"
 #include "script/bind_request.h"
 #include "script/dispatch_private.h"
+#include "script/manifest.h"
 #include "script/reply.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -23,9 +25,13 @@ struct route_run {
     struct call_context context;
     struct http_exchange *exchange;
     struct version *version;
+    struct runtime *runtime;
+    struct loop *loop;
     const char *entry[4];
     struct reply reply;
     bool caged;
+    struct callback callback;
+    bool troubled;         /* on_trouble is what runs */
     struct param params[]; /* and their bytes behind them */
 };
 
@@ -68,28 +74,121 @@ static void answer_problem(struct http_exchange *x, enum problem_code code, cons
     buf_free(&body);
 }
 
+static void run_free(struct route_run *run) {
+    reply_free(&run->reply);
+    version_drop(run->version);
+    mem_free(run);
+}
+
+static void reply_as_said(struct route_run *run, int status, struct str body) {
+    http_reply(run->exchange, status, run->reply.headers, run->reply.header_count, body);
+}
+
+/* ---- a provider's call: what was booked must not sound like a failure, and the other way round */
+
+static void answer_kept(const struct commit_result *result, void *data) {
+    (void)data;
+    if (result->err != 0)
+        log_warn("callback_answer_not_kept", L_TEXT("error", err_text(result->err)));
+}
+
+/* The bytes that were answered to this body before; false: none. */
+static bool answer_again(struct route_run *run) {
+    struct inbox_list list;
+    struct inbox_row row;
+    if (inbox_find(run->context.services->core, run->context.account, run->exchange->body, &list))
+        return false;
+    bool there = list.count != 0 && inbox_row(&list, 0, &row) == 0 && row.status != 0;
+    if (there) reply_as_said(run, row.status, row.answer);
+    inbox_list_free(&list);
+    return there;
+}
+
+/* Kept after the answer went out: it is for a repeat, nobody waits for it. */
+static void keep_answer(struct route_run *run) {
+    const struct core *core = run->context.services->core;
+    struct inbox_list list;
+    struct inbox_row row;
+    struct commit *c = NULL;
+    if (inbox_find(core, run->context.account, run->exchange->body, &list) != 0) return;
+    if (list.count != 0 && inbox_row(&list, 0, &row) == 0 && row.status == 0 &&
+        commit_new(&c) == 0) {
+        inbox_add_answer(core, c, row.id, run->reply.status, buf_str(&run->reply.body));
+        store_submit(core->store, c, LANE_RESULT, run->loop, answer_kept, NULL);
+    }
+    inbox_list_free(&list);
+}
+
+static int push_trouble(lua_State *L, void *data) {
+    (void)data;
+    script_push_ctx(L);
+    lua_pushliteral(L, "the answer was lost after the money was booked");
+    return 2;
+}
+
+static void finished(const struct call_result *result, void *data);
+
+static void booked_and_failed(struct route_run *run) {
+    reply_free(&run->reply);
+    run->entry[0] = "on_trouble";
+    run->entry[1] = NULL;
+    struct call call = {.version = run->version,
+                        .entry = run->entry,
+                        .data = run,
+                        .push = push_trouble,
+                        .take = take,
+                        .done = finished};
+    bool has = !run->troubled && manifest_has(run->version->manifest, "on_trouble");
+    run->troubled = true;
+    if (has && script_call(run->runtime, &call, NULL) == 0) return;
+    answer_problem(run->exchange, PROBLEM_UNAVAILABLE, "it is booked; try again for the answer");
+    run_free(run);
+}
+
+/* ---- the end ---- */
+
+static void answer_failed(struct route_run *run, const struct call_result *result) {
+    struct http_exchange *x = run->exchange;
+    bool stopping = result->outcome == CALL_CANCELLED;
+    answer_problem(x, stopping ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL_ERROR,
+                   stopping ? "try again" : "the request failed here; its id is in our log");
+}
+
+static void answer_returned(struct route_run *run) {
+    const struct callback *c = &run->callback;
+    int status = run->reply.status;
+    if (c->orphan && !c->booked && status < 300) {
+        answer_problem(run->exchange, PROBLEM_UNAVAILABLE, "this is not known here yet");
+    } else if (!c->duplicate || !answer_again(run)) {
+        if (c->booked) keep_answer(run);
+        reply_as_said(run, status, buf_str(&run->reply.body));
+    }
+}
+
 static void finished(const struct call_result *result, void *data) {
     struct route_run *run = data;
     struct http_exchange *x = run->exchange;
+    bool good = result->outcome == CALL_RETURNED;
     dispatch_count(run->version, result);
-    if (run->context.unverified) { /* however it ended */
-        answer_problem(x, PROBLEM_UNAUTHORIZED, "the request is not verified");
-    } else if (result->outcome == CALL_RETURNED) {
-        http_reply(x, run->reply.status, run->reply.headers, run->reply.header_count,
-                   buf_str(&run->reply.body));
-    } else {
+    if (!good && !run->context.unverified) {
         char script[320];
         snprintf(script, sizeof script, "%s@%.12s", run->version->path, run->version->id);
         log_error("route_failed", L_TEXT("request", x->request_id), L_TEXT("script", script),
                   L_STR("method", x->method), L_STR("path", run->context.path),
                   L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
-        bool stopping = result->outcome == CALL_CANCELLED;
-        answer_problem(x, stopping ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL_ERROR,
-                       stopping ? "try again" : "the request failed here; its id is in our log");
     }
-    reply_free(&run->reply);
-    version_drop(run->version);
-    mem_free(run);
+    bool failed = !good || (run->reply.status >= 400 && run->reply.status < 500);
+    if (run->callback.booked && failed && (!run->troubled || !good)) {
+        booked_and_failed(run);
+        return;
+    }
+    if (run->context.unverified) /* however it ended */
+        answer_problem(x, PROBLEM_UNAUTHORIZED, "the request is not verified");
+    else if (good)
+        answer_returned(run);
+    else
+        answer_failed(run, result);
+    run_free(run);
 }
 
 /* The router and its match go with the next script set, or with the caller: everything is copied.
@@ -124,9 +223,20 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     c->path = route->path;
     c->params = run->params;
     c->param_count = route->param_count;
-    run->entry[0] = "routes";
-    run->entry[1] = route->key;
-    run->entry[2] = route->has_run ? "run" : NULL;
+    if (route->caller != NULL) {
+        memcpy(c->merchant, route->caller->merchant, sizeof c->merchant);
+        c->direct = route->caller->direct;
+    }
+    run->runtime = route->runtime;
+    run->loop = runtime_loop(route->runtime);
+    if (route->version->kind == KIND_CHANNEL) c->callback = &run->callback;
+    if (route->key == NULL) {
+        run->entry[0] = "notify";
+    } else {
+        run->entry[0] = "routes";
+        run->entry[1] = route->key;
+        run->entry[2] = route->has_run ? "run" : NULL;
+    }
     struct call call = {.version = route->version,
                         .entry = run->entry,
                         .deadline_ms = route->deadline_ms,

@@ -8,9 +8,12 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "base/nearest.h"
+#include "script/payment_facts.h"
 #include "script/runtime.h"
 
 #include <stdio.h>
+
+enum { RULE_PRIORITY = 100 }; /* of a rule that names none */
 
 struct manifest_memory {
     struct manifest_memory *next;
@@ -394,6 +397,29 @@ static void check_backoff(struct manifest_reader *r, const char *field, struct b
     if (backoff_check(b, &why) != 0) manifest_problem(r, field, "%s", why.text);
 }
 
+/* A rule in another rule's folder would be looked for where it is not; a fact that nobody counts
+ * would fail it at its first payment. */
+static void check_rule(struct manifest_reader *r) {
+    static const struct {
+        const char *folder, *kind;
+        unsigned rules;
+    } FOLDERS[] = {{"rules/fees/", "fee", 1u << RULE_FEE},
+                   {"rules/routing/", "routing", 1u << RULE_ROUTING},
+                   {"rules/risk/", "risk", 1u << RULE_RISK},
+                   {"rules/policy/", "policy", 1u << RULE_POLICY | 1u << RULE_HOLIDAYS}};
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++)
+        if (str_starts(str_of(r->v->path), str_of(FOLDERS[i].folder)) && r->m->rule != RULE_NONE &&
+            (FOLDERS[i].rules & 1u << r->m->rule) == 0)
+            manifest_problem(r, "kind", "expected \"%s\" in %s", FOLDERS[i].kind,
+                             FOLDERS[i].folder);
+    for (size_t i = 0; i < r->m->facts.count; i++)
+        if (!payment_fact_known(str_of(r->m->facts.at[i])))
+            manifest_problem(r, "facts",
+                             "\"%.60s\" is nothing we count; expected payments_per_customer_1h, "
+                             "payments_per_merchant_5m and the like",
+                             r->m->facts.at[i]);
+}
+
 static void check_whole(struct manifest_reader *r) {
     struct manifest *m = r->m;
     if (m->api != 0 && m->api != SCRIPT_API)
@@ -418,6 +444,7 @@ static void check_whole(struct manifest_reader *r) {
         manifest_problem(r, "lookup",
                          "is missing; a charge without an answer is asked for by "
                          "\"ours\" or \"theirs\" reference");
+    if (m->kind == KIND_RULE) check_rule(r);
     check_backoff(r, "poll", &m->poll);
     check_backoff(r, "backoff", &m->backoff);
 }
@@ -445,6 +472,7 @@ static int look(lua_State *L, void *data) {
             }
         lua_pop(L, 1);
     }
+    if (r->v->kind == KIND_RULE) r->m->priority = RULE_PRIORITY;
     read_fields(r, fields, "", 1);
     check_whole(r);
     return r->problems == 0 ? 0 : E_SCRIPT;

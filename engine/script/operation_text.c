@@ -20,8 +20,13 @@ static void set_str(lua_State *L, const char *key, struct str s) {
 
 void operation_push(lua_State *L, const struct operation_row *row) {
     luaL_checkstack(L, 8, NULL);
-    if (json_decode_push(L, row->doc) != 1)
+    if (json_decode_push(L, row->given.n != 0 ? row->given : row->doc) != 1)
         luaL_error(L, "operation %s: its document is damaged", row->id.p);
+    if (row->payment.n != 0) set_str(L, "payment", row->payment);
+    if (row->expires_at != 0) {
+        lua_pushinteger(L, row->expires_at);
+        lua_setfield(L, -2, "expires_at");
+    }
     set_str(L, "id", row->id);
     set_str(L, "kind", row->kind);
     set_str(L, "reference", row->reference);

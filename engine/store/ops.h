@@ -20,7 +20,7 @@ enum store_op {
         OP_COUNT_
 };
 
-#define OP_FIELDS_MAX 12
+#define OP_FIELDS_MAX 28
 
 struct op_field {
     struct str name;

@@ -48,6 +48,116 @@
     X(OPERATION_MOVE, "operation_move",                                                          \
       "id:text generation:int from:text to:text doc:blob ask_at:time? now:time",                 \
       "moves it if status and generation still stand; returns the new generation")               \
+    /* payments: what core/ decides, written down; each change is guarded by its generation */   \
+    X(MERCHANT_PUT, "merchant_put",                                                              \
+      "id:text name:text kind:text status:text rate:int allow:text now:time",                    \
+      "adds or changes a merchant: collect or direct, active or suspended")                      \
+    X(API_KEY_ADD, "api_key_add",                                                                \
+      "id:text merchant:text hash:blob sealed:blob mode:text label:text now:time",               \
+      "adds an API key: sealed, found by its hash")                                              \
+    X(API_KEY_REVOKE, "api_key_revoke", "id:text merchant:text now:time",                        \
+      "ends an API key; the guard fails if it has ended")                                        \
+    X(ACCOUNT_PUT, "account_put",                                                                \
+      "name:text provider:text merchant:text? environment:text config:blob now:time",            \
+      "adds or changes a provider account")                                                      \
+    X(PERSON_ADD, "person_add", "id:text merchant:text key:blob data:blob now:time",             \
+      "keeps personal data, sealed with its own key")                                            \
+    X(PERSON_ERASE, "person_erase", "id:text now:time",                                          \
+      "forgets the key and the data, and the sealed bodies of the person's callbacks")           \
+    X(PAYMENT_ADD, "payment_add",                                                                \
+      "id:text merchant:text order_id:text status:text direct:bool open:bool amount:int "        \
+      "amount_due:int currency:text method:text? channel:text? bank:text? attempt:text? "        \
+      "instructions:blob? fee:blob? fee_version:text? failure:blob? person:text? doc:blob "      \
+      "expires_at:time? now:time",                                                               \
+      "adds a payment; one open or paid payment per order of a merchant")                        \
+    X(PAYMENT_MOVE, "payment_move",                                                              \
+      "id:text generation:int to:text open:bool amount_due:int received:int amount_paid:int "    \
+      "amount_refunded:int refunding:int amount_reversed:int unsettled:int settle_at:time? "     \
+      "method:text? channel:text? bank:text? attempt:text? instructions:blob? fee:blob? "        \
+      "fee_version:text? failure:blob? expires_at:time? paid_at:time? now:time",                 \
+      "moves a payment if its generation still stands")                                          \
+    X(PAYMENT_STANDS, "payment_stands", "id:text generation:int",                                \
+      "guards what follows by the payment's generation")                                         \
+    X(ATTEMPT_ADD, "attempt_add",                                                                \
+      "id:text kind:text script:text version:text account:text reference:text status:text "      \
+      "doc:blob ask_at:time? payment:text amount:int now:time",                                  \
+      "stores the intent of an operation on a payment")                                          \
+    X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
+      "notes what an attempt can be found by; only: by no other of that account")                \
+    X(VIRTUAL_ACCOUNT_ADD, "virtual_account_add",                                                \
+      "id:text merchant:text account:text number:text bank:text script:text version:text "       \
+      "name:text? doc:blob now:time",                                                            \
+      "adds an open virtual account; its number is one active one's per provider account")       \
+    X(VIRTUAL_ACCOUNT_CLOSE, "virtual_account_close", "id:text merchant:text now:time",          \
+      "closes it; the guard fails if it is closed")                                              \
+    X(MOVEMENT_ADD, "movement_add",                                                              \
+      "account:text money_id:text? payment:text? operation:text? amount:int counted:int "        \
+      "held:int why:text source:text paid_at:time now:time",                                     \
+      "notes money that came; its id is unique per provider account")                            \
+    X(MOVEMENT_CLAIM, "movement_claim", "id:int money_id:text", "gives unclaimed money its id")  \
+    X(MOVEMENT_MOVE, "movement_move", "id:int held:int counted:int returned:int",                \
+      "moves that much out of suspense, if so much is held")                                     \
+    X(MOVEMENT_OWN, "movement_own", "id:int payment:text", "gives an orphan to a payment")       \
+    X(REFUND_ADD, "refund_add",                                                                  \
+      "id:text payment:text merchant:text amount:int status:text reason:text? "                  \
+      "destination:blob? operation:text? by:text movement:int? now:time",                        \
+      "adds a refund")                                                                           \
+    X(REFUND_MOVE, "refund_move", "id:text generation:int to:text failure:blob? now:time",       \
+      "moves a refund if its generation still stands")                                           \
+    X(REVERSAL_ADD, "reversal_add",                                                              \
+      "id:text payment:text account:text money_id:text? amount:int counted:int reason:text? "    \
+      "now:time",                                                                                \
+      "notes money that the provider took back")                                                 \
+    X(NOTE_ADD, "note_add", "payment:text what:text detail:blob now:time",                       \
+      "a step of a payment's life that is no event")                                             \
+    /* the ledger */                                                                             \
+    X(LEDGER_POST, "ledger_post",                                                                \
+      "debit:text credit:text amount:int kind:text object:text? now:time",                       \
+      "one transfer; refused where it would overdraw")                                           \
+    X(LEDGER_TAKE, "ledger_take",                                                                \
+      "merchant:text credit:text amount:int kind:text object:text now:time",                     \
+      "from what a merchant has available, the rest from its receivable")                        \
+    X(LEDGER_GIVE, "ledger_give",                                                                \
+      "merchant:text debit:text amount:int kind:text object:text now:time",                      \
+      "to a merchant: first to what it owes, the rest becomes available")                        \
+    X(LEDGER_MIRROR, "ledger_mirror", "object:text kind:text as:text now:time",                  \
+      "takes back all entries of that object and kind")                                          \
+    X(IDEMPOTENCY_TAKE, "idempotency_take",                                                      \
+      "merchant:text path:text key:text hash:blob object:text? status:int? answer:blob? "        \
+      "now:time",                                                                                \
+      "begins a request under its key; exists: somebody did")                                    \
+    X(IDEMPOTENCY_ANSWER, "idempotency_answer",                                                  \
+      "merchant:text path:text key:text status:int answer:blob object:text?",                    \
+      "stores the answer, once")                                                                 \
+    X(IDEMPOTENCY_PURGE, "idempotency_purge", "before:time limit:int",                           \
+      "forgets keys that made nothing")                                                          \
+    X(ENDPOINT_ADD, "endpoint_add",                                                              \
+      "id:text merchant:text url:text secret:blob types:text now:time",                          \
+      "adds a webhook endpoint; it hears what comes from now on")                                \
+    X(ENDPOINT_SET, "endpoint_set",                                                              \
+      "id:text merchant:text url:text types:text state:text now:time",                           \
+      "changes, disables or deletes an endpoint; enabled anew it goes on from now")              \
+    X(ENDPOINT_SECRET, "endpoint_secret",                                                        \
+      "id:text merchant:text secret:blob old:blob old_until:time now:time",                      \
+      "a new secret; the old one lives on until then")                                           \
+    X(ENDPOINT_FAN, "endpoint_fan", "id:text from:int to:int now:time",                          \
+      "makes deliveries of the events from one sequence to another")                             \
+    X(DELIVERY_MOVE, "delivery_move",                                                            \
+      "endpoint:text sequence:int state:text due_at:time status:int? error:text? now:time",      \
+      "how a delivery went: delivered, waiting again, or dead")                                  \
+    X(DELIVERY_AGAIN, "delivery_again", "endpoint:text sequence:int now:time",                   \
+      "delivers once more, as asked by a person")                                                \
+    X(INBOX_ADD, "inbox_add",                                                                    \
+      "account:text key:blob? body:blob? hash:blob state:text reference:text? money_id:text? "   \
+      "amount:int? paid_at:time? payment:text? status:int? answer:blob? now:time",               \
+      "keeps a verified callback, sealed; returns its id")                                       \
+    X(INBOX_MOVE, "inbox_move", "id:int state:text payment:text? now:time",                      \
+      "an orphan found its payment, or its time is over")                                        \
+    X(INBOX_ANSWER, "inbox_answer", "id:int status:int answer:blob now:time",                    \
+      "keeps what was answered, for a repeat")                                                   \
+    X(AUDIT_APPEND, "audit_append",                                                              \
+      "n:int at:time actor:text action:text object:text detail:text prev:blob hash:blob",        \
+      "adds a line that must follow the last one")                                               \
     /* scripts */                                                                                \
     X(SCRIPT_TEXT, "script_text", "hash:text text:blob now:time",                                \
       "keeps a text; again is nothing")                                                          \

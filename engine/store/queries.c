@@ -10,6 +10,29 @@
     "id, kind, script, version, account, reference, status, generation, attempts, doc, ask_at, " \
     "created, updated"
 
+/* core/payment_read.c takes them by position. */
+#define PAYMENT_COLUMNS                                                                      \
+    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
+    "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
+    "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, " \
+    "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "          \
+    "p.expires_at, p.created, p.paid_at"
+#define REFUND_COLUMNS                                                                     \
+    "id, payment, merchant, amount, status, generation, reason, operation, by, movement, " \
+    "failure, created"
+#define MOVEMENT_COLUMNS                                                                        \
+    "id, account, money_id, payment, operation, amount, counted, held, returned, why, source, " \
+    "paid_at, at"
+#define VIRTUAL_ACCOUNT_COLUMNS                                                           \
+    "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.name, v.doc, " \
+    "v.status, v.created, m.kind"
+#define INBOX_COLUMNS                                                                      \
+    "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
+    "status, answer, at"
+#define ENDPOINT_COLUMNS                                                       \
+    "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
+    "failing_since, created"
+
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
     {"meta_all", "SELECT key, value FROM meta ORDER BY key"},
@@ -47,8 +70,139 @@ static struct query BUILT_IN[] = {
     {"operations_to_ask", "SELECT " OPERATION_COLUMNS " FROM operation"
                           " WHERE ask_at IS NOT NULL AND ask_at <= ?1 ORDER BY ask_at LIMIT ?2"},
     {"operation_next_ask", "SELECT min(ask_at) AS ask_at FROM operation WHERE ask_at IS NOT NULL"},
-    {"operations_open", "SELECT " OPERATION_COLUMNS " FROM operation"
-                        " WHERE status IN ('sending', 'processing', 'unknown') ORDER BY id"},
+    {"operations_open",
+     "SELECT " OPERATION_COLUMNS " FROM operation"
+     " WHERE (status = 'sending' OR status = 'processing' OR status = 'unknown') ORDER BY id"},
+    {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
+                     " WHERE id = ?1"},
+    {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},
+    {"api_key_by_hash", "SELECT k.id, k.merchant, k.mode, k.revoked, m.status, m.kind, m.rate,"
+                        " m.allow FROM api_key k JOIN merchant m ON m.id = k.merchant"
+                        " WHERE k.hash = ?1"},
+    {"api_keys", "SELECT id, mode, label, created, revoked, sealed FROM api_key"
+                 " WHERE merchant = ?1 ORDER BY id"},
+    {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
+                    " WHERE name = ?1"},
+    /* the merchant's own, else the shared one */
+    {"account_for", "SELECT name, provider, merchant, environment, config FROM provider_account"
+                    " WHERE provider = ?1 AND environment = ?2 AND (merchant = ?3 OR merchant IS"
+                    " NULL) ORDER BY merchant IS NULL LIMIT 1"},
+    {"accounts", "SELECT name, provider, merchant, environment, updated FROM provider_account"
+                 " ORDER BY name"},
+    {"person_get", "SELECT id, merchant, key, data, created, erased FROM person WHERE id = ?1"},
+    {"payments_of_person", "SELECT id FROM payment WHERE person = ?1 ORDER BY n"},
+    {"payment_get", "SELECT " PAYMENT_COLUMNS " FROM payment p WHERE p.id = ?1"},
+    {"payment_of_order", "SELECT id FROM payment WHERE merchant = ?1 AND order_id = ?2"
+                         " AND closed = 0"},
+    {"payments_of_order", "SELECT id FROM payment WHERE merchant = ?1 AND order_id = ?2"
+                          " ORDER BY n DESC"},
+    {"payment_n", "SELECT n FROM payment WHERE merchant = ?1 AND id = ?2"},
+    /* newest first; before n ?2 (null: from the newest), ?3 at most */
+    {"payments_of_merchant", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
+                             " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
+                             " ORDER BY p.n DESC LIMIT ?3"},
+    /* the same, of one status (?4), order (?5), created from ?6 to before ?7; null: any */
+    {"payments_found", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
+                       " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
+                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.order_id = ?5)"
+                       " AND (?6 IS NULL OR p.created >= ?6) AND (?7 IS NULL OR p.created < ?7)"
+                       " ORDER BY p.n DESC LIMIT ?3"},
+    {"payments_to_expire", "SELECT id, expires_at FROM payment WHERE status = 'pending'"
+                           " AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"},
+    {"payment_next_expiry", "SELECT min(expires_at) AS at FROM payment WHERE status = 'pending'"},
+    {"payments_to_settle", "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
+                           " ORDER BY settle_at LIMIT ?2"},
+    {"attempts_of_payment", "SELECT id, script, version, account, reference, status, generation,"
+                            " doc FROM operation WHERE payment = ?1 AND kind = 'create'"
+                            " ORDER BY id LIMIT ?2"},
+    {"operations_of_payment", "SELECT " OPERATION_COLUMNS ", amount FROM operation"
+                              " WHERE payment = ?1 ORDER BY id"},
+    {"payment_of_reference", "SELECT payment, id FROM operation"
+                             " WHERE account = ?1 AND reference = ?2 AND payment IS NOT NULL"},
+    {"payment_of_operation", "SELECT payment, id FROM operation"
+                             " WHERE id = ?1 AND payment IS NOT NULL"},
+    {"payment_of_key", "SELECT o.payment, o.id FROM operation_key k"
+                       " JOIN operation o ON o.id = k.operation WHERE k.account = ?1"
+                       " AND k.kind = ?2 AND k.value = ?3 ORDER BY k.operation DESC LIMIT 1"},
+    {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+    /* the one that lives, else the last that did */
+    {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
+    {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
+                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
+    {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
+                          " WHERE account = ?1 AND money_id = ?2"},
+    {"movement_get", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE id = ?1"},
+    {"movement_unclaimed", "SELECT id FROM movement WHERE payment = ?1 AND money_id IS NULL"
+                           " AND amount = ?2 ORDER BY id LIMIT 1"},
+    {"movements_of_payment", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE payment = ?1"
+                             " ORDER BY id"},
+    {"movements_held", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE held > 0"
+                       " ORDER BY at LIMIT ?1"},
+    {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
+    {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
+    {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
+                           " ORDER BY n DESC LIMIT ?2"},
+    {"reversal_by_money", "SELECT id, payment, amount FROM reversal"
+                          " WHERE account = ?1 AND money_id = ?2"},
+    {"reversals_of_payment", "SELECT id, account, money_id, amount, counted, reason, at"
+                             " FROM reversal WHERE payment = ?1 ORDER BY id"},
+    {"notes_of_payment", "SELECT what, detail, at FROM note WHERE payment = ?1 ORDER BY id"},
+    {"ledger_balance", "SELECT credits - debits AS balance, debits, credits FROM ledger_account"
+                       " WHERE name = ?1"},
+    {"ledger_accounts", "SELECT name, debits, credits FROM ledger_account ORDER BY name"},
+    {"ledger_of_merchant", "SELECT name, credits - debits AS balance FROM ledger_account"
+                           " WHERE merchant = ?1 ORDER BY name"},
+    {"entries_of", "SELECT e.n, d.name AS debit, c.name AS credit, e.amount, e.kind, e.at"
+                   " FROM ledger_entry e JOIN ledger_account d ON d.n = e.debit"
+                   " JOIN ledger_account c ON c.n = e.credit WHERE e.object = ?1 ORDER BY e.n"},
+    /* newest first; before entry ?2 (null: from the newest) */
+    {"mutations", "SELECT m.entry, e.kind, m.change, m.balance, e.object, e.at FROM mutation m"
+                  " JOIN ledger_entry e ON e.n = m.entry WHERE m.merchant = ?1"
+                  " AND m.entry < coalesce(?2, 9223372036854775807) ORDER BY m.entry DESC"
+                  " LIMIT ?3"},
+    {"idempotency_get", "SELECT hash, object, status, answer, at FROM idempotency"
+                        " WHERE merchant = ?1 AND path = ?2 AND key = ?3"},
+    /* with the topic, for the events' ids */
+    {"merchant_events", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
+                        " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence > ?2"
+                        " ORDER BY e.sequence LIMIT ?3"},
+    {"merchant_event", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
+                       " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence = ?2"},
+    /* of one object (?3), in order */
+    {"events_of_object", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
+                         " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence > ?2"
+                         " AND e.object = ?3 ORDER BY e.sequence LIMIT ?4"},
+    {"merchant_topic", "SELECT id, last FROM topic WHERE name = ?1"},
+    {"endpoint_get", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE id = ?1"},
+    {"endpoints_of_merchant", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"
+                              " AND state <> 'deleted' ORDER BY id DESC"},
+    /* those whose events were not all fanned out yet */
+    {"endpoints_behind", "SELECT p.id, p.merchant, p.cursor, t.last FROM endpoint p JOIN topic t"
+                         " ON t.name = p.merchant WHERE p.state = 'enabled'"
+                         " AND p.cursor < t.last ORDER BY p.id LIMIT ?1"},
+    {"deliveries_due", "SELECT endpoint, sequence, tries, due_at FROM delivery WHERE endpoint = ?1"
+                       " AND state = 'waiting' AND due_at <= ?2 ORDER BY due_at LIMIT ?3"},
+    {"delivery_next", "SELECT min(d.due_at) AS at FROM endpoint p JOIN delivery d"
+                      " ON d.endpoint = p.id AND d.state = 'waiting' WHERE p.state = 'enabled'"},
+    {"delivery_endpoints", "SELECT p.id FROM endpoint p WHERE p.state = 'enabled' AND EXISTS"
+                           " (SELECT 1 FROM delivery d WHERE d.endpoint = p.id"
+                           " AND d.state = 'waiting' AND d.due_at <= ?1) ORDER BY p.id LIMIT ?2"},
+    {"delivery_get", "SELECT endpoint, sequence, state, tries, due_at, status, error FROM delivery"
+                     " WHERE endpoint = ?1 AND sequence = ?2"},
+    {"inbox_by_hash", "SELECT " INBOX_COLUMNS " FROM inbox WHERE account = ?1 AND hash = ?2"
+                      " ORDER BY id LIMIT 1"},
+    {"inbox_by_payment", "SELECT " INBOX_COLUMNS " FROM inbox WHERE payment = ?1 ORDER BY id"},
+    {"orphans_of", "SELECT " INBOX_COLUMNS " FROM inbox WHERE account = ?1 AND reference = ?2"
+                   " AND state = 'orphan' ORDER BY id LIMIT 20"},
+    {"orphans_before", "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND at <= ?1"
+                       " ORDER BY at LIMIT ?2"},
+    {"audit_head", "SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1"},
+    {"audit_after", "SELECT n, at, actor, action, object, detail, prev, hash FROM audit"
+                    " WHERE n > ?1 ORDER BY n LIMIT ?2"},
     {"script_text", "SELECT text FROM script_text WHERE hash = ?1"},
     {"script_history", "SELECT id, path, version, state, parts, at FROM script_version"
                        " WHERE path = ?1 ORDER BY id DESC LIMIT ?2"},

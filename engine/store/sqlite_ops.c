@@ -7,24 +7,9 @@
 
 #include <stdio.h>
 
-#define STEPS_MAX  4
-#define PARAMS_MAX 24
+#define PARAMS_MAX OP_FIELDS_MAX
 
-enum expect {
-    ANY,    /* whatever it changes */
-    ONE,    /* exactly one row changed, else the guard fails */
-    ROW,    /* a row comes back, else the guard fails; it is the operation's value */
-    CHECK_, /* likewise, but it is no value */
-    ENOUGH, /* if a row comes back it is the value and the operation is done */
-};
-
-struct op_step {
-    const char *sql;
-    enum expect expect;
-    const char *guard; /* what to say when it fails */
-};
-
-static const struct op_step STEPS[OP_COUNT_][STEPS_MAX] = {
+static const op_steps OPS_ENGINE[OP_COUNT_] = {
     [OP_META_SET] = {{"INSERT INTO meta VALUES (:key, :value)"
                       " ON CONFLICT (key) DO UPDATE SET value = excluded.value"}},
     [OP_KV_PUT] = {{"INSERT INTO kv (scope, key, value, version)"
@@ -141,6 +126,13 @@ static const struct op_step STEPS[OP_COUNT_][STEPS_MAX] = {
                         " AND value = :value"}},
 };
 
+static const struct op_step *step_of(enum store_op op, size_t i) {
+    if (i == OP_STEPS_MAX) return NULL;
+    const struct op_step *step =
+        OPS_ENGINE[op][0].sql != NULL ? &OPS_ENGINE[op][i] : &OPS_CORE[op][i];
+    return step->sql == NULL ? NULL : step;
+}
+
 struct prepared {
     sqlite3_stmt *stmt;
     unsigned char param[PARAMS_MAX]; /* field index of parameter i + 1 */
@@ -156,7 +148,7 @@ static const char *const WORDS[WORD_COUNT_] = {[WORD_BEGIN] = "BEGIN IMMEDIATE",
 
 struct op_runner {
     sqlite3 *db;
-    struct prepared at[OP_COUNT_][STEPS_MAX];
+    struct prepared at[OP_COUNT_][OP_STEPS_MAX];
     sqlite3_stmt *words[WORD_COUNT_];
 };
 
@@ -170,7 +162,7 @@ int op_runner_new(struct op_runner **out, sqlite3 *db) {
 void op_runner_delete(struct op_runner *runner) {
     if (runner == NULL) return;
     for (size_t op = 0; op < OP_COUNT_; op++)
-        for (size_t i = 0; i < STEPS_MAX; i++)
+        for (size_t i = 0; i < OP_STEPS_MAX; i++)
             sqlite3_finalize(runner->at[op][i].stmt);
     for (size_t i = 0; i < WORD_COUNT_; i++)
         sqlite3_finalize(runner->words[i]);
@@ -190,7 +182,7 @@ int op_say(struct op_runner *runner, enum op_word word) {
 
 static int prepare(struct op_runner *runner, enum store_op op, size_t step) {
     struct prepared *p = &runner->at[op][step];
-    int rc = sqlite3_prepare_v3(runner->db, STEPS[op][step].sql, -1, SQLITE_PREPARE_PERSISTENT,
+    int rc = sqlite3_prepare_v3(runner->db, step_of(op, step)->sql, -1, SQLITE_PREPARE_PERSISTENT,
                                 &p->stmt, NULL);
     if (rc != SQLITE_OK) return rc;
     const struct op_def *def = op_def(op);
@@ -226,7 +218,7 @@ enum went { WENT_ON, WENT_ENOUGH, WENT_GUARD, WENT_WRONG };
 static enum went run_step(struct op_runner *runner, const struct commit_step *step, size_t i,
                           struct returned *r, int *rc) {
     struct prepared *p = &runner->at[step->op][i];
-    const struct op_step *how = &STEPS[step->op][i];
+    const struct op_step *how = step_of(step->op, i);
     *rc = p->stmt == NULL ? prepare(runner, step->op, i) : SQLITE_OK;
     for (int k = 0; k < p->params && *rc == SQLITE_OK; k++) {
         *rc = sqlite_bind(p->stmt, k + 1, &step->values[p->param[k]]);
@@ -255,13 +247,13 @@ static enum went run_step(struct op_runner *runner, const struct commit_step *st
 static int run_op(struct op_runner *runner, const struct commit_step *step, struct commit *commit,
                   int index, struct returned *r, int *rc) {
     char detail[DETAIL_MAX];
-    for (size_t i = 0; i < STEPS_MAX && STEPS[step->op][i].sql != NULL; i++) {
+    for (size_t i = 0; step_of(step->op, i) != NULL; i++) {
         switch (run_step(runner, step, i, r, rc)) {
         case WENT_ON: break;
         case WENT_ENOUGH: return 0;
         case WENT_GUARD:
             snprintf(detail, sizeof detail, "%s: %s", op_def(step->op)->name,
-                     STEPS[step->op][i].guard);
+                     step_of(step->op, i)->guard);
             return commit_failed(commit, E_GUARD, index, detail);
         case WENT_WRONG:
             snprintf(detail, sizeof detail, "%s: %s", op_def(step->op)->name,

@@ -63,6 +63,25 @@ void readers_put(struct readers *readers, struct read *read);
 
 /* ---- operations (sqlite_ops.c) ---- */
 
+#define OP_STEPS_MAX 5
+
+enum op_expect {
+    ANY,    /* whatever it changes */
+    ONE,    /* exactly one row changed, else the guard fails */
+    ROW,    /* a row comes back, else the guard fails; it is the operation's value */
+    CHECK_, /* likewise, but it is no value */
+    ENOUGH, /* if a row comes back it is the value and the operation is done */
+};
+struct op_step {
+    const char *sql;
+    enum op_expect expect;
+    const char *guard; /* what to say when it fails */
+};
+typedef struct op_step op_steps[OP_STEPS_MAX];
+/* How each operation is run: the engine's own (sqlite_ops.c), the core's (sqlite_ops_core.c); an
+ * operation is in one of the two. */
+extern const op_steps OPS_CORE[OP_COUNT_];
+
 struct op_runner; /* the prepared statements of all operations on one connection */
 int op_runner_new(struct op_runner **out, sqlite3 *db);
 void op_runner_delete(struct op_runner *runner);
@@ -165,6 +184,7 @@ static inline struct sqlite_store *sqlite_of(struct store *store) {
 
 extern const char *const SCHEMA_STEPS[]; /* step i brings user_version from i to i + 1 */
 extern const int SCHEMA_STEP_COUNT;
+extern const char SCHEMA_CORE[];         /* step 2 (sqlite_schema_core.c) */
 #define SCHEMA_APPLICATION_ID 0x4c77616b /* "Lwak" */
 
 int sqlite_migrate(struct store *store, const char *folder, struct why *why);

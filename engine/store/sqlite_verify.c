@@ -50,6 +50,102 @@ static const struct invariant INVARIANTS[] = {
      " HAVING count(*) > 0 AND max(number) <> count(*)"},
 };
 
+/* Of files whose schema has them: a backup may be older. */
+#define CORE_SCHEMA 2
+#define CORE_COUNT  (sizeof CORE_INVARIANTS / sizeof CORE_INVARIANTS[0])
+static const struct invariant CORE_INVARIANTS[] = {
+    /* ---- payments ---- */
+    {"payments: what was received and what counts is what movements say",
+     "SELECT p.id FROM payment p LEFT JOIN (SELECT payment, sum(amount) AS amount,"
+     " sum(counted) AS counted FROM movement GROUP BY payment) m ON m.payment = p.id"
+     " WHERE p.received <> coalesce(m.amount, 0) OR p.amount_paid <> coalesce(m.counted, 0)"},
+    {"payments: no more goes back than was paid, and refunds say the same",
+     "SELECT p.id FROM payment p LEFT JOIN (SELECT payment,"
+     " sum(amount * (status = 'success')) AS done,"
+     " sum(amount * (status IN ('pending', 'processing'))) AS open"
+     " FROM refund WHERE movement IS NULL GROUP BY payment) r ON r.payment = p.id"
+     " LEFT JOIN (SELECT payment, sum(counted) AS counted FROM reversal GROUP BY payment) v"
+     " ON v.payment = p.id WHERE p.amount_refunded <> coalesce(r.done, 0)"
+     " OR p.refunding <> coalesce(r.open, 0) OR p.amount_reversed <> coalesce(v.counted, 0)"
+     " OR p.amount_refunded + p.refunding + p.amount_reversed > p.amount_paid"},
+    {"payments: one open or paid payment per order",
+     "SELECT merchant || ' ' || order_id FROM payment"
+     " WHERE status IN ('pending', 'processing', 'success')"
+     " GROUP BY merchant, order_id HAVING count(*) > 1"},
+    {"payments: paid ones have been paid, and by an attempt that succeeded",
+     "SELECT p.id FROM payment p WHERE p.status = 'success' AND (p.amount_paid = 0"
+     " OR p.paid_at IS NULL OR NOT EXISTS (SELECT 1 FROM operation o WHERE o.payment = p.id"
+     " AND o.kind = 'create' AND o.status = 'success'))"},
+    {"payments: nothing is under way that nobody will ask for",
+     "SELECT o.payment || ' ' || o.id FROM operation o WHERE o.payment IS NOT NULL"
+     " AND o.status IN ('sending', 'processing', 'unknown') AND NOT EXISTS (SELECT 1 FROM job j"
+     " WHERE j.unique_key = 'ask ' || o.id AND j.state IN ('waiting', 'running', 'dead'))"},
+    {"movements: each money id once per account",
+     "SELECT account || ' ' || money_id FROM movement WHERE money_id IS NOT NULL"
+     " GROUP BY account, money_id HAVING count(*) > 1"},
+    {"refunds given back in suspense are what movements have returned",
+     "SELECT m.id FROM movement m LEFT JOIN (SELECT movement, sum(amount) AS amount FROM refund"
+     " WHERE movement IS NOT NULL AND status <> 'failed' GROUP BY movement) r"
+     " ON r.movement = m.id WHERE m.returned <> coalesce(r.amount, 0)"},
+    /* ---- the ledger ---- */
+    {"the ledger balances: the sums of entries are the accounts",
+     "SELECT a.name || ': debits ' || a.debits || ', credits ' || a.credits FROM ledger_account a"
+     " LEFT JOIN (SELECT debit AS n, sum(amount) AS s FROM ledger_entry GROUP BY debit) d"
+     " ON d.n = a.n LEFT JOIN (SELECT credit AS n, sum(amount) AS s FROM ledger_entry"
+     " GROUP BY credit) c ON c.n = a.n"
+     " WHERE a.debits <> coalesce(d.s, 0) OR a.credits <> coalesce(c.s, 0)"
+     " UNION ALL SELECT 'debits ' || sum(debits) || ', credits ' || sum(credits)"
+     " FROM ledger_account HAVING sum(debits) <> sum(credits)"},
+    {"the ledger: nobody has less than nothing",
+     "SELECT name || ': ' || (credits - debits) FROM ledger_account"
+     " WHERE floor = 1 AND debits > credits"},
+    {"the ledger: the entries have no gap",
+     "SELECT 'head ' || max(n) || ', but ' || count(*) || ' entries' FROM ledger_entry"
+     " HAVING count(*) > 0 AND max(n) <> count(*)"},
+    {"the ledger: what waits for T+n is what payments say",
+     "SELECT a.name || ': ' || (a.credits - a.debits) || ', payments ' || coalesce(p.s, 0)"
+     " FROM ledger_account a LEFT JOIN (SELECT merchant, sum(unsettled) AS s FROM payment"
+     " GROUP BY merchant) p ON p.merchant = a.merchant"
+     " WHERE a.name GLOB 'merchant_payable.pending:*' AND a.credits - a.debits"
+     " <> coalesce(p.s, 0)"},
+    {"the ledger: what is put aside is what refunds under way say",
+     "SELECT 'set aside ' || a.s || ', refunds ' || r.s FROM"
+     " (SELECT coalesce(sum(credits - debits), 0) AS s FROM ledger_account"
+     " WHERE name IN ('refund_clearing', 'memo_clearing')) a,"
+     " (SELECT coalesce(sum(amount), 0) AS s FROM refund"
+     " WHERE status IN ('pending', 'processing')) r WHERE a.s <> r.s"},
+    /* what movements hold, and what unfinished payments were paid in part; less what providers
+     * took back that had been refunded before */
+    {"the ledger: suspense is what movements hold and payments wait for",
+     "SELECT 'suspense ' || a.s || ', expected ' || (m.s + p.s - v.s) FROM"
+     " (SELECT coalesce(sum(credits - debits), 0) AS s FROM ledger_account"
+     " WHERE name IN ('suspense', 'memo_suspense')) a,"
+     " (SELECT coalesce(sum(held), 0) AS s FROM movement) m,"
+     " (SELECT coalesce(sum(amount_paid - amount_refunded - refunding - amount_reversed), 0) AS s"
+     " FROM payment WHERE status <> 'success') p,"
+     " (SELECT coalesce(sum(amount - counted), 0) AS s FROM reversal) v"
+     " WHERE a.s <> m.s + p.s - v.s"},
+    {"mutations: a running balance without a jump",
+     "SELECT merchant || ' entry ' || entry FROM (SELECT merchant, entry, change, balance,"
+     " coalesce(lag(balance) OVER (PARTITION BY merchant ORDER BY entry), 0) AS before"
+     " FROM mutation) WHERE balance <> before + change"},
+    {"mutations: the last one is what the merchant has",
+     "SELECT m.merchant FROM (SELECT merchant, sum(change) AS s FROM mutation GROUP BY merchant) m"
+     " LEFT JOIN (SELECT merchant, sum(credits - debits) AS s FROM ledger_account"
+     " WHERE merchant IS NOT NULL GROUP BY merchant) a ON a.merchant = m.merchant"
+     " WHERE m.s <> coalesce(a.s, 0)"},
+    /* ---- in and out ---- */
+    {"persons: what is erased has no key and no data",
+     "SELECT id FROM person WHERE erased IS NOT NULL AND (key IS NOT NULL OR data IS NOT NULL)"},
+    {"webhooks: no endpoint is ahead of its merchant's events",
+     "SELECT p.id FROM endpoint p LEFT JOIN topic t ON t.name = p.merchant"
+     " WHERE p.cursor > coalesce(t.last, 0)"},
+    {"the audit log has no gap, and each line follows the one before",
+     "SELECT 'line ' || n FROM (SELECT n, prev, lag(hash) OVER (ORDER BY n) AS before,"
+     " row_number() OVER (ORDER BY n) AS want FROM audit)"
+     " WHERE n <> want OR prev <> coalesce(before, x'')"},
+};
+
 bool sqlite_check_starved(const char *text) {
     const char *code = text == NULL ? NULL : strstr(text, "error code=");
     int rc = code == NULL ? 0 : atoi(code + strlen("error code="));
@@ -97,6 +193,11 @@ int sqlite_check(sqlite3 *db, const struct store_report *report) {
                NULL));
     for (size_t i = 0; i < sizeof INVARIANTS / sizeof INVARIANTS[0]; i++)
         worse(&err, look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL));
+    int64_t schema = 0;
+    int rc = sqlite_int(db, "PRAGMA user_version", &schema);
+    worse(&err, sqlite_err(rc));
+    for (size_t i = 0; schema >= CORE_SCHEMA && i < CORE_COUNT; i++)
+        worse(&err, look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL));
     return err;
 }
 

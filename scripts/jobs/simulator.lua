@@ -6,8 +6,8 @@ return {
   kind = "repeatable",
   backoff = { first = "5s", factor = 2, max = "1m", tries = 20 },
   run = function(job)
-    local url = "http://luwak.simulated/sandbox/" .. job.args.provider .. "/_due/" .. job.args.id
-    local answer, why = http.post { url = url, timeout = "30s" }
+    local what = { name = job.args.name, arg = job.args.arg }
+    local answer, why = http.post { url = "http://luwak.simulated/sandbox/" .. job.args.provider .. "/_due", json = what, timeout = "30s" }
     if not answer or answer.status >= 300 then error(why or "the simulator answered " .. answer.status) end
   end,
 }

@@ -79,7 +79,8 @@ end
 
 local function failure_of(t)
   if t.transaction_status == "failure" then return "BANK_UNAVAILABLE" end
-  return t.fraud_status == "deny" and "FRAUD_DETECTED" or "CARD_DECLINED"
+  if t.fraud_status == "deny" then return "FRAUD_DETECTED" end
+  return t.payment_type == "credit_card" and "CARD_DECLINED" or "PROVIDER_ERROR"
 end
 
 -- A transaction as our decision about the charge.
@@ -144,7 +145,7 @@ end
 
 -- What is left until the payment's end; Midtrans takes 20 seconds at least.
 local function expiry(ctx, op)
-  local seconds = op.expires_at and (op.expires_at - ctx.now()) // 1000 or op.input.expires_in
+  local seconds = op.input.expires_at and (op.input.expires_at - ctx.now()) // 1000 or op.input.expires_in
   return seconds and { expiry_duration = math.max(20, seconds), unit = "second" } or nil
 end
 
@@ -204,6 +205,7 @@ local function inquire_refund(ctx, op)
   return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
 end
 
+-- "direct" is what GoPay documents; for QRIS the reference names no other path.
 local function refund(ctx, op)
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
     url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/refund/online/direct"),
@@ -253,16 +255,22 @@ function midtrans.notify(ctx, req)
   local t = truth(ctx, note, attempt)
   if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
   local word = word_of(t)
-  local paid = attempt and attempt.status == "success"
-  if word == "failed" and (paid or t.settlement_time) then word = "reversed" end -- the bank took it back
   if word == nil or word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
   if t.transaction_status == "partial_chargeback" then log.error("partial_chargeback", { order = t.order_id }) end
-  local amount = amount_of(t)
-  if not amount and (word == "success" or word == "reversed") then error("gross_amount is no amount in rupiah") end
-  local money = word == "success" or word == "reversed"
-  local verdict = ctx.settle { reference = t.order_id, status = word, money_id = money and t.transaction_id or nil,
-    amount = money and amount or nil, paid_at = money and at(t.settlement_time) or nil,
-    category = word == "failed" and failure_of(t) or nil, code = word == "failed" and t.transaction_status or nil }
+  local verdict
+  if word == "failed" or word == "expired" or word == "cancelled" then
+    verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
+      code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
+  end
+  -- A deny may come after settlement: the bank took it back. Where nothing had come, the core refuses
+  -- the reversal; either way a settlement that is heard of later finds no open attempt, and we ask.
+  if t.transaction_status == "deny" and verdict ~= "not_found" then word = "reversed" end
+  if word == "success" or word == "reversed" then
+    local amount = amount_of(t)
+    if not amount then error("gross_amount is no amount in rupiah") end
+    verdict = ctx.settle { reference = t.order_id, status = word, money_id = t.transaction_id, amount = amount,
+      paid_at = at(t.settlement_time), message = word == "reversed" and "taken back by the bank" or nil }
+  end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })
 end
 

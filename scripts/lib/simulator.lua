@@ -6,7 +6,7 @@
 --     provider = "acme", title = "Acme",
 --     keys  = { "order_id" },                    what `match` may name, besides order_id
 --     words = { "refused" },                     those that make sense here, besides reset; nil: all
---     retry = function(status, tried) end,       ms until a callback goes again; nil: never
+--     retry = function(status, tried) end,       ms until a callback goes again (status 0: no answer); nil: never
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
 --     later = { expire = function(ctx, arg) end },
@@ -127,6 +127,25 @@ end
 function simulator.late(ctx, facts) return take(ctx, { "late" }, facts) ~= nil end
 function simulator.denied(ctx, facts) return take(ctx, { "deny_after_settlement" }, facts) ~= nil end
 
+---- the payment that a payer looks at: the demo merchant's, by its id or order id; nil: none ----
+
+function simulator.payment(ctx, ref)
+  local path = ref:find "^pay_" and "/v1/payments/" .. form.escape(ref) or "/v1/payments?limit=1&order_id=" .. form.escape(ref)
+  local answer = ctx.http.get { url = simulator.HOME .. path, basic = { "sk_test_demo", "" } }
+  local body = answer and answer.status == 200 and answer:json()
+  local payment = body and (body.object == "list" and body.data[1] or body.object == "payment" and body)
+  return type(payment) == "table" and payment or nil
+end
+
+-- What the provider knows it by: the attempt that can be paid, else the first one.
+local function reference_of(payment)
+  local found
+  for _, attempt in ipairs(payment and payment.attempts or {}) do
+    if not found or attempt.status == "pending" then found = attempt.reference end
+  end
+  return found
+end
+
 ---- what was made, newest first ----
 
 function simulator.remember(ctx, key)
@@ -237,10 +256,8 @@ function simulator.new(spec)
     remember = simulator.remember, recent = simulator.recent, update = simulator.update, read = simulator.read }
 
   -- Runs spec.later[name](ctx, arg) at a time of the engine's clock, also after a restart.
-  function sim.later(ctx, at, name, arg)
-    local id = crypto.uuid()
-    ctx.store.put("later " .. id, json.encode { name = name, arg = arg, at = at })
-    assert(jobs.enqueue("simulator", { provider = spec.provider, id = id }, { at = at }))
+  function sim.later(_, at, name, arg)
+    assert(jobs.enqueue("simulator", { provider = spec.provider, name = name, arg = arg }, { at = at }))
   end
 
   local function post(ctx, cb)
@@ -248,17 +265,25 @@ function simulator.new(spec)
     return { url = cb.url, status = answer and answer.status, error = why, body = cb.body }
   end
 
-  -- Sends once; what fails goes again as the provider's own schedule has it.
+  -- Sends once. That it goes again is on disk before: a provider does not forget because the one it
+  -- calls has died. "told ID": it need not.
   local function send(ctx, cb, first)
+    local wait, id = spec.retry(0, cb.tried), crypto.uuid()
+    if wait then
+      sim.later(ctx, ctx.now() + wait, "callback", { id = id, url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+    end
     local said = post(ctx, first or cb)
     local status = said.status or 0
-    if status >= 200 and status < 300 then return said end
-    local wait = spec.retry(status, cb.tried)
-    if wait then
-      sim.later(ctx, ctx.now() + wait, "callback", { url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+    if status >= 200 and status < 300 or not spec.retry(status, cb.tried) then
+      if wait then ctx.store.put("told " .. id, "") end
+    else
+      said.again_in_ms = wait
     end
-    said.again_in_ms = wait
     return said
+  end
+
+  local function send_again(ctx, cb)
+    if not ctx.store.get("told " .. cb.id) then send(ctx, cb) end
   end
 
   local function release(ctx)
@@ -296,6 +321,8 @@ function simulator.new(spec)
 
   local function pay(ctx, want)
     local made, status, why = spec.pay(ctx, want.pay, want.amount)
+    local reference = status == 404 and want.pay:find "^pay_" and reference_of(simulator.payment(ctx, want.pay))
+    if reference then made, status, why = spec.pay(ctx, reference, want.amount) end
     if made then return reply(200, made) end
     if status == 400 then return bad("amount", why) end
     if status == 404 then return bad("pay", why or "nothing bears this reference") end
@@ -330,15 +357,12 @@ function simulator.new(spec)
     return order(ctx, want)
   end
 
-  -- From the job "simulator": at least once, never before its time.
+  -- From the job "simulator", at least once: a crash in between does it again, as a provider would.
   local function due(ctx, request)
-    local key = "later " .. request.params.id
-    local text, version = ctx.store.get(key)
-    if not text then return reply(200, { done = false }) end
-    local what = json.decode(text)
-    if what.at > ctx.now() then return reply(409, { due_in_ms = what.at - ctx.now() }) end
-    if what.name == "callback" then send(ctx, what.arg) else spec.later[what.name](ctx, what.arg) end
-    ctx.store.cas(key, nil, version) -- after: a crash in between does it again, as a provider would
+    local what = json.decode(request.body)
+    local run = type(what) == "table" and (what.name == "callback" and send_again or spec.later[what.name])
+    if not run then return bad("name", "there is no such thing to do later") end
+    run(ctx, what.arg)
     return reply(200, { done = true })
   end
 
@@ -346,7 +370,7 @@ function simulator.new(spec)
 
   function sim.routes(routes)
     routes["POST /_control"] = control
-    routes["POST /_due/:id"] = due
+    routes["POST /_due"] = due
     routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end

@@ -11,7 +11,6 @@ local simulator = require "simulator"
 local rules = require "sandbox_midtrans"
 
 local TYPES, table_or = rules.TYPES, rules.table_or
-local OFFICIAL = "https://api.sandbox.midtrans.com"
 local MERCHANT = "G812785002"
 local LATE_BY = 3600000 -- behind every channel's grace
 local FREE = { cancel = true, expire = true, deny = true, failure = true } -- the order id may be used again
@@ -199,7 +198,7 @@ local function paid(ctx, id, amount, late)
 end
 
 local function pay(ctx, ref, amount)
-  local tx = find(ctx, ref) or find(ctx, ctx.store.get("ref " .. ref) or "")
+  local tx = find(ctx, ctx.store.get("ref " .. ref) or ref) -- the newest that bears it
   if not tx then return nil, 404 end
   local facts = facts_of(tx)
   local late = simulator.late(ctx, facts)
@@ -312,8 +311,7 @@ local function charge(ctx, request, want)
     amount = want.transaction_details.gross_amount, made_at = at, expires_at = (from or at) + lasts, refunded = 0,
     refunds = json.array {}, urls = urls(request), custom_field1 = want.custom_field1, custom_field2 = want.custom_field2,
     custom_field3 = want.custom_field3 }
-  local host = request.headers.host
-  tx.base = host and host ~= "api.sandbox.midtrans.com" and "http://" .. host .. "/sandbox/midtrans" or OFFICIAL
+  tx.base = ctx.url "/sandbox/midtrans" -- where a person's browser finds it, not Midtrans' own host
   local n = simulator.remember(ctx, tx.transaction_id)
   local more = {}
   if tx.payment_type == "bank_transfer" then

@@ -4,7 +4,6 @@
 -- id}, or {"pay": account number, "amount": n}.
 local simulator = require "simulator"
 
-local MERCHANT = { "sk_test_demo", "" }
 local LATE_BY = 3600000
 local sim
 
@@ -28,18 +27,10 @@ local function paid(ctx, m)
   return { va_number = m.va_number, amount = m.amount, money_id = m.money_id, callbacks = said }
 end
 
--- The payment that a payer would look at; nil: none of that name.
-local function payment(ctx, ref)
-  local path = ref:find "^pay_" and "/v1/payments/" .. form.escape(ref) or "/v1/payments?limit=1&order_id=" .. form.escape(ref)
-  local answer = ctx.http.get { url = simulator.HOME .. path, basic = MERCHANT }
-  local body = answer and answer.status == 200 and answer:json()
-  local p = body and (body.object == "list" and body.data[1] or body.object == "payment" and body)
-  return type(p) == "table" and type(p.instructions) == "table" and p.instructions.va_number and p or nil
-end
-
 local function pay(ctx, ref, amount)
   if ref:find "^%d+$" and amount then return paid(ctx, { va_number = ref, amount = amount, facts = {} }) end
-  local p = payment(ctx, ref)
+  local p = simulator.payment(ctx, ref)
+  p = p and type(p.instructions) == "table" and p.instructions.va_number and p
   if not p and ref:find "^%d+$" then return nil, 400, "an account number alone does not say how much" end
   if not p then return nil, 404, "no payment of the demo merchant with an account number" end
   local facts = { order_id = p.order_id, payment_id = p.id }

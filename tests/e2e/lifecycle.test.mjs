@@ -2,7 +2,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { LUWAK, cleanEnv, luwak, temporary } from './luwak.mjs'
 import { Server, root, until } from './server.mjs'
@@ -151,6 +151,15 @@ test('a file name that is not UTF-8 is called that', async () => {
   assert.match((await s.logged('script_broken')).error, /scripts\/api\/b.*: the file's name is not UTF-8: rename it/)
   assert.equal((await s.get('/v1/ping')).status, 200)
   await s.stop()
+})
+
+test("what has a script's name but is no file is told, and holds nobody up", () => {
+  const dir = makeRoot({ 'channels/keep.txt': '' })
+  symlinkSync('loop_va.lua', join(dir, 'channels/loop_va.lua'))
+  symlinkSync('/dev/zero', join(dir, 'channels/zero_va.lua'))
+  const r = luwak(['check', '--root', dir])
+  assert.equal(r.code, 1)
+  assert.match(r.out, /^channels\/loop_va.lua: cannot open: Too many levels of symbolic links\nchannels\/zero_va.lua: is no regular file\n/)
 })
 
 test('serve says what its root lacks; the first page names the address it was asked at', async () => {

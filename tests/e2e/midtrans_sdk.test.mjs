@@ -6,6 +6,7 @@ import { execFileSync } from 'node:child_process'
 import { createRequire } from 'node:module'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { runInNewContext } from 'node:vm'
 import { temporary } from './luwak.mjs'
 import { Server, root } from './server.mjs'
 
@@ -20,6 +21,7 @@ const signatureOf = n => sha512(n.order_id + n.status_code + n.gross_amount + KE
 // Hears notifications and answers them with the status in the path.
 const HEAR = `return { api = 1, routes = { ["POST /hear/:status"] = { auth = "none", run = function(req)
   log.info("heard", { status = req.params.status, body = req.body, agent = req.headers["user-agent"], ms = time.now() })
+  if req.params.status == "299" then engine.sleep "1s" end
   return tonumber(req.params.status), "", req.params.status == "301" and { Location = "/elsewhere" } or nil
 end } } }`
 
@@ -225,6 +227,9 @@ test('what is wrong with a request is said', async () => {
   await bad({ payment_type: t, bank_transfer, transaction_details: d, custom_expiry: { expiry_duration: 1, unit: 'week' } }, /custom_expiry/)
   await bad({ payment_type: 'echannel', transaction_details: d, echannel: { bill_info1: 'longer than ten', bill_info2: 'b' } }, /bill_info1/)
   await refused(402, core.charge({ payment_type: 'seashells', transaction_details: d }))
+  const from = await core.charge({ payment_type: t, bank_transfer, transaction_details: { ...d, order_id: order() }, custom_expiry: { order_time: '2036-12-07 11:54:12 +0700', expiry_duration: 90 } })
+  assert.equal(from.expiry_time, '2036-12-07 13:24:12')
+  await bad({ payment_type: t, bank_transfer, transaction_details: d, custom_expiry: { order_time: 'noon', expiry_duration: 90 } }, /order_time/)
   const good = { order_id: 'A-z_0~9.' + order(), gross_amount: 1000 }
   await core.charge({ payment_type: t, bank_transfer, transaction_details: good, item_details: [{ price: 600, quantity: 2 }, { price: -200, quantity: 1 }] })
 
@@ -426,16 +431,41 @@ test('the page lists what was made, newest first', async () => {
   const newer = await va('bca')
   const page = (await s.get('/sandbox/midtrans/')).body
   assert.ok(page.includes(`<button value="${newer.transaction_id}"`))
+  // its button, pressed in a document of our own
+  const button = { value: newer.transaction_id, dataset: { back: '' } }
+  const said = {}
+  const reloaded = new Promise(resolve => { said.done = resolve })
+  runInNewContext(/<script>([^]*)<\/script>/.exec(page)[1], {
+    document: { getElementById: id => id === 'said' ? said : {}, querySelectorAll: () => [button] },
+    location: { reload: () => said.done(true) },
+    fetch: (path, options) => fetch(s.base + path, options),
+  })
+  button.onclick()
+  assert.equal(await reloaded, true)
+  assert.equal(JSON.parse(said.textContent).order_id, newer.order_id)
+  assert.equal((await core.transaction.status(newer.order_id)).transaction_status, 'settlement')
   assert.ok(page.includes(older.order_id) && page.indexOf(newer.order_id) < page.indexOf(older.order_id))
 })
 
 test('its books and its orders outlive a crash', async () => {
   const t = await va('bca')
   await control({ next: 'refused', match: { order_id: 'after-the-crash' } })
+  // killed while it is being told of money: it is told again
+  await s.post('/sandbox/midtrans/v2/charge', { payment_type: 'gopay', transaction_details: { order_id: 'told', gross_amount: 1000 } },
+    { headers: { authorization: 'Basic ' + Buffer.from(KEY + ':').toString('base64'), 'x-override-notification': 'http://luwak.simulated/hear/299' } })
+  const dies = control({ pay: 'told' }).catch(() => {})
+  await s.logged('heard', l => JSON.parse(l.body).order_id === 'told')
   await s.kill()
+  await dies
   s = await Server.start({ dir: s.dir, data: s.data, args: ['--workers', '2'] })
   ApiConfig.CORE_SANDBOX_BASE_URL = `${s.base}/sandbox/midtrans`
   assert.equal((await core.transaction.status(t.order_id)).transaction_status, 'pending')
+  const again = () => s.events('heard').filter(l => JSON.parse(l.body).order_id === 'told').length
+  assert.equal(again(), 0)
+  await clock('2m')
+  assert.equal(again(), 1)
+  await clock('24h')
+  assert.equal(again(), 1)
   await refused(402, charge('gopay', {}, 'after-the-crash'))
   assert.equal((await charge('gopay', {}, 'after-the-crash')).status_code, '201')
   await s.stop()

@@ -34,13 +34,14 @@ end
 local function heard(note, world)
   world = world or {}
   local settled, unverified, asked
+  local all = {}
   local ctx = {
     config = { server_key = KEY },
     host = function() return "api.sandbox.midtrans.com" end,
     now = function() return 0 end,
     verify = function(fact) if fact ~= true then unverified = true; error "unverified" end end,
     find = function() return world.attempt and { status = world.attempt } end,
-    settle = function(what) settled = what; return world.verdict or "applied" end,
+    settle = function(what) settled = what; all[#all + 1] = what.status; return world.verdict or "applied" end,
     http = { get = function()
       asked = true
       if not world.status then return nil, "no answer" end
@@ -49,7 +50,7 @@ local function heard(note, world)
   }
   local req = { headers = world.headers or {}, body = type(note) == "string" and note or json.encode(note) }
   local good, answer = pcall(midtrans.notify, ctx, req)
-  return { settled = settled, asked = asked or false, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
+  return { settled = settled, all = table.concat(all, " "), asked = asked or false, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
 end
 local function signed(note, key)
   note.signature_key = crypto.sha512({ note.order_id, note.status_code, note.gross_amount, key or KEY }, "hex")
@@ -91,7 +92,8 @@ return { tests = {
 
   ["the request is what Midtrans documents"] = function(t)
     t.http.answer { json = shown { transaction_status = "pending", status_code = "201" } }
-    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", input = { amount = 150000, expires_in = 3600, order_id = "o-1",
+    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", input = { amount = 150000, order_id = "o-1",
+      expires_at = t.clock.now() + 3600000, expires_in = 7200,
       customer = { name = "Ani", email = "ani@example.com", phone = "0812" } } }))
     local sent = t.http.requests()[1]
     t.equal(sent.method .. " " .. sent.url, "POST https://api.sandbox.midtrans.com/v2/charge")
@@ -114,7 +116,8 @@ return { tests = {
       { { status_code = "900", status_message = "x" }, "unknown" },
       { { status_code = "202", status_message = "the same request is in flight" }, "unknown" },
       { shown { status_code = "202", transaction_status = "deny", fraud_status = "deny" }, "failed", "FRAUD_DETECTED" },
-      { shown { status_code = "202", transaction_status = "deny" }, "failed", "CARD_DECLINED" },
+      { shown { status_code = "202", transaction_status = "deny" }, "failed", "PROVIDER_ERROR" },
+      { shown { status_code = "202", transaction_status = "deny", payment_type = "credit_card" }, "failed", "CARD_DECLINED" },
       { shown { order_id = "another" }, "unknown" },
       { shown { transaction_status = "brand_new" }, "unknown" },
       { shown { transaction_status = "capture", fraud_status = "challenge" }, "processing" },
@@ -254,27 +257,29 @@ return { tests = {
     -- the bank took it back
     local h = heard(note "deny", { attempt = "success", status = shown { transaction_status = "deny", status_code = "202" } })
     t.equal(h.asked, true)
-    t.equal(h.settled.status .. " " .. h.settled.money_id .. " " .. h.settled.amount, "reversed tx-1 150000")
+    t.equal(h.all .. " " .. h.settled.money_id .. " " .. h.settled.amount, "failed reversed tx-1 150000")
     -- an old deny that comes after the settlement: Midtrans says it is paid
     h = heard(note "deny", { attempt = "success", status = shown() })
     t.equal(h.settled.status, "success")
     -- never paid
     h = heard(note "deny", { attempt = "pending", status = shown { transaction_status = "deny", status_code = "202", settlement_time = "none" } })
-    t.equal(h.settled.status .. " " .. h.settled.category, "failed CARD_DECLINED")
-    t.equal(h.settled.amount, nil)
+    t.equal(h.all, "failed reversed", "the core knows whether there is anything to take back")
+    t.equal(heard(note "deny", { verdict = "not_found", status = shown { transaction_status = "deny", status_code = "202" } }).answer.status, 503)
     -- denied, then settled: true; settled, then denied, heard the wrong way round: false
     h = heard(signed(shown()), { attempt = "failed", status = shown() })
     t.equal(h.settled.status, "success")
     h = heard(signed(shown()), { attempt = "failed", status = shown { transaction_status = "deny", status_code = "202" } })
-    t.equal(h.settled.status, "reversed")
+    t.equal(h.all, "failed reversed")
     -- it cannot be asked now: later
     h = heard(note "deny", { attempt = "success" })
     t.equal(h.answer.status, 503)
     t.equal(h.settled, nil)
     for status, word in pairs { expire = "expired", cancel = "cancelled", failure = "failed" } do
       h = heard(note(status), { attempt = "pending", status = shown { transaction_status = status, status_code = "407", settlement_time = "none" } })
-      t.equal(h.settled.status, word)
+      t.equal(h.all, word)
     end
+    h = heard(note "chargeback", { attempt = "success", status = shown { transaction_status = "chargeback" } })
+    t.equal(h.all, "reversed")
     h = heard(note("pending", "201"), { attempt = "pending" })
     t.equal(h.answer.status, 200)
     t.equal(h.settled, nil)
@@ -289,5 +294,38 @@ return { tests = {
     local h = heard(signed(shown { gross_amount = "150000.50" }), { attempt = "pending" })
     t.equal(h.settled, nil)
     t.truthy(h.error)
+  end,
+
+  ["the whole operation: no answer, asked, shown, paid, found"] = function(t)
+    control(t, { next = "timeout_after_debit" })
+    local made = core.operation.create { channel = "midtrans_bca_va", reference = "whole-1", input = { amount = 150000 } }
+    engine.sleep "31s" -- the call gives up
+    t.equal(core.operation.get(made.id).status, "unknown")
+    t.clock.advance "10m"
+    local op_now = core.operation.get(made.id)
+    t.equal(op_now.status, "pending")
+    t.truthy(op_now.result.va_number, "shown once it was found")
+    control(t, { pay = "whole-1" })
+    t.clock.advance "2h"
+    op_now = core.operation.get(made.id)
+    t.equal(op_now.status, "success", "though nobody heard the callback")
+    t.equal(op_now.result.amount, 150000)
+
+    made = core.operation.create { channel = "midtrans_qris", reference = "whole-2", input = { amount = 1000, expires_in = 60 } }
+    t.clock.advance "3h"
+    t.equal(core.operation.get(made.id).status, "expired")
+  end,
+
+  ["a person pays by order id or payment id, whatever the reference became"] = function(t)
+    local o = op("o-7", { input = { amount = 1000, order_id = "o-7", expires_in = 60 } })
+    t.call(path "gopay", "create", o)
+    t.clock.advance "2m"
+    o.reference, o.input.expires_in = "o-7-x7k2", nil
+    t.call(path "gopay", "create", o)
+    t.equal(control(t, { pay = "o-7" }).order_id, "o-7-x7k2")
+    t.http.answer { method = "GET", url = "http://luwak.simulated/v1/payments/pay_9", json = { object = "payment", id = "pay_9",
+      attempts = { { reference = "gone", status = "expired" }, { reference = "open", status = "pending" } } } }
+    local said = t.call("scripts/sandbox/midtrans.lua", { "routes", "POST /_control" }, { body = json.encode { pay = "pay_9" } })
+    t.equal(said.status, 400, "no such transaction here, but it was looked for")
   end,
 } }

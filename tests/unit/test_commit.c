@@ -42,12 +42,15 @@ static bool val_eq(struct val a, struct val b) {
     return a.type == b.type && a.i == b.i && str_eq(a.s, b.s);
 }
 
+/* As many rounds through all of them as a commit holds. */
+#define ROUNDS (COMMIT_OPS_MAX / OP_COUNT_ * OP_COUNT_)
+
 static void every_operation_comes_back(void **state) {
     (void)state;
     struct commit *c, *d;
     struct why why = {0};
     CHECK_OK(commit_new(&c));
-    for (int i = 0; i < 4 * OP_COUNT_; i++) {
+    for (int i = 0; i < ROUNDS; i++) {
         struct val values[OP_FIELDS_MAX];
         const struct op_def *def = op_def((enum store_op)(i % OP_COUNT_));
         for (size_t k = 0; k < def->field_count; k++)
@@ -66,7 +69,7 @@ static void every_operation_comes_back(void **state) {
         for (size_t k = 0; k < def->field_count; k++)
             CHECK(val_eq(step.values[k], fitting(&def->fields[k], i + (int)k)));
     }
-    CHECK_INT(i, 4 * OP_COUNT_);
+    CHECK_INT(i, ROUNDS);
     commit_free(c);
     commit_free(d);
 }

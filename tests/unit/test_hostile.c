@@ -100,33 +100,37 @@ static void neighbour_answers(struct fixture *f, struct version *v, char *answer
     snprintf(answer, size, "%s", o.result);
 }
 
-/* 1 when the script got away with something. */
-static int try_one(struct fixture *f, struct version *neighbour, const char *path) {
+/* What a script can get away with. Thread CPU time counts what a busy machine's caches and its host
+ * took, too, so too long is believed when it was so each of TRIES times; all else at once. */
+enum { TRIES = 3 };
+enum verdict { HELD, TOO_LONG, GOT_AWAY };
+
+static enum verdict try_one(struct fixture *f, struct version *neighbour, const char *path) {
     char before[256], after[256];
     char *text = read_file(path);
     struct version *v = VERSION(KIND_CHANNEL, path, text);
     struct outcome o = {0};
     struct measure m;
-    int bad = 0;
+    enum verdict verdict = HELD;
     neighbour_answers(f, neighbour, before, sizeof before);
     CHECK_OK(fixture_call_within(f, v, "run", &o, 0, CPU_MS));
     run_to_end(f, &o, &m);
-    if (!as_expected(&o, text)) {
-        print_error("%s: %.60s\n  outcome %d, result %s, text: %.300s\n", path, text, o.outcome,
-                    o.result, o.text);
-        bad = 1;
-    }
     if (o.cpu_ns > CPU_MS * 1000000ull + LATE_NS) {
         print_error("%s: ran %.1f ms\n", path, (double)o.cpu_ns / 1e6);
-        bad = 1;
+        verdict = TOO_LONG;
     }
     if (m.longest_ns > HELD_NS) {
         print_error("%s: held the loop for %.1f ms\n", path, (double)m.longest_ns / 1e6);
-        bad = 1;
+        verdict = TOO_LONG;
+    }
+    if (!as_expected(&o, text)) {
+        print_error("%s: %.60s\n  outcome %d, result %s, text: %.300s\n", path, text, o.outcome,
+                    o.result, o.text);
+        verdict = GOT_AWAY;
     }
     if (o.peak_bytes > (8u << 20) || (SLACK == 1 && m.most_bytes > MEMORY_BYTES)) {
         print_error("%s: took %zu bytes, heap %zu\n", path, o.peak_bytes, m.most_bytes);
-        bad = 1;
+        verdict = GOT_AWAY;
     }
     if (getenv("HOSTILE_TIMES") != NULL)
         printf("%-40s %7.1f ms cpu %6.1f ms held %6.1f MB\n", path, (double)o.cpu_ns / 1e6,
@@ -135,12 +139,12 @@ static int try_one(struct fixture *f, struct version *neighbour, const char *pat
     neighbour_answers(f, neighbour, after, sizeof after);
     if (strcmp(before, after) != 0) {
         print_error("%s: the neighbour answered %s, then %s\n", path, before, after);
-        bad = 1;
+        verdict = GOT_AWAY;
     }
     runtime_retire(f->rt, v);
     fixture_drop(v);
     free(text);
-    return bad;
+    return verdict;
 }
 
 /* Libraries keep what they set up at their first use: that is no leak of ours. */
@@ -173,8 +177,12 @@ static void no_script_gets_away(void **state) {
     fixture_start(&f, NULL);
     struct version *neighbour = fixture_script(KIND_CHANNEL, "neighbour", NEIGHBOUR);
     int bad = 0;
-    for (size_t i = 0; i < files.gl_pathc; i++)
-        bad += try_one(&f, neighbour, files.gl_pathv[i]);
+    for (size_t i = 0; i < files.gl_pathc; i++) {
+        enum verdict verdict = TOO_LONG;
+        for (int n = 0; n < TRIES && verdict == TOO_LONG; n++)
+            verdict = try_one(&f, neighbour, files.gl_pathv[i]);
+        bad += verdict != HELD;
+    }
     print_message("%zu hostile scripts, %d got away\n", files.gl_pathc, bad);
     CHECK_INT(bad, 0);
     globfree(&files);

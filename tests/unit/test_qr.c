@@ -1,4 +1,5 @@
 /* QR codes: what a scanner program reads back, and the two files' shape. */
+#include "base/mem.h"
 #include "sys/qr.h"
 #include "unit.h"
 
@@ -82,9 +83,26 @@ static void the_svg_is_a_drawing_of_the_same(void **state) {
     buf_free(&svg);
 }
 
+static void every_allocation_may_fail(void **state) {
+    (void)state;
+    for (int png = 0; png <= 1; png++) {
+        int err = E_NOMEM;
+        for (uint64_t nth = 1; err != 0; nth++) {
+            struct buf b = {0};
+            mem_fail_at(nth, 0);
+            err = png ? qr_png(STR("x"), 4, &b) : qr_svg(STR("x"), &b);
+            mem_fail_at(0, 0);
+            if (err != 0) CHECK_ERR(err, E_NOMEM);
+            CHECK(nth < 100);
+            buf_free(&b);
+        }
+    }
+}
+
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_scanner_reads_the_same_text),
     cmocka_unit_test(what_does_not_fit_is_refused),
     cmocka_unit_test(the_svg_is_a_drawing_of_the_same),
+    cmocka_unit_test(every_allocation_may_fail),
 };
 UNIT_MAIN("qr", TESTS)

@@ -1,0 +1,59 @@
+/* Merchants, their API keys, and provider accounts. A key is shown once: kept sealed, found by its
+ * hash; it can be revoked, never changed. */
+#ifndef LUWAK_CORE_MERCHANT_H
+#define LUWAK_CORE_MERCHANT_H
+
+#include "base/buf.h"
+#include "core/core.h"
+
+#define MERCHANT_RATE_DEFAULT 100 /* requests a minute; 0: no limit */
+#define API_KEY_SIZE          (8 + TOKEN_SIZE)
+
+struct merchant {
+    char id[ID_SIZE]; /* empty: made anew ("mer_...") */
+    struct str name;
+    bool direct;    /* its own provider contract */
+    bool suspended; /* reads only */
+    int64_t rate;
+    struct str allow; /* addresses and networks, by spaces; empty: any */
+};
+/* Adds it, or changes all of it. */
+int merchant_put(const struct core *core, struct commit *commit, struct merchant *merchant,
+                 struct why *why);
+
+/* A fresh key: sk_live_ in production, sk_test_ elsewhere. `given` (demo keys) instead of a random
+ * one: not in production. The text is the only time it is seen. */
+int api_key_add(const struct core *core, struct commit *commit, struct str merchant,
+                struct str label, struct str given, char id[ID_SIZE], char text[API_KEY_SIZE],
+                struct why *why);
+void api_key_revoke(const struct core *core, struct commit *commit, struct str merchant,
+                    struct str id);
+
+struct caller {
+    char merchant[ID_SIZE], key[ID_SIZE];
+    bool direct, suspended;
+    int64_t rate;
+    struct str allow;
+    struct rows *rows;
+};
+/* Who a key belongs to. E_NOTFOUND: nobody, or it is revoked; E_DENIED: a key of the other mode. */
+int api_key_find(const struct core *core, struct str text, struct caller *out);
+void caller_free(struct caller *caller);
+/* An API key opened again, for its signatures (doors of other shapes). */
+int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out);
+
+/* Provider accounts: "midtrans/shared", "midtrans/mer_...": the name is what references and money
+ * ids are unique in. `config`: JSON, kept sealed. */
+int account_put(const struct core *core, struct commit *commit, struct str provider,
+                struct str merchant, struct str environment, struct str config, struct why *why);
+struct account {
+    struct str name;
+    struct buf config; /* opened JSON */
+    struct rows *rows;
+};
+/* The merchant's own account of that provider, else the shared one; E_NOTFOUND. */
+int account_for(const struct core *core, struct str provider, struct str merchant,
+                struct str environment, struct account *out);
+void account_free(struct account *account);
+
+#endif

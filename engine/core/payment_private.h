@@ -1,0 +1,50 @@
+/* The payment core's parts, for each other: payment_*.c. */
+#ifndef LUWAK_CORE_PAYMENT_PRIVATE_H
+#define LUWAK_CORE_PAYMENT_PRIVATE_H
+
+#include "core/event.h"
+#include "core/ledger.h"
+#include "core/payment.h"
+
+/* Moves the payment in the snapshot, by the table. The one function that does. */
+int payment_move(struct payment *payment, enum payment_status to, struct why *why);
+
+/* Writes the snapshot over the row, if its generation still stands; the next one counts on. */
+void payment_save(const struct core *core, struct commit *commit, struct payment *payment);
+/* Guards what is added before payment_save(), where it could fail in the store for having been
+ * decided on a payment that has moved on. */
+void payment_stands(struct commit *commit, const struct payment *payment);
+/* What is left of what was paid, after all that goes back. */
+int64_t payment_left(const struct payment *payment);
+/* An event about the payment as the snapshot has it. */
+int payment_event(const struct core *core, struct commit *commit, const struct payment *payment,
+                  const char *type);
+
+/* Moves an attempt, by the operations' table. `doc` empty: as it is. */
+int attempt_move(const struct core *core, struct commit *commit, struct attempt *attempt,
+                 enum operation_state to, struct str doc);
+
+/* A copy that lives as long as the snapshot; empty on no memory (E_NOMEM sticks in commit). */
+int payment_keep(struct payment *payment, struct str *text);
+
+/* Fees as JSON and back. */
+int fee_keep(struct payment *payment, const struct fee *fee); /* into payment->fee, fee_version */
+int fee_read(const struct payment *payment, struct fee *out, struct json_doc *doc);
+int64_t fee_total(const struct fee *fee);
+
+int failure_keep(struct payment *payment, struct str code, struct str message,
+                 struct str provider_code);
+
+/* money that came, without saving the payment (payment_money.c) */
+int payment_book(const struct core *core, struct commit *commit, struct payment *payment,
+                 size_t attempt, const struct money *money, enum verdict *verdict, struct why *why);
+
+/* Where money sits before it is the merchant's. */
+struct ledger_side suspense_side(const struct payment *payment);
+struct ledger_side merchant_side(const struct payment *payment);
+
+struct val text_or_null(struct str s);
+struct val blob_or_null(struct str s);
+struct val int_or_null(int64_t n); /* 0: null */
+
+#endif

@@ -1,0 +1,328 @@
+/* Money that goes back: refunds, asked for by us, and reversals, taken by the provider. Neither
+ * changes the payment's status. What both may take together is bounded by what was paid.
+ *
+ * A refund's money is put aside in refund_clearing when it begins; success pays it out from there,
+ * failure gives it back where it came from. */
+#include "base/money.h"
+#include "core/idempotency.h"
+#include "core/payment_private.h"
+
+#include <stdio.h>
+
+static struct posting posting(const struct core *core, struct str object, const char *kind,
+                              int64_t amount) {
+    return (struct posting){
+        .amount = amount, .kind = kind, .object = object, .now = core_now(core)};
+}
+
+/* `amount` of the payment's money goes to `credit`: what still waits first, then what the merchant
+ * has, then what it owes us; of a payment that never succeeded, out of suspense. */
+static void take_back(const struct core *core, struct commit *commit, struct payment *p,
+                      struct ledger_side credit, int64_t amount, const char *kind,
+                      struct str object) {
+    struct posting post = posting(core, object, kind, amount);
+    post.credit = credit;
+    if (p->direct || p->status != PAYMENT_SUCCESS) {
+        post.debit = p->status == PAYMENT_SUCCESS ? merchant_side(p) : suspense_side(p);
+        ledger_post(commit, &post);
+        return;
+    }
+    int64_t waiting = amount < p->unsettled ? amount : p->unsettled;
+    post.debit = (struct ledger_side){LEDGER_PENDING, p->merchant};
+    post.amount = waiting;
+    ledger_post(commit, &post);
+    p->unsettled -= waiting;
+    post.amount = amount - waiting;
+    ledger_take(commit, p->merchant, &post);
+}
+
+static struct ledger_side clearing(const struct payment *p) {
+    return (struct ledger_side){p->direct ? LEDGER_MEMO_CLEARING : LEDGER_REFUND_CLEARING};
+}
+
+static struct str account_of(const struct payment *p) {
+    for (size_t i = 0; i < p->attempt_count; i++)
+        if (str_eq(str_of(p->attempts[i].id), p->attempt)) return p->attempts[i].account;
+    return STR("");
+}
+
+/* ---- reading ---- */
+
+static int refund_take(struct rows *rows, size_t row, struct refund *out) {
+    int status = states_find(REFUND_STATES, REFUND_STATUSES_, rows_text(rows, row, 4));
+    if (status < 0) return E_CORRUPT;
+    *out = (struct refund){.status = (enum refund_status)status,
+                           .amount = rows_int(rows, row, 3),
+                           .generation = rows_int(rows, row, 5),
+                           .reason = rows_text(rows, row, 6),
+                           .operation = rows_text(rows, row, 7),
+                           .by = rows_text(rows, row, 8),
+                           .movement = rows_int(rows, row, 9),
+                           .failure = rows_text(rows, row, 10),
+                           .created_at = rows_int(rows, row, 11),
+                           .rows = rows};
+    snprintf(out->id, sizeof out->id, "%.*s", STR_FMT(rows_text(rows, row, 0)));
+    snprintf(out->payment, sizeof out->payment, "%.*s", STR_FMT(rows_text(rows, row, 1)));
+    return 0;
+}
+
+static int read_one(int err, struct str merchant, struct rows *rows, struct refund *out) {
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0 && merchant.n != 0 && !str_eq(merchant, rows_text(rows, 0, 2))) err = E_NOTFOUND;
+    if (err == 0) err = refund_take(rows, 0, out);
+    if (err != 0) {
+        rows_free(rows);
+        *out = (struct refund){0};
+    }
+    return err;
+}
+
+int refund_read(const struct core *core, struct str merchant, struct str id, struct refund *out) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "refund_get", VALS(V_STR(id)), &rows);
+    return read_one(err, merchant, rows, out);
+}
+
+int refund_of_operation(const struct core *core, struct str operation, struct refund *out) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "refund_of_operation", VALS(V_STR(operation)), &rows);
+    return read_one(err, STR(""), rows, out);
+}
+
+int refund_read_row(const struct rows *rows, size_t row, struct refund *out) {
+    return refund_take(rows_keep(rows), row, out);
+}
+
+void refund_free(struct refund *refund) {
+    rows_free(refund->rows);
+    *refund = (struct refund){0};
+}
+
+/* ---- refunds ---- */
+
+static int refund_event(const struct core *core, struct commit *commit, const struct payment *p,
+                        const struct refund *r, const char *type) {
+    struct buf json = {0};
+    refund_json(r, &json);
+    int err = json.err;
+    if (err == 0) event_add(core, commit, p->merchant, type, str_of(r->id), buf_str(&json));
+    buf_free(&json);
+    return err;
+}
+
+/* Out of a movement that is in suspense; *held is what it holds now. */
+static int held_of(const struct core *core, const struct payment *p, int64_t movement,
+                   int64_t *held) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
+    if (err == 0 && (rows_count(rows) != 1 || !str_eq(rows_text(rows, 0, 3), str_of(p->id))))
+        err = E_NOTFOUND;
+    if (err == 0) *held = rows_int(rows, 0, 7);
+    rows_free(rows);
+    return err;
+}
+
+static void hold_back(const struct core *core, struct commit *commit, const struct payment *p,
+                      const struct refund *r, int64_t held) {
+    struct posting post = posting(core, str_of(r->id), "refund", r->amount);
+    post.debit = suspense_side(p);
+    post.credit = clearing(p);
+    commit_add(commit, OP_MOVEMENT_MOVE,
+               VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(r->amount)));
+    ledger_post(commit, &post);
+}
+
+/* Puts the refund's money aside: at its beginning, and again when a failed one succeeded. */
+static int put_aside(const struct core *core, struct commit *commit, struct payment *p,
+                     const struct refund *r, struct why *why) {
+    int64_t left = payment_left(p);
+    if (r->movement != 0) {
+        int err = held_of(core, p, r->movement, &left);
+        if (err != 0) return why_set(why, err, "the payment has no such money");
+        if (r->amount > left)
+            return why_set(why, E_LIMIT, "amount: only %lld is in suspense", (long long)left);
+        hold_back(core, commit, p, r, left);
+        return 0;
+    }
+    if (r->amount > left)
+        return why_set(why, E_LIMIT, "amount: at most %lld can be refunded", (long long)left);
+    p->refunding += r->amount;
+    take_back(core, commit, p, clearing(p), r->amount, "refund", str_of(r->id));
+    return 0;
+}
+
+int payment_add_refund(const struct core *core, struct commit *commit, struct payment *p,
+                       const struct refund_new *n, struct refund *r, struct why *why) {
+    *r = (struct refund){.status = REFUND_PENDING,
+                         .generation = 1,
+                         .amount = n->amount,
+                         .reason = n->reason,
+                         .by = n->by,
+                         .movement = n->movement,
+                         .created_at = core_now(core)};
+    id_make(r->id, "re_", core->clock, core->rng);
+    memcpy(r->payment, p->id, sizeof r->payment);
+    if (r->amount == 0 && n->movement == 0) r->amount = payment_left(p);
+    if (r->amount <= 0)
+        return why_set(why, p->amount_paid == 0 || n->amount == 0 ? E_STATE : E_RANGE,
+                       "amount: there is nothing to refund");
+    payment_stands(commit, p);
+    int err = put_aside(core, commit, p, r, why);
+    if (err == 0 && n->idempotency_key.n != 0)
+        err = idempotency_take(core, commit,
+                               &(struct idempotency){.merchant = p->merchant,
+                                                     .path = n->path,
+                                                     .key = n->idempotency_key,
+                                                     .body = n->body,
+                                                     .object = str_of(r->id)});
+    if (err == 0 && n->operation != NULL) {
+        n->operation->amount = r->amount;
+        err = payment_add_operation(core, commit, p, n->operation);
+        r->operation = str_of(n->operation->id);
+    }
+    if (err != 0) return err;
+    payment_save(core, commit, p);
+    commit_add(commit, OP_REFUND_ADD,
+               VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
+                    V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
+                    blob_or_null(n->destination), text_or_null(r->operation), V_STR(r->by),
+                    int_or_null(r->movement), V_INT(r->created_at)));
+    return refund_event(core, commit, p, r, "refund.created");
+}
+
+static void pay_out(const struct core *core, struct commit *commit, const struct payment *p,
+                    const struct refund *r) {
+    struct posting post = posting(core, str_of(r->id), "refund_paid", r->amount);
+    bool provider = p->direct || str_eq(r->by, STR("provider"));
+    post.debit = clearing(p);
+    post.credit = (struct ledger_side){p->direct  ? LEDGER_MEMO_PROVIDER
+                                       : provider ? LEDGER_PROVIDER_RECEIVABLE
+                                                  : LEDGER_BANK,
+                                       account_of(p)};
+    ledger_post(commit, &post);
+}
+
+/* What of the refund was taken from that account. */
+static int taken_from(const struct core *core, const struct refund *r, struct ledger_side side,
+                      int64_t *out) {
+    struct rows *rows = NULL;
+    char text[LEDGER_NAME_MAX];
+    struct str name = ledger_name(side, text);
+    int err = store_get(core->store, "entries_of", VALS(V_TEXT(r->id)), &rows);
+    *out = 0;
+    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
+        if (str_eq(rows_text(rows, i, 1), name) && str_eq(rows_text(rows, i, 4), STR("refund")))
+            *out += rows_int(rows, i, 3);
+    rows_free(rows);
+    return err;
+}
+
+/* Back to where it came from; what had waited for T+n waits for the next run. */
+static int give_back(const struct core *core, struct commit *commit, struct payment *p,
+                     const struct refund *r, struct why *why) {
+    int64_t waited = 0, suspense = 0;
+    ledger_mirror(commit, str_of(r->id), "refund", "refund_failed", core_now(core));
+    if (r->movement != 0) {
+        int64_t held = 0;
+        int err = held_of(core, p, r->movement, &held);
+        if (err != 0) return why_set(why, err, "the payment has no such money");
+        commit_add(commit, OP_MOVEMENT_MOVE,
+                   VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(-r->amount)));
+        return 0;
+    }
+    int err = 0;
+    if (!p->direct)
+        err = taken_from(core, r, (struct ledger_side){LEDGER_PENDING, p->merchant}, &waited);
+    if (err == 0 && p->status == PAYMENT_SUCCESS)
+        err = taken_from(core, r, suspense_side(p), &suspense);
+    if (err != 0) return err;
+    if (suspense != 0) { /* it was paid meanwhile: the merchant's, not suspense's */
+        struct posting post = posting(core, str_of(r->id), "payment", suspense);
+        post.debit = suspense_side(p);
+        post.credit = merchant_side(p);
+        ledger_post(commit, &post);
+        if (!p->direct) waited += suspense;
+    }
+    p->unsettled += waited;
+    if (p->unsettled != 0 && p->settle_at == 0) p->settle_at = core_now(core);
+    return 0;
+}
+
+int payment_add_refund_result(const struct core *core, struct commit *commit, struct payment *p,
+                              struct refund *r, enum refund_status to, struct str failure,
+                              struct why *why) {
+    if (!states_may(REFUND_STATES, r->status, to))
+        return why_set(why, E_STATE, "the refund is %s, it cannot become %s",
+                       REFUND_STATES[r->status].name, REFUND_STATES[to].name);
+    int err = 0;
+    payment_stands(commit, p);
+    if (r->status == REFUND_FAILED) err = put_aside(core, commit, p, r, why);
+    bool counts = r->movement == 0;
+    if (err == 0 && to == REFUND_SUCCESS) {
+        pay_out(core, commit, p, r);
+        if (counts) p->refunding -= r->amount, p->amount_refunded += r->amount;
+    } else if (err == 0 && to == REFUND_FAILED) {
+        err = give_back(core, commit, p, r, why);
+        if (counts) p->refunding -= r->amount;
+    }
+    if (err != 0) return err;
+    r->status = to;
+    r->failure = to == REFUND_FAILED ? failure : STR("");
+    payment_save(core, commit, p);
+    commit_add(commit, OP_REFUND_MOVE,
+               VALS(V_TEXT(r->id), V_INT(r->generation), V_TEXT(REFUND_STATES[to].name),
+                    blob_or_null(r->failure), V_INT(core_now(core))));
+    r->generation++;
+    return to == REFUND_SUCCESS  ? refund_event(core, commit, p, r, "refund.succeeded")
+           : to == REFUND_FAILED ? refund_event(core, commit, p, r, "refund.failed")
+                                 : 0;
+}
+
+/* ---- reversals ---- */
+
+static int reversed_before(const struct core *core, struct str account, struct str money_id,
+                           bool *before) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "reversal_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    *before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    return err;
+}
+
+int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
+                        size_t attempt, const struct money *m, struct str reason,
+                        enum verdict *verdict, struct why *why) {
+    const struct attempt *a = &p->attempts[attempt];
+    char id[ID_SIZE], own[300];
+    bool before = false;
+    *verdict = VERDICT_REFUSED;
+    if (p->amount_paid == 0) return 0; /* there is nothing to take back: only a denial */
+    struct str money_id = m->money_id;
+    int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
+    if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
+    if (money_id.n == 0) { /* one per reference */
+        snprintf(own, sizeof own, "=%.*s", (int)(a->reference.n < 250 ? a->reference.n : 250),
+                 a->reference.p);
+        money_id = str_of(own);
+    }
+    int err = reversed_before(core, a->account, money_id, &before);
+    *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
+    if (err != 0 || before) return err;
+    id_make(id, "rev_", core->clock, core->rng);
+    payment_stands(commit, p);
+    int64_t left = payment_left(p), counted = amount < left ? amount : left;
+    struct ledger_side to = {p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
+                             a->account};
+    p->amount_reversed += counted;
+    take_back(core, commit, p, to, counted, "reversal", str_of(id));
+    struct posting claim = posting(core, str_of(id), "reversal", amount - counted);
+    claim.debit = suspense_side(p);
+    claim.credit = to;
+    ledger_post(commit, &claim);
+    payment_save(core, commit, p);
+    commit_add(commit, OP_REVERSAL_ADD,
+               VALS(V_TEXT(id), V_TEXT(p->id), V_STR(a->account), V_STR(money_id), V_INT(amount),
+                    V_INT(counted), text_or_null(reason), V_INT(core_now(core))));
+    return payment_event(core, commit, p, "payment.reversed");
+}

@@ -1,0 +1,63 @@
+/* Webhooks out, by Standard Webhooks. The merchant's events are the outbox: each endpoint has a
+ * cursor over their sequence; fanning out makes delivery rows of what lies behind it, and a
+ * delivery is tried by this schedule until it is delivered or dead. Who sends calls
+ *
+ *     endpoints_behind -> webhook_add_fan ; deliveries_due -> send -> webhook_add_outcome
+ *
+ * Nothing is sent twice at once by one sender; a crash in between sends again (at least once). */
+#ifndef LUWAK_CORE_WEBHOOK_H
+#define LUWAK_CORE_WEBHOOK_H
+
+#include "base/buf.h"
+#include "core/core.h"
+
+#define WEBHOOK_TRIES       10                              /* at once, then 75 h 35 min */
+#define WEBHOOK_FAILING_MS  (5 * 24 * 3600 * INT64_C(1000)) /* of failure, and it is disabled */
+#define WEBHOOK_OLD_MS      (24 * 3600 * INT64_C(1000))     /* an old secret lives on */
+#define WEBHOOK_FAN_MAX     100                             /* events in one commit */
+#define WEBHOOK_SECRET_SIZE 64
+
+/* How long to wait after try number `tried` (1: the first) failed; -1: it is dead. Shortened by up
+ * to a tenth at random. */
+int64_t webhook_wait(int64_t tried, struct rng *rng);
+
+/* Types: "payment.succeeded", ...; none: all. E_INVAL names one that is unknown. */
+struct endpoint_new {
+    struct str merchant, url;
+    const struct str *types;
+    size_t type_count;
+};
+int endpoint_add(const struct core *core, struct commit *commit, const struct endpoint_new *what,
+                 char id[ID_SIZE], char secret[WEBHOOK_SECRET_SIZE], struct why *why);
+/* state: "enabled", "disabled", "deleted". */
+int endpoint_set(const struct core *core, struct commit *commit, struct str id,
+                 const struct endpoint_new *what, struct str state, struct why *why);
+/* `rows`: endpoint_get. The old secret lives on for a day. */
+int endpoint_rotate(const struct core *core, struct commit *commit, const struct rows *rows,
+                    char secret[WEBHOOK_SECRET_SIZE]);
+/* {id,object,url,enabled_types,status,secret?,created_at}; secret only when given. */
+int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out);
+
+/* A row of endpoints_behind. */
+void webhook_add_fan(const struct core *core, struct commit *commit, struct str endpoint,
+                     int64_t cursor, int64_t last);
+
+/* webhook-signature: "v1,... v1,..." of every secret that lives. `rows`: endpoint_get. */
+int webhook_sign(const struct core *core, const struct rows *rows, struct str id,
+                 int64_t timestamp_s, struct str body, struct buf *out);
+
+/* What came of a delivery: status 0: no answer. 2xx is delivered; 410 disables the endpoint, as do
+ * five days of nothing but failure, with an event. */
+struct webhook_outcome {
+    int64_t sequence;
+    int64_t tries; /* before this one */
+    int status;
+    struct str error;       /* for a person */
+    int64_t retry_after_ms; /* the receiver's; 0: none */
+};
+int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
+                        const struct webhook_outcome *outcome);
+void webhook_add_again(const struct core *core, struct commit *commit, struct str endpoint,
+                       int64_t sequence);
+
+#endif

@@ -1,0 +1,189 @@
+/* ctx.find and ctx.settle: what a channel does when its provider calls. Both work within the
+ * channel's own provider account, so no provider touches another's payments; nothing is settled
+ * before the request was verified. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/core.h"
+#include "script/bind.h"
+#include "script/bind_json.h"
+#include "script/buf_lua.h"
+#include "script/context.h"
+#include "script/lua_util.h"
+#include "script/payment_settle.h"
+
+/* ---- find ---- */
+
+static void put_str(lua_State *L, const char *name, struct str value) {
+    push_str(L, value);
+    lua_setfield(L, -2, name);
+}
+
+/* The attempt as an operation is given to a script, with its payment's id; the snapshot is given
+ * back before Lua could raise. */
+static int push_attempt(lua_State *L, struct payment *p, size_t at, struct buf *doc,
+                        struct buf *reference) {
+    char id[ID_SIZE], payment[ID_SIZE];
+    const struct attempt *a = &p->attempts[at];
+    const char *status = OPERATION_STATES[a->state].name;
+    int64_t due = p->amount_due;
+    memcpy(id, a->id, sizeof id);
+    memcpy(payment, p->id, sizeof payment);
+    buf_addstr(doc, a->doc);
+    buf_addstr(reference, a->reference);
+    payment_free(p);
+    if (doc->err != 0 || reference->err != 0) return luaL_error(L, "out of memory");
+    if (json_decode_push(L, buf_str(doc)) != 1)
+        return luaL_error(L, "attempt %s: its document is damaged", id);
+    put_str(L, "id", str_of(id));
+    put_str(L, "payment", str_of(payment));
+    put_str(L, "kind", STR("create"));
+    put_str(L, "reference", buf_str(reference));
+    put_str(L, "status", str_of(status));
+    lua_pushinteger(L, due);
+    lua_setfield(L, -2, "amount_due");
+    return 1;
+}
+
+static int l_find(lua_State *L) {
+    const struct call_context *c = context_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    struct buf *doc = buf_push(L), *reference = buf_push(L);
+    lua_pushnil(L);
+    if (lua_next(L, 1) == 0 || lua_type(L, -2) != LUA_TSTRING)
+        return luaL_error(L, "ctx.find: {reference = ...} or another key");
+    struct str kind = check_str(L, -2), value = {0};
+    if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
+    if (value.n == 0) return lua_pushnil(L), 1; /* what a provider left out finds nothing */
+    struct payment p;
+    size_t at;
+    int err = E_NOTFOUND;
+    if (str_eq(kind, STR("reference")))
+        err = payment_find(c->services->core, c->account, value, &p, &at);
+    if (err == E_NOTFOUND)
+        err = payment_find_key(c->services->core, c->account, kind, value, &p, &at);
+    if (err == E_NOTFOUND) return lua_pushnil(L), 1;
+    if (err != 0) return luaL_error(L, "ctx.find: %s", err_text(err));
+    return push_attempt(L, &p, at, doc, reference);
+}
+
+/* ---- settle ---- */
+
+struct settled { /* on the heap: the commit does not forget who asked */
+    struct ticket ticket;
+    bool abandoned;
+    struct callback *callback; /* of the request that is answered; lives until then */
+    int err;
+    enum verdict verdict;
+};
+struct settle_wait {
+    struct co_wait wait;
+    struct settled *settled;
+};
+
+static void told(int err, const struct why *why, enum verdict verdict, void *data) {
+    struct settled *s = data;
+    (void)why;
+    if (s->abandoned) { /* the callback is over as well: it was answered with trouble, and repeats */
+        mem_free(s);
+        return;
+    }
+    s->err = err;
+    s->verdict = verdict;
+    if (err == 0 && verdict == VERDICT_NOT_FOUND)
+        s->callback->orphan = true;
+    else if (err == 0)
+        s->callback->booked = true;
+    if (err == 0 && verdict == VERDICT_DUPLICATE) s->callback->duplicate = true;
+    co_wake(s->ticket);
+}
+
+static void wait_cancel(struct co_wait *wait) {
+    struct settle_wait *w = CONTAINER_OF(wait, struct settle_wait, wait);
+    w->settled->abandoned = true;
+    w->settled = NULL;
+}
+
+static int wait_gc(lua_State *L) {
+    struct settle_wait *w = lua_touserdata(L, 1);
+    mem_free(w->settled);
+    w->settled = NULL;
+    return 0;
+}
+
+static int settle_finish(lua_State *L, struct co_wait *wait) {
+    const struct settled *s = CONTAINER_OF(wait, struct settle_wait, wait)->settled;
+    if (s->err != 0) return luaL_error(L, "ctx.settle: %s", err_text(s->err));
+    lua_pushstring(L, verdict_name(s->verdict));
+    return 1;
+}
+
+static struct str text_field(lua_State *L, const char *name, bool wanted) {
+    struct str s = {0};
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, 1);
+    if (type == LUA_TSTRING)
+        s.p = lua_tolstring(L, -1, &s.n);
+    else if (type != LUA_TNIL || wanted)
+        luaL_error(L, "ctx.settle: %s is a text", name);
+    if (wanted && s.n == 0) luaL_error(L, "ctx.settle: %s is missing", name);
+    return s;
+}
+
+static int64_t int_field(lua_State *L, const char *name, bool wanted) {
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, 1);
+    if (type == LUA_TNIL && !wanted) return 0;
+    if (type != LUA_TNUMBER || !lua_isinteger(L, -1) || lua_tointeger(L, -1) <= 0)
+        luaL_error(L, "ctx.settle: %s is an integer above 0", name);
+    return lua_tointeger(L, -1);
+}
+
+static int l_settle(lua_State *L) {
+    static const char *const WORDS[] = {"success", "reversed", "failed", "expired", "cancelled"};
+    const struct call_context *c = context_of(L);
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (c->callback == NULL) return luaL_error(L, "ctx.settle: nobody has called us");
+    if (!c->verified)
+        return luaL_error(L, "ctx.settle: the request is not verified yet; call ctx.verify first");
+    struct payment_told what = {.services = c->services,
+                                .runtime = co_runtime(L),
+                                .channel = c->version,
+                                .account = c->account,
+                                .reference = text_field(L, "reference", true),
+                                .body = c->exchange == NULL ? STR("") : c->exchange->body,
+                                .status = text_field(L, "status", true),
+                                .money_id = text_field(L, "money_id", false),
+                                .code = text_field(L, "category", false),
+                                .message = text_field(L, "message", false),
+                                .provider_code = text_field(L, "code", false)};
+    bool known = false;
+    for (size_t i = 0; i < ARRAY_LEN(WORDS) && !known; i++)
+        known = str_eq(what.status, str_of(WORDS[i]));
+    if (!known) return luaL_error(L, "ctx.settle: status %s is no end", what.status.p);
+    what.amount = int_field(L, "amount", str_eq(what.status, STR("success")));
+    what.paid_at = int_field(L, "paid_at", false);
+    if (str_eq(what.status, STR("failed")) && what.code.n == 0) what.code = STR("PROVIDER_ERROR");
+    co_require_wait(L, "ctx.settle");
+    struct settle_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = (struct settle_wait){.wait.cancel = wait_cancel};
+    set_freeing(L, "luwak.settle_wait", wait_gc);
+    w->settled = mem_zalloc(sizeof *w->settled);
+    if (w->settled == NULL) return luaL_error(L, "out of memory");
+    w->settled->callback = c->callback;
+    if (payment_tell(&what, told, w->settled) != 0) return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->settled->ticket = w->wait.ticket;
+    return co_yield (L, settle_finish);
+}
+
+static const struct bind_fn SETTLE[] = {
+    {"find", l_find, KIND_CHANNEL, "by: table -> table?",
+     "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision"},
+    {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
+     "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict"},
+    {0},
+};
+const struct bind_module bind_settle = {"ctx", "what a provider's call is applied with", SETTLE,
+                                        NULL};

@@ -1,0 +1,453 @@
+/* See payment_act.h. Read, decide, commit what is asked of the provider, ask it, answer with what
+ * stands then. */
+#include "script/payment_act.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/idempotency.h"
+#include "core/jobs.h"
+#include "core/person.h"
+#include "script/manifest.h"
+#include "script/operation_text.h"
+#include "script/payment_channels.h"
+#include "script/payment_inquire.h"
+#include "script/script_set.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255 };
+
+struct act {
+    enum payment_action action;
+    struct payment_ask ask;
+    const struct core *core;
+    struct loop *loop;
+    struct script_set *set;
+    char id[ID_SIZE], operation[ID_SIZE], refund[ID_SIZE];
+    char reference[160];
+    struct version *version; /* of the channel; of the set */
+    struct json_doc body;
+    int64_t amount;
+    struct str reason;
+    const struct json *destination;
+    struct buf sealed, input;
+    struct operation_mark mark;
+    bool marked, asked;
+    struct payment_reply reply;
+    struct task task;
+    payment_replied done;
+    void *data;
+    char texts[];
+};
+
+/* ---- the ends ---- */
+
+static void end_now(struct task *task) {
+    struct act *a = CONTAINER_OF(task, struct act, task);
+    struct buf filled = {0};
+    if (!a->reply.problem) {
+        int err = customer_fill(a->core, buf_str(&a->reply.body), &filled);
+        buf_free(&a->reply.body);
+        a->reply.body = filled;
+        if (err != 0 || filled.err != 0) payment_reply_store(&a->reply, E_NOMEM, a->ask.request_id);
+    }
+    a->done(&a->reply, a->data);
+    if (a->marked) operation_unmark(a->ask.services->gate, &a->mark);
+    if (a->body.root != NULL) json_doc_free(&a->body);
+    script_set_drop(a->set);
+    payment_reply_free(&a->reply);
+    buf_free(&a->sealed);
+    buf_free(&a->input);
+    mem_free(a);
+}
+
+static void end(struct act *a) {
+    a->task.run = end_now;
+    loop_post(a->loop, &a->task);
+}
+
+static void end_problem(struct act *a, enum problem_code code, const char *param,
+                        const char *detail) {
+    struct refusal why = {.code = code};
+    snprintf(why.param, sizeof why.param, "%s", param == NULL ? "" : param);
+    snprintf(why.text, sizeof why.text, "%s", detail);
+    payment_reply_fault(&a->reply, &why, a->ask.request_id);
+    end(a);
+}
+
+static void end_error(struct act *a, int err) {
+    if (err == E_NOTFOUND)
+        end_problem(a, PROBLEM_NOT_FOUND, NULL, "there is no such payment");
+    else {
+        payment_reply_store(&a->reply, err, a->ask.request_id);
+        end(a);
+    }
+}
+
+static void end_payment(struct act *a) {
+    struct payment p;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    if (a->action == ACT_CANCEL && p.status != PAYMENT_CANCELLED) {
+        char text[120];
+        snprintf(text, sizeof text, "the payment is %s", PAYMENT_STATES[p.status].name);
+        end_problem(a, PROBLEM_INVALID_STATE, NULL, text);
+    } else {
+        payment_reply_payment(&a->reply, a->core, 200, &p);
+        end(a);
+    }
+    payment_free(&p);
+}
+
+static void answer_stored(const struct commit_result *result, void *data) {
+    if (result->err != 0) log_warn("answer_not_stored", L_TEXT("error", err_text(result->err)));
+    end(data);
+}
+
+static void end_refund(struct act *a) {
+    struct refund refund;
+    struct commit *c = NULL;
+    int err = refund_read(a->core, a->ask.merchant, str_of(a->refund), &refund);
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    a->reply.status = 201;
+    refund_json(&refund, &a->reply.body);
+    refund_free(&refund);
+    if (a->reply.body.err != 0 || commit_new(&c) != 0) {
+        end_error(a, E_NOMEM);
+        return;
+    }
+    idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, 201, buf_str(&a->reply.body),
+                       str_of(a->refund));
+    store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
+}
+
+static void act_over(struct act *a) {
+    if (a->action == ACT_REFUND)
+        end_refund(a);
+    else
+        end_payment(a);
+}
+
+/* ---- at the provider ---- */
+
+static void inquired(int err, bool open, void *data) {
+    (void)err, (void)open; /* what stands in the store is what is answered */
+    act_over(data);
+}
+
+static int ask_provider(struct act *a, const char *function, struct str operation) {
+    struct rows *rows = NULL;
+    struct operation_row row;
+    int err = store_get(a->core->store, "operation_get", VALS(V_STR(operation)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0))
+        err = E_NOTFOUND;
+    if (err == 0)
+        err = payment_inquire(&(struct payment_inquiry){.services = a->ask.services,
+                                                        .runtime = a->ask.runtime,
+                                                        .version = a->version,
+                                                        .function = function,
+                                                        .operation = &row},
+                              inquired, a);
+    rows_free(rows);
+    return err;
+}
+
+static void find_channel(struct act *a, const struct payment *p) {
+    const struct script_entry *e =
+        p->channel.n == 0 ? NULL : script_set_find(a->set, KIND_CHANNEL, p->channel);
+    a->version = e == NULL ? NULL : e->version; /* deleted ones serve what is open */
+}
+
+static bool can(const struct act *a, const char *function) {
+    return a->version != NULL && manifest_has(a->version->manifest, function);
+}
+
+/* "REFERENCE-c-ab12": of an operation on an attempt, unique at the provider too. */
+static void make_reference(struct act *a, struct str reference, char letter) {
+    char token[TOKEN_SIZE];
+    token_make(token, a->core->rng);
+    snprintf(a->reference, sizeof a->reference, "%.*s-%c%.6s",
+             (int)(reference.n > 40 ? 40 : reference.n), reference.p, letter, token);
+}
+
+/* op.input.reference is what the provider knows the payment by. */
+static int write_input(struct act *a, struct str reference, int64_t amount) {
+    struct json_out w;
+    buf_clear(&a->input);
+    json_out_init(&w, &a->input);
+    json_begin_object(&w);
+    json_put_str(&w, "reference", reference);
+    if (amount != 0) json_put_int(&w, "amount", amount);
+    if (a->reason.n != 0) json_put_str(&w, "reason", a->reason);
+    json_end_object(&w);
+    return json_out_end(&w);
+}
+
+static struct payment_operation operation_of(struct act *a, const struct attempt *at,
+                                             const char *kind, int64_t amount) {
+    return (struct payment_operation){.kind = str_of(kind),
+                                      .script = str_of(a->version->path),
+                                      .version = str_of(a->version->id),
+                                      .account = at->account,
+                                      .reference = str_of(a->reference),
+                                      .input = buf_str(&a->input),
+                                      .amount = amount,
+                                      .ask_at = core_now(a->core) + ACT_ASK_AFTER_MS,
+                                      .ask_backoff = STR("first=2m factor=2 max=1h")};
+}
+
+/* ---- cancel ---- */
+
+static int build_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
+                        struct why *why) {
+    struct act *a = data;
+    struct attempt *at = payment_attempt(p, p->attempt);
+    a->operation[0] = '\0';
+    if (at == NULL || !can(a, "cancel") || channel_is_local(a->version))
+        return payment_add_cancel(core, c, p, why);
+    if (!payment_open(p->status))
+        return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
+    make_reference(a, at->reference, 'c');
+    int err = write_input(a, at->reference, 0);
+    struct payment_operation o = operation_of(a, at, "cancel", 0);
+    if (err == 0) err = payment_add_operation(core, c, p, &o);
+    memcpy(a->operation, o.id, sizeof a->operation);
+    return err;
+}
+
+static void changed(int err, const struct why *why, void *data) {
+    struct act *a = data;
+    if (err == E_STATE)
+        end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
+    else if (err == E_LIMIT || err == E_RANGE)
+        end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
+    else if (err == E_CANCELLED) /* the key was used meanwhile: a->reply says it */
+        end(a);
+    else if (err != 0)
+        end_error(a, err);
+    else if (a->operation[0] == '\0')
+        act_over(a);
+    else {
+        jobs_poke(a->ask.services->jobs);
+        if (ask_provider(a, a->action == ACT_REFUND ? "refund" : "cancel", str_of(a->operation)))
+            act_over(a); /* the ask job takes it */
+    }
+}
+
+static void change(struct act *a, payment_build build) {
+    struct payment_change what = {.core = a->core,
+                                  .loop = a->loop,
+                                  .lane = LANE_NEW,
+                                  .id = str_of(a->id),
+                                  .build = build,
+                                  .done = changed,
+                                  .data = a};
+    int err = payment_change(&what);
+    if (err != 0) end_error(a, err);
+}
+
+static void begin_cancel(struct act *a, const struct payment *p) {
+    if (!payment_open(p->status))
+        end_payment(a); /* cancelled: the same again; else 409 */
+    else
+        change(a, build_cancel);
+}
+
+/* ---- sync ---- */
+
+static void begin_sync(struct act *a, struct payment *p) {
+    const struct attempt *at = payment_attempt(p, p->attempt);
+    bool ask = at != NULL && operation_open(at->state) && can(a, "inquire") &&
+               !operation_under_way(a->ask.services->gate, str_of(at->id));
+    if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) end_payment(a);
+}
+
+/* ---- refund ---- */
+
+static const struct request_field DESTINATION[] = {
+    {"bank", REQUEST_TEXT, .required = true, .min = 2, .max = 32},
+    {"account_number", REQUEST_TEXT, .required = true, .min = 5, .max = 34},
+    {"account_holder", REQUEST_TEXT, .required = true, .min = 1, .max = 100},
+    {0}};
+static const struct request_field REFUND[] = {
+    {"amount", REQUEST_INT, .min = 1, .max = INT64_C(1000000000000)},
+    {"reason", REQUEST_TEXT, .min = 1, .max = REFUND_REASON_MAX},
+    {"destination", REQUEST_OBJECT, .members = DESTINATION},
+    {0}};
+
+static bool key_known(struct act *a) {
+    struct payment_key_of key = {a->ask.merchant, a->ask.path, a->ask.key, a->ask.raw,
+                                 a->ask.request_id};
+    int err = payment_reply_known(&a->reply, a->core, a->ask.services->gate, &key);
+    if (err != 0 && err != E_NOTFOUND) payment_reply_store(&a->reply, err, a->ask.request_id);
+    return err != E_NOTFOUND;
+}
+
+static int seal_destination(struct act *a) {
+    struct buf plain = {0};
+    struct json_out w;
+    if (a->destination == NULL || a->sealed.len != 0) return 0;
+    json_out_init(&w, &plain);
+    json_value(&w, a->destination);
+    int err = json_out_end(&w);
+    if (err == 0 && a->core->ring == NULL) err = E_STATE;
+    if (err == 0)
+        err = seal(a->core->ring, "refund_destination", str_of(a->id), buf_str(&plain),
+                   a->core->rng, &a->sealed);
+    if (plain.data != NULL) mem_wipe(plain.data, plain.cap);
+    buf_free(&plain);
+    return err;
+}
+
+static int build_refund(const struct core *core, struct payment *p, struct commit *c, void *data,
+                        struct why *why) {
+    struct act *a = data;
+    struct refund refund = {0};
+    struct attempt *at = payment_attempt(p, p->attempt);
+    a->operation[0] = '\0';
+    if (key_known(a)) return E_CANCELLED;
+    if (p->amount_paid == 0)
+        return why_set(why, E_STATE, "the payment is %s: there is nothing to refund",
+                       PAYMENT_STATES[p->status].name);
+    int64_t left = p->amount_paid - p->amount_refunded - p->refunding - p->amount_reversed;
+    int64_t amount = a->amount == 0 ? left : a->amount;
+    bool provider = at != NULL && can(a, "refund");
+    if (!provider && a->destination == NULL)
+        return why_set(why, E_USAGE,
+                       "destination is missing: this way of paying cannot be paid back through");
+    int err = seal_destination(a);
+    struct payment_operation o = {0};
+    if (err == 0 && provider) {
+        make_reference(a, at->reference, 'r');
+        err = write_input(a, at->reference, amount);
+        o = operation_of(a, at, "refund", amount);
+    }
+    struct refund_new what = {.amount = amount,
+                              .reason = a->reason,
+                              .by = provider ? STR("provider") : STR("hand"),
+                              .destination = buf_str(&a->sealed),
+                              .operation = provider ? &o : NULL,
+                              .idempotency_key = a->ask.key,
+                              .path = a->ask.path,
+                              .body = a->ask.raw};
+    if (err == 0 && amount <= 0) err = why_set(why, E_LIMIT, "amount: nothing is left to refund");
+    if (err == 0) err = payment_add_refund(core, c, p, &what, &refund, why);
+    memcpy(a->refund, refund.id, sizeof a->refund);
+    if (err == 0 && provider) memcpy(a->operation, o.id, sizeof a->operation);
+    return err;
+}
+
+static void refund_changed(int err, const struct why *why, void *data) {
+    struct act *a = data;
+    if (err == E_USAGE) {
+        end_problem(a, PROBLEM_INVALID_REQUEST, "destination", why->text);
+        return;
+    }
+    if (err == 0) {
+        operation_mark(a->ask.services->gate, &a->mark, str_of(a->refund));
+        a->marked = true;
+    }
+    changed(err, why, data);
+}
+
+static void begin_refund(struct act *a) {
+    struct refusal why = {0};
+    if (a->ask.key.n == 0) {
+        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
+                    "a refund needs the header Idempotency-Key");
+        return;
+    }
+    if (a->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
+                    "an Idempotency-Key has at most 255 characters");
+        return;
+    }
+    if (key_known(a)) {
+        end(a);
+        return;
+    }
+    int err = request_parse(&a->body, a->ask.body.n == 0 ? STR("{}") : a->ask.body, &why);
+    if (err == 0) err = request_check(a->body.root, REFUND, "", &why);
+    if (err == E_INVAL) {
+        payment_reply_fault(&a->reply, &why, a->ask.request_id);
+        end(a);
+        return;
+    }
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    (void)json_get_i64(a->body.root, "amount", &a->amount);
+    (void)json_get_str(a->body.root, "reason", &a->reason);
+    a->destination = json_get(a->body.root, "destination");
+    if (a->destination != NULL && a->destination->type != JT_OBJECT) a->destination = NULL;
+    struct payment_change what = {.core = a->core,
+                                  .loop = a->loop,
+                                  .lane = LANE_NEW,
+                                  .id = str_of(a->id),
+                                  .build = build_refund,
+                                  .done = refund_changed,
+                                  .data = a};
+    if ((err = payment_change(&what)) != 0) end_error(a, err);
+}
+
+/* ---- beginning ---- */
+
+static void begin(struct task *task) {
+    struct act *a = CONTAINER_OF(task, struct act, task);
+    struct payment p;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    find_channel(a, &p);
+    switch (a->action) {
+    case ACT_CANCEL: begin_cancel(a, &p); break;
+    case ACT_SYNC: begin_sync(a, &p); break;
+    case ACT_REFUND: begin_refund(a); break;
+    case ACT_CAPTURE:
+        end_problem(a, PROBLEM_INVALID_STATE, NULL, "there is nothing to capture");
+        break;
+    }
+    payment_free(&p);
+}
+
+static struct str keep(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return (struct str){p, s.n};
+}
+
+int payment_act(enum payment_action action, const struct payment_ask *ask, struct str id,
+                payment_replied done, void *data) {
+    struct act *a = mem_zalloc(sizeof *a + ask->merchant.n + ask->body.n + ask->key.n +
+                               ask->path.n + ask->request_id.n + 5);
+    if (a == NULL) return E_NOMEM;
+    char *at = a->texts;
+    a->action = action;
+    a->ask = *ask;
+    a->ask.merchant = keep(&at, ask->merchant);
+    a->ask.body = a->ask.raw = keep(&at, ask->body);
+    a->ask.key = keep(&at, ask->key);
+    a->ask.path = keep(&at, ask->path);
+    a->ask.request_id = keep(&at, ask->request_id);
+    snprintf(a->id, sizeof a->id, "%.*s", STR_FMT(id));
+    a->core = ask->services->core;
+    a->loop = runtime_loop(ask->runtime);
+    a->set = script_set_keep(ask->services->scripts(ask->services->worker));
+    a->done = done;
+    a->data = data;
+    a->task.run = begin;
+    loop_post(a->loop, &a->task);
+    return 0;
+}

@@ -1,0 +1,40 @@
+/* A create request from its bytes to its answer.
+ *
+ *   read --> known? (key, order) --> channels --> risk --> routing --> fee --> commit 1 --> the
+ *   channel's create --> commit 2 --> answer
+ *                 ^                                              |
+ *                 '--- the next channel, in the same commit -----'
+ *
+ * Commit 1 has the payment, its attempt with the reference that will be sent, the idempotency row
+ * and the ask job, before the first byte goes out; commit 2 has what came of it, and the answer's
+ * bytes. A channel that calls nobody is run first, and all is one commit. Whoever asked waits for
+ * LUWAK_CREATE_WAIT at most; the flow goes on without him, and without the flow the ask job does. */
+#ifndef LUWAK_SCRIPT_PAYMENT_FLOW_H
+#define LUWAK_SCRIPT_PAYMENT_FLOW_H
+
+#include "script/context.h"
+#include "script/payment_reply.h"
+#include "script/runtime.h"
+
+struct payment_ask { /* texts are copied */
+    const struct script_services *services;
+    struct runtime *runtime;
+    struct str merchant;
+    bool direct;
+    struct str body;       /* JSON, as the contract has it */
+    struct str raw;        /* what the client sent: its hash stands for the request; empty: body */
+    struct str key;        /* Idempotency-Key; empty: none */
+    struct str path;       /* "POST /v1/payments" */
+    struct str request_id; /* for problems */
+};
+
+struct flow;
+
+/* `done` hears the answer once, never inside; it keeps what it needs of it. NULL: no memory. */
+typedef void (*payment_replied)(const struct payment_reply *reply, void *data);
+struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data);
+
+/* Before `done` only: whoever asked is gone. `done` is still called; nothing waits for others. */
+void payment_flow_hurry(struct flow *flow);
+
+#endif

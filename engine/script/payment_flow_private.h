@@ -1,0 +1,69 @@
+/* The two halves of a create request: payment_flow.c reads it and asks the rules,
+ * payment_flow_store.c stores it and calls the channel. */
+#ifndef LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
+#define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
+
+#include "script/dispatch.h"
+#include "script/payment_channels.h"
+#include "script/payment_decision.h"
+#include "script/payment_facts.h"
+#include "script/payment_flow.h"
+
+enum {
+    REFERENCE_MAX_ = 50, /* what every provider takes */
+    REFERENCE_TRIES = 8
+};
+
+struct flow {
+    struct payment_ask ask; /* texts in `memory` */
+    char *memory;
+    const struct core *core;
+    struct loop *loop;
+    struct script_set *set;
+    struct payment_request request;
+    struct payment_channels channels;
+    size_t channel;                /* the one under way */
+    uint64_t on;                   /* the categories after which the next one is tried */
+    char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
+    struct payment_facts facts;
+    struct rule_fee fee;
+    struct fee_line lines[RULE_LINES_MAX];
+    char fee_version[VERSION_ID_SIZE];
+    int64_t amount_due, expires_at;
+    struct payment payment;
+    bool has_payment;
+    char attempt[ID_SIZE]; /* the one under way */
+    char next[ID_SIZE];    /* the one that this commit begins */
+    struct operation_mark payment_mark, attempt_mark;
+    bool payment_marked, attempt_marked;
+    char reference[REFERENCE_MAX_ + 8];
+    int reference_tries;
+    struct payment_decision decision;
+    char person[ID_SIZE]; /* the customer, sealed; empty: none */
+    struct buf doc, input, backoff,
+        given; /* given: the input with the customer in it, for the channel only */
+    struct timer patience, look;
+    struct task task;
+    struct payment_reply reply;
+    bool replied; /* `done` was or is being called */
+    bool stored;  /* a commit that keeps the answer is under way */
+    payment_replied done;
+    void *data;
+};
+
+/* payment_flow.c: the ends. What is in f->reply is the answer, if nobody was answered before. */
+void flow_end(struct flow *f);
+void flow_end_problem(struct flow *f, enum problem_code code, const char *detail);
+void flow_end_error(struct flow *f, int err);
+void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
+int flow_read_again(struct flow *f);               /* f->payment */
+
+bool flow_find_order(struct flow *f); /* true: known; the flow has ended, or waits */
+bool flow_find_key(struct flow *f);
+struct version *flow_channel(const struct flow *f); /* the one under way; NULL: none */
+
+/* payment_flow_store.c: from here on it is stored. `at_once`: decided without any provider. */
+void flow_begin_channel(struct flow *f);
+void flow_commit(struct flow *f, const struct payment_result *at_once);
+
+#endif

@@ -1,0 +1,405 @@
+/* See payment_flow.h: what is stored, before and after the channel is called. */
+#include "base/ensure.h"
+#include "base/fault.h"
+#include "base/money.h"
+#include "core/jobs.h"
+#include "core/person.h"
+#include "script/payment_flow_private.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+enum { ASK_AFTER_MS = 120000 }; /* a call that has not answered by then is asked about */
+#define ASK_BACKOFF STR("first=2m factor=2 max=1h")
+
+/* ---- commit 1 ---- */
+
+/* The order id where every provider takes it, else what is left of it; then with 4 characters. */
+static void make_reference(struct flow *f) {
+    static const char *const KEPT = "-._~";
+    size_t n = 0, max = REFERENCE_MAX_ - 5;
+    bool changed = f->request.order_id.n > max;
+    for (size_t i = 0; i < f->request.order_id.n && n < max; i++) {
+        char c = f->request.order_id.p[i];
+        bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                    strchr(KEPT, c) != NULL;
+        f->reference[n++] = fine ? c : '-';
+        changed = changed || !fine;
+    }
+    f->reference[n] = '\0';
+    if (f->reference_tries++ == 0 && !changed) return;
+    char token[TOKEN_SIZE];
+    token_make(token, f->core->rng);
+    snprintf(f->reference + n, sizeof f->reference - n, "-%.4s", token);
+}
+
+/* Of one attempt: the merchant's own provider account where it has one, else the shared one. */
+static struct str account_of(const struct version *v) {
+    return str_of(v->manifest->provider);
+}
+
+static void put_str(struct json_out *w, const char *name, struct str value) {
+    if (value.n != 0) json_put_str(w, name, value);
+}
+
+static void put_json(struct json_out *w, const char *name, const struct json *value) {
+    if (value == NULL) return;
+    json_key(w, name);
+    json_value(w, value);
+}
+
+static int write_doc(struct flow *f) {
+    const struct payment_request *r = &f->request;
+    struct json_out w;
+    buf_clear(&f->doc);
+    json_out_init(&w, &f->doc);
+    json_begin_object(&w);
+    put_json(&w, "items", r->items);
+    put_str(&w, "description", r->description);
+    put_json(&w, "metadata", r->metadata);
+    put_json(&w, "return_urls", r->return_urls);
+    put_json(&w, "options", r->options);
+    if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
+    json_end_object(&w);
+    return json_out_end(&w);
+}
+
+/* What the channel is given, and the same with the customer's id in his place, which is kept. */
+static int write_inputs(struct flow *f) {
+    const struct payment_request *r = &f->request;
+    struct buf customer = {0};
+    char placeholder[ID_SIZE + 16] = "";
+    struct json_out w;
+    int err = 0;
+    if (f->person[0] != '\0')
+        snprintf(placeholder, sizeof placeholder, "{\"id\":\"%s\"}", f->person);
+    if (r->customer != NULL) {
+        json_out_init(&w, &customer);
+        json_value(&w, r->customer);
+        err = json_out_end(&w);
+    }
+    buf_clear(&f->input);
+    buf_clear(&f->given);
+    channel_input(r, f->amount_due, str_of(placeholder), &f->input);
+    buf_adds(&f->given, "{\"input\":");
+    channel_input(r, f->amount_due, buf_str(&customer), &f->given);
+    buf_adds(&f->given, "}");
+    buf_free(&customer);
+    return err != 0 ? err : f->input.err != 0 ? f->input.err : f->given.err;
+}
+
+/* The same person in every try to store this payment. */
+static int add_person(struct flow *f, struct commit *c, struct why *why) {
+    struct buf customer = {0};
+    struct json_out w;
+    if (f->request.customer == NULL || f->request.customer->count == 0) return 0;
+    json_out_init(&w, &customer);
+    json_value(&w, f->request.customer);
+    int err = json_out_end(&w);
+    if (err == 0) err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), f->person, why);
+    buf_free(&customer);
+    return err;
+}
+
+/* How it is asked about after the first time: as the channel says. */
+static struct str ask_backoff(struct flow *f, const struct version *v) {
+    buf_clear(&f->backoff);
+    if (v->manifest->poll.first_ms == 0) return ASK_BACKOFF;
+    backoff_write(&v->manifest->poll, &f->backoff);
+    return f->backoff.err != 0 ? ASK_BACKOFF : buf_str(&f->backoff);
+}
+
+static void first_stored(const struct commit_result *result, void *data);
+
+static int build_first(struct flow *f, struct commit *c, const struct payment_result *at_once,
+                       struct why *why) {
+    const struct version *v = flow_channel(f);
+    const struct manifest *m = v == NULL ? NULL : v->manifest;
+    struct payment_new what = {
+        .merchant = f->ask.merchant,
+        .order_id = f->request.order_id,
+        .direct = f->ask.direct,
+        .amount = f->request.amount,
+        .amount_due = f->amount_due,
+        .currency = f->request.currency,
+        .method = m == NULL ? f->request.method : str_of(m->method),
+        .bank = m == NULL ? f->request.bank : str_of(m->bank),
+        .doc = buf_str(&f->doc),
+        .person = str_of(f->person),
+        .fee = {.bearer = f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
+                .version = str_of(f->fee_version),
+                .count = f->fee.count},
+        .open = m != NULL && m->amounts == AMOUNTS_OPEN,
+        .expires_at = f->expires_at,
+        .at_once = at_once,
+        .answer_status = at_once == NULL ? 0 : 201,
+        .idempotency_key = f->ask.key,
+        .path = f->ask.path,
+        .body = f->ask.raw};
+    memcpy(what.fee.lines, f->lines, sizeof f->lines);
+    if (v != NULL) {
+        what.script = str_of(v->path);
+        what.version = str_of(v->id);
+        what.account = account_of(v);
+        what.reference = str_of(f->reference);
+        what.input = buf_str(&f->input);
+        what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
+        what.ask_backoff = ask_backoff(f, v);
+    }
+    int err = payment_add_create(f->core, c, &what, &f->payment, why);
+    if (err != 0) return err;
+    f->has_payment = true;
+    payment_facts_add(&f->facts, f->core, c);
+    if (at_once == NULL && v != NULL) return 0; /* its answer comes with commit 2 */
+    payment_reply_payment(&f->reply, f->core, 201, &f->payment);
+    if (f->ask.key.n == 0 || at_once != NULL) return f->reply.body.err;
+    return payment_add_answer(f->core, c, &f->payment, f->ask.path, f->ask.key, 201,
+                              buf_str(&f->reply.body));
+}
+
+void flow_commit(struct flow *f, const struct payment_result *at_once) {
+    struct commit *c = NULL;
+    struct why why = {0};
+    if (f->reference[0] == '\0') make_reference(f);
+    int err = write_doc(f);
+    if (err == 0) err = commit_new(&c);
+    if (err == 0) err = add_person(f, c, &why);
+    if (err == 0) err = write_inputs(f);
+    if (err == 0) err = build_first(f, c, at_once, &why);
+    if (err != 0) {
+        log_error("payment_not_created", L_TEXT("error", why.code == 0 ? err_text(err) : why.text));
+        if (c != NULL) commit_free(c);
+        flow_end_error(f, err);
+        return;
+    }
+    f->stored = at_once != NULL || flow_channel(f) == NULL;
+    operation_mark(f->ask.services->gate, &f->payment_mark, str_of(f->payment.id));
+    f->payment_marked = true;
+    store_submit(f->core->store, c, LANE_NEW, f->loop, first_stored, f);
+}
+
+static void call_channel(struct flow *f);
+
+/* It did not go in because somebody was faster. */
+static void clashed(struct flow *f, const struct commit_result *result) {
+    enum create_clash clash = payment_clash(result);
+    operation_unmark(f->ask.services->gate, &f->payment_mark);
+    f->payment_marked = f->stored = false;
+    payment_free(&f->payment);
+    f->has_payment = false;
+    payment_reply_free(&f->reply);
+    if (clash == CLASH_REFERENCE && f->reference_tries < REFERENCE_TRIES) {
+        make_reference(f);
+        flow_begin_channel(f);
+    } else if (clash == CLASH_ORDER && flow_find_order(f)) {
+        return;
+    } else if (clash == CLASH_IDEMPOTENCY && flow_find_key(f)) {
+        return;
+    } else {
+        if (result->err != E_BUSY)
+            log_error("payment_not_stored", L_TEXT("error", err_text(result->err)),
+                      L_TEXT("detail", result->detail == NULL ? "" : result->detail));
+        flow_end_error(f, result->err);
+    }
+}
+
+static void first_stored(const struct commit_result *result, void *data) {
+    struct flow *f = data;
+    if (result->err != 0) {
+        clashed(f, result);
+        return;
+    }
+    if (f->stored) {
+        flow_end(f);
+        return;
+    }
+    jobs_poke(f->ask.services->jobs);
+    memcpy(f->attempt, f->payment.attempts[0].id, sizeof f->attempt);
+    call_channel(f);
+}
+
+/* ---- the channel ---- */
+
+static void decided(const struct operation_decision *decision, void *data);
+
+static int dispatch(struct flow *f, const struct operation_row *row) {
+    return dispatch_operation(&(struct operation_call){.runtime = f->ask.runtime,
+                                                       .services = f->ask.services,
+                                                       .version = flow_channel(f),
+                                                       .function = "create",
+                                                       .operation = row,
+                                                       .decided = decided},
+                              NULL, f);
+}
+
+/* A channel that calls nobody is asked before anything is stored; the others after commit 1. */
+void flow_begin_channel(struct flow *f) {
+    struct version *v = flow_channel(f);
+    if (v == NULL || !channel_is_local(v)) {
+        flow_commit(f, NULL);
+        return;
+    }
+    if (f->reference[0] == '\0') make_reference(f);
+    struct buf doc = {0};
+    int err = write_inputs(f);
+    buf_adds(&doc, "{\"input\":");
+    buf_addstr(&doc, buf_str(&f->input));
+    buf_adds(&doc, "}");
+    if (err == 0) err = doc.err;
+    if (err == 0)
+        err = dispatch(f, &(struct operation_row){.id = str_of(f->reference),
+                                                  .kind = STR("create"),
+                                                  .script = str_of(v->path),
+                                                  .version = str_of(v->id),
+                                                  .account = account_of(v),
+                                                  .reference = str_of(f->reference),
+                                                  .doc = buf_str(&doc),
+                                                  .given = buf_str(&f->given),
+                                                  .expires_at = f->expires_at,
+                                                  .state = OPERATION_SENDING,
+                                                  .generation = 1});
+    buf_free(&doc);
+    if (err != 0) flow_end_error(f, err);
+}
+
+static void result_stored(int err, const struct why *why, void *data);
+
+static void call_channel(struct flow *f) {
+    const struct attempt *a = payment_attempt(&f->payment, str_of(f->attempt));
+    if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
+    operation_mark(f->ask.services->gate, &f->attempt_mark, str_of(f->attempt));
+    f->attempt_marked = true;
+    struct operation_row row = {.id = str_of(f->attempt),
+                                .kind = STR("create"),
+                                .script = a->script,
+                                .version = a->version,
+                                .account = a->account,
+                                .reference = a->reference,
+                                .doc = a->doc,
+                                .given = buf_str(&f->given),
+                                .payment = str_of(f->payment.id),
+                                .expires_at = f->payment.expires_at,
+                                .state = OPERATION_SENDING,
+                                .generation = a->generation};
+    int err = dispatch(f, &row);
+    if (err != 0)
+        flow_end_payment(f, 201); /* not called, or not known to be: the ask job takes it */
+}
+
+/* ---- commit 2 ---- */
+
+static bool has_next(const struct flow *f, const struct operation_decision *d) {
+    if (f->decision.result.to != OPERATION_FAILED || f->channel + 1 >= f->channels.count)
+        return false;
+    if (d->not_created || (!d->decided && !d->sent))
+        return true; /* nothing can have happened there */
+    return f->decision.final && (f->on >> f->decision.code & 1) != 0;
+}
+
+static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
+                    struct why *why) {
+    const struct version *v = f->channels.at[f->channel + 1];
+    make_reference(f);
+    struct attempt_new next = {.script = str_of(v->path),
+                               .version = str_of(v->id),
+                               .account = account_of(v),
+                               .reference = str_of(f->reference),
+                               .input = buf_str(&f->input),
+                               .method = str_of(v->manifest->method),
+                               .bank = str_of(v->manifest->bank),
+                               .ask_at = core_now(core) + ASK_AFTER_MS,
+                               .ask_backoff = ask_backoff(f, v),
+                               .open = v->manifest->amounts == AMOUNTS_OPEN};
+    int err = payment_add_attempt(core, c, p, &next, why);
+    if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
+    return err;
+}
+
+static int build_result(const struct core *core, struct payment *p, struct commit *c, void *data,
+                        struct why *why) {
+    struct flow *f = data;
+    const struct attempt *a = payment_attempt(p, str_of(f->attempt));
+    if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
+    if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
+    int err =
+        payment_add_result(core, c, p, (size_t)(a - p->attempts), 1, &f->decision.result, why);
+    if (err != 0) return err;
+    f->next[0] = '\0';
+    if (f->decision.result.more) return add_next(f, core, p, c, why);
+    if (f->replied || f->ask.key.n == 0) return 0;
+    payment_reply_payment(&f->reply, core, 201, p);
+    return payment_add_answer(core, c, p, f->ask.path, f->ask.key, 201, buf_str(&f->reply.body));
+}
+
+static void result_stored(int err, const struct why *why, void *data) {
+    struct flow *f = data;
+    (void)FAULT("operation.moved"); /* the result is on disk, nobody has heard of it */
+    f->stored = false;
+    if (err != 0)
+        log_error("payment_result_not_stored", L_TEXT("payment", f->payment.id),
+                  L_TEXT("error", why->code == 0 ? err_text(err) : why->text));
+    if (err == 0 && f->next[0] != '\0' && flow_read_again(f) == 0) {
+        f->channel++;
+        memcpy(f->attempt, f->next, sizeof f->attempt);
+        jobs_poke(f->ask.services->jobs);
+        call_channel(f);
+    } else if (f->replied) {
+        flow_end(f);
+    } else if (err == 0 && f->ask.key.n != 0) {
+        flow_end(f); /* the very bytes that were stored */
+    } else {
+        flow_end_payment(f, 201);
+    }
+}
+
+static void write_result(struct flow *f, const struct operation_decision *d) {
+    f->decision.result.more = has_next(f, d);
+    f->stored = true;
+    struct payment_change change = {.core = f->core,
+                                    .loop = f->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(f->payment.id),
+                                    .build = build_result,
+                                    .done = result_stored,
+                                    .data = f};
+    int err = payment_change(&change);
+    if (err != 0) result_stored(err, &(struct why){0}, f);
+}
+
+/* A channel that called nobody: what it decided and the payment are one commit. */
+static void local_decided(struct flow *f) {
+    const struct json *code = json_get(json_get(f->decision.doc.root, "result"), "unique_code");
+    if (code != NULL && code->type == JT_INT && code->i > 0 &&
+        money_add(f->amount_due, code->i, &f->amount_due) != 0) {
+        flow_end_problem(f, PROBLEM_INTERNAL_ERROR, "the amount is too large with its code");
+        return;
+    }
+    if (f->decision.result.to == OPERATION_FAILED &&
+        f->decision.code == PROBLEM_UNIQUE_CODES_EXHAUSTED) {
+        flow_end_problem(f, PROBLEM_UNIQUE_CODES_EXHAUSTED, "no number is free; try later");
+        return;
+    }
+    flow_commit(f, &f->decision.result);
+}
+
+static void decided(const struct operation_decision *d, void *data) {
+    struct flow *f = data;
+    const struct version *v = flow_channel(f);
+    struct why why = {0};
+    (void)FAULT("operation.decided"); /* the provider has answered, nobody here knows */
+    payment_decision_free(&f->decision);
+    enum operation_state to = d->to;
+    if (d->doc.n == 0 ||
+        payment_decision_read(&f->decision, to, d->doc, v->manifest, str_of(f->reference), &why)) {
+        if (why.code != 0)
+            log_error("decision_refused", L_TEXT("script", v->path), L_TEXT("error", why.text));
+        to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED;
+        payment_decision_free(&f->decision);
+        f->decision = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
+                                                .code = PROBLEM_PROVIDER_ERROR};
+    }
+    if (f->attempt[0] == '\0')
+        local_decided(f);
+    else
+        write_result(f, d);
+}

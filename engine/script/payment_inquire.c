@@ -1,0 +1,222 @@
+/* See payment_inquire.h. A question that goes wrong changes nothing. */
+#include "script/payment_inquire.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/person.h"
+#include "script/payment_decision.h"
+#include "script/payment_settle.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+struct inquiry {
+    struct payment_inquiry what;
+    struct version *version;
+    const struct core *core;
+    struct loop *loop;
+    char payment[ID_SIZE], operation[ID_SIZE], kind[32], reference[200];
+    int64_t generation;
+    enum operation_state state;
+    struct payment_decision decision;
+    struct operation_mark mark; /* while the operation's own call runs */
+    bool marked;
+    bool open;
+    payment_inquired done;
+    void *data;
+};
+
+static void end(struct inquiry *q, int err, bool open) {
+    payment_inquired done = q->done;
+    void *data = q->data;
+    if (q->marked) operation_unmark(q->what.services->gate, &q->mark);
+    payment_decision_free(&q->decision);
+    version_drop(q->version);
+    mem_free(q);
+    done(err, open, data);
+}
+
+/* ---- what was said of an attempt ---- */
+
+static bool unpaid(enum operation_state to) {
+    return to == OPERATION_PENDING || to == OPERATION_FAILED || to == OPERATION_EXPIRED ||
+           to == OPERATION_CANCELLED;
+}
+
+static int build_attempt(const struct core *core, struct payment *p, struct commit *c,
+                         struct inquiry *q, struct why *why) {
+    struct attempt *a = payment_attempt(p, str_of(q->operation));
+    struct payment_result *r = &q->decision.result;
+    if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
+    bool ends = q->what.expire && payment_open(p->status) && unpaid(r->to) &&
+                str_eq(p->attempt, str_of(a->id));
+    bool moved = a->generation != q->generation; /* the answer is older than what is known */
+    q->open = operation_open(a->state);
+    if (ends && !moved) {
+        q->open = false;
+        return payment_add_expire(core, c, p, why);
+    }
+    if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
+    if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
+    q->open = operation_open(r->to);
+    return payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
+}
+
+/* ---- of another operation ---- */
+
+static int add_refund(const struct core *core, struct payment *p, struct commit *c,
+                      struct inquiry *q, struct why *why) {
+    struct refund refund;
+    struct buf failure = {0};
+    const struct payment_result *r = &q->decision.result;
+    enum refund_status to = r->to == OPERATION_SUCCESS  ? REFUND_SUCCESS
+                            : r->to == OPERATION_FAILED ? REFUND_FAILED
+                                                        : REFUND_PROCESSING;
+    int err = refund_of_operation(core, str_of(q->operation), &refund);
+    if (err != 0) return err;
+    if (to == REFUND_FAILED) {
+        struct json_out w;
+        json_out_init(&w, &failure);
+        json_begin_object(&w);
+        json_put_str(&w, "code", r->code);
+        json_put_str(&w, "message", r->message);
+        json_put_str(&w, "provider_code", r->provider_code);
+        json_end_object(&w);
+        err = json_out_end(&w);
+    }
+    if (err == 0 && refund.status != to)
+        err = payment_add_refund_result(core, c, p, &refund, to, buf_str(&failure), why);
+    buf_free(&failure);
+    refund_free(&refund);
+    return err;
+}
+
+static int build_operation(const struct core *core, struct payment *p, struct commit *c,
+                           struct inquiry *q, struct why *why) {
+    const struct payment_result *r = &q->decision.result;
+    q->open = operation_open(r->to);
+    int err = 0;
+    if (r->to == q->state && q->state != OPERATION_SENDING) return 0;
+    if (strcmp(q->kind, "refund") == 0) err = add_refund(core, p, c, q, why);
+    if (strcmp(q->kind, "cancel") == 0 && r->to == OPERATION_SUCCESS && payment_open(p->status)) {
+        struct attempt *a = payment_attempt(p, p->attempt);
+        struct payment_result gone = {.to = OPERATION_CANCELLED};
+        if (a != NULL)
+            err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
+                                     why);
+    }
+    if (err == 0)
+        err = operation_add_move(c, str_of(q->operation), q->generation, q->state, r->to, r->doc,
+                                 core->clock);
+    return err;
+}
+
+static int build(const struct core *core, struct payment *p, struct commit *c, void *data,
+                 struct why *why) {
+    struct inquiry *q = data;
+    q->decision.result.settle_at =
+        q->decision.result.settle_at != 0
+            ? q->decision.result.settle_at
+            : payment_settle_at(q->what.services,
+                                q->what.services->scripts(q->what.services->worker),
+                                core_now(core));
+    return strcmp(q->kind, "create") == 0 ? build_attempt(core, p, c, q, why)
+                                          : build_operation(core, p, c, q, why);
+}
+
+static void written(int err, const struct why *why, void *data) {
+    struct inquiry *q = data;
+    if (err != 0)
+        log_error("inquiry_not_written", L_TEXT("operation", q->operation),
+                  L_TEXT("error", why == NULL ? err_text(err) : why->text));
+    end(q, err, err != 0 || q->open);
+}
+
+static void decided(const struct operation_decision *d, void *data) {
+    struct inquiry *q = data;
+    struct why why = {0};
+    bool asking = strcmp(q->what.function, "inquire") == 0;
+    int err = d->decided || !asking
+                  ? payment_decision_read(&q->decision, d->to, d->doc, q->version->manifest,
+                                          str_of(q->reference), &why)
+                  : E_SCRIPT;
+    if (err != 0 && !asking) { /* it was sent, or it was not: that much is known */
+        payment_decision_free(&q->decision);
+        q->decision = (struct payment_decision){
+            .result = {.to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED,
+                       .code = STR("PROVIDER_ERROR")}};
+        err = 0;
+    }
+    if (err != 0) {
+        if (why.code != 0)
+            log_error("decision_refused", L_TEXT("script", q->version->path),
+                      L_TEXT("error", why.text));
+        end(q, 0, true);
+        return;
+    }
+    struct payment_change change = {.core = q->core,
+                                    .loop = q->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(q->payment),
+                                    .build = build,
+                                    .done = written,
+                                    .data = q};
+    if ((err = payment_change(&change)) != 0) end(q, err, true);
+}
+
+/* Whose it is: the payment, by what the store says. */
+static int find_payment(const struct core *core, struct str operation, char out[ID_SIZE]) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "payment_of_operation", VALS(V_STR(operation)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0) snprintf(out, ID_SIZE, "%.*s", STR_FMT(rows_text(rows, 0, 0)));
+    rows_free(rows);
+    return err;
+}
+
+int payment_inquire(const struct payment_inquiry *what, payment_inquired done, void *data) {
+    struct inquiry *q = mem_zalloc(sizeof *q);
+    struct buf given = {0};
+    struct payment p;
+    if (q == NULL) return E_NOMEM;
+    struct operation_row row = *what->operation;
+    q->what = *what;
+    q->core = what->services->core;
+    q->loop = runtime_loop(what->runtime);
+    q->generation = row.generation;
+    q->state = row.state;
+    q->done = done;
+    q->data = data;
+    snprintf(q->operation, sizeof q->operation, "%.*s", STR_FMT(row.id));
+    snprintf(q->kind, sizeof q->kind, "%.*s", STR_FMT(row.kind));
+    snprintf(q->reference, sizeof q->reference, "%.*s", STR_FMT(row.reference));
+    int err = find_payment(q->core, row.id, q->payment);
+    if (err == 0) err = payment_read(q->core, STR(""), str_of(q->payment), &p);
+    if (err == 0) {
+        row.expires_at = p.expires_at;
+        payment_free(&p);
+        row.payment = str_of(q->payment);
+        err = customer_fill(q->core, row.doc, &given);
+        row.given = buf_str(&given);
+    }
+    if (err == 0) {
+        q->version = version_keep(what->version);
+        if (strcmp(what->function, "inquire") != 0) {
+            operation_mark(what->services->gate, &q->mark, str_of(q->operation));
+            q->marked = true;
+        }
+        err = dispatch_operation(&(struct operation_call){.runtime = what->runtime,
+                                                          .services = what->services,
+                                                          .version = q->version,
+                                                          .function = what->function,
+                                                          .operation = &row,
+                                                          .decided = decided},
+                                 NULL, q);
+    }
+    buf_free(&given);
+    if (err == 0) return 0;
+    if (q->marked) operation_unmark(what->services->gate, &q->mark);
+    version_drop(q->version);
+    mem_free(q);
+    return err;
+}

@@ -1,0 +1,247 @@
+/* See payment_policy.h: read the movement, ask the rule, commit; a refund at the provider is called
+ * at once, and asked about when it does not answer. */
+#include "script/payment_policy.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "base/timefmt.h"
+#include "script/manifest.h"
+#include "script/operation_text.h"
+#include "script/payment_inquire.h"
+#include "script/payment_settle.h"
+#include "script/rules.h"
+#include "script/script_set.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+enum { ASK_AFTER_MS = 120000 };
+
+struct policing {
+    const struct script_services *services;
+    struct runtime *runtime;
+    const struct core *core;
+    struct loop *loop;
+    struct script_set *set;
+    int64_t movement, held, paid_at;
+    char payment[ID_SIZE], operation[ID_SIZE];
+    char money_id[200], reference[160];
+    const char *on;
+    enum rule_action action;
+    struct version *channel; /* of the set; NULL: gone */
+    struct buf input;
+    payment_policed done;
+    void *data;
+    struct task task;
+    int err;
+};
+
+static void end_now(struct task *task) {
+    struct policing *p = CONTAINER_OF(task, struct policing, task);
+    p->done(p->err, p->data);
+    buf_free(&p->input);
+    script_set_drop(p->set);
+    mem_free(p);
+}
+
+static void end(struct policing *p, int err) {
+    if (err != 0 && err != E_STATE)
+        log_error("policy_not_followed", L_TEXT("payment", p->payment),
+                  L_TEXT("error", err_text(err)));
+    p->err = err;
+    p->task.run = end_now;
+    loop_post(p->loop, &p->task);
+}
+
+/* ---- what follows ---- */
+
+static bool by_provider(const struct policing *p) {
+    return p->money_id[0] != '\0' && p->money_id[0] != '=' && p->channel != NULL &&
+           manifest_has(p->channel->manifest, "refund");
+}
+
+static int add_refund(struct policing *p, const struct core *core, struct payment *payment,
+                      struct commit *c, struct why *why) {
+    struct refund refund;
+    struct payment_operation o = {0};
+    const struct attempt *at = payment_attempt(payment, payment->attempt);
+    bool provider = by_provider(p) && at != NULL;
+    struct refund_new what = {.amount = p->held,
+                              .reason = str_of(p->on),
+                              .by = provider ? STR("provider") : STR("hand"),
+                              .movement = p->movement};
+    p->operation[0] = '\0';
+    if (provider) {
+        struct json_out w;
+        snprintf(p->reference, sizeof p->reference, "%.*s-m%lld",
+                 (int)(at->reference.n > 40 ? 40 : at->reference.n), at->reference.p,
+                 (long long)p->movement);
+        buf_clear(&p->input);
+        json_out_init(&w, &p->input);
+        json_begin_object(&w);
+        json_put_text(&w, "reference", p->money_id);
+        json_put_int(&w, "amount", p->held);
+        json_put_text(&w, "reason", p->on);
+        json_end_object(&w);
+        int err = json_out_end(&w);
+        if (err != 0) return err;
+        o = (struct payment_operation){.kind = STR("refund"),
+                                       .script = str_of(p->channel->path),
+                                       .version = str_of(p->channel->id),
+                                       .account = at->account,
+                                       .reference = str_of(p->reference),
+                                       .input = buf_str(&p->input),
+                                       .amount = p->held,
+                                       .ask_at = core_now(core) + ASK_AFTER_MS,
+                                       .ask_backoff = STR("first=2m factor=2 max=1h")};
+        what.operation = &o;
+    }
+    int err = payment_add_refund(core, c, payment, &what, &refund, why);
+    if (err == 0 && provider) memcpy(p->operation, o.id, sizeof p->operation);
+    return err;
+}
+
+static int build(const struct core *core, struct payment *payment, struct commit *c, void *data,
+                 struct why *why) {
+    struct policing *p = data;
+    if (p->action == ACTION_REFUND) return add_refund(p, core, payment, c, why);
+    return payment_add_accept(core, c, payment, p->movement, NULL,
+                              payment_settle_at(p->services, p->set, core_now(core)), why);
+}
+
+static void asked(int err, bool open, void *data) {
+    (void)err, (void)open; /* its ask job stands */
+    end(data, 0);
+}
+
+static void call_refund(struct policing *p) {
+    struct rows *rows = NULL;
+    struct operation_row row;
+    int err = store_get(p->core->store, "operation_get", VALS(V_TEXT(p->operation)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0))
+        err = E_NOTFOUND;
+    if (err == 0)
+        err = payment_inquire(&(struct payment_inquiry){.services = p->services,
+                                                        .runtime = p->runtime,
+                                                        .version = p->channel,
+                                                        .function = "refund",
+                                                        .operation = &row},
+                              asked, p);
+    rows_free(rows);
+    if (err != 0) end(p, 0);
+}
+
+static void changed(int err, const struct why *why, void *data) {
+    struct policing *p = data;
+    (void)why;
+    if (err == 0 && p->operation[0] != '\0')
+        call_refund(p);
+    else
+        end(p, err);
+}
+
+static void judged(const struct rule_answer *answer, void *data) {
+    struct policing *p = data;
+    p->action = answer->action;
+    if (answer->err != 0 || p->action == ACTION_WAIT) {
+        end(p, 0); /* a person decides */
+        return;
+    }
+    struct payment_change change = {.core = p->core,
+                                    .loop = p->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(p->payment),
+                                    .build = build,
+                                    .done = changed,
+                                    .data = p};
+    int err = payment_change(&change);
+    if (err != 0) end(p, err);
+}
+
+/* ---- what the rule is told ---- */
+
+static int64_t day_of(int64_t ms) {
+    return (ms + WIB_OFFSET_MS) / DAY_MS;
+}
+
+static int write_facts(const struct policing *p, const struct payment *payment, struct buf *out) {
+    struct json_out w;
+    struct buf day = {0};
+    int64_t late = payment->expires_at == 0 || p->paid_at < payment->expires_at
+                       ? 0
+                       : day_of(p->paid_at) - day_of(payment->expires_at);
+    int err = time_format(p->paid_at, STR("date"), ZONE_WIB, &day);
+    json_out_init(&w, out);
+    json_begin_object(&w);
+    json_put_text(&w, "on", p->on);
+    json_put_int(&w, "amount", p->held);
+    json_put_int(&w, "amount_due", payment->amount_due);
+    json_put_int(&w, "amount_paid", payment->amount_paid);
+    json_put_int(&w, "days_late", late);
+    json_put_str(&w, "merchant", payment->merchant);
+    json_put_str(&w, "paid_on", buf_str(&day));
+    json_put_str(&w, "method", payment->method);
+    json_put_str(&w, "channel", payment->channel);
+    if (payment->bank.n != 0) json_put_str(&w, "bank", payment->bank);
+    if (p->channel != NULL) json_put_text(&w, "provider", p->channel->manifest->provider);
+    json_end_object(&w);
+    if (err == 0) err = json_out_end(&w);
+    buf_free(&day);
+    return err;
+}
+
+static const char *on_of(struct str why, int64_t held, const struct payment *payment) {
+    if (str_eq(why, STR("late"))) return "late";
+    if (str_eq(why, STR("second"))) return "second";
+    if (str_eq(why, STR("mismatch")))
+        return held < payment->amount_due - payment->amount_paid ? "short" : "over";
+    return str_eq(why, STR("short")) ? "short" : "over";
+}
+
+static void begin(struct task *task) {
+    struct policing *p = CONTAINER_OF(task, struct policing, task);
+    struct rows *rows = NULL;
+    struct payment payment;
+    struct buf facts = {0};
+    int err = store_get(p->core->store, "movement_get", VALS(V_INT(p->movement)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || rows_null(rows, 0, 3) || rows_int(rows, 0, 7) == 0))
+        err = E_STATE;
+    if (err == 0) err = payment_read(p->core, STR(""), rows_text(rows, 0, 3), &payment);
+    if (err == 0) {
+        memcpy(p->payment, payment.id, sizeof p->payment);
+        snprintf(p->money_id, sizeof p->money_id, "%.*s", STR_FMT(rows_text(rows, 0, 2)));
+        p->held = rows_int(rows, 0, 7);
+        p->paid_at = rows_int(rows, 0, 11);
+        p->on = on_of(rows_text(rows, 0, 9), p->held, &payment);
+        const struct script_entry *e = script_set_find(p->set, KIND_CHANNEL, payment.channel);
+        p->channel = e == NULL ? NULL : e->version;
+        err = write_facts(p, &payment, &facts);
+        payment_free(&payment);
+        if (err == 0)
+            err = rules_ask(&(struct rule_question){.rule = RULE_POLICY,
+                                                    .runtime = p->runtime,
+                                                    .set = p->set,
+                                                    .facts = buf_str(&facts)},
+                            judged, p);
+    }
+    rows_free(rows);
+    buf_free(&facts);
+    if (err != 0) end(p, err);
+}
+
+int payment_policy(const struct script_services *services, struct runtime *runtime,
+                   int64_t movement, payment_policed done, void *data) {
+    struct policing *p = mem_zalloc(sizeof *p);
+    if (p == NULL) return E_NOMEM;
+    p->services = services;
+    p->runtime = runtime;
+    p->core = services->core;
+    p->loop = runtime_loop(runtime);
+    p->set = script_set_keep(services->scripts(services->worker));
+    p->movement = movement;
+    p->done = done;
+    p->data = data;
+    p->task.run = begin;
+    loop_post(p->loop, &p->task);
+    return 0;
+}

@@ -1,0 +1,324 @@
+/* See payment_settle.h. Find the attempt, ask what the money costs on the day it was paid, commit;
+ * lost races are decided anew by payment_change(). */
+#include "script/payment_settle.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "base/timefmt.h"
+#include "net/problem.h"
+#include "script/payment_policy.h"
+#include "script/rules.h"
+#include "sys/config.h"
+#include "sys/log.h"
+
+#include <stdio.h>
+
+struct telling {
+    struct payment_told told; /* texts behind the struct */
+    const struct core *core;
+    struct loop *loop;
+    struct script_set *set;
+    char payment[ID_SIZE], attempt[ID_SIZE];
+    bool found, priced, unpriced;
+    struct rule_fee fee;
+    char fee_version[VERSION_ID_SIZE];
+    int64_t settle_at;
+    struct task task;
+    int err;
+    struct why why;
+    enum verdict verdict;
+    payment_told_cb done;
+    void *data;
+    char texts[];
+};
+
+static void end_now(struct task *task) {
+    struct telling *t = CONTAINER_OF(task, struct telling, task);
+    t->done(t->err, t->err == 0 ? NULL : &t->why, t->verdict, t->data);
+    script_set_drop(t->set);
+    mem_free(t);
+}
+
+static void end(struct telling *t, int err) {
+    t->err = err;
+    if (err != 0 && t->why.code == 0) why_set(&t->why, err, "%s", err_text(err));
+    t->task.run = end_now;
+    loop_post(t->loop, &t->task);
+}
+
+/* ---- T+n ---- */
+
+static bool working_day(const struct script_set *set, int64_t at) {
+    struct civil c;
+    struct buf day = {0};
+    if (civil_from_ms(at, ZONE_WIB, &c) != 0) return true;
+    bool works = c.weekday != 0 && c.weekday != 6;
+    if (works && time_format(at, STR("date"), ZONE_WIB, &day) == 0)
+        works = !rules_holiday(set, buf_str(&day));
+    buf_free(&day);
+    return works;
+}
+
+int64_t payment_settle_at(const struct script_services *services, const struct script_set *set,
+                          int64_t paid_at) {
+    int64_t days = config_number(services->config, SET_PAYMENT_SETTLEMENT_DAYS);
+    if (days == 0) return 0;
+    int64_t day = (paid_at + WIB_OFFSET_MS) / DAY_MS * DAY_MS - WIB_OFFSET_MS;
+    for (int passed = 0; days > 0 && passed < 60; passed++) {
+        day += DAY_MS;
+        if (working_day(set, day)) days--;
+    }
+    return day;
+}
+
+/* ---- the commit ---- */
+
+static int add_inbox(const struct telling *t, const struct core *core, struct commit *c,
+                     enum inbox_state state, struct str payment) {
+    int row = inbox_add(core, c,
+                        &(struct inbox_new){.account = t->told.account,
+                                            .body = t->told.body,
+                                            .state = state,
+                                            .payment = payment,
+                                            .reference = t->told.reference,
+                                            .money_id = t->told.money_id,
+                                            .amount = t->told.amount,
+                                            .paid_at = t->told.paid_at});
+    return row < 0 ? row : 0;
+}
+
+/* The same bytes are kept once: who repeats himself a hundred times leaves one row. */
+static bool heard_before(const struct telling *t, const struct core *core) {
+    struct inbox_list list;
+    if (inbox_find(core, t->told.account, t->told.body, &list) != 0) return false;
+    inbox_list_free(&list);
+    return true;
+}
+
+static bool is(const struct telling *t, const char *status) {
+    return str_eq(t->told.status, str_of(status));
+}
+
+static int add_states(struct telling *t, const struct core *core, struct payment *p,
+                      struct commit *c, size_t attempt, struct why *why) {
+    struct payment_result result = {.to = is(t, "failed")    ? OPERATION_FAILED
+                                          : is(t, "expired") ? OPERATION_EXPIRED
+                                                             : OPERATION_CANCELLED,
+                                    .code = t->told.code,
+                                    .message = t->told.message,
+                                    .provider_code = t->told.provider_code};
+    const struct attempt *a = &p->attempts[attempt];
+    t->verdict = VERDICT_REFUSED;
+    if (a->state == result.to || a->state == OPERATION_SUCCESS) return 0; /* known, or older news */
+    return payment_add_result(core, c, p, attempt, a->generation, &result, why);
+}
+
+static int add_money(struct telling *t, const struct core *core, struct payment *p,
+                     struct commit *c, size_t attempt, struct why *why) {
+    struct fee fee = {.bearer =
+                          t->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
+                      .version = str_of(t->fee_version),
+                      .count = t->fee.count};
+    for (size_t i = 0; i < t->fee.count; i++)
+        fee.lines[i] = (struct fee_line){str_of(t->fee.lines[i].name), t->fee.lines[i].amount};
+    struct money money = {.money_id = t->told.money_id,
+                          .amount = t->told.amount,
+                          .paid_at = t->told.paid_at,
+                          .settle_at = t->settle_at,
+                          .source = STR("callback"),
+                          .fee = t->priced ? &fee : NULL,
+                          .unpriced = t->unpriced};
+    if (is(t, "reversed"))
+        return payment_add_reverse(core, c, p, attempt, &money, t->told.message, &t->verdict, why);
+    return payment_add_settle(core, c, p, attempt, &money, &t->verdict, why);
+}
+
+static int build(const struct core *core, struct payment *p, struct commit *c, void *data,
+                 struct why *why) {
+    struct telling *t = data;
+    const struct attempt *a = payment_attempt(p, str_of(t->attempt));
+    if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->attempt);
+    size_t attempt = (size_t)(a - p->attempts);
+    bool money = is(t, "success") || is(t, "reversed");
+    int err =
+        money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
+    if (err != 0 || heard_before(t, core)) return err;
+    return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
+}
+
+static void policed(int err, void *data) {
+    (void)err; /* what could not be decided waits in suspense; a job asks again */
+    end(data, 0);
+}
+
+/* What of this money is in suspense is decided about at once, before the provider is answered. */
+static bool ask_policy(struct telling *t) {
+    struct rows *rows = NULL;
+    char own[300];
+    struct str money_id = t->told.money_id;
+    if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE) return false;
+    if (money_id.n == 0) {
+        snprintf(own, sizeof own, "=%.*s",
+                 (int)(t->told.reference.n > 250 ? 250 : t->told.reference.n), t->told.reference.p);
+        money_id = str_of(own);
+    }
+    int err = store_get(t->core->store, "movement_by_money",
+                        VALS(V_STR(t->told.account), V_STR(money_id)), &rows);
+    bool held = err == 0 && rows_count(rows) != 0 && rows_int(rows, 0, 7) > 0;
+    int64_t movement = held ? rows_int(rows, 0, 0) : 0;
+    rows_free(rows);
+    return held && payment_policy(t->told.services, t->told.runtime, movement, policed, t) == 0;
+}
+
+static void changed(int err, const struct why *why, void *data) {
+    struct telling *t = data;
+    if (err != 0 && why != NULL) t->why = *why;
+    if (err != 0 || !ask_policy(t)) end(t, err);
+}
+
+static void commit_money(struct telling *t) {
+    struct payment_change change = {.core = t->core,
+                                    .loop = t->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(t->payment),
+                                    .build = build,
+                                    .done = changed,
+                                    .data = t};
+    int err = payment_change(&change);
+    if (err != 0) end(t, err);
+}
+
+static void orphan_stored(const struct commit_result *result, void *data) {
+    struct telling *t = data;
+    end(t, result->err);
+}
+
+static void keep_orphan(struct telling *t) {
+    struct commit *c = NULL;
+    t->verdict = VERDICT_NOT_FOUND;
+    if (heard_before(t, t->core)) {
+        end(t, 0);
+        return;
+    }
+    int err = commit_new(&c);
+    if (err == 0) err = add_inbox(t, t->core, c, INBOX_ORPHAN, STR(""));
+    if (err == 0) {
+        store_submit(t->core->store, c, LANE_RESULT, t->loop, orphan_stored, t);
+        return;
+    }
+    if (c != NULL) commit_free(c);
+    end(t, err);
+}
+
+/* ---- what it costs ---- */
+
+static void fee_known(const struct rule_answer *answer, void *data) {
+    struct telling *t = data;
+    t->unpriced = answer->err != 0; /* the money is booked all the same; an operator hears of it */
+    t->priced = answer->err == 0 && answer->path != NULL;
+    t->fee = answer->fee;
+    if (answer->version != NULL)
+        snprintf(t->fee_version, sizeof t->fee_version, "%s", answer->version);
+    if (t->unpriced)
+        log_error("payment_unpriced", L_TEXT("payment", t->payment), L_TEXT("error", answer->text));
+    commit_money(t);
+}
+
+static int write_facts(const struct telling *t, const struct payment *p, struct buf *out) {
+    struct json_out w;
+    struct buf day = {0};
+    int err = time_format(t->told.paid_at, STR("date"), ZONE_WIB, &day);
+    json_out_init(&w, out);
+    json_begin_object(&w);
+    json_put_int(&w, "amount", t->told.amount);
+    json_put_str(&w, "currency", p->currency);
+    json_put_str(&w, "merchant", p->merchant);
+    json_put_str(&w, "order_id", p->order_id);
+    json_put_str(&w, "paid_on", buf_str(&day));
+    json_put_str(&w, "method", p->method);
+    json_put_str(&w, "channel", p->channel);
+    if (p->bank.n != 0) json_put_str(&w, "bank", p->bank);
+    json_put_text(&w, "provider", t->told.channel->manifest->provider);
+    json_end_object(&w);
+    if (err == 0) err = json_out_end(&w);
+    buf_free(&day);
+    return err;
+}
+
+/* A payer's fee was frozen at create; a merchant's is that of the day the money came. */
+static int price(struct telling *t, const struct payment *p) {
+    struct buf facts = {0};
+    int err = write_facts(t, p, &facts);
+    if (err == 0)
+        err = rules_ask(&(struct rule_question){.rule = RULE_FEE,
+                                                .runtime = t->told.runtime,
+                                                .set = t->set,
+                                                .facts = buf_str(&facts)},
+                        fee_known, t);
+    buf_free(&facts);
+    return err;
+}
+
+static bool payers_fee(const struct payment *p) {
+    return str_search(p->fee, STR("\"bearer\":\"customer\"")) >= 0;
+}
+
+static void look(struct task *task) {
+    struct telling *t = CONTAINER_OF(task, struct telling, task);
+    struct payment p;
+    size_t attempt;
+    int err = payment_find(t->core, t->told.account, t->told.reference, &p, &attempt);
+    if (err == E_NOTFOUND)
+        err = payment_find_key(t->core, t->told.account, STR("reference"), t->told.reference, &p,
+                               &attempt);
+    if (err == E_NOTFOUND) {
+        keep_orphan(t);
+        return;
+    }
+    if (err != 0) {
+        end(t, err);
+        return;
+    }
+    memcpy(t->payment, p.id, sizeof t->payment);
+    memcpy(t->attempt, p.attempts[attempt].id, sizeof t->attempt);
+    if (!is(t, "success") || payers_fee(&p))
+        commit_money(t);
+    else if ((err = price(t, &p)) != 0)
+        end(t, err);
+    payment_free(&p);
+}
+
+static struct str keep(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return (struct str){p, s.n};
+}
+
+int payment_tell(const struct payment_told *told, payment_told_cb done, void *data) {
+    size_t n = told->account.n + told->reference.n + told->body.n + told->status.n +
+               told->money_id.n + told->code.n + told->message.n + told->provider_code.n + 8;
+    struct telling *t = mem_zalloc(sizeof *t + n);
+    if (t == NULL) return E_NOMEM;
+    char *at = t->texts;
+    t->told = *told;
+    t->told.account = keep(&at, told->account);
+    t->told.reference = keep(&at, told->reference);
+    t->told.body = keep(&at, told->body);
+    t->told.status = keep(&at, told->status);
+    t->told.money_id = keep(&at, told->money_id);
+    t->told.code = keep(&at, told->code);
+    t->told.message = keep(&at, told->message);
+    t->told.provider_code = keep(&at, told->provider_code);
+    t->core = told->services->core;
+    t->loop = runtime_loop(told->runtime);
+    t->set = script_set_keep(told->services->scripts(told->services->worker));
+    if (t->told.paid_at == 0) t->told.paid_at = core_now(t->core);
+    t->settle_at = payment_settle_at(told->services, t->set, t->told.paid_at);
+    t->done = done;
+    t->data = data;
+    t->task.run = look;
+    loop_post(t->loop, &t->task);
+    return 0;
+}

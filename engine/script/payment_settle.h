@@ -1,0 +1,31 @@
+/* What a callback says of a payment, applied: its raw bytes, the movement, the transition, the
+ * entries and the events are one commit. What fits no attempt is kept as an orphan. */
+#ifndef LUWAK_SCRIPT_PAYMENT_SETTLE_H
+#define LUWAK_SCRIPT_PAYMENT_SETTLE_H
+
+#include "core/inbox.h"
+#include "script/context.h"
+#include "script/runtime.h"
+
+struct payment_told { /* texts are copied */
+    const struct script_services *services;
+    struct runtime *runtime;
+    const struct version *channel; /* that heard it */
+    struct str account, reference, body;
+    /* success and reversed: money; failed, expired, cancelled: only states */
+    struct str status;
+    struct str money_id;
+    int64_t amount, paid_at; /* paid_at 0: now */
+    struct str code, message, provider_code;
+};
+
+/* `done` hears it once, never inside; err: nothing was kept, it must come again. NULL why on 0. */
+typedef void (*payment_told_cb)(int err, const struct why *why, enum verdict verdict, void *data);
+int payment_tell(const struct payment_told *told, payment_told_cb done, void *data);
+
+/* When the merchant may have money paid then: so many working days on, at the start of the day. */
+struct script_set;
+int64_t payment_settle_at(const struct script_services *services, const struct script_set *set,
+                          int64_t paid_at);
+
+#endif

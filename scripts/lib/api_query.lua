@@ -1,0 +1,52 @@
+-- scripts/lib/api_query.lua: the query parameters of lists, each with its reader; an unknown or wrong one
+-- is refused with its name.
+local query = {}
+
+function query.wrong(param, detail) return problem { code = "INVALID_REQUEST", param = param, detail = detail } end
+
+-- Readers: text -> value, or nil and what is expected.
+function query.text(s) if s ~= "" and #s <= 200 then return s end return nil, "a text" end
+
+function query.limit(s)
+  local n = s:find "^%d+$" and math.tointeger(tonumber(s))
+  if n and n >= 1 and n <= 100 then return n end
+  return nil, "1 to 100"
+end
+
+function query.number(s)
+  local n = s:find "^%d+$" and #s <= 18 and math.tointeger(tonumber(s))
+  if n then return n end
+  return nil, "a whole number"
+end
+
+function query.time(s)
+  local ms = time.parse(s, "rfc3339")
+  if ms then return ms end
+  return nil, "a time such as 2026-01-31T10:00:00+07:00"
+end
+
+function query.one_of(words)
+  return function(s)
+    if words[s] then return s end
+    local list = {}
+    for word in pairs(words) do list[#list + 1] = word end
+    table.sort(list)
+    return nil, "one of " .. table.concat(list, ", ")
+  end
+end
+
+-- The parameters by their readers; nil and the problem for the first that does not read.
+function query.read(req, readers)
+  local args, values = req:args(), {}
+  if not args then return nil, query.wrong(nil, "the query does not read") end
+  for name, text in sorted(args) do
+    if not readers[name] then return nil, query.wrong(name, "there is no such parameter") end
+    if type(text) ~= "string" then return nil, query.wrong(name, name .. " is given once") end
+    local value, expected = readers[name](text)
+    if value == nil then return nil, query.wrong(name, name .. " is " .. expected) end
+    values[name] = value
+  end
+  return values
+end
+
+return query

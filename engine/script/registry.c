@@ -298,6 +298,8 @@ void registry_build(struct registry *r, struct entry *e) {
         e->approved[0] = '\0';
         version_drop(v);
     } else if (!approved && e->held != NULL && strcmp(e->held->id, v->id) == 0) {
+        version_drop(e->staged); /* taken back */
+        e->staged = NULL;
         registry_good_again(e);
         version_drop(v);
     } else if (kept && strcmp(e->kept_version, v->id) == 0) { /* nothing new to keep */

@@ -852,6 +852,28 @@ static void a_granted_version_that_cannot_be_kept_stays_held(void **state) {
     CHECK(registry_error(f.r, "channels/p_x.lua") == NULL);
 }
 
+static void a_file_that_is_what_is_held_again_leaves_nothing_staged(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("channels/p_x.lua", channel_of_m("one"));
+    f.granted = true;
+    begin(SCRIPTS_STAGED, true);
+    f.granted = false;
+    put("channels/p_x.lua", channel_of_m("two"));
+    SECOND();
+    CHECK_ERR(deploy("channels/p_x.lua"), E_STATE); /* held */
+    put("channels/p_x.lua", channel_of_m("three"));
+    SECOND();
+    CHECK(listed("waits: luwak deploy channels/p_x.lua"));
+    put("channels/p_x.lua", channel_of_m("two"));
+    SECOND();
+    CHECK(!listed("waits: luwak deploy channels/p_x.lua"));
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(channel_title("p_x")), "two1");
+}
+
 static void a_held_version_that_is_taken_back_is_forgotten(void **state) {
     (void)state;
     put("channels/p_x.lua", "return 1");
@@ -1174,6 +1196,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_module_of_a_held_version_is_watched),
     T(a_grant_leaves_the_error_of_a_broken_save),
     T(a_granted_version_that_cannot_be_kept_stays_held),
+    T(a_file_that_is_what_is_held_again_leaves_nothing_staged),
     T(a_rollback_opens_the_gate_once_for_one_version),
     T(a_rollback_that_cannot_be_written_approves_nothing),
     T(what_cannot_be_kept_is_not_published),

@@ -30,12 +30,16 @@ static int fault_set(struct input_fault *fault, int err, struct str param, const
     return fault->err = err;
 }
 
-static const struct manifest_input *find(const struct manifest *m, struct str name) {
-    for (size_t i = 0; i < m->inputs.count; i++)
-        if (str_eq(str_of(m->inputs.at[i].name), name)) return &m->inputs.at[i];
+const struct manifest_input *operation_input_common(struct str name) {
     for (size_t i = 0; i < ARRAY_LEN(COMMON); i++)
         if (str_eq(str_of(COMMON[i].name), name)) return &COMMON[i];
     return NULL;
+}
+
+static const struct manifest_input *find(const struct manifest *m, struct str name) {
+    for (size_t i = 0; i < m->inputs.count; i++)
+        if (str_eq(str_of(m->inputs.at[i].name), name)) return &m->inputs.at[i];
+    return operation_input_common(name);
 }
 
 /* An empty Lua table is an empty object or an empty list, whichever is wanted. */

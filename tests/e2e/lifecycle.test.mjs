@@ -63,7 +63,7 @@ test('without a server, deploy runs the plays too', () => {
   assert.match(refused.err, /its plays fail: tests\/plays\/ping_test.lua:3/)
   assert.equal(refused.code, 1)
   // whoever starts us may ignore SIGCHLD: how the plays ended is heard all the same
-  const deaf = spawnSync('sh', ['-c', 'trap "" CHLD; exec "$0" "$@"', LUWAK, 'deploy', join(dir, PING), '--simulated', '--data', data, '--root', dir],
+  const deaf = spawnSync('bash', ['-c', 'trap "" CHLD; exec "$0" "$@"', LUWAK, 'deploy', join(dir, PING), '--simulated', '--data', data, '--root', dir],
     { env: { ...cleanEnv(), ...env }, encoding: 'utf8' })
   assert.match(deaf.stderr, /its plays fail: tests\/plays\/ping_test.lua:3/)
   rmSync(join(dir, 'tests/plays/ping_test.lua'))

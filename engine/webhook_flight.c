@@ -70,10 +70,10 @@ static void outcome_written(const struct commit_result *result, void *data) {
     }
     metric_add(&sent, 1, LABELS(good(f) ? "delivered" : "failed"));
     if (good(f)) {
-        log_debug("webhook_delivered", L_TEXT("endpoint", f->line->id), L_TEXT("event", f->event),
+        log_debug("webhook_delivered", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
                   L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1));
     } else {
-        log_warn("webhook_failed", L_TEXT("endpoint", f->line->id), L_TEXT("event", f->event),
+        log_warn("webhook_failed", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
                  L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1),
                  L_BOOL("given_up", f->tries + 1 >= WEBHOOK_TRIES), L_TEXT("error", f->error));
         if (result->err == 0) tell_disabled(f);

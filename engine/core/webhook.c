@@ -136,14 +136,15 @@ int endpoint_rotate(const struct core *core, struct commit *commit, const struct
     return err;
 }
 
-int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out) {
+static int endpoint_write(const struct rows *rows, size_t row, struct str state, const char *secret,
+                          struct buf *out) {
     struct json_out w;
     json_out_init(&w, out);
     json_begin_object(&w);
     json_put_str(&w, "id", rows_text(rows, row, E_ID));
     json_put_text(&w, "object", "webhook_endpoint");
     json_put_str(&w, "url", rows_text(rows, row, E_URL));
-    json_put_str(&w, "status", rows_text(rows, row, E_STATE_));
+    json_put_str(&w, "status", state);
     json_key(&w, "enabled_types");
     json_begin_array(&w);
     struct str rest = str_trim(rows_text(rows, row, E_TYPES)), one;
@@ -156,6 +157,10 @@ int endpoint_json(const struct rows *rows, size_t row, const char *secret, struc
     json_put_time(&w, "created_at", rows_int(rows, row, E_CREATED));
     json_end_object(&w);
     return json_out_end(&w);
+}
+
+int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out) {
+    return endpoint_write(rows, row, rows_text(rows, row, E_STATE_), secret, out);
 }
 
 size_t endpoint_types(const struct rows *rows, size_t row, struct str *out, size_t max) {
@@ -243,7 +248,7 @@ int webhook_sign(const struct core *core, const struct rows *rows, struct str id
 static int disable(const struct core *core, struct commit *commit, const struct rows *rows) {
     struct buf json = {0};
     struct str merchant = rows_text(rows, 0, E_MERCHANT), id = rows_text(rows, 0, E_ID);
-    int err = endpoint_json(rows, 0, NULL, &json);
+    int err = endpoint_write(rows, 0, STR("disabled"), NULL, &json);
     if (err == 0) {
         set(core, commit, id, merchant, rows_text(rows, 0, E_URL), rows_text(rows, 0, E_TYPES),
             STR("disabled"));

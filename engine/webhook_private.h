@@ -34,7 +34,7 @@ struct flight {
     struct timer again;     /* the outcome could not be written */
     bool over;
     struct webhook_outcome outcome;
-    char error[200];
+    char error[256];
 };
 
 struct webhook_sender {

@@ -2,8 +2,10 @@
 // gone or many, over a restart and a kill.
 import { after, test } from 'node:test'
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
 import http from 'node:http'
 import { Webhook } from 'standardwebhooks'
+import { LUWAK, cleanEnv, luwak, temporary } from './luwak.mjs'
 import { Server, WALLET, root, sleep, until } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
@@ -273,5 +275,68 @@ test('many endpoints of two merchants have their turn, several workers, nothing 
     assert.ok(r.most <= 8)
     assert.deepEqual([...r.came.map(c => c.sequence)].sort((a, b) => a - b), Array.from(r.came, (_, i) => i + 1))
   }
+  await s.stop()
+})
+
+// luwak listen beside a server: what it printed so far, and its end.
+function listen (s, ...args) {
+  const child = spawn(LUWAK, ['listen', '--simulated', '--data', s.data, '--root', s.dir, ...args], { env: cleanEnv(), stdio: ['ignore', 'pipe', 'pipe'] })
+  const l = { out: '', err: '', child }
+  child.stdout.on('data', d => { l.out += d })
+  child.stderr.on('data', d => { l.err += d })
+  l.ended = new Promise(resolve => child.on('close', code => resolve(code)))
+  after(() => child.kill('SIGKILL'))
+  return l
+}
+
+test('luwak listen prints and forwards a developer the events of one merchant, signed', async () => {
+  const s = await start()
+  await pay(s) // before: not shown
+  const r = await receiver(one => one.sequence === 3 ? 500 : 200)
+  const l = listen(s, '--forward', r.url)
+  await until('its start', () => /signed with (whsec_\S+)\n/.test(l.out))
+  const secret = /signed with (\S+)/.exec(l.out)[1]
+  await pay(s, LIMITED)
+  const made = [await pay(s), await pay(s), await pay(s)]
+  await until('three lines', () => l.out.match(/payment\.created/g)?.length === 3)
+  assert.deepEqual(r.came.map(c => [c.sequence, c.data.id]), made.map((p, i) => [i + 2, p.id]))
+  for (const c of r.came) {
+    new Webhook(secret).verify(c.body, c.headers)
+    assert.equal(c.data.customer.name, 'Budi')
+  }
+  const lines = l.out.trim().split('\n').slice(2)
+  for (const [i, line] of lines.entries()) {
+    assert.match(line, new RegExp(`  ${i + 2}  payment\\.created  ${made[i].id}  ${r.came[i].id}  -> ${i === 1 ? 500 : 200} in \\d+ ms$`))
+  }
+  l.child.kill('SIGINT')
+  assert.equal(await l.ended, 0)
+  assert.equal(l.err, '')
+
+  const other = listen(s, '--json', '--key', 'sk_test_limited')
+  await until('its start', () => other.err.includes('listening'))
+  await pay(s)
+  const p = await pay(s, LIMITED)
+  await until('a line', () => other.out.endsWith('\n'))
+  assert.deepEqual(JSON.parse(other.out), (await ask(s, 'GET', `/v1/payments/${p.id}/events`, undefined, LIMITED)).json().data[0])
+  await s.stop()
+  assert.equal(await other.ended, 1, 'the server went away')
+  assert.match(other.err, /luwak listen: the server does not answer any more/)
+})
+
+test('luwak listen: wrong use is said in one line', async () => {
+  const s = await start()
+  const at = ['--simulated', '--data', s.data, '--root', s.dir]
+  for (const [args, code, text] of [
+    [['--forward', 'shop', ...at], 2, /^luwak listen: --forward: .+\n$/],
+    [['--key', 'sk_test_nobody', ...at], 1, /^luwak listen: --key: no merchant has this key, or it is revoked\n$/],
+    [['x', ...at], 2, /^luwak listen: /],
+    [['--simulated', '--data', temporary(), '--root', s.dir], 1, /^luwak listen: no server runs on /]
+  ]) {
+    const r = luwak(['listen', ...args])
+    assert.equal(r.code, code, r.err)
+    assert.match(r.err, text)
+    assert.equal(r.out, '')
+  }
+  assert.match(luwak(['listen', '--help']).out, /--forward URL/)
   await s.stop()
 })

@@ -11,7 +11,7 @@ local function events_of(req, object)
   local oldest = q.after and core.webhook.oldest(req.merchant)
   if oldest and q.after + 1 < oldest then
     return problem {
-      code = "INVALID_REQUEST", status = 410, param = "after",
+      code = "INVALID_REQUEST", status = 410, param = "after", oldest = oldest,
       detail = "events up to " .. oldest - 1 .. " are not kept any more; the oldest is " .. oldest,
     }
   end

@@ -3,7 +3,9 @@
 import { after, test } from 'node:test'
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import http from 'node:http'
+import { join } from 'node:path'
 import { Webhook } from 'standardwebhooks'
 import { LUWAK, cleanEnv, luwak, temporary } from './luwak.mjs'
 import { Server, WALLET, root, sleep, until } from './server.mjs'
@@ -339,4 +341,23 @@ test('luwak listen: wrong use is said in one line', async () => {
   }
   assert.match(luwak(['listen', '--help']).out, /--forward URL/)
   await s.stop()
+})
+
+test('events older than those kept: 410 with the oldest', async () => {
+  const s = await start()
+  for (let n = 0; n < 5; n++) await pay(s)
+  await s.stop()
+  mkdirSync(join(s.dir, 'scripts/migrations'), { recursive: true })
+  writeFileSync(join(s.dir, 'scripts/migrations/0001_forget.sql'), 'DROP TRIGGER event_kept; DELETE FROM event WHERE sequence <= 3;')
+  const t = await start({ data: s.data, dir: s.dir })
+  const events = after => ask(t, 'GET', `/v1/events?after=${after}`)
+  for (const gone of [0, 1, 2]) {
+    const r = await events(gone)
+    assert.equal(r.status, 410, r.body)
+    assert.deepEqual([r.json().code, r.json().param, r.json().oldest], ['INVALID_REQUEST', 'after', 4])
+    assert.match(r.json().detail, /the oldest is 4$/)
+  }
+  assert.deepEqual((await events(3)).json().data.map(e => e.sequence), [4, 5])
+  assert.deepEqual((await events(5)).json().data, [])
+  await t.stop()
 })

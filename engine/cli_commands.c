@@ -200,6 +200,26 @@ const struct cli_command CLI_COMMANDS[] = {
         .run = cmd_grant,
     },
     {
+        .name = "listen",
+        .summary = "Show a merchant's events as they happen, and forward them",
+        .about = "For a developer at a terminal, beside a running server: prints each event of the "
+                 "merchant from now on. With --forward it posts them to URL as webhooks, one after "
+                 "the other, signed as Standard Webhooks says with the secret that it prints at "
+                 "its start, and shows what URL answered; nothing is sent twice. Endpoints of the "
+                 "merchant get theirs all the same. Ends with Ctrl-C, or with 1 when the server "
+                 "goes away.",
+        .args = ARGS({0}),
+        .options = OPTIONS({"forward", "URL", NO_SETTING, NULL,
+                            "Where to post them; your own machine is allowed."},
+                           {"key", "KEY", NO_SETTING, NULL,
+                            "An API key of the merchant; in simulated mode the demo shop's by "
+                            "default."},
+                           JSON_OPTION, SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak listen --simulated --forward http://127.0.0.1:3000/webhooks",
+                             "webhooks of the demo shop for a shop under development"),
+        .run = cmd_listen,
+    },
+    {
         .name = "merchant",
         .summary = "Add, list, suspend merchants",
         .about = "new prints the merchant's id; its first key comes from `luwak key new`. A "

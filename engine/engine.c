@@ -13,6 +13,7 @@
 #include "sys/crypto.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
+#include "webhook_sender.h"
 #include "worker.h"
 
 #include <stdio.h>
@@ -293,6 +294,26 @@ static int open_workers(struct engine *e, struct why *why) {
     return 0;
 }
 
+/* What scripts call through: in a test its own answers, else the simulators. */
+static struct transport *tests_transport(void *data) {
+    return ((struct engine *)data)->workers[0]->services.transport;
+}
+
+static int open_webhooks(struct engine *e) {
+    if (e->mode == ENGINE_TOOL) return 0;
+    bool test = e->mode == ENGINE_TEST;
+    return webhook_sender_new(
+        &e->webhooks, &(struct webhook_sender_options){
+                          .core = &e->core,
+                          .loop = test ? e->loop : NULL,
+                          .transport = test ? tests_transport : NULL,
+                          .data = e,
+                          .ca_file = config_text(e->config, SET_LUWAK_CA_FILE),
+                          .timeout_ms =
+                              (uint32_t)config_number(e->config, SET_PAYMENT_WEBHOOK_TIMEOUT),
+                          .private_ok = e->simulated});
+}
+
 int engine_new(struct engine **out, const struct engine_options *o, struct why *why) {
     struct engine *e = mem_zalloc(sizeof *e);
     if (e == NULL) return why_set(why, E_NOMEM, "out of memory");
@@ -320,6 +341,7 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     if ((err = open_registry(e, o->mode != ENGINE_TOOL || o->keep, why)) != 0) goto fail;
     if ((err = engine_jobs_open(e)) != 0) goto nomem;
     if ((err = open_workers(e, why)) != 0) goto fail;
+    if ((err = open_webhooks(e)) != 0) goto nomem;
     *out = e;
     return 0;
 nomem:
@@ -331,6 +353,7 @@ fail:
 
 static bool settle_once(struct engine *e) {
     bool some = loop_settle(e->loop);
+    if (webhook_sender_settle(e->webhooks)) some = true;
     for (int i = 0; i < e->worker_count; i++)
         if (e->workers[i]->own_loop && loop_settle(e->workers[i]->loop)) some = true;
     return some;
@@ -361,6 +384,7 @@ void engine_delete(struct engine *e) {
     if (e->jobs != NULL) jobs_stop(e->jobs);
     for (int i = 0; i < e->worker_count; i++)
         worker_close(e->workers[i]);
+    webhook_sender_close(e->webhooks);
     if (e->listener.changed != NULL) registry_unlisten(e->registry, &e->listener);
     timer_stop(&e->schedule_timer);
     cron_delete(e->cron);
@@ -371,6 +395,7 @@ void engine_delete(struct engine *e) {
         e->store = NULL;
         settle(e);
     }
+    webhook_sender_delete(e->webhooks); /* before the worker whose transport a test's calls through */
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);
@@ -404,7 +429,10 @@ static void scripts_loaded(void *data, int err) {
     void *ready_data = s->data;
     mem_free(s);
     if (e->stopping) return; /* nobody waits for it any more */
-    if (err == 0 && e->mode != ENGINE_TOOL) jobs_start(e->jobs);
+    if (err == 0 && e->mode != ENGINE_TOOL) {
+        jobs_start(e->jobs);
+        err = webhook_sender_start(e->webhooks);
+    }
     e->ready = err == 0;
     ready(e, err, ready_data);
 }

@@ -33,6 +33,7 @@ struct token_cache;
 struct grants;
 struct control;
 struct plays;
+struct webhook_sender;
 
 enum engine_mode {
     ENGINE_SERVE, /* threads, sockets */
@@ -91,6 +92,7 @@ struct engine {
     struct registry *registry;
     struct jobs *jobs;
     struct cron *cron;
+    struct webhook_sender *webhooks; /* NULL: a one-off script, which sends none */
     struct tls_server *tls;
     int inherited; /* listening sockets of the service manager; 0: we open our own */
     struct worker **workers;

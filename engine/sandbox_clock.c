@@ -15,12 +15,13 @@
 #include "base/mem.h"
 #include "base/schedule.h"
 #include "base/timefmt.h"
+#include "webhook_sender.h"
 #include "worker.h"
 
 #include <stdatomic.h>
 #include <stdio.h>
 
-enum { IDLE_LOOK_MS = 5 };
+enum { IDLE_LOOK_MS = 5, WEBHOOKS_WAIT_MS = 60000 };
 #define AHEAD_MAX_MS (3660ll * 24 * 3600 * 1000) /* ten years, as a duration may have */
 
 struct walk {
@@ -31,6 +32,8 @@ struct walk {
     struct timer timer;
     int64_t goal; /* business time */
     int64_t offset;
+    bool poked; /* the webhooks of this step are being sent */
+    int64_t webhooks_until; /* monotonic ms: receivers that hang hold a walk no longer than that */
     int err;
     _Atomic bool left; /* the client hung up: the walk ends where it is */
 };
@@ -70,12 +73,20 @@ static bool ends(const struct walk *k) {
 
 static void step(struct walk *k);
 
+/* Poked when all else is quiet, so that it has heard of every event of this step. */
+static bool webhooks_sent(struct walk *k) {
+    struct engine *e = k->engine;
+    if (!k->poked) webhook_sender_poke(e->webhooks);
+    k->poked = true;
+    return webhook_sender_idle(e->webhooks) || clock_mono_ms(e->clock) > k->webhooks_until;
+}
+
 static void idle_look(struct timer *timer) {
     struct walk *k = CONTAINER_OF(timer, struct walk, timer);
     struct engine *e = k->engine;
     if (ends(k))
         finish(k, E_CLOSED);
-    else if (!jobs_idle(e->jobs) || !cron_idle(e->cron))
+    else if (!jobs_idle(e->jobs) || !cron_idle(e->cron) || !webhooks_sent(k))
         timer_start(e->loop, &k->timer, IDLE_LOOK_MS, idle_look);
     else
         step(k);
@@ -93,6 +104,7 @@ static void stored(const struct commit_result *result, void *data) {
         return;
     }
     atomic_store(&e->clock->offset_ms, k->offset);
+    k->poked = false;
     jobs_poke(e->jobs);
     cron_poke(e->cron);
     timer_start(e->loop, &k->timer, 0, idle_look);
@@ -102,7 +114,9 @@ static void step(struct walk *k) {
     struct engine *e = k->engine;
     int64_t now = clock_now_ms(e->clock), next = jobs_next_due(e->jobs);
     int64_t cron = cron_next_due(e->cron);
+    int64_t webhooks = webhook_sender_next_due(e->webhooks);
     if (cron < next) next = cron;
+    if (webhooks < next) next = webhooks;
     if (next > k->goal) next = k->goal;
     if (now >= k->goal) {
         finish(k, 0);
@@ -128,6 +142,7 @@ static void begin(struct task *task) {
         return;
     }
     k->engine->clock_walk = k;
+    k->webhooks_until = clock_mono_ms(k->engine->clock) + WEBHOOKS_WAIT_MS;
     timer_start(k->engine->loop, &k->timer, 0, idle_look);
 }
 

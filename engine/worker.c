@@ -7,6 +7,7 @@
 #include "net/http_client.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
+#include "webhook_sender.h"
 
 #include <stdio.h>
 
@@ -129,6 +130,10 @@ static struct script_set *scripts(const struct worker *w) {
     return w->set;
 }
 
+static void webhooks_due(struct worker *w) {
+    webhook_sender_poke(w->engine->webhooks);
+}
+
 /* ---- making ---- */
 
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
@@ -166,6 +171,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .worker = w,
                                            .find_channel = find_channel,
                                            .scripts = scripts,
+                                           .webhooks_due = webhooks_due,
                                            .simulated = engine->simulated,
                                            .url = engine->url.text,
                                            .environment = ENVS[config_env(engine->config)]};

@@ -10,6 +10,7 @@
 
 #define PURPOSE     "webhook"
 #define SECRET_SIZE 32
+#define SECRET_PREFIX "whsec_"
 #define WAIT_MAX_MS (24 * 3600 * INT64_C(1000))
 
 /* Columns of endpoint_get. */
@@ -60,21 +61,31 @@ static int types_write(const struct endpoint_new *n, struct buf *out, struct why
     return out->err;
 }
 
+static int secret_text(const uint8_t raw[SECRET_SIZE], char text[WEBHOOK_SECRET_SIZE]) {
+    struct buf b = {.data = text, .cap = WEBHOOK_SECRET_SIZE, .max = WEBHOOK_SECRET_SIZE - 1};
+    buf_adds(&b, SECRET_PREFIX);
+    text_encode(&b, ENC_BASE64, (struct str){(const char *)raw, SECRET_SIZE});
+    return b.err;
+}
+
 static int secret_make(const struct core *core, struct str id, char text[WEBHOOK_SECRET_SIZE],
                        struct buf *sealed) {
     uint8_t raw[SECRET_SIZE];
-    struct buf b = {0};
     if (core->ring == NULL) return E_STATE;
     rng_fill(core->rng, raw, sizeof raw);
-    buf_adds(&b, "whsec_");
-    text_encode(&b, ENC_BASE64, (struct str){(const char *)raw, sizeof raw});
-    snprintf(text, WEBHOOK_SECRET_SIZE, "%.*s", STR_FMT(buf_str(&b)));
-    int err = b.err != 0 ? b.err
-                         : seal(core->ring, PURPOSE, id,
-                                (struct str){(const char *)raw, sizeof raw}, core->rng, sealed);
+    int err = secret_text(raw, text);
+    if (err == 0)
+        err = seal(core->ring, PURPOSE, id, (struct str){(const char *)raw, sizeof raw}, core->rng,
+                   sealed);
     mem_wipe(raw, sizeof raw);
-    if (b.data != NULL) mem_wipe(b.data, b.len);
-    buf_free(&b);
+    return err;
+}
+
+int webhook_secret(struct rng *rng, char text[WEBHOOK_SECRET_SIZE]) {
+    uint8_t raw[SECRET_SIZE];
+    rng_fill(rng, raw, sizeof raw);
+    int err = secret_text(raw, text);
+    mem_wipe(raw, sizeof raw);
     return err;
 }
 
@@ -125,14 +136,15 @@ int endpoint_rotate(const struct core *core, struct commit *commit, const struct
     return err;
 }
 
-int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out) {
+static int endpoint_write(const struct rows *rows, size_t row, struct str state, const char *secret,
+                          struct buf *out) {
     struct json_out w;
     json_out_init(&w, out);
     json_begin_object(&w);
     json_put_str(&w, "id", rows_text(rows, row, E_ID));
     json_put_text(&w, "object", "webhook_endpoint");
     json_put_str(&w, "url", rows_text(rows, row, E_URL));
-    json_put_str(&w, "status", rows_text(rows, row, E_STATE_));
+    json_put_str(&w, "status", state);
     json_key(&w, "enabled_types");
     json_begin_array(&w);
     struct str rest = str_trim(rows_text(rows, row, E_TYPES)), one;
@@ -147,6 +159,28 @@ int endpoint_json(const struct rows *rows, size_t row, const char *secret, struc
     return json_out_end(&w);
 }
 
+int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out) {
+    return endpoint_write(rows, row, rows_text(rows, row, E_STATE_), secret, out);
+}
+
+size_t endpoint_types(const struct rows *rows, size_t row, struct str *out, size_t max) {
+    struct str rest = str_trim(rows_text(rows, row, E_TYPES));
+    size_t count = 0;
+    if (str_eq(rest, STR("*"))) return 0;
+    while (rest.n != 0 && count < max)
+        str_cut(rest, ' ', &out[count++], &rest);
+    return count;
+}
+
+bool endpoint_hears(const struct rows *rows, size_t row, struct str type) {
+    struct str types[sizeof TYPES / sizeof TYPES[0]];
+    size_t count = endpoint_types(rows, row, types, sizeof types / sizeof types[0]);
+    bool hears = count == 0;
+    for (size_t i = 0; i < count; i++)
+        hears = hears || str_eq(types[i], type);
+    return hears;
+}
+
 void webhook_add_fan(const struct core *core, struct commit *commit, struct str endpoint,
                      int64_t cursor, int64_t last) {
     int64_t to = last - cursor > WEBHOOK_FAN_MAX ? cursor + WEBHOOK_FAN_MAX : last;
@@ -154,20 +188,46 @@ void webhook_add_fan(const struct core *core, struct commit *commit, struct str 
                VALS(V_STR(endpoint), V_INT(cursor), V_INT(to), V_INT(core_now(core))));
 }
 
-static int sign_with(const struct core *core, struct str endpoint, struct str sealed,
-                     struct str text, struct buf *out) {
-    struct buf key = {0};
+/* What is signed: id.timestamp.body */
+static int signed_text(struct str id, int64_t timestamp_s, struct str body, struct buf *text) {
+    buf_addstr(text, id);
+    buf_addc(text, '.');
+    buf_addi(text, timestamp_s);
+    buf_addc(text, '.');
+    buf_addstr(text, body);
+    return text->err;
+}
+
+static int sign_with(struct str key, struct str text, struct buf *out) {
     uint8_t mac[DIGEST_MAX];
+    int err = crypto_hmac(DIGEST_SHA256, key, text, mac);
+    if (err != 0) return err;
+    if (out->len != 0) buf_addc(out, ' ');
+    buf_adds(out, "v1,");
+    text_encode(out, ENC_BASE64, (struct str){(const char *)mac, 32});
+    return out->err;
+}
+
+static int sign_sealed(const struct core *core, struct str endpoint, struct str sealed,
+                       struct str text, struct buf *out) {
+    struct buf key = {0};
     int err = seal_open(core->ring, PURPOSE, endpoint, sealed, &key);
-    if (err == 0) err = crypto_hmac(DIGEST_SHA256, buf_str(&key), text, mac);
-    if (err == 0) {
-        if (out->len != 0) buf_addc(out, ' ');
-        buf_adds(out, "v1,");
-        text_encode(out, ENC_BASE64, (struct str){(const char *)mac, 32});
-        err = out->err;
-    }
+    if (err == 0) err = sign_with(buf_str(&key), text, out);
     if (key.data != NULL) mem_wipe(key.data, key.len);
     buf_free(&key);
+    return err;
+}
+
+int webhook_sign_key(struct str secret, struct str id, int64_t timestamp_s, struct str body,
+                     struct buf *out) {
+    struct buf text = {0}, key = {0};
+    if (!str_starts(secret, STR(SECRET_PREFIX))) return E_INVAL;
+    int err = text_decode(&key, ENC_BASE64, str_sub(secret, strlen(SECRET_PREFIX), secret.n));
+    if (err == 0) err = signed_text(id, timestamp_s, body, &text);
+    if (err == 0) err = sign_with(buf_str(&key), buf_str(&text), out);
+    if (key.data != NULL) mem_wipe(key.data, key.len);
+    buf_free(&key);
+    buf_free(&text);
     return err;
 }
 
@@ -175,17 +235,12 @@ int webhook_sign(const struct core *core, const struct rows *rows, struct str id
                  int64_t timestamp_s, struct str body, struct buf *out) {
     struct buf text = {0};
     if (core->ring == NULL) return E_STATE;
-    buf_addstr(&text, id);
-    buf_addc(&text, '.');
-    buf_addi(&text, timestamp_s);
-    buf_addc(&text, '.');
-    buf_addstr(&text, body);
     struct str endpoint = rows_text(rows, 0, E_ID);
-    int err = text.err;
+    int err = signed_text(id, timestamp_s, body, &text);
     if (err == 0)
-        err = sign_with(core, endpoint, rows_text(rows, 0, E_SECRET), buf_str(&text), out);
+        err = sign_sealed(core, endpoint, rows_text(rows, 0, E_SECRET), buf_str(&text), out);
     if (err == 0 && !rows_null(rows, 0, E_OLD) && rows_int(rows, 0, E_OLD_UNTIL) > core_now(core))
-        err = sign_with(core, endpoint, rows_text(rows, 0, E_OLD), buf_str(&text), out);
+        err = sign_sealed(core, endpoint, rows_text(rows, 0, E_OLD), buf_str(&text), out);
     buf_free(&text);
     return err;
 }
@@ -193,7 +248,7 @@ int webhook_sign(const struct core *core, const struct rows *rows, struct str id
 static int disable(const struct core *core, struct commit *commit, const struct rows *rows) {
     struct buf json = {0};
     struct str merchant = rows_text(rows, 0, E_MERCHANT), id = rows_text(rows, 0, E_ID);
-    int err = endpoint_json(rows, 0, NULL, &json);
+    int err = endpoint_write(rows, 0, STR("disabled"), NULL, &json);
     if (err == 0) {
         set(core, commit, id, merchant, rows_text(rows, 0, E_URL), rows_text(rows, 0, E_TYPES),
             STR("disabled"));

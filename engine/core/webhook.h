@@ -35,8 +35,16 @@ int endpoint_set(const struct core *core, struct commit *commit, struct str id,
 /* `rows`: endpoint_get. The old secret lives on for a day. */
 int endpoint_rotate(const struct core *core, struct commit *commit, const struct rows *rows,
                     char secret[WEBHOOK_SECRET_SIZE]);
+/* endpoint_get's columns that others need. */
+enum { ENDPOINT_MERCHANT = 1, ENDPOINT_URL, ENDPOINT_STATE = 7, ENDPOINT_FAILING = 9 };
 /* {id,object,url,enabled_types,status,secret?,created_at}; secret only when given. */
 int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out);
+
+/* Events of that type go there? `rows`: endpoint_get or endpoints_of_merchant. */
+bool endpoint_hears(const struct rows *rows, size_t row, struct str type);
+
+/* Its types, views of the row; how many (none: all). */
+size_t endpoint_types(const struct rows *rows, size_t row, struct str *out, size_t max);
 
 /* A row of endpoints_behind. */
 void webhook_add_fan(const struct core *core, struct commit *commit, struct str endpoint,
@@ -45,6 +53,11 @@ void webhook_add_fan(const struct core *core, struct commit *commit, struct str 
 /* webhook-signature: "v1,... v1,..." of every secret that lives. `rows`: endpoint_get. */
 int webhook_sign(const struct core *core, const struct rows *rows, struct str id,
                  int64_t timestamp_s, struct str body, struct buf *out);
+
+/* A secret that nothing keeps, and its signature: `luwak listen` signs as a server does. */
+int webhook_secret(struct rng *rng, char text[WEBHOOK_SECRET_SIZE]);
+int webhook_sign_key(struct str secret, struct str id, int64_t timestamp_s, struct str body,
+                     struct buf *out);
 
 /* What came of a delivery: status 0: no answer. 2xx is delivered; 410 disables the endpoint, as do
  * five days of nothing but failure, with an event. */

@@ -92,6 +92,7 @@ void problem_write(struct buf *out, const struct problem *problem) {
     add_masked(out, "detail", problem->detail);
     add_masked(out, "param", problem->param);
     add_member(out, "payment_id", problem->payment_id);
+    if (problem->oldest != 0) buf_addf(out, ",\"oldest\":%lld", (long long)problem->oldest);
     add_member(out, "request_id", problem->request_id);
     buf_addc(out, '}');
 }

@@ -58,6 +58,7 @@ struct problem {
     struct str detail; /* UTF-8; anything else in it is replaced by '?' */
     struct str param;
     struct str payment_id; /* of the payment that stands in the way */
+    int64_t oldest;        /* sequence of the oldest event that is kept; 0: not about that */
     struct str request_id;
 };
 

@@ -26,6 +26,8 @@ static int l_problem(lua_State *L) {
     p.param = text_field(L, "param");
     lua_pushliteral(L, "status");
     if (lua_rawget(L, 1) != LUA_TNIL) p.status = (int)luaL_checkinteger(L, -1);
+    lua_pushliteral(L, "oldest");
+    if (lua_rawget(L, 1) != LUA_TNIL) p.oldest = luaL_checkinteger(L, -1);
     const struct call_context *c = context_of(L);
     if (c->exchange != NULL) p.request_id = str_of(c->exchange->request_id);
     struct buf *body = buf_push(L);
@@ -45,7 +47,7 @@ static int l_problem(lua_State *L) {
 
 static const struct bind_fn FNS[] = {
     {"problem", l_problem, KIND_API | KIND_PAGE | KIND_TEST, "what: table -> reply",
-     "an error document: {code=, detail=, param=, status=}"},
+     "an error document: {code=, detail=, param=, status=, oldest=}"},
     {0},
 };
 const struct bind_module bind_problem = {"", "error documents", FNS, NULL};

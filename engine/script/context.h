@@ -36,6 +36,7 @@ struct script_services {
     struct grants *grants; /* NULL: everything declared is allowed (not in production) */
     struct script_set *(*scripts)(const struct worker *worker); /* that serve now; NULL: none yet */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
+    void (*webhooks_due)(struct worker *worker); /* something may be; NULL: nobody sends */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
     const char *url;         /* where the world reaches us, no '/' at the end; "": it does not */

@@ -170,6 +170,8 @@ static struct query BUILT_IN[] = {
     {"merchant_events", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
                         " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence > ?2"
                         " ORDER BY e.sequence LIMIT ?3"},
+    {"merchant_event_oldest", "SELECT min(e.sequence) AS sequence FROM event e"
+                              " WHERE e.topic = (SELECT id FROM topic WHERE name = ?1)"},
     {"merchant_event", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
                        " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence = ?2"},
     /* of one object (?3), in order */
@@ -186,11 +188,15 @@ static struct query BUILT_IN[] = {
                          " AND p.cursor < t.last ORDER BY p.id LIMIT ?1"},
     {"deliveries_due", "SELECT endpoint, sequence, tries, due_at FROM delivery WHERE endpoint = ?1"
                        " AND state = 'waiting' AND due_at <= ?2 ORDER BY due_at LIMIT ?3"},
-    {"delivery_next", "SELECT min(d.due_at) AS at FROM endpoint p JOIN delivery d"
-                      " ON d.endpoint = p.id AND d.state = 'waiting' WHERE p.state = 'enabled'"},
-    {"delivery_endpoints", "SELECT p.id FROM endpoint p WHERE p.state = 'enabled' AND EXISTS"
-                           " (SELECT 1 FROM delivery d WHERE d.endpoint = p.id"
+    /* the first due after ?1: one look into the index per endpoint */
+    {"delivery_next", "SELECT min(at) AS at FROM (SELECT (SELECT min(d.due_at) FROM delivery d"
+                      " WHERE d.endpoint = p.id AND d.state = 'waiting' AND d.due_at > ?1) AS at"
+                      " FROM endpoint p WHERE p.state = 'enabled')"},
+    /* with something due by ?1, behind the one named ?3 */
+    {"delivery_endpoints", "SELECT p.id FROM endpoint p WHERE p.state = 'enabled' AND p.id > ?3"
+                           " AND EXISTS (SELECT 1 FROM delivery d WHERE d.endpoint = p.id"
                            " AND d.state = 'waiting' AND d.due_at <= ?1) ORDER BY p.id LIMIT ?2"},
+    {"deliveries_waiting", "SELECT count(*) AS deliveries FROM delivery WHERE state = 'waiting'"},
     {"delivery_get", "SELECT endpoint, sequence, state, tries, due_at, status, error FROM delivery"
                      " WHERE endpoint = ?1 AND sequence = ?2"},
     {"inbox_by_hash", "SELECT " INBOX_COLUMNS " FROM inbox WHERE account = ?1 AND hash = ?2"

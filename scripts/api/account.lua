@@ -8,6 +8,13 @@ local function day() return time.format(time.now(), "date", "WIB") end
 local function events_of(req, object)
   local q, wrong = query.read(req, { limit = query.limit, after = query.number })
   if not q then return wrong end
+  local oldest = q.after and core.webhook.oldest(req.merchant)
+  if oldest and q.after + 1 < oldest then
+    return problem {
+      code = "INVALID_REQUEST", status = 410, param = "after", oldest = oldest,
+      detail = "events up to " .. oldest - 1 .. " are not kept any more; the oldest is " .. oldest,
+    }
+  end
   local list = core.payment.events(req.merchant, q.limit or 20, q.after or 0, object)
   if not list then return problem { code = "UNAVAILABLE", detail = "try again" } end
   return 200, list

@@ -1,0 +1,213 @@
+/* One delivery: the event as the merchant gets it, signed with the endpoint's secrets that live, sent,
+ * and what came of it on disk. Of the answer only the status counts; its body is dropped. */
+#include "webhook_private.h"
+
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/event.h"
+#include "core/person.h"
+#include "net/exchange.h"
+#include "sys/log.h"
+#include "sys/metrics.h"
+
+#include <stdio.h>
+
+enum { ANSWER_MAX = 64 * 1024, OUTCOME_RETRY_MS = 1000 };
+
+static struct metric sent = {.name = "luwak_webhooks_total",
+                             .help = "Tries of webhook deliveries, by how they ended",
+                             .type = METRIC_COUNTER,
+                             .labels = {"outcome"}};
+static struct metric disabled = {.name = "luwak_webhook_endpoints_disabled_total",
+                                 .help = "Webhook endpoints disabled because they failed",
+                                 .type = METRIC_COUNTER};
+
+void flight_free(struct flight *f) {
+    timer_stop(&f->again);
+    mem_free(f);
+}
+
+void flight_cancel(struct flight *f) {
+    timer_stop(&f->again);
+    if (f->call != NULL && !f->sender->own_loop) {
+        struct transport *t = sender_transport(f->sender);
+        t->cancel(t, f->call);
+    }
+    f->call = NULL;
+}
+
+/* ---- the outcome ---- */
+
+static bool good(const struct flight *f) {
+    return f->outcome.status >= 200 && f->outcome.status < 300;
+}
+
+static void tell_disabled(struct flight *f) {
+    struct rows *rows = NULL;
+    if (store_get(f->sender->core.store, "endpoint_get", VALS(V_TEXT(f->line->id)), &rows) == 0 &&
+        rows_count(rows) == 1 && str_eq(rows_text(rows, 0, ENDPOINT_STATE), STR("disabled"))) {
+        metric_add(&disabled, 1, NULL);
+        log_error("webhook_endpoint_disabled", L_TEXT("endpoint", f->line->id),
+                  L_STR("merchant", rows_text(rows, 0, ENDPOINT_MERCHANT)),
+                  L_INT("status", f->outcome.status), L_TEXT("error", f->error));
+    }
+    rows_free(rows);
+}
+
+static void write_outcome(struct flight *f);
+
+static void write_again(struct timer *timer) {
+    write_outcome(CONTAINER_OF(timer, struct flight, again));
+}
+
+static void outcome_written(const struct commit_result *result, void *data) {
+    struct flight *f = data;
+    struct webhook_sender *s = f->sender;
+    /* E_GUARD: the endpoint was deleted or disabled meanwhile, and the delivery ended with it */
+    if (result->err != 0 && result->err != E_GUARD) {
+        if (!s->closing) timer_start(s->loop, &f->again, OUTCOME_RETRY_MS, write_again);
+        return;
+    }
+    metric_add(&sent, 1, LABELS(good(f) ? "delivered" : "failed"));
+    if (good(f)) {
+        log_debug("webhook_delivered", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
+                  L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1));
+    } else {
+        log_warn("webhook_failed", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
+                 L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1),
+                 L_BOOL("given_up", f->tries + 1 >= WEBHOOK_TRIES), L_TEXT("error", f->error));
+        if (result->err == 0) tell_disabled(f);
+        sender_look_in(s, 0, true); /* when to try it next */
+    }
+    f->line->failing = !good(f);
+    sender_flight_over(s, f);
+}
+
+static void write_outcome(struct flight *f) {
+    struct webhook_sender *s = f->sender;
+    struct rows *rows = NULL;
+    struct commit *c = NULL;
+    int err = store_get(s->core.store, "endpoint_get", VALS(V_TEXT(f->line->id)), &rows);
+    if (err == 0) err = rows_count(rows) == 1 ? commit_new(&c) : E_NOTFOUND;
+    if (err == 0) err = webhook_add_outcome(&s->core, c, rows, &f->outcome);
+    rows_free(rows);
+    if (err == 0) {
+        store_submit(s->core.store, c, LANE_RESULT, s->loop, outcome_written, f);
+        return;
+    }
+    commit_free(c);
+    timer_start(s->loop, &f->again, OUTCOME_RETRY_MS, write_again);
+}
+
+static int64_t retry_after(const struct http_answer *a) {
+    const struct http_header *h = header_find(a->headers, a->header_count, "retry-after");
+    int64_t s;
+    if (h == NULL || str_to_i64(str_trim(h->value), &s) != 0 || s < 0) return 0;
+    return s > 86400 ? 86400000 : s * 1000;
+}
+
+static void answered(const struct http_answer *a, void *data) {
+    struct flight *f = data;
+    f->call = NULL;
+    if (a->err == E_CANCELLED) { /* we stop: it is sent after the next start */
+        sender_flight_over(f->sender, f);
+        return;
+    }
+    f->outcome = (struct webhook_outcome){.sequence = f->sequence,
+                                          .tries = f->tries,
+                                          .status = a->err == 0 ? a->status : 0,
+                                          .retry_after_ms = a->err == 0 ? retry_after(a) : 0};
+    if (a->err != 0)
+        snprintf(f->error, sizeof f->error, "%s: %s", a->name, a->text);
+    else if (!good(f))
+        snprintf(f->error, sizeof f->error, "the endpoint answered %d", a->status);
+    f->outcome.error = str_of(f->error);
+    write_outcome(f);
+}
+
+/* ---- the request ---- */
+
+struct letter {
+    struct rows *endpoint, *event;
+    struct buf json, body, signature;
+    int64_t timestamp;
+};
+
+static void letter_free(struct letter *l) {
+    rows_free(l->endpoint);
+    rows_free(l->event);
+    buf_free(&l->json);
+    buf_free(&l->body);
+    buf_free(&l->signature);
+}
+
+/* E_NOTFOUND: the endpoint is not enabled any more. The timestamp is the world's time, which the
+ * receiver compares with its own clock, not business time, which a sandbox may have moved. */
+static int letter_write(struct flight *f, struct letter *l) {
+    const struct core *core = &f->sender->core;
+    int err = store_get(core->store, "endpoint_get", VALS(V_TEXT(f->line->id)), &l->endpoint);
+    if (err == 0 && (rows_count(l->endpoint) == 0 ||
+                     !str_eq(rows_text(l->endpoint, 0, ENDPOINT_STATE), STR("enabled"))))
+        err = E_NOTFOUND;
+    if (err == 0)
+        err = store_get(
+            core->store, "merchant_event",
+            VALS(V_STR(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)), V_INT(f->sequence)),
+            &l->event);
+    if (err == 0 && rows_count(l->event) == 0) err = E_NOTFOUND;
+    if (err != 0) return err;
+    event_id_make(f->event, rows_int(l->event, 0, 5), rows_int(l->event, 0, 0), f->sequence);
+    l->timestamp = core->clock->wall(core->clock) / 1000;
+    err = event_webhook_json(l->event, 0, &l->json);
+    if (err == 0) err = customer_fill(core, buf_str(&l->json), &l->body);
+    if (err == 0)
+        err = webhook_sign(core, l->endpoint, str_of(f->event), l->timestamp, buf_str(&l->body),
+                           &l->signature);
+    return err;
+}
+
+static int letter_send(struct flight *f, const struct letter *l) {
+    struct webhook_sender *s = f->sender;
+    char timestamp[24];
+    snprintf(timestamp, sizeof timestamp, "%lld", (long long)l->timestamp);
+    const struct http_header headers[] = {
+        {STR("Content-Type"), STR("application/json")},
+        {STR("User-Agent"), STR("Luwak")},
+        {STR("webhook-id"), str_of(f->event)},
+        {STR("webhook-timestamp"), str_of(timestamp)},
+        {STR("webhook-signature"), buf_str(&l->signature)},
+    };
+    const struct http_out out = {.method = STR("POST"),
+                                 .url = rows_text(l->endpoint, 0, ENDPOINT_URL),
+                                 .headers = headers,
+                                 .header_count = ARRAY_LEN(headers),
+                                 .body = buf_str(&l->body),
+                                 .total_ms = s->options.timeout_ms,
+                                 .response_max = ANSWER_MAX,
+                                 .private_ok = s->options.private_ok,
+                                 .label = STR("webhook")};
+    struct transport *t = sender_transport(s);
+    return t->start(t, &out, answered, f, &f->call);
+}
+
+bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence, int64_t tries) {
+    struct flight *f = mem_zalloc(sizeof *f);
+    if (f == NULL) return false;
+    *f = (struct flight){.line = line, .sender = s, .sequence = sequence, .tries = tries};
+    struct letter l = {0};
+    int err = letter_write(f, &l);
+    if (err == 0) err = letter_send(f, &l);
+    letter_free(&l);
+    if (err != 0) {
+        if (err != E_NOTFOUND)
+            log_error("webhook_not_sent", L_TEXT("endpoint", line->id), L_INT("sequence", sequence),
+                      L_TEXT("error", err_text(err)));
+        flight_free(f);
+        return err == E_NOTFOUND;
+    }
+    f->next = line->flights;
+    line->flights = f;
+    line->in_flight++;
+    s->flights++;
+    return true;
+}

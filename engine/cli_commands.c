@@ -234,6 +234,21 @@ const struct cli_command CLI_COMMANDS[] = {
         .run = cmd_key,
     },
     {
+        .name = "explain",
+        .summary = "Tell a payment's whole life",
+        .about = "From the store: what was asked, the script versions and fee lines, then everything "
+                 "that happened in order: attempts, callbacks, transitions, money, ledger entries, "
+                 "webhooks, notes; and what is still due. Customers are shown by id only. Beside a "
+                 "running server it works through the control socket.",
+        .args = ARGS({"PAYMENT", ARG_ONE, NULL, "Its id, an order id, or a provider's reference."},
+                     {0}),
+        .options = OPTIONS({"json", NULL, NO_SETTING, NULL, "All of it as one JSON object."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak explain pay_...", "what became of it, and why"),
+        .run = cmd_run,
+        .tool = "scripts/tools/explain.lua",
+    },
+    {
         .name = "config",
         .summary = "Show every setting, its value and where it comes from",
         .about = "Secrets are masked. Ends with 1 when something is wrong, after a line for each "

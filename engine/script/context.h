@@ -38,6 +38,7 @@ struct script_services {
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
+    const char *root;        /* folder of the scripts */
     const char *url;         /* where the world reaches us, no '/' at the end; "": it does not */
 };
 

@@ -1,6 +1,8 @@
 -- scripts/tools/explain.lua: a payment's whole life, from the store: `luwak explain PAYMENT [--json]`.
 -- One list of what happened, in order, out of every table that knows of the payment. What is sealed
 -- (customers, raw callbacks) stays so: it is named by id, or by its hash and size.
+local operator = require "operator"
+
 local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, ask_at, created, updated,
   json_extract(doc, '$.data') AS data, json_extract(doc, '$.result') AS result FROM operation WHERE payment = ?1 ORDER BY id]]
 local CALLBACKS = [[SELECT id, account, lower(hex(hash)) AS sha256, length(body) AS bytes, state, reference, money_id, amount, paid_at,
@@ -18,24 +20,7 @@ local WEBHOOKS = [[SELECT d.sequence, p.id AS endpoint, p.url, d.state, d.tries,
 local JOBS = [[SELECT name, state, due_at, attempts, error FROM job WHERE state IN ('waiting', 'running')
   AND (instr(args, ?1) OR EXISTS (SELECT 1 FROM operation o WHERE o.payment = ?1 AND instr(job.args, o.id))) ORDER BY due_at]]
 
-local function rows(sql, ...)
-  local list, why = store.select(sql, ...)
-  if not list then error("the store: " .. why, 0) end
-  return list
-end
-
-local function query(name, ...)
-  local list, why = store.query(name, ...)
-  if not list then error("the store: " .. why, 0) end
-  return list
-end
-
-local function stamp(ms) return time.format(ms, "rfc3339", "WIB") end
-local function rupiah(n) -- 1234567 is Rp1,234,567
-  local s = tostring(math.abs(n))
-  s = s:reverse():gsub("(%d%d%d)", "%1,"):reverse():gsub("^,", "")
-  return (n < 0 and "-Rp" or "Rp") .. s
-end
+local rows, query, stamp, rupiah = operator.select, operator.query, operator.stamp, operator.rupiah
 local function decoded(text) return text and json.decode(text) or nil end
 
 -- By its id, else by what else one may have at hand.
@@ -45,11 +30,11 @@ local function find(word)
   local found = rows([[SELECT id, merchant, order_id FROM payment WHERE order_id = ?1 UNION SELECT p.id, p.merchant, p.order_id
     FROM operation o JOIN payment p ON p.id = o.payment WHERE o.reference = ?1 OR o.id = ?1
     UNION SELECT p.id, p.merchant, p.order_id FROM refund r JOIN payment p ON p.id = r.payment WHERE r.id = ?1 LIMIT 20]], word)
-  if #found == 0 then error("no payment, order, reference, attempt or refund is " .. word, 0) end
+  if #found == 0 then operator.stop("no payment, order, reference, attempt or refund is " .. word) end
   if #found == 1 then return query("payment_get", found[1].id)[1] end
   local ids = {}
   for i, row in ipairs(found) do ids[i] = row.id end
-  error(#found .. " payments fit " .. word .. ", name one: " .. table.concat(ids, " "), 0)
+  operator.stop(#found .. " payments fit " .. word .. ", name one: " .. table.concat(ids, " "))
 end
 
 local function gather(word)

@@ -1,6 +1,7 @@
 // What an operator asks of the books: explain, backtest, reconcile, statements.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { luwak, temporary } from './luwak.mjs'
 import { Server, root } from './server.mjs'
@@ -27,7 +28,7 @@ test('explain tells a payment from its request to its refund, beside a server an
     /callback +from midtrans, applied/, /money +Rp150,000 came to midtrans \(due\)/,
     /event +#1 payment\.created/, /event +#2 payment\.succeeded/,
     /ledger +#\d+ provider_receivable:midtrans -> merchant_payable\.pending:mer_\w+ Rp150,000 \(payment\)/,
-    /-> output_vat Rp440/, /Still due\n.*Rp145,560 becomes available/]) assert.match(told.out, piece)
+    /-> output_vat Rp440/, /Still due\n(.*\n)*.*Rp145,560 becomes available/]) assert.match(told.out, piece)
   assert.ok(told.out.indexOf('payment.created') < told.out.indexOf('callback') && told.out.indexOf('callback') < told.out.indexOf('payment.succeeded'))
   assert.doesNotMatch(told.out, /Budi|budi@/, 'customers by id only')
   const whole = JSON.parse(tell(s, 'explain', p.id, '--json').out)
@@ -50,4 +51,72 @@ test('explain makes no database where there is none', () => {
   const r = tell(s, 'explain', 'pay_1')
   assert.equal(r.code, 1)
   assert.match(r.err, /there is no database in/)
+})
+
+const fee = amount => `return { api = 1, kind = "fee", priority = 50, match = { provider = "midtrans", method = "virtual_account" },
+  fee = function(p) return { bearer = "merchant", lines = { { "transaction", ${amount} }, { "ppn", 0 } } } end }`
+
+test('backtest says what a rule would have changed, payment by payment and in sum, as it would lie', async () => {
+  const s = await Server.start({ dir: shop() })
+  const a = await pay(s, 'bt-1'), b = await pay(s, 'bt-2', { amount: 20000, bank: 'bni' })
+  const self = await pay(s, 'bt-3', { bank: 'self', provider: 'self' })
+  const unpaid = (await s.post('/v1/payments', { order_id: 'bt-4', amount: 70000, method: 'virtual_account', bank: 'bca' }, { headers: DEMO })).json()
+  const outside = temporary(), later = join(outside, 'later.lua'), first = join(outside, 'first.lua'), csv = join(outside, 'out.csv')
+  writeFileSync(later, fee(100).replace('priority = 50', 'priority = 60'))
+  writeFileSync(first, fee('p.amount > 100000 and 7000 or 4000').replace('priority = 50', 'priority = 1'))
+  const none = tell(s, 'backtest', later)
+  assert.equal(none.code, 0, none.err)
+  assert.match(none.out, /^4 payments since .*: 0 would be otherwise\n/, 'it would never have been asked')
+  const r = tell(s, 'backtest', first, '--since', '1d', '--csv', csv)
+  assert.equal(r.code, 0, r.err)
+  assert.match(r.out, new RegExp(`^${a.id} +success +Rp150,000 +merchant: transaction 4000, ppn 440 +-> +merchant: transaction 7000, ppn 0$`, 'm'))
+  assert.match(r.out, new RegExp(`^${b.id} +success +Rp20,000 .*-> +merchant: transaction 4000, ppn 0$`, 'm'))
+  assert.match(r.out, new RegExp(`^${unpaid.id} +pending`, 'm'))
+  assert.ok(!r.out.includes(self.id), 'it does not match that one')
+  assert.match(r.out, /^4 payments since .*: 3 would be otherwise$/m)
+  assert.match(r.out, /^fees of the 3 that are paid: Rp8,880, would be Rp11,000 \(\+Rp2,120\)$/m)
+  const rows = readFileSync(csv, 'utf8').trim().split(/\r?\n/)
+  assert.equal(rows.length, 5)
+  assert.match(rows[1], new RegExp(`^${a.id},mer_demo,bt-1,success,.*,150000,.*,4440,7000,true,""$`))
+  assert.match(rows.find(l => l.startsWith(self.id)), /,0,0,false,""$/)
+  // the file of the same path is replaced, not joined: what it does not match any more costs nothing
+  const own = join(s.dir, 'rules/fees/midtrans_va.lua')
+  const text = readFileSync(own, 'utf8')
+  await s.stop()
+  writeFileSync(own, text.replace('method = "virtual_account"', 'method = "virtual_account", bank = "bni"'))
+  const server = readFileSync(own, 'utf8')
+  assert.notEqual(server, text)
+  const edited = tell(s, 'backtest', own)
+  assert.match(edited.out, new RegExp(`^${a.id} .*-> +merchant: nothing$`, 'm'))
+  assert.ok(!edited.out.includes(b.id))
+  assert.equal(tell(s, 'backtest', first, '--since', '0s').out.split('\n')[0].replace(/since.*:/, ':'), '0 payments : 0 would be otherwise')
+  for (const [args, wrong] of [[['--since', 'soon'], /--since: soon is no time/], [['--csv', '/nowhere/x.csv'], /\/nowhere\/x\.csv/]]) {
+    const bad = tell(s, 'backtest', first, ...args)
+    assert.equal(bad.code, 1)
+    assert.match(bad.err, wrong)
+    assert.equal(bad.err.split('\n').length, 2, bad.err)
+  }
+  assert.match(tell(s, 'backtest', '/nowhere.lua').err, /\/nowhere\.lua: No such file/)
+})
+
+test('backtest of routing, risk and policy; a rule that fails is told and ends with 1', async () => {
+  const s = await Server.start({ dir: shop() })
+  const dir = temporary(), rule = (name, text) => { const f = join(dir, name); writeFileSync(f, `return { api = 1, priority = 1, ${text} }`); return f }
+  const p = []
+  for (let i = 0; i < 3; i++) p.push(await pay(s, `rr-${i}`))
+  const over = (await s.post('/v1/payments', { order_id: 'rr-over', amount: 50000, method: 'virtual_account', bank: 'self' }, { headers: DEMO })).json()
+  assert.equal((await s.post('/sandbox/self/_control', { pay: over.id, amount: 51000 })).status, 200)
+  const ask = f => tell(s, 'backtest', f)
+  const route = ask(rule('route.lua', 'kind = "routing", route = function(p) return { "midtrans_bni_va", on = {} } end'))
+  assert.match(route.out, new RegExp(`^${p[0].id} .* midtrans_bca_va +-> +midtrans_bni_va$`, 'm'), route.err)
+  const risk = ask(rule('risk.lua', 'kind = "risk", facts = { "payments_per_merchant_1h" }, judge = function(p) if p.facts.payments_per_merchant_1h >= 2 then return deny "many" end return allow end'))
+  assert.match(risk.out, new RegExp(`^${p[2].id} .* allow +-> +deny many$`, 'm'), risk.err)
+  assert.match(risk.out, /^4 payments .*: 2 would be otherwise$/m)
+  const policy = ask(rule('policy.lua', 'kind = "policy", on = "over", decide = function(m) return m.amount == 51000 and "refund" or "accept" end'))
+  assert.match(policy.out, new RegExp(`^${over.id} .* wait +-> +refund\n1 movements`, 'm'), policy.err)
+  const wrong = ask(rule('fee.lua', 'kind = "fee", fee = function(p) error "no" end'))
+  assert.equal(wrong.code, 1)
+  assert.match(wrong.out, /the rule fails: .*no/)
+  assert.match(wrong.err, /^luwak backtest: 4 payments the rule could not answer for\n$/)
+  await s.stop()
 })

@@ -120,3 +120,23 @@ test('backtest of routing, risk and policy; a rule that fails is told and ends w
   assert.match(wrong.err, /^luwak backtest: 4 payments the rule could not answer for\n$/)
   await s.stop()
 })
+
+test('what the settings of the architecture document say is what channels are told', async () => {
+  const env = { PAYMENT_GATEWAY: 'midtrans', PAYMENT_ENV: 'sandbox', PAYMENT_SUCCESS_URL: 'https://shop.example/ok', PAYMENT_FAILURE_URL: 'https://shop.example/no', PAYMENT_EXPIRY_HOURS: '3', PAYMENT_SERVER_KEY: 'SB-Mid-server-demo' }
+  const dir = shop()
+  writeFileSync(join(dir, 'channels/tells_back.lua'), `return { api = 1, title = "Tells", provider = "tells", method = "retail", effect = "offer", hosts = {}, lookup = "ours",
+    input = {}, inquire = none "it knows", report = function() return {} end,
+    create = function(ctx, op) return pending { payment_code = json.encode { op.input.return_urls or json.null } } end }`)
+  const s = await Server.start({ dir, env })
+  const back = async (order, more) => {
+    const r = await s.post('/v1/payments', { order_id: order, amount: 10000, method: 'retail', channel: 'tells_back', ...more }, { headers: DEMO })
+    assert.equal(r.status, 201, r.body)
+    const p = r.json()
+    return { p, urls: JSON.parse(p.instructions.payment_code)[0] }
+  }
+  const none = await back('set-1')
+  assert.deepEqual(none.urls, { success: 'https://shop.example/ok', failure: 'https://shop.example/no' })
+  assert.equal(Date.parse(none.p.expires_at) - Date.parse(none.p.created_at), 3 * 3600e3)
+  assert.deepEqual((await back('set-2', { return_urls: { success: 'https://own.example/' } })).urls, { success: 'https://own.example/', failure: 'https://shop.example/no' })
+  await s.stop()
+})

@@ -3,7 +3,7 @@
 --
 -- What it cannot know: counts per customer (customers are sealed; such facts are 0), the order of channels
 -- where routing names none, and rules that served then but do not now.
-local operator = require "operator"
+local operator = require "operator_tool"
 
 local PAYMENTS = [[SELECT p.n, p.id, p.merchant, p.order_id, p.status, p.amount, p.amount_due, p.amount_paid, p.currency, p.method, p.channel,
   p.bank, p.fee, p.failure, p.created, p.paid_at, (SELECT o.account FROM operation o WHERE o.id = p.attempt) AS account,

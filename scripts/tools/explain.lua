@@ -1,7 +1,7 @@
 -- scripts/tools/explain.lua: a payment's whole life, from the store: `luwak explain PAYMENT [--json]`.
 -- One list of what happened, in order, out of every table that knows of the payment. What is sealed
 -- (customers, raw callbacks) stays so: it is named by id, or by its hash and size.
-local operator = require "operator"
+local operator = require "operator_tool"
 
 local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, ask_at, created, updated,
   json_extract(doc, '$.data') AS data, json_extract(doc, '$.result') AS result FROM operation WHERE payment = ?1 ORDER BY id]]

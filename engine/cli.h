@@ -41,6 +41,7 @@ struct cli_command {
     const char *const *examples; /* command, explanation, command, explanation ..., NULL */
     int (*run)(const struct cli_args *args);
     bool hidden;
+    const char *tool; /* cmd_run: this script of scripts/tools/ is the command, the arguments its */
     bool script_args; /* what follows the first argument and is no option of ours is the script's */
 };
 extern const struct cli_command CLI_COMMANDS[]; /* ended by a NULL name */

@@ -254,6 +254,40 @@ const struct cli_command CLI_COMMANDS[] = {
         .run = cmd_key,
     },
     {
+        .name = "explain",
+        .summary = "Tell a payment's whole life",
+        .about =
+            "From the store: what was asked, the script versions and fee lines, then everything "
+            "that happened in order: attempts, callbacks, transitions, money, ledger entries, "
+            "webhooks, notes; and what is still due. Customers are shown by id only. Beside a "
+            "running server it works through the control socket.",
+        .args = ARGS({"PAYMENT", ARG_ONE, NULL, "Its id, an order id, or a provider's reference."},
+                     {0}),
+        .options = OPTIONS({"json", NULL, NO_SETTING, NULL, "All of it as one JSON object."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak explain pay_...", "what became of it, and why"),
+        .run = cmd_run,
+        .tool = "scripts/tools/explain.lua",
+    },
+    {
+        .name = "backtest",
+        .summary = "Show what a rule would have changed",
+        .about = "Asks the rules again about the payments since then, with FILE as if it lay among "
+                 "them, in place of the file of its path: payment by payment what would have been "
+                 "otherwise, then in sum. FILE need not serve; what is already priced does not "
+                 "change. Counts per customer are not kept: risk rules see 0 for them.",
+        .args = ARGS({"FILE", ARG_ONE, NULL, "The rule: fee, routing, risk or policy."}, {0}),
+        .options = OPTIONS({"since", "TIME", NO_SETTING, NULL,
+                            "How far back, 30d or 12h, or a day, 2026-01-31 (default 30d)."},
+                           {"csv", "FILE", NO_SETTING, NULL,
+                            "Write every payment that was asked about, changed or not."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak backtest rules/fees/midtrans_va.lua --since 30d",
+                             "what the edited rule would have cost"),
+        .run = cmd_run,
+        .tool = "scripts/tools/backtest.lua",
+    },
+    {
         .name = "config",
         .summary = "Show every setting, its value and where it comes from",
         .about = "Secrets are masked. Ends with 1 when something is wrong, after a line for each "

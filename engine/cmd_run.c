@@ -156,7 +156,11 @@ static void done(const struct call_result *result, void *data) {
     if (r->interrupted) {
         cli_fail(r->args, 0, "interrupted");
     } else if (result->outcome != CALL_RETURNED) {
-        fprintf(stderr, "luwak run: %s\n", result->text == NULL ? "cancelled" : result->text);
+        const char *text = result->text == NULL ? "cancelled" : result->text;
+        int line = (int)strcspn(text, "\n"); /* an error without a place is for the operator */
+        bool placed = r->args->command->tool == NULL || memmem(text, (size_t)line, ".lua:", 5);
+        fprintf(stderr, "luwak %s: %.*s\n", r->args->command->name,
+                placed ? (int)strlen(text) : line, text);
     }
     stop(r, r->interrupted                     ? EXIT_INTERRUPTED
             : result->outcome == CALL_RETURNED ? CLI_GOOD
@@ -194,9 +198,48 @@ static void set_say(struct say *say) {
     if (say->width == 0) say->width = 80;
 }
 
-static bool wants_help(const struct cli_args *args) {
-    for (size_t i = 1; i < args->count; i++)
-        if (strcmp(args->args[i], "--help") == 0) return true;
+/* What the script is given: all behind FILE; or, of a command that is a script, its arguments and
+ * those of its options that set nothing of ours. */
+struct given {
+    const char *path;
+    const char **argv;
+    size_t count;
+    char *texts[CLI_OPTIONS_MAX];
+    size_t text_count;
+};
+
+static int give(struct given *g, const struct cli_args *args) {
+    const struct cli_command *command = args->command;
+    size_t skip = command->tool == NULL ? 1 : 0;
+    g->path = skip ? args->args[0] : command->tool;
+    g->argv = mem_array(args->count + CLI_OPTIONS_MAX, sizeof *g->argv);
+    if (g->argv == NULL) return E_NOMEM;
+    for (size_t i = skip; i < args->count; i++)
+        g->argv[g->count++] = args->args[i];
+    for (size_t i = 0; !skip && command->options[i].name != NULL; i++) {
+        const struct cli_option *o = &command->options[i];
+        if (o->setting != NO_SETTING || args->option[i] == NULL) continue;
+        struct buf text = {0};
+        buf_addf(&text, "--%s", o->name);
+        if (o->placeholder != NULL) buf_addf(&text, "=%s", args->option[i]);
+        char *copy = text.err == 0 ? mem_strdup(text.data) : NULL;
+        buf_free(&text);
+        if (copy == NULL) return E_NOMEM;
+        g->texts[g->text_count++] = copy;
+        g->argv[g->count++] = copy;
+    }
+    return 0;
+}
+
+static void given_free(struct given *g) {
+    for (size_t i = 0; i < g->text_count; i++)
+        mem_free(g->texts[i]);
+    mem_free(g->argv);
+}
+
+static bool wants_help(const struct given *g) {
+    for (size_t i = 0; i < g->count; i++)
+        if (strcmp(g->argv[i], "--help") == 0) return true;
     return false;
 }
 
@@ -212,8 +255,8 @@ static int run_engine(struct run *r, const struct config *config, const char *ro
     struct why why = {0};
     char copy[DATA_PATH_MAX] = "";
     struct transport *recorder = NULL;
-    bool dry = cli_flag(r->args, "dry-run");
-    const char *record = cli_option(r->args, "record");
+    bool own = r->args->command->tool != NULL, dry = !own && cli_flag(r->args, "dry-run");
+    const char *record = own ? NULL : cli_option(r->args, "record");
     struct engine_options o = {
         .config = config, .mode = ENGINE_TOOL, .root = root, .beside = !dry, .data = NULL};
     int err = dry ? data_copy(config, copy, &why) : 0;
@@ -243,35 +286,48 @@ static int run_engine(struct run *r, const struct config *config, const char *ro
     return r->code;
 }
 
+/* A command that is a script looks at data: it makes none where there is none. */
+static int data_check(const struct cli_args *args, const struct config *config) {
+    if (args->command->tool == NULL || data_there(config)) return 0;
+    return cli_fail(args, CLI_PROBLEMS,
+                    "there is no database in %s; name its directory with --data",
+                    config_text(config, SET_LUWAK_DATA));
+}
+
 int cmd_run(const struct cli_args *args) {
     struct run *r = mem_zalloc(sizeof *r);
     struct config *config = NULL;
+    struct given given = {0};
     struct why why = {0};
     char root[CLI_PATH_MAX];
-    if (r == NULL) return cli_fail(args, CLI_PROBLEMS, "out of memory");
-    r->args = args;
-    set_say(&r->say);
-    int code = access(args->args[0], R_OK) == 0
-                   ? 0
-                   : cli_fail(args, CLI_PROBLEMS, "%s: %s", args->args[0], strerror(errno));
+    bool own = args->command->tool != NULL;
+    int code = 0;
+    if (r == NULL || give(&given, args) != 0) code = cli_fail(args, CLI_PROBLEMS, "out of memory");
+    if (code == 0) {
+        r->args = args;
+        set_say(&r->say);
+    }
+    if (code == 0 && !own && access(given.path, R_OK) != 0)
+        code = cli_fail(args, CLI_PROBLEMS, "%s: %s", given.path, strerror(errno));
     if (code == 0) code = cli_config(args, false, &config);
     if (code == 0) code = cmd_setup(args, config);
     if (code == 0 && cli_root(config, root, &why) != 0)
         code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
-    if (code == 0 && tool_load(&r->version, root, args->args[0], &why) != 0)
+    if (code == 0 && tool_load(&r->version, root, given.path, own, &why) != 0)
         code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
-    if (code == 0 && wants_help(args)) {
+    if (code == 0 && wants_help(&given)) {
         code = print_help(r);
-    } else if (code == 0 && tool_parse(&r->tool, &r->version->manifest->args, args->args + 1,
-                                       args->count - 1, &why) != 0) {
+    } else if (code == 0 && tool_parse(&r->tool, &r->version->manifest->args, given.argv,
+                                       given.count, &why) != 0) {
         code = cli_fail(args, CLI_USAGE, "%s", why.text);
     } else if (code == 0 && config_check(config, true, &why) != 0) {
         code = cli_fail(args, CLI_USAGE, "%s", why.text);
-    } else if (code == 0) {
+    } else if (code == 0 && (code = data_check(args, config)) == 0) {
         code = run_engine(r, config, root);
     }
-    if (r->version != NULL) version_drop(r->version);
+    if (r != NULL && r->version != NULL) version_drop(r->version);
     config_free(config);
+    given_free(&given);
     mem_free(r);
     return code;
 }

@@ -174,6 +174,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .webhooks_due = webhooks_due,
                                            .simulated = engine->simulated,
                                            .url = engine->url.text,
+                                           .root = engine->root,
                                            .environment = ENVS[config_env(engine->config)]};
     w->listener = (struct registry_listener){.loop = w->loop, .changed = set_changed};
     registry_listen(engine->registry, &w->listener);

@@ -220,9 +220,21 @@ static int l_host(lua_State *L) {
     return 1;
 }
 
+/* Where the gateway's callbacks go when the operator named another place for them. */
+static const char *webhook_url(const struct call_context *c, const char *path) {
+    const struct config *config = c->services->config;
+    const char *gateway = config == NULL ? NULL : config_text(config, SET_PAYMENT_GATEWAY);
+    if (gateway == NULL || !str_eq(c->provider, str_of(gateway)) ||
+        strncmp(path, "/callbacks/", 11) != 0 || strcmp(path + 11, gateway) != 0)
+        return NULL;
+    return config_text(config, SET_PAYMENT_WEBHOOK_URL);
+}
+
 static int l_url(lua_State *L) {
     const char *path = luaL_checkstring(L, 1), *url = context_of(L)->services->url;
     luaL_argcheck(L, path[0] == '/', 1, "a path that begins with /");
+    const char *named = webhook_url(context_of(L), path);
+    if (named != NULL) return lua_pushstring(L, named), 1;
     if (url == NULL || url[0] == '\0') return lua_pushnil(L), 1;
     lua_pushfstring(L, "%s%s", url, path);
     return 1;

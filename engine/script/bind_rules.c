@@ -1,5 +1,6 @@
 /* core.rules: asks the rules from trusted scripts: what a payment would cost, where it would go. The
- * question outlives a caller that is gone, so what it answers to is on the heap. */
+ * question outlives a caller that is gone, so what it answers to is on the heap. A tool can load a
+ * rule that does not serve and ask as if it did. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "script/bind.h"
@@ -7,6 +8,12 @@
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/rules.h"
+#include "script/tool.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 struct asked {
     struct ticket ticket;
@@ -107,13 +114,64 @@ static int asked_finish(lua_State *L, struct co_wait *wait) {
     return 1;
 }
 
+/* ---- a rule on trial ---- */
+
+static int rule_gc(lua_State *L) {
+    struct version **v = lua_touserdata(L, 1);
+    version_drop(*v);
+    *v = NULL;
+    return 0;
+}
+
+/* Below the root it has the path that it would serve under; else the one that was given. */
+static int load_rule(struct version **out, const char *root, const char *given, struct why *why) {
+    char file[PATH_MAX], folder[PATH_MAX];
+    if (access(given, R_OK) != 0) return why_set(why, E_NOTFOUND, "%s: %s", given, strerror(errno));
+    size_t n = root != NULL && realpath(root, folder) != NULL ? strlen(folder) : 0;
+    bool own =
+        n != 0 && realpath(given, file) != NULL && strncmp(file, folder, n) == 0 && file[n] == '/';
+    return tool_load_kind(out, KIND_RULE, root, own ? file + n + 1 : given, own, why);
+}
+
+static void add_fact(const char *name, void *data) {
+    lua_State *L = data;
+    lua_pushstring(L, name);
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+static int l_load(lua_State *L) {
+    static const char *const KINDS[] = {
+        [RULE_NONE] = "",     [RULE_FEE] = "fee",       [RULE_ROUTING] = "routing",
+        [RULE_RISK] = "risk", [RULE_POLICY] = "policy", [RULE_HOLIDAYS] = "holidays"};
+    struct why why = {0};
+    const char *path = check_str(L, 1).p;
+    struct version **v = lua_newuserdatauv(L, sizeof *v, 0);
+    *v = NULL;
+    set_freeing(L, "luwak.rule", rule_gc);
+    int err = load_rule(v, context_of(L)->services->root, path, &why);
+    if (err != 0) return bind_fail(L, err, "%s", why.text);
+    const struct manifest *m = (*v)->manifest;
+    lua_createtable(L, 0, 3);
+    put_text(L, "kind", KINDS[m->rule]);
+    if (m->on != NULL) put_text(L, "on", m->on);
+    lua_newtable(L);
+    rules_facts(context_of(L)->services->scripts(context_of(L)->services->worker), add_fact, L);
+    for (size_t i = 0; i < m->facts.count; i++)
+        add_fact(m->facts.at[i], L);
+    lua_setfield(L, -2, "facts");
+    return 2;
+}
+
 static int ask(lua_State *L, enum manifest_rule rule, const char *name) {
     const struct script_services *s = context_of(L)->services;
     luaL_checktype(L, 1, LUA_TTABLE);
-    lua_settop(L, 1);
+    struct version **trial =
+        lua_isnoneornil(L, 2) ? NULL : (struct version **)luaL_checkudata(L, 2, "luwak.rule");
+    lua_settop(L, 2);
     co_require_wait(L, name);
     json_encode(L, 1, JSON_DEPTH, RULE_INPUT_MAX, name);
     struct rule_question q = {.rule = rule, .runtime = co_runtime(L), .set = s->scripts(s->worker)};
+    if (trial != NULL) q.trial = *trial;
     q.facts.p = lua_tolstring(L, -1, &q.facts.n);
     struct ask_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     *w = (struct ask_wait){.wait.cancel = wait_cancel};
@@ -148,14 +206,18 @@ static int l_holiday(lua_State *L) {
 
 #define KINDS (KINDS_TRUSTED & ~KIND_MIGRATION)
 static const struct bind_fn RULES[] = {
-    {"fee", l_fee, KINDS, "p: table -> table?, string?, string?",
+    {"fee", l_fee, KINDS, "p: table, trial?: any -> table?, string?, string?",
      "what a payment costs: bearer, lines, total, and the rule and version that said it"},
-    {"route", l_route, KINDS, "p: table -> table?, string?, string?",
+    {"route", l_route, KINDS, "p: table, trial?: any -> table?, string?, string?",
      "the channels to try in turn, and after which error categories the next"},
-    {"risk", l_risk, KINDS, "p: table -> table?, string?, string?",
+    {"risk", l_risk, KINDS, "p: table, trial?: any -> table?, string?, string?",
      "verdict allow, deny or review, with the reason"},
-    {"policy", l_policy, KINDS, "m: table -> table?, string?, string?",
+    {"policy", l_policy, KINDS, "m: table, trial?: any -> table?, string?, string?",
      "action accept, refund or wait for money that does not fit; m.on says how"},
+    {"load", l_load, KIND_TOOL, "path: string -> any?, table|string, string?",
+     "a rule that need not serve, and its kind, a policy's `on` and the facts that rules want: "
+     "given "
+     "to the others as `trial` they answer as if it lay in its place"},
     {"holiday", l_holiday, KINDS, "day: string -> boolean",
      "is the day (YYYY-MM-DD) in rules/policy/holidays.lua?"},
     {0},

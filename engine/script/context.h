@@ -39,6 +39,7 @@ struct script_services {
     void (*webhooks_due)(struct worker *worker); /* something may be; NULL: nobody sends */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
+    const char *root;        /* folder of the scripts */
     const char *url;         /* where the world reaches us, no '/' at the end; "": it does not */
 };
 

@@ -201,7 +201,11 @@ static void begin(struct flow *f) {
         end_fault(f, &fault);
         return;
     }
+    const struct config *config = f->ask.services->config;
     int err = payment_request_read(&f->request, f->ask.body, &fault);
+    if (err == 0)
+        err = payment_request_return_urls(&f->request, config_text(config, SET_PAYMENT_SUCCESS_URL),
+                                          config_text(config, SET_PAYMENT_FAILURE_URL));
     if (err == E_INVAL) {
         end_fault(f, &fault);
     } else if (err != 0) {

@@ -285,6 +285,32 @@ int payment_request_read(struct payment_request *r, struct str body, struct refu
     return 0;
 }
 
+static void put_url(struct json_out *w, const struct json *said, const char *name,
+                    const char *own) {
+    struct str url = {0};
+    if (said == NULL || json_get_str(said, name, &url) != 0)
+        url = own == NULL ? STR("") : str_of(own);
+    if (url.n != 0) json_put_str(w, name, url);
+}
+
+int payment_request_return_urls(struct payment_request *r, const char *success,
+                                const char *failure) {
+    struct buf text = {0};
+    struct json_out w;
+    if (success == NULL && failure == NULL) return 0;
+    json_out_init(&w, &text);
+    json_begin_object(&w);
+    put_url(&w, r->return_urls, "success", success);
+    put_url(&w, r->return_urls, "failure", failure);
+    json_end_object(&w);
+    int err = json_out_end(&w);
+    if (err == 0) err = json_parse(&r->own, buf_str(&text), NULL, NULL);
+    if (err == 0) r->return_urls = r->own.root;
+    buf_free(&text);
+    return err;
+}
+
 void payment_request_free(struct payment_request *r) {
     json_doc_free(&r->doc);
+    json_doc_free(&r->own);
 }

@@ -21,6 +21,7 @@ int refusal_set(struct refusal *fault, enum problem_code code, const char *param
 
 struct payment_request {
     struct json_doc doc; /* what all below points into */
+    struct json_doc own; /* return_urls, where the request left some to us */
     struct str order_id, currency, method, bank, channel, description;
     int64_t amount;
     int64_t expires_in; /* seconds; 0: not said */
@@ -30,6 +31,10 @@ struct payment_request {
 /* On failure there is nothing to free. E_INVAL with the fault; E_NOMEM. */
 int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault);
 void payment_request_free(struct payment_request *r);
+
+/* Where the payer goes when the request does not say; NULL: nowhere. E_NOMEM. */
+int payment_request_return_urls(struct payment_request *r, const char *success,
+                                const char *failure);
 
 /* What a route takes: a name, a type and what is to be true of it. For the smaller requests too. */
 enum request_type { REQUEST_TEXT, REQUEST_INT, REQUEST_OBJECT, REQUEST_LIST };

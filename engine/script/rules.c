@@ -18,7 +18,7 @@ struct rule_run {
     struct call_context context; /* first: it is what bindings find; a rule has nothing in it */
     struct task task;
     struct rule_question question;
-    struct version *version; /* that runs; of the set or question.only */
+    struct version *version; /* that runs; of the set or question.trial */
     struct json_doc doc;     /* the facts */
     bool qris;
     const char *entry[2];
@@ -63,20 +63,23 @@ static bool counts(const struct rule_run *run, const struct version *v) {
     return match_agrees(run, &m->match);
 }
 
+static bool before(const struct version *a, const struct version *b) {
+    int64_t left = a->manifest->priority, right = b->manifest->priority;
+    return left != right ? left < right : strcmp(a->path, b->path) < 0;
+}
+
 /* The first that counts and comes after `after` (NULL: the very first) by priority, then path. */
 static struct version *next_rule(const struct rule_run *run, const struct version *after) {
-    const struct rule_question *q = &run->question;
-    if (q->only != NULL) return after == NULL && counts(run, q->only) ? q->only : NULL;
-    struct version *best = NULL;
-    for (size_t i = 0; i < q->set->count; i++) {
-        const struct script_entry *e = &q->set->entries[i];
+    const struct script_set *set = run->question.set;
+    struct version *trial = run->question.trial, *best = NULL;
+    if (trial != NULL && counts(run, trial) && (after == NULL || before(after, trial)))
+        best = trial;
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        const struct script_entry *e = &set->entries[i];
         if (e->deleted || !counts(run, e->version)) continue;
-        int64_t priority = e->version->manifest->priority;
-        if (after != NULL &&
-            (priority < after->manifest->priority ||
-             (priority == after->manifest->priority && strcmp(e->version->path, after->path) <= 0)))
-            continue;
-        if (best == NULL || priority < best->manifest->priority) best = e->version;
+        if (trial != NULL && strcmp(trial->path, e->version->path) == 0) continue;
+        if (after != NULL && !before(after, e->version)) continue;
+        if (best == NULL || before(e->version, best)) best = e->version;
     }
     return best;
 }
@@ -86,7 +89,7 @@ static struct version *next_rule(const struct rule_run *run, const struct versio
 static void run_free(struct rule_run *run) {
     json_doc_free(&run->doc);
     if (run->question.set != NULL) script_set_drop(run->question.set);
-    version_drop(run->question.only);
+    version_drop(run->question.trial);
     mem_free(run);
 }
 
@@ -112,6 +115,7 @@ static void failed(struct rule_run *run, int err, const char *text) {
     make_safe(run);
     run->answer.err = err;
     snprintf(run->answer.text, sizeof run->answer.text, "%s", text);
+    if (run->version == run->question.trial) return; /* who tries it is told */
     log_error("rule_failed", L_TEXT("script", run->version->path),
               L_TEXT("version", run->version->id), L_TEXT("error", text));
 }
@@ -173,7 +177,7 @@ int rules_ask(const struct rule_question *q, rule_done_cb done, void *data) {
     run->question = *q;
     run->question.facts.p = run->facts;
     if (q->set != NULL) script_set_keep(q->set);
-    if (q->only != NULL) version_keep(q->only);
+    if (q->trial != NULL) version_keep(q->trial);
     run->done = done;
     run->data = data;
     run->entry[0] = FUNCTIONS[q->rule];
@@ -181,7 +185,7 @@ int rules_ask(const struct rule_question *q, rule_done_cb done, void *data) {
     if (err == 0 && run->doc.root->type != JT_OBJECT) err = E_INVAL;
     if (err == 0) {
         run->qris = str_eq(fact(run, "method"), STR("qris"));
-        run->version = q->set == NULL && q->only == NULL ? NULL : next_rule(run, NULL);
+        run->version = next_rule(run, NULL);
         make_safe(run);
         if (run->version != NULL) {
             err = start(run);

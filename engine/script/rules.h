@@ -73,8 +73,8 @@ struct rule_question {
     enum manifest_rule rule;
     struct runtime *runtime;
     struct script_set *set; /* kept meanwhile */
-    struct version *only;   /* a rule that is asked in place of those of the set (backtest): its
-                               match and days count as ever; or NULL */
+    struct version *trial;  /* a rule that is asked as if it lay in the set, in place of the file of
+                               its path (backtest); without a set it is alone; or NULL */
     struct str facts;       /* what the function is given, a JSON object; copied. Of it `match`
                                reads method, provider, channel, bank, merchant and category, the days
                                paid_on ("2026-01-31"), policy `on` */

@@ -12,26 +12,38 @@
 
 struct tool_files {
     const char *root, *path;
+    bool own;
 };
 
 /* The script's own path is the caller's (from the working directory); modules are the root's. */
 static int tool_read(void *data, const char *path, struct buf *text, struct why *why) {
     const struct tool_files *f = data;
-    return source_read(strcmp(path, f->path) == 0 ? "." : (void *)f->root, path, text, why);
+    bool given = !f->own && strcmp(path, f->path) == 0;
+    return source_read(given ? "." : (void *)f->root, path, text, why);
 }
 
-int tool_load(struct version **out, const char *root, const char *path, struct why *why) {
-    struct tool_files files = {root, path};
+int tool_load_kind(struct version **out, enum script_kind kind, const char *root, const char *path,
+                   bool own, struct why *why) {
+    struct tool_files files = {root, path, own};
     const struct version_files source = {tool_read, &files};
     struct version *v = NULL;
-    int err = version_build(&v, KIND_TOOL, path, path, &source, BIND_MODULES, why);
+    int err = version_build(&v, kind, path, path, &source, BIND_MODULES, why);
     if (err == 0) err = manifest_load(v, NULL, NULL, why);
-    if (err == 0 && v->manifest->args.count > TOOL_ARGS_MAX)
-        err = why_set(why, E_LIMIT, "%s: more than %d args", path, TOOL_ARGS_MAX);
     if (err == 0)
         *out = v;
     else if (v != NULL)
         version_drop(v);
+    return err;
+}
+
+int tool_load(struct version **out, const char *root, const char *path, bool own, struct why *why) {
+    struct version *v = NULL;
+    int err = tool_load_kind(&v, KIND_TOOL, root, path, own, why);
+    if (err == 0 && v->manifest->args.count > TOOL_ARGS_MAX) {
+        version_drop(v);
+        return why_set(why, E_LIMIT, "%s: more than %d args", path, TOOL_ARGS_MAX);
+    }
+    *out = v;
     return err;
 }
 

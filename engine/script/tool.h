@@ -19,9 +19,11 @@ struct tool_args {
     int64_t number[TOOL_ARGS_MAX];   /* of int, amount, flag */
 };
 
-/* Builds and checks the script. Its path may lie anywhere; its modules come from root's
- * scripts/lib. */
-int tool_load(struct version **out, const char *root, const char *path, struct why *why);
+/* Builds and checks a script that was named on the command line. Its path may lie anywhere, or (`own`) is one below root; its modules
+ * come from root's scripts/lib. */
+int tool_load(struct version **out, const char *root, const char *path, bool own, struct why *why);
+int tool_load_kind(struct version **out, enum script_kind kind, const char *root, const char *path,
+                   bool own, struct why *why);
 
 int tool_parse(struct tool_args *out, const struct manifest_args *spec, const char *const *argv,
                size_t count, struct why *why); /* E_USAGE: one line */

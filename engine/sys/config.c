@@ -408,6 +408,36 @@ static void resolve_setting(struct config *c, int id) {
                0);
 }
 
+/* The names of a provider's test keys begin so; the live ones do not. */
+static const struct {
+    const char *owner, *prefix;
+} SANDBOX_KEYS[] = {
+    {"MIDTRANS_", "SB-"}, {"XENDIT_", "xnd_development_"}, {"XENDIT_", "xnd_public_development_"}};
+
+static void check_production(struct config *c) {
+    for (size_t i = 0; i < c->var_count; i++) {
+        const struct var *v = &c->vars[i];
+        for (size_t k = 0; k < ARRAY_LEN(SANDBOX_KEYS) && v->state == VAR_DONE; k++)
+            if (str_starts(str_of(v->name), str_of(SANDBOX_KEYS[k].owner)) &&
+                str_starts(str_of(v->value), str_of(SANDBOX_KEYS[k].prefix)))
+                say(c, &c->problems,
+                    "%s is a sandbox key (%s...): LUWAK_ENV=production needs the live one",
+                    v->origin == FROM_ALIAS ? v->label : v->name, SANDBOX_KEYS[k].prefix);
+    }
+    for (int id = 0; id < SETTING_COUNT; id++)
+        if (SETTINGS[id].type == TYPE_URL && config_given(c, id) &&
+            str_starts(str_of(config_text(c, id)), STR("http://")))
+            say(c, &c->problems, "%s=%.100s is plain http: LUWAK_ENV=production needs https://",
+                SETTINGS[id].name, config_text(c, id));
+    const char *gateway = config_text(c, SET_PAYMENT_GATEWAY);
+    char name[96];
+    if (gateway == NULL) return;
+    alias_name(gateway, "SERVER_KEY", name);
+    if (config_find(c, str_of(name)) == NULL)
+        say(c, &c->problems, "PAYMENT_GATEWAY=%.40s, but neither PAYMENT_SERVER_KEY nor %s is set",
+            gateway, name);
+}
+
 static void check_together(struct config *c) {
     const char *env = config_text(c, SET_LUWAK_ENV), *said = config_text(c, SET_PAYMENT_ENV);
     bool simulated = config_env(c) == ENV_SIMULATED;
@@ -421,6 +451,7 @@ static void check_together(struct config *c) {
             cert ? "LUWAK_TLS_KEY" : "LUWAK_TLS_CERT");
     if (config_given(c, SET_LUWAK_TLS_CLIENT_CA) && !cert)
         say(c, &c->problems, "LUWAK_TLS_CLIENT_CA is set, but LUWAK_TLS_CERT is not");
+    if (config_env(c) == ENV_PRODUCTION) check_production(c);
     if (config_env(c) == ENV_PRODUCTION && !config_given(c, SET_LUWAK_PUBLIC_URL))
         say(c, &c->warnings, "LUWAK_PUBLIC_URL is not set: providers are told no callback URL");
 }

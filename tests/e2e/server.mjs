@@ -30,7 +30,7 @@ export async function until (what, check, ms = 20000) {
 export function root (...paths) {
   const dir = join(temporary(), 'root')
   for (const d of ['channels', 'rules', 'scripts/api', 'scripts/sandbox', 'scripts/jobs', 'scripts/lib']) mkdirSync(join(dir, d), { recursive: true })
-  for (const p of paths) cpSync(join(ROOT, p), join(dir, p))
+  for (const p of paths) cpSync(join(ROOT, p), join(dir, p), { recursive: true })
   return dir
 }
 

@@ -93,6 +93,10 @@ int books_create(struct books *b, const struct offer *offer) {
         n.fee = (struct fee){.bearer = STR("merchant"), .version = STR("f1"), .count = 2};
         n.fee.lines[0] = (struct fee_line){STR("mdr"), 4000};
         n.fee.lines[1] = (struct fee_line){STR("ppn"), 440};
+    } else if (strcmp(offer->fee, "provider") == 0) {
+        n.fee = (struct fee){.bearer = STR("merchant"), .version = STR("f2"), .count = 2};
+        n.fee.lines[0] = (struct fee_line){STR("provider_mdr"), 3000};
+        n.fee.lines[1] = (struct fee_line){STR("provider_ppn"), 330};
     }
     struct commit *c;
     struct payment p;

@@ -175,6 +175,69 @@ static void together(void **state) {
                   "PAYMENT_GATEWAY=Mid trans must be a provider's name, e.g. midtrans");
 }
 
+static void production_takes_no_play_things(void **state) {
+    (void)state;
+#define LIVE "LUWAK_ENV=production", "LUWAK_DATA_KEY=" KEY_HEX
+    check_problem(ENVIRONMENT(LIVE, "MIDTRANS_SERVER_KEY=SB-Mid-server-1"), NULL,
+                  "MIDTRANS_SERVER_KEY is a sandbox key (SB-...): LUWAK_ENV=production needs the "
+                  "live one");
+    check_problem(ENVIRONMENT(LIVE, "PAYMENT_GATEWAY=midtrans",
+                              "MIDTRANS_SERVER_KEY=Mid-server-1", "PAYMENT_CLIENT_KEY=SB-Mid-1"),
+                  NULL,
+                  "PAYMENT_CLIENT_KEY is a sandbox key (SB-...): LUWAK_ENV=production needs the "
+                  "live one");
+    check_problem(ENVIRONMENT(LIVE, "XENDIT_API_KEY=xnd_development_1"), NULL,
+                  "XENDIT_API_KEY is a sandbox key (xnd_development_...): LUWAK_ENV=production "
+                  "needs the live one");
+    check_problem(ENVIRONMENT(LIVE, "PAYMENT_SUCCESS_URL=http://shop.example/ok"), NULL,
+                  "PAYMENT_SUCCESS_URL=http://shop.example/ok is plain http: "
+                  "LUWAK_ENV=production needs https://");
+    check_problem(ENVIRONMENT(LIVE, "LUWAK_PUBLIC_URL=http://pay.example"), NULL,
+                  "LUWAK_PUBLIC_URL=http://pay.example is plain http: LUWAK_ENV=production needs "
+                  "https://");
+    check_problem(ENVIRONMENT(LIVE, "PAYMENT_GATEWAY=midtrans"), NULL,
+                  "PAYMENT_GATEWAY=midtrans, but neither PAYMENT_SERVER_KEY nor "
+                  "MIDTRANS_SERVER_KEY is set");
+    check_problem(ENVIRONMENT(LIVE, "PAYMENT_GATEWAY=midtrans", "PAYMENT_SERVER_KEY=Mid-server-1",
+                              "PAYMENT_SUCCESS_URL=https://shop.example/ok"),
+                  NULL, "");
+    check_problem(ENVIRONMENT("LUWAK_ENV=staging", "PAYMENT_GATEWAY=midtrans",
+                              "PAYMENT_SERVER_KEY=SB-Mid-1", "PAYMENT_SUCCESS_URL=http://a.b"),
+                  NULL, "");
+}
+
+/* The .env of the architecture document, as it stands; APP_URL is the application's. */
+static void the_documents_file_is_taken(void **state) {
+    (void)state;
+    static const char *const FILE_TEXT =
+        "# SANDBOX\nPAYMENT_GATEWAY=midtrans\nPAYMENT_ENV=sandbox\n"
+        "PAYMENT_SERVER_KEY=SB-Mid-server-xxxxxxxxxxxxxxxxxxx\n"
+        "PAYMENT_CLIENT_KEY=SB-Mid-client-xxxxxxxxxxxxxxxxxxx\nPAYMENT_MERCHANT_ID=M12345678\n\n"
+        "# XENDIT (Alternative)\nXENDIT_API_KEY=xnd_development_xxxxxxxxxxxxxxxxxxx\n"
+        "XENDIT_WEBHOOK_TOKEN=xnd_whsec_xxxxxxxxxxxxxxxxxxx\n\n"
+        "PAYMENT_SUCCESS_URL=${APP_URL}/payment/success\n"
+        "PAYMENT_FAILURE_URL=${APP_URL}/payment/failed\n"
+        "PAYMENT_WEBHOOK_URL=${APP_URL}/api/payment/webhook\n\nPAYMENT_ENABLE_3DS=true\n"
+        "PAYMENT_FRAUD_DETECTION=true\nPAYMENT_WEBHOOK_TIMEOUT=30\n\n"
+        "PAYMENT_SETTLEMENT_DAYS=1\nPAYMENT_EXPIRY_HOURS=24\nPAYMENT_RETRY_ATTEMPTS=3\n";
+    struct why why = {0};
+    const char *key = NULL;
+    struct config *c = load_all(ENVIRONMENT("LUWAK_ENV=sandbox", "LUWAK_DATA_KEY=" KEY_HEX,
+                                            "APP_URL=https://shop.example"),
+                                FILE_TEXT);
+    CHECK_OK(config_check(c, true, &why));
+    CHECK_INT(config_warning_count(c), 0);
+    CHECK_STR(str_of(config_text(c, SET_PAYMENT_WEBHOOK_URL)),
+              "https://shop.example/api/payment/webhook");
+    CHECK_INT(config_number(c, SET_PAYMENT_WEBHOOK_TIMEOUT), 30000);
+    CHECK_INT(config_number(c, SET_PAYMENT_RETRY_ATTEMPTS), 3);
+    CHECK_OK(config_provider(c, "midtrans", "MIDTRANS_SERVER_KEY", &key));
+    CHECK_STR(str_of(key), "SB-Mid-server-xxxxxxxxxxxxxxxxxxx");
+    CHECK_OK(config_provider(c, "xendit", "XENDIT_WEBHOOK_TOKEN", &key));
+    CHECK_STR(str_of(key), "xnd_whsec_xxxxxxxxxxxxxxxxxxx");
+    config_free(c);
+}
+
 static void needs_of_an_environment(void **state) {
     (void)state;
     struct why why = {0};
@@ -418,7 +481,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(bad_values_are_refused_in_one_line),
     cmocka_unit_test(keys_are_read_alike),
     cmocka_unit_test(together),
-    cmocka_unit_test(needs_of_an_environment),
+    cmocka_unit_test(production_takes_no_play_things),
+        cmocka_unit_test(the_documents_file_is_taken),
+        cmocka_unit_test(needs_of_an_environment),
     cmocka_unit_test(providers_see_their_own),
     cmocka_unit_test(dotenv_reads),
     cmocka_unit_test(dotenv_refuses),

@@ -256,24 +256,40 @@ static void what_does_not_fit_is_the_rules_error(void **state) {
     }
 }
 
-static void one_rule_can_be_asked_instead(void **state) {
+static int64_t tried(struct script_set *in, struct version *trial, const char *facts) {
+    memset(&got, 0, sizeof got);
+    struct rule_question q = {
+        .rule = RULE_FEE, .runtime = f.rt, .set = in, .trial = trial, .facts = str_of(facts)};
+    CHECK_OK(rules_ask(&q, heard, NULL));
+    loop_sim_run_for(f.loop, 10);
+    return got.answer.fee.total;
+}
+
+static void a_rule_is_tried_in_its_place(void **state) {
     (void)state;
-    RULES("rules/fees/a.lua", FEE("1") "priority = 1");
+    RULES("rules/fees/a.lua", FEE("1") "priority = 1", "rules/fees/c.lua", FEE("3") "priority = 5");
     struct version *v = NULL;
-    CHECK_OK(texts_load(&v, KIND_RULE, "rules/fees/new.lua",
-                        "return { api = 1, " FEE("9") "match = { method = 'card' } }", NULL));
-    for (int i = 0; i < 2; i++) {
-        memset(&got, 0, sizeof got);
-        struct rule_question q = {.rule = RULE_FEE,
-                                  .runtime = f.rt,
-                                  .set = set,
-                                  .only = v,
-                                  .facts = i == 0 ? STR("{\"method\":\"card\"}") : STR("{}")};
-        CHECK_OK(rules_ask(&q, heard, NULL));
-        loop_sim_run_for(f.loop, 10);
-        CHECK_INT(got.answer.fee.total, i == 0 ? 9 : 0);
+    static const char *const TEXT = "return { api = 1, " FEE("9") "match = { method = 'card' }, "
+                                                                  "priority = %d }";
+    static const struct {
+        const char *path;
+        int priority;
+        int64_t card, other, alone;
+    } CASES[] = {
+        {"rules/fees/b.lua", 5, 1, 1, 9}, /* it comes after the one that counts */
+        {"rules/fees/b.lua", 0, 9, 1, 9}, /* before it, where it matches */
+        {"rules/fees/a.lua", 1, 9, 3, 9}, /* in place of it: what it does not match goes on */
+    };
+    for (size_t i = 0; i < 3; i++) {
+        char text[512];
+        snprintf(text, sizeof text, TEXT, CASES[i].priority);
+        CHECK_OK(texts_load(&v, KIND_RULE, CASES[i].path, text, NULL));
+        CHECK_INT(tried(set, v, "{\"method\":\"card\"}"), CASES[i].card);
+        CHECK_INT(tried(set, v, "{}"), CASES[i].other);
+        CHECK_INT(tried(NULL, v, "{\"method\":\"card\"}"), CASES[i].alone);
+        CHECK_INT(tried(NULL, v, "{}"), 0);
+        version_drop(v);
     }
-    version_drop(v);
 }
 
 static void bad_facts_are_refused(void **state) {
@@ -315,7 +331,7 @@ static const struct CMUnitTest tests[] = {
     T(a_route_is_read),
     T(a_policy_is_of_one_kind_of_money),
     T(what_does_not_fit_is_the_rules_error),
-    T(one_rule_can_be_asked_instead),
+    T(a_rule_is_tried_in_its_place),
     T(bad_facts_are_refused),
     T(each_kind_has_its_folder),
 };

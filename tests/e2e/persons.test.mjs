@@ -1,0 +1,65 @@
+// luwak person, luwak account, and the audit line that each change leaves.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { readFileSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { luwak } from './luwak.mjs'
+import { Server, root } from './server.mjs'
+
+const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+const tell = (s, args, input) => luwak([...args, '--simulated', '--data', s.data, '--root', s.dir], { input })
+const onDisk = s => readdirSync(s.data).filter(f => /luwak\.db/.test(f)).map(f => readFileSync(join(s.data, f), 'latin1')).join('')
+const lines = s => Number(/chain holds, (\d+) lines/.exec(tell(s, ['verify']).out)[1])
+
+test('a person is exported, erased for good, and every chain still verifies', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const customer = { name: 'Siti Rahayu', email: 'siti@shop.example', phone: '081234567890' }
+  const p = (await s.post('/v1/payments', { order_id: 'p-1', amount: 150000, method: 'virtual_account', bank: 'bca', customer }, { headers: DEMO })).json()
+  await s.post('/sandbox/midtrans/_control', { pay: p.id })
+  const person = JSON.parse(tell(s, ['explain', p.id, '--json']).out).payment.person
+  const before = lines(s)
+  const out = tell(s, ['person', 'export', person])
+  assert.equal(out.code, 0, out.err)
+  const got = JSON.parse(out.out)
+  assert.deepEqual(got.customer, customer)
+  assert.deepEqual(got.payments, [p.id])
+  assert.equal(got.erased_at, null)
+  assert.equal(tell(s, ['person', 'erase', person]).out, `${person}: erased\n`)
+  const after = JSON.parse(tell(s, ['person', 'export', person]).out)
+  assert.equal(after.customer, null)
+  assert.match(after.erased_at, /^\d{4}-/)
+  assert.equal((await s.get(`/v1/payments/${p.id}`, { headers: DEMO })).json().customer, null)
+  assert.match(tell(s, ['explain', p.id]).out, /bytes erased/)
+  assert.equal(lines(s), before + 3, 'who looked and who erased is on record')
+  for (const [args, wrong] of [[['erase', person], /is erased already/], [['erase', 'per_x'], /there is no person per_x/], [['export', 'per_x'], /there is no person per_x/]]) {
+    const r = tell(s, ['person', ...args])
+    assert.equal(r.code, 1)
+    assert.match(r.err, wrong)
+  }
+  await s.stop()
+  assert.equal(tell(s, ['verify']).code, 0)
+})
+
+test('a provider account is sealed, listed without its keys, and changed with a line of who did', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const secret = 'Mid-server-canary-81723'
+  const merchant = tell(s, ['merchant', 'new', '--name', 'Own contract', '--direct']).out.trim()
+  const before = lines(s)
+  const made = tell(s, ['account', 'new', 'midtrans', '--merchant', merchant], JSON.stringify({ MIDTRANS_SERVER_KEY: secret }))
+  assert.equal(made.out, `midtrans/${merchant}\n`, made.err)
+  assert.equal(tell(s, ['account', 'new', 'midtrans', '--merchant', merchant], JSON.stringify({ MIDTRANS_SERVER_KEY: secret + '2' })).code, 0)
+  assert.equal(lines(s), before + 2)
+  const list = tell(s, ['account', 'list']).out
+  assert.match(list, new RegExp(`^midtrans/${merchant}  simulated  \\d{4}-`, 'm'))
+  assert.ok(!list.includes('canary'))
+  for (const [args, input, code, wrong] of [
+    [['midtrans'], 'secret', 2, /standard input: a JSON object/], [['midtrans'], '{"a":1}', 2, /a JSON object of texts/], [['midtrans'], '{}', 2, /a JSON object of texts/],
+    [['Mid trans'], '{"a":"b"}', 2, /no provider's name/], [['midtrans', '--merchant', 'mer_x'], '{"a":"b"}', 1, /there is no merchant mer_x/]]) {
+    const r = tell(s, ['account', 'new', ...args], input)
+    assert.equal(r.code, code, r.err)
+    assert.match(r.err, wrong)
+  }
+  await s.stop()
+  assert.ok(!onDisk(s).includes('canary'), 'nowhere in the file')
+  assert.ok(onDisk(s).includes('operator ' + process.env.USER) || /operator [\w-]+/.test(onDisk(s)))
+})

@@ -21,7 +21,7 @@ extern const struct bind_module bind_base, bind_base_string, bind_base_table, bi
     bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json,
     bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
     bind_ctx, bind_settle, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_rules,
-    bind_payment, bind_payment_read, bind_payment_due, bind_channels, bind_jobs, bind_request,
+    bind_payment, bind_payment_read, bind_payment_due, bind_channels, bind_routes, bind_jobs, bind_request,
     bind_say, bind_db, bind_qr, bind_t, bind_t_http, bind_t_clock;
 
 const struct bind_module *const BIND_MODULES[] = {
@@ -34,7 +34,7 @@ const struct bind_module *const BIND_MODULES[] = {
     &bind_http,         &bind_ctx,         &bind_settle,
     &bind_ctx_http,     &bind_ctx_store,   &bind_store,
     &bind_core,         &bind_rules,       &bind_payment,
-    &bind_payment_read, &bind_payment_due, &bind_channels,
+    &bind_payment_read, &bind_payment_due, &bind_channels, &bind_routes,
     &bind_jobs,         &bind_request,     &bind_say,
     &bind_db,           &bind_qr,          &bind_t,
     &bind_t_http,       &bind_t_clock,     NULL,

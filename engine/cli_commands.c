@@ -99,7 +99,7 @@ const struct cli_command CLI_COMMANDS[] = {
     {
         .name = "test",
         .summary = "Run Lua tests with a fake clock and replayed HTTP",
-        .about = "Runs the tests in FILE, or every *_test.lua under tests/lua, examples and beside "
+        .about = "Runs the tests in FILE, or every *_test.lua under tests, examples and beside "
                  "the scripts. Each test has an engine of its own: a store in memory, a clock that "
                  "only the test moves, HTTP that is answered by the test, a recording or the "
                  "simulators.",

@@ -132,7 +132,7 @@ static int count_script(void *data, const char *path, enum script_kind kind,
 }
 
 static int all(struct checking *c, const struct check_options *o) {
-    static const char *const TESTS[] = {"tests/lua", "channels", "rules", "scripts"};
+    static const char *const TESTS[] = {"tests/lua", "tests/plays", "channels", "rules", "scripts"};
     int err = source_list(c->root, count_script, c);
     if (err == 0 && (err = check_all(o)) > 0) err = 0;
     for (size_t i = 0; i < ARRAY_LEN(TESTS) && err == 0; i++)

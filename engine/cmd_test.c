@@ -354,7 +354,8 @@ static int by_text(const void *a, const void *b) {
 }
 
 static int choose(struct testing *all, struct why *why) {
-    static const char *const FOLDERS[] = {"tests/lua", "channels", "rules", "scripts", "examples"};
+    static const char *const FOLDERS[] = {"tests/lua", "tests/plays", "channels",
+                                          "rules",     "scripts",     "examples"};
     int err = 0;
     for (size_t i = 0; all->args->count == 0 && i < ARRAY_LEN(FOLDERS) && err == 0; i++)
         err = add_folder(all, FOLDERS[i], 0);

@@ -33,6 +33,8 @@ void page_index(struct buf *out, const char *environment, bool simulated, struct
     buf_addf(out,
              "<title>Luwak</title><h1>Luwak</h1><p>A scriptable payment engine, serving in "
              "<strong>%s</strong> mode.</p><ul>"
+             "<li><a href=\"/docs\">The merchant API</a>, <a "
+             "href=\"/openapi.json\">openapi.json</a></li>"
              "<li><a href=\"/docs/scripts\">What scripts can call</a></li>"
              "<li><a href=\"/docs/errors\">Error codes</a></li>"
              "<li><a href=\"/healthz\">/healthz</a>, <a href=\"/readyz\">/readyz</a>, "

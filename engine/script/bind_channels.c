@@ -1,4 +1,5 @@
-/* core.channels: the channels that serve now, as the merchant API shows them. */
+/* core.channels: the channels that serve now, as the merchant API shows them; and core.routes: what
+ * the API itself answers to. */
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/context.h"
@@ -90,6 +91,36 @@ static int l_list(lua_State *L) {
     }
     return 1;
 }
+
+static int l_routes(lua_State *L) {
+    static const char *const AUTHS[] = {"none", "merchant", "session", "admin"};
+    const struct script_services *s = context_of(L)->services;
+    const struct script_set *set = s->scripts(s->worker);
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        const struct version *v = set->entries[i].version;
+        if (set->entries[i].deleted || v->kind != KIND_API || v->manifest == NULL) continue;
+        for (size_t k = 0; k < v->manifest->routes.count; k++) {
+            const struct manifest_route *route = &v->manifest->routes.at[k];
+            lua_createtable(L, 0, 5);
+            put_text(L, "script", v->path);
+            put_text(L, "method", route->method);
+            put_text(L, "path", route->path);
+            put_text(L, "auth", AUTHS[route->auth]);
+            put_text(L, "about", route->about == NULL ? "" : route->about);
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+    return 1;
+}
+
+static const struct bind_fn ROUTES[] = {
+    {"list", l_routes, KINDS_TRUSTED & ~KIND_MIGRATION, "-> table[]",
+     "the routes of scripts/api that serve: script, method, path, auth, about"},
+    {0},
+};
+const struct bind_module bind_routes = {"core.routes", "the routes that serve now", ROUTES, NULL};
 
 static const struct bind_fn CHANNELS[] = {
     {"list", l_list, KINDS_TRUSTED & ~KIND_MIGRATION, "-> table",

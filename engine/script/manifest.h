@@ -45,7 +45,8 @@ struct manifest_configs {
 struct manifest_route {
     const char *key; /* as written, the entry path is {"routes", key} (+ "run" where has_run) */
     const char *method;
-    const char *path; /* "/v1/payments/:id" */
+    const char *path;  /* "/v1/payments/:id" */
+    const char *about; /* one line, for its reference; NULL: none */
     enum manifest_auth auth;
     int64_t timeout_ms; /* 0: the kind's */
     bool has_run;

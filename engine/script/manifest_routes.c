@@ -80,6 +80,14 @@ static void read_route_table(struct manifest_reader *r, const char *field,
     if (!lua_isfunction(L, -1)) manifest_found(r, field, "run = a function", lua_gettop(L));
     lua_pop(L, 1);
     route->has_run = true;
+    struct str about;
+    lua_pushliteral(L, "about");
+    lua_rawget(L, table);
+    if (manifest_text_at(L, -1, &about))
+        route->about = manifest_text(r->m, about);
+    else if (!lua_isnil(L, -1))
+        manifest_found(r, field, "about = a line of text", lua_gettop(L));
+    lua_pop(L, 1);
     lua_pushliteral(L, "cards");
     int type = lua_rawget(L, table);
     if (type != LUA_TNIL && type != LUA_TBOOLEAN)

@@ -269,7 +269,7 @@ static void begin_sync(struct act *a, struct payment *p) {
     if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) end_payment(a);
 }
 
-/* ---- refund ---- */
+/* ---- what needs an Idempotency-Key ---- */
 
 static const struct request_field DESTINATION[] = {
     {"bank", REQUEST_TEXT, .required = true, .min = 2, .max = 32},
@@ -282,6 +282,9 @@ static const struct request_field REFUND[] = {
     {"destination", REQUEST_OBJECT, .members = DESTINATION},
     {0}};
 
+static const struct request_field CAPTURE[] = {
+    {"amount", REQUEST_INT, .min = 1, .max = INT64_C(1000000000000)}, {0}};
+
 static bool key_known(struct act *a) {
     struct payment_key_of key = {a->ask.merchant, a->ask.path, a->ask.key, a->ask.raw,
                                  a->ask.request_id};
@@ -289,6 +292,33 @@ static bool key_known(struct act *a) {
     if (err != 0 && err != E_NOTFOUND) payment_reply_store(&a->reply, err, a->ask.request_id);
     return err != E_NOTFOUND;
 }
+
+/* The key and the body, before anything is done. False: that was the end. */
+static bool read_keyed(struct act *a, const struct request_field *fields) {
+    struct refusal why = {0};
+    if (a->ask.key.n == 0 || a->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
+                    a->ask.key.n == 0 ? "this needs the header Idempotency-Key"
+                                      : "an Idempotency-Key has at most 255 characters");
+        return false;
+    }
+    if (key_known(a)) {
+        end(a);
+        return false;
+    }
+    int err = request_parse(&a->body, a->ask.body.n == 0 ? STR("{}") : a->ask.body, &why);
+    if (err == 0) err = request_check(a->body.root, fields, "", &why);
+    if (err == 0) return true;
+    if (err == E_INVAL) {
+        payment_reply_fault(&a->reply, &why, a->ask.request_id);
+        end(a);
+    } else {
+        end_error(a, err);
+    }
+    return false;
+}
+
+/* ---- refund ---- */
 
 static int seal_destination(struct act *a) {
     struct buf plain = {0};
@@ -358,32 +388,7 @@ static void refund_changed(int err, const struct why *why, void *data) {
 }
 
 static void begin_refund(struct act *a) {
-    struct refusal why = {0};
-    if (a->ask.key.n == 0) {
-        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    "a refund needs the header Idempotency-Key");
-        return;
-    }
-    if (a->ask.key.n > IDEMPOTENCY_KEY_MAX) {
-        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    "an Idempotency-Key has at most 255 characters");
-        return;
-    }
-    if (key_known(a)) {
-        end(a);
-        return;
-    }
-    int err = request_parse(&a->body, a->ask.body.n == 0 ? STR("{}") : a->ask.body, &why);
-    if (err == 0) err = request_check(a->body.root, REFUND, "", &why);
-    if (err == E_INVAL) {
-        payment_reply_fault(&a->reply, &why, a->ask.request_id);
-        end(a);
-        return;
-    }
-    if (err != 0) {
-        end_error(a, err);
-        return;
-    }
+    if (!read_keyed(a, REFUND)) return;
     (void)json_get_i64(a->body.root, "amount", &a->amount);
     (void)json_get_str(a->body.root, "reason", &a->reason);
     a->destination = json_get(a->body.root, "destination");
@@ -395,7 +400,15 @@ static void begin_refund(struct act *a) {
                                   .build = build_refund,
                                   .done = refund_changed,
                                   .data = a};
-    if ((err = payment_change(&what)) != 0) end_error(a, err);
+    int err = payment_change(&what);
+    if (err != 0) end_error(a, err);
+}
+
+/* ---- capture: no channel authorises first, so there is nothing to take ---- */
+
+static void begin_capture(struct act *a) {
+    if (read_keyed(a, CAPTURE))
+        end_problem(a, PROBLEM_INVALID_STATE, NULL, "there is nothing to capture");
 }
 
 /* ---- beginning ---- */
@@ -413,9 +426,7 @@ static void begin(struct task *task) {
     case ACT_CANCEL: begin_cancel(a, &p); break;
     case ACT_SYNC: begin_sync(a, &p); break;
     case ACT_REFUND: begin_refund(a); break;
-    case ACT_CAPTURE:
-        end_problem(a, PROBLEM_INVALID_STATE, NULL, "there is nothing to capture");
-        break;
+    case ACT_CAPTURE: begin_capture(a); break;
     }
     payment_free(&p);
 }

@@ -1,6 +1,7 @@
 -- scripts/api/account.lua: what a merchant has, what happened, what there is to pay with and what it costs.
 local query = require "api_query"
 
+local METHODS = { virtual_account = true, bank_transfer = true, qris = true, ewallet = true, paylater = true, card = true, retail = true }
 local QUOTE = { amount = true, currency = true, method = true, bank = true, channel = true }
 
 local function day() return time.format(time.now(), "date", "WIB") end
@@ -29,6 +30,7 @@ local function quote_fault(body, why)
   if math.type(body.amount) ~= "integer" or body.amount < 1 or body.amount > 1000000000000 then
     return query.wrong("amount", "amount is an integer of 1 to 1000000000000")
   end
+  if body.method and not METHODS[body.method] then return query.wrong("method", "there is no such method") end
   if body.currency and body.currency ~= "IDR" then return query.wrong("currency", 'currency is "IDR"') end
 end
 
@@ -71,27 +73,27 @@ return {
   routes = {
     ["GET /v1/channels"] = {
       auth = "merchant", about = "ways to pay",
-      run = function() return 200, { object = "list", data = core.channels.list(), has_more = false } end,
+      run = query.plain(function() return 200, { object = "list", data = core.channels.list(), has_more = false } end),
     },
     ["POST /v1/quotes"] = {
       auth = "merchant", about = "what each way to pay would cost",
-      run = function(req)
+      run = query.plain(function(req)
         local body, why = req:json()
         local wrong = quote_fault(body, why)
         if wrong then return wrong end
         local options = json.array {}
         for _, c in ipairs(core.channels.list()) do options[#options + 1] = option(req, body, c) end
         return 200, { object = "quote", amount = body.amount, options = options }
-      end,
+      end),
     },
     ["GET /v1/balance"] = {
       auth = "merchant", about = "what the merchant has",
-      run = function(req)
+      run = query.plain(function(req)
         local balance = core.payment.balance(req.merchant)
         if not balance then return problem { code = "UNAVAILABLE", detail = "try again" } end
         balance.object = "balance"
         return 200, balance
-      end,
+      end),
     },
     ["GET /v1/balance/mutations"] = { auth = "merchant", about = "how it came to that, newest first", run = mutations },
     ["GET /v1/events"] = { auth = "merchant", about = "events in order, from behind a sequence", run = events_of },

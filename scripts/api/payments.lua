@@ -31,10 +31,11 @@ local function get_refunds(req)
   if not q then return wrong end
   if not core.payment.get(req.merchant, req.params.id) then return missing "payment" end
   local all = core.payment.refunds(req.params.id, 100)
-  local data, from, limit = {}, 1, q.limit or 20
+  local data, from, limit = {}, not q.starting_after and 1 or nil, q.limit or 20
   for i, refund in ipairs(all.data) do
     if refund.id == q.starting_after then from = i + 1 end
   end
+  if not from then return query.wrong("starting_after", "there is no such refund") end
   for i = from, math.min(#all.data, from + limit - 1) do data[#data + 1] = all.data[i] end
   return 200, { object = "list", data = json.array(data), has_more = from + limit - 1 < #all.data }
 end
@@ -45,41 +46,41 @@ return {
   routes = {
     ["POST /v1/payments"] = {
       auth = "merchant", timeout = "150s", about = "creates a payment",
-      run = function(req) return core.payment.create(ask(req, "POST /v1/payments")) end,
+      run = query.plain(function(req) return core.payment.create(ask(req, "POST /v1/payments")) end),
     },
     ["GET /v1/payments"] = { auth = "merchant", about = "payments, newest first", run = get_list },
     ["GET /v1/payments/:id"] = {
       auth = "merchant", about = "a payment",
-      run = function(req)
+      run = query.plain(function(req)
         local payment = core.payment.get(req.merchant, req.params.id)
         if not payment then return missing "payment" end
         return 200, payment
-      end,
+      end),
     },
     ["POST /v1/payments/:id/cancel"] = {
       auth = "merchant", timeout = "150s", about = "cancels an open payment",
-      run = function(req) return core.payment.cancel(ask(req)) end,
+      run = query.bare(function(req) return core.payment.cancel(ask(req)) end),
     },
     ["POST /v1/payments/:id/sync"] = {
       auth = "merchant", timeout = "150s", about = "asks the provider what became of it",
-      run = function(req) return core.payment.sync(ask(req)) end,
+      run = query.bare(function(req) return core.payment.sync(ask(req)) end),
     },
     ["POST /v1/payments/:id/capture"] = {
       auth = "merchant", timeout = "150s", about = "takes money that was authorised",
-      run = function(req) return core.payment.capture(ask(req, "POST " .. req.path)) end,
+      run = query.plain(function(req) return core.payment.capture(ask(req, "POST " .. req.path)) end),
     },
     ["POST /v1/payments/:id/refunds"] = {
       auth = "merchant", timeout = "150s", about = "gives money back",
-      run = function(req) return core.payment.refund(ask(req, "POST " .. req.path)) end,
+      run = query.plain(function(req) return core.payment.refund(ask(req, "POST " .. req.path)) end),
     },
     ["GET /v1/payments/:id/refunds"] = { auth = "merchant", about = "its refunds, newest first", run = get_refunds },
     ["GET /v1/refunds/:id"] = {
       auth = "merchant", about = "a refund",
-      run = function(req)
+      run = query.plain(function(req)
         local refund = core.payment.get_refund(req.merchant, req.params.id)
         if not refund then return missing "refund" end
         return 200, refund
-      end,
+      end),
     },
   },
 }

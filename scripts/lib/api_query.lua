@@ -49,4 +49,25 @@ function query.read(req, readers)
   return values
 end
 
+-- A route without parameters: those it is given are refused.
+function query.plain(run)
+  return function(req)
+    local values, wrong = query.read(req, {})
+    if not values then return wrong end
+    return run(req)
+  end
+end
+
+-- A route that takes nothing but its path: a body, where there is one, is {}.
+function query.bare(run)
+  return query.plain(function(req)
+    local body, why = {}, nil
+    if req.body ~= "" then body, why = req:json() end
+    if type(body) ~= "table" or req.body:find "^%s*[^%s{]" then return query.wrong(nil, why or "the body is empty or {}") end
+    local name = next(body)
+    if name then return query.wrong(name, "there is no such field") end
+    return run(req)
+  end)
+end
+
 return query

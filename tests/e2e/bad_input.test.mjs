@@ -1,0 +1,149 @@
+// tests/gate/bad_input.txt against the real binary: each case has its status, its code and its field,
+// none is a 5xx, and none leaves a row in any table.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { LUWAK, ROOT, cleanEnv, temporary } from './luwak.mjs'
+import { Server } from './server.mjs'
+
+const basic = key => 'Basic ' + Buffer.from(key + ':').toString('base64')
+
+// ---- the table ----
+
+const repeated = text => text.replace(/<((?:(?!\*\d+>).)+?)\*(\d+)>/g, (_, what, n) => what.repeat(Number(n)))
+const values = text => text.split(' | ').map(v => v.trim())
+
+function load () {
+  const routes = []
+  readFileSync(join(ROOT, 'tests/gate/bad_input.txt'), 'utf8').split('\n').forEach((line, i) => {
+    const now = routes.at(-1)
+    const [, what, verdict] = /^(.*?)(?:\s*=> (.*))?$/.exec(line)
+    if (line === '' || line.startsWith('##')) return
+    const m = /^(==|base|by|without|raw|\?|with|key|at|good)(?: (.*))?$/.exec(what) ?? /^(\S+) (:) (.*)$/.exec(what)
+    assert.ok(m, `line ${i + 1}: ${line}`)
+    if (m[1] === '==') {
+      const [method, path] = m[2].split(' ')
+      routes.push({ method, path, key: 'sk_test_demo', headers: {}, cases: [] })
+    } else if (m[1] === 'base') now.base = m[2]
+    else if (verdict === undefined && m[1] === 'by') now.key = m[2]
+    else if (verdict === undefined && m[1] === 'with') Object.assign(now.headers, header(m[2]))
+    else {
+      const [status, code, param] = verdict.split(' ')
+      const name = m[1] === 'with' ? m[2].split(':')[0] + ': ' : ''
+      const kind = m[2] === ':' ? 'set' : m[1]
+      for (const value of values(m[2] === ':' ? m[3] : (m[2] ?? '').slice(name.trimEnd().length))) {
+        now.cases.push({ line: i + 1, kind, field: m[1], value: repeated(name + value), status: Number(status), code, param })
+      }
+    }
+  })
+  return routes
+}
+
+function header (text) {
+  const colon = text.indexOf(':')
+  return { [text.slice(0, colon).toLowerCase()]: text.slice(colon + 1).trim() }
+}
+
+// The field of the base becomes this text, as it stands: 1.0 stays 1.0.
+function changed (base, field, text) {
+  const body = JSON.parse(base), parts = field.split('.'), last = parts.pop()
+  let at = body
+  for (const part of parts) at = at[part] ??= {}
+  if (text === undefined) delete at[last]
+  else at[last] = '@@'
+  return JSON.stringify(body).replace('"@@"', () => text)
+}
+
+function request (route, c, fill) {
+  const r = { method: route.method, path: route.path, body: route.base, headers: { authorization: basic(route.key), ...route.headers } }
+  if (route.key === 'none') delete r.headers.authorization
+  if (c.kind === 'set') r.body = changed(r.body, c.field, c.value)
+  else if (c.kind === 'without') r.body = changed(r.body, c.value)
+  else if (c.kind === 'raw') r.body = c.value
+  else if (c.kind === '?') r.path += '?' + c.value
+  else if (c.kind === 'at') r.path = c.value
+  else if (c.kind === 'key') r.headers.authorization = basic(c.value)
+  else if (c.kind === 'by') delete r.headers.authorization
+  else if (c.kind === 'with') Object.assign(r.headers, header(c.value))
+  if (r.body !== undefined) r.headers = { 'content-type': 'application/json', ...r.headers }
+  for (const [name, value] of Object.entries(r.headers)) if (value === '') delete r.headers[name]
+  r.path = fill(r.path)
+  return r
+}
+
+// ---- the shop ----
+
+// How many rows each table has; what the engine does by its own clock is no request's doing.
+const OWN = ['meta', 'cron', 'job', 'sqlite_sequence']
+function rowQuery () {
+  const dir = join(ROOT, 'engine/store'), tables = []
+  for (const file of readdirSync(dir).filter(f => /^sqlite_schema.*\.c$/.test(f))) {
+    for (const [, name] of readFileSync(join(dir, file), 'utf8').matchAll(/CREATE TABLE (\w+)/g)) if (!OWN.includes(name)) tables.push(name)
+  }
+  assert.ok(tables.includes('payment') && tables.includes('idempotency') && tables.includes('inbox'))
+  return tables.map(t => `SELECT '${t}' AS name, count(*) AS n FROM ${t}`).join('\nUNION ALL ')
+}
+const ROWS = 'return { api = 1, routes = { ["GET /test/rows"] = { auth = "none", run = function() return 200, json.array(store.query("test_rows")) end } } }'
+
+async function shop () {
+  const dir = join(temporary(), 'root'), data = join(temporary(), 'data')
+  for (const part of ['channels', 'rules', 'scripts']) cpSync(join(ROOT, part), join(dir, part), { recursive: true })
+  writeFileSync(join(dir, 'scripts/queries/test_rows.sql'), rowQuery())
+  writeFileSync(join(dir, 'scripts/api/test_rows.lua'), ROWS)
+  const luwak = (...args) => execFileSync(LUWAK, [...args, '--simulated', '--data', data, '--root', dir], { env: cleanEnv({}), encoding: 'utf8' }).trim()
+  const other = luwak('key', 'new', luwak('merchant', 'new', '--name', 'Other')).split('  ')[1]
+  const s = await Server.start({ dir, data })
+  const made = async (order_id, more, key = 'sk_test_demo') => {
+    const r = await s.post('/v1/payments', { order_id, amount: 150000, ...more }, { headers: { authorization: basic(key) } })
+    assert.equal(r.status, 201, r.body)
+    return r.json().id
+  }
+  const va = { method: 'virtual_account', bank: 'self' }, phone = { method: 'ewallet', channel: 'demo_wallet', amount: 25000 }
+  const ids = { open: await made('open-1', va), paid: await made('paid-1', va), other: await made('other-1', va, other),
+    wallet: await made('wallet-1', { ...phone, options: { phone: '081234561111' } }),
+    held: await made('held-1', { ...phone, options: { phone: '081234560000' } }) }
+  assert.equal((await s.post('/sandbox/self/_control', { pay: ids.paid })).status, 200)
+  return { s, fill: text => text.replace(/\$(\w+)/g, (_, name) => ids[name]) }
+}
+
+// ---- against it ----
+
+// What is wrong with the answer; undefined: nothing.
+function fault (c, path, r) {
+  if (r.status !== c.status) return `expected ${c.status}`
+  if (!r.headers['x-request-id']) return 'no X-Request-Id'
+  if (!/^application\/problem\+json/.test(r.headers['content-type'] ?? '')) return 'no problem+json'
+  const problem = r.json()
+  if (problem.code !== c.code) return `expected ${c.code}`
+  if (c.param !== '*' && (problem.param ?? '-') !== c.param) return `expected param ${c.param}`
+}
+
+test('every bad request has its status, code and field, and leaves no row', async () => {
+  const routes = load()
+  const all = routes.flatMap(r => r.cases.filter(c => c.kind !== 'good'))
+  assert.ok(all.length >= 400, `${all.length} cases`)
+  const { s, fill } = await shop()
+  const rows = async () => Object.fromEntries((await s.get('/test/rows')).json().map(r => [r.name, r.n]))
+  const wrong = []
+  let before = await rows()
+  for (const route of routes) {
+    for (const c of route.cases) {
+      const { method, path, body, headers } = request(route, c, fill)
+      const r = await s.ask(method, path, { body, headers })
+      if (c.kind === 'good') {
+        if (r.status !== c.status) wrong.push(`line ${c.line}: the base: expected ${c.status}: ${r.status} ${r.body.slice(0, 200)}`)
+        before = await rows()
+        continue
+      }
+      const after = await rows()
+      const left = Object.keys(after).filter(name => after[name] !== before[name])
+      const said = fault(c, path, r) ?? (left.length ? `left rows in ${left}` : undefined)
+      if (said) wrong.push(`line ${c.line}: ${method} ${path.slice(0, 90)} ${(body ?? '').slice(0, 120)}: ${said}: ${r.status} ${r.body.slice(0, 200)}`)
+      before = after
+    }
+  }
+  assert.equal(wrong.length, 0, `${wrong.length} of ${all.length} cases:\n${wrong.join('\n')}`)
+  await s.stop()
+})

@@ -1,0 +1,71 @@
+-- Mandiri bill payment through Midtrans, a biller code and a bill key,
+-- from the request to money on its way back: Midtrans cannot refund it, so a
+-- person pays it to the account that the merchant names.
+local play = require "play"
+
+return play {
+["paid, settled, refunded by hand"] = [[
+> create 150000 {"method":"virtual_account","bank":"mandiri"}
+201 pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
+event payment.created
+
+> show
+pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, midtrans_mandiri_bill success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 4000 fee: merchant_payable.pending:merchant -> fee_income
+books 440 vat: merchant_payable.pending:merchant -> output_vat
+
+> refund 50000
+400 INVALID_REQUEST destination
+
+> refund 50000 {"destination":{"bank":"bca","account_number":"1234567890","account_holder":"Budi"}}
+201 pending 50000
+refund pending 50000
+event refund.created
+books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
+
+> wait 5d
+books 95560 available: merchant_payable.pending:merchant -> merchant_payable:merchant
+
+> balance
+available 10095560, pending 0, held 0
+]],
+
+["nobody pays"] = [[
+> create 150000 {"method":"virtual_account","bank":"mandiri"}
+201 pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
+event payment.created
+
+> wait 25h
+heard midtrans: applied 200
+payment expired: due 150000, paid 0, midtrans_mandiri_bill expired
+event payment.expired
+
+> show
+expired: due 150000, paid 0, midtrans_mandiri_bill expired, shown bill 70012 000000000001
+]],
+
+["cancelled"] = [[
+> create 150000 {"method":"virtual_account","bank":"mandiri"}
+201 pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
+event payment.created
+
+> cancel
+200 cancelled
+payment cancelled: due 150000, paid 0, midtrans_mandiri_bill cancelled
+event payment.cancelled
+
+> cancel
+200 cancelled
+heard midtrans: applied 200
+
+> pay
+409 INVALID_STATE
+]],
+}

@@ -143,6 +143,9 @@ const struct cli_command CLI_COMMANDS[] = {
         .options = OPTIONS({"seed", "N", NO_SETTING, NULL, "First seed (default: a random one)."},
                            {"count", "N", NO_SETTING, NULL, "How many seeds (default 1)."},
                            {"steps", "N", NO_SETTING, NULL, "Steps per seed (default 10000)."},
+                           {"payments", NULL, NO_SETTING, NULL,
+                            "Payments on every channel, through the merchant API; else bare "
+                            "operations of the demo wallet."},
                            {"story", NULL, NO_SETTING, NULL, "Print what happens, step by step."},
                            ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak simulate --seed 42 --story", "replay seed 42"),

@@ -41,13 +41,14 @@ int cmd_simulate(const struct cli_args *args) {
     if (code == 0 && cli_root(config, root, &why) != 0)
         code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     int quiet = code == 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
-    if (quiet >= 0)
+    if (quiet >= 0 && getenv("SIM_LOUD") == NULL)
         log_setup(LOG_LEVEL_ERROR, LOG_JSON, quiet); /* errors are what is wanted here */
     for (int64_t i = 0; code == 0 && i < count; i++) {
         struct simulate_options o = {.config = config,
                                      .root = root,
                                      .seed = (uint64_t)(seed + i),
                                      .steps = (int)steps,
+                                     .payments = cli_flag(args, "payments"),
                                      .story = cli_flag(args, "story") ? print : NULL};
         struct simulate_result r;
         int err = simulate_run(&o, &r, &why);

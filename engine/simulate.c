@@ -61,6 +61,7 @@ static int reference_in(const struct http_out *request) {
 static void decide(const struct http_out *request, struct local_fate *fate, void *data) {
     struct sim *s = data;
     if (s->calm) *fate = (struct local_fate){0};
+    if (sim_payment_call(s, request, fate)) return;
     int number = reference_in(request);
     sim_tell(s, "out %.*s r%d%s%s%s%s%s there=%u back=%u", STR_FMT(request->method), number,
              fate->refused ? " refused" : "", fate->lost ? " lost" : "",
@@ -97,35 +98,68 @@ static void spoil(void *data, int *status, struct str *body) {
 struct ask {
     struct http_exchange exchange;
     struct sim *sim;
-    unsigned life; /* of the engine it was asked */
     int number;
-    char body[200];
-    struct http_header headers[1];
+    sim_answered answered;
+    char path[120], key[64];
+    struct http_header headers[3];
+    char body[];
 };
 
 static void ask_answered(struct http_exchange *x, int status, const struct http_header *headers,
                          size_t count, struct str body) {
     (void)headers, (void)count;
     struct ask *ask = CONTAINER_OF(x, struct ask, exchange);
-    struct sim *s = ask->sim;
-    struct sim_operation *op = &s->operations[ask->number];
-    if (!s->off) {
-        sim_tell(s, "answer r%d %d", ask->number, status);
-        struct json_doc doc;
-        struct str id;
-        int err = status == 201 ? json_parse(&doc, body, NULL, NULL) : E_NOTFOUND;
-        if (err == 0) {
-            if (json_get_str(doc.root, "id", &id) == 0)
-                snprintf(op->id, sizeof op->id, "%.*s", STR_FMT(id));
-            json_doc_free(&doc);
-        }
-        if (status == 201 && op->id[0] == '\0')
-            sim_wrong(s, "r%d: a 201 without an id%s", ask->number,
-                      err == E_NOMEM ? ": out of memory" : "");
-        if (status != 201 && status != 409 && status != 503 && status != 500)
-            sim_wrong(s, "r%d: status %d: %.*s", ask->number, status, STR_FMT(body));
-    }
+    if (!ask->sim->off) ask->answered(ask->sim, ask->number, status, body);
     mem_free(ask);
+}
+
+void sim_ask(struct sim *s, const char *method, const char *path, const char *key,
+             struct str body, int number, sim_answered answered) {
+    struct ask *ask = mem_zalloc(sizeof *ask + body.n);
+    if (ask == NULL) return;
+    ask->sim = s;
+    ask->number = number;
+    ask->answered = answered;
+    memcpy(ask->body, body.p, body.n);
+    snprintf(ask->path, sizeof ask->path, "%s", path);
+    struct http_exchange *x = &ask->exchange;
+    snprintf(x->request_id, sizeof x->request_id, "req_%d", number);
+    x->method = str_of(method);
+    x->target = x->path = str_of(ask->path);
+    x->query = STR("");
+    x->headers = ask->headers;
+    ask->headers[x->header_count++] =
+        (struct http_header){STR("content-type"), STR("application/json")};
+    ask->headers[x->header_count++] = (struct http_header){
+        STR("authorization"), STR("Basic c2tfdGVzdF9kZW1vOg==")}; /* sk_test_demo: */
+    if (key != NULL) {
+        snprintf(ask->key, sizeof ask->key, "%s", key);
+        ask->headers[x->header_count++] =
+            (struct http_header){STR("idempotency-key"), str_of(ask->key)};
+    }
+    x->body = (struct str){ask->body, body.n};
+    x->received_ms = clock_now_ms(&s->clock);
+    x->first_byte_ns = clock_mono_ns(&s->clock);
+    x->answer = ask_answered;
+    worker_handle(x, s->engine->workers[0]);
+}
+
+static void operation_answered(struct sim *s, int number, int status, struct str body) {
+    struct sim_operation *op = &s->operations[number];
+    struct json_doc doc;
+    struct str id;
+    sim_tell(s, "answer r%d %d", number, status);
+    int err = status == 201 ? json_parse(&doc, body, NULL, NULL) : E_NOTFOUND;
+    if (err == 0) {
+        if (json_get_str(doc.root, "id", &id) == 0)
+            snprintf(op->id, sizeof op->id, "%.*s", STR_FMT(id));
+        json_doc_free(&doc);
+    }
+    if (status == 201 && op->id[0] == '\0')
+        sim_wrong(s, "r%d: a 201 without an id%s", number,
+                  err == E_NOMEM ? ": out of memory" : "");
+    if (status != 201 && status != 409 && status != 503 && status != 500)
+        sim_wrong(s, "r%d: status %d: %.*s", number, status, STR_FMT(body));
 }
 
 static void merchant_asks(struct sim *s) {
@@ -138,29 +172,14 @@ static void merchant_asks(struct sim *s) {
         op->amount = 1000 + (int64_t)rng_below(&s->rng, 100000);
         op->end = ENDS[rng_below(&s->rng, 4)];
     }
-    struct ask *ask = mem_zalloc(sizeof *ask);
-    if (ask == NULL) return;
-    ask->sim = s;
-    ask->number = number;
-    struct http_exchange *x = &ask->exchange;
-    int n =
-        snprintf(ask->body, sizeof ask->body,
-                 "{\"channel\":\"demo_wallet\",\"reference\":\"r%d\",\"input\":{\"amount\":%lld,"
-                 "\"phone\":\"0812%s\"}}",
-                 number, (long long)op->amount, op->end);
-    snprintf(x->request_id, sizeof x->request_id, "req_%d", number);
-    x->method = STR("POST");
-    x->target = x->path = STR("/v1/operations");
-    x->query = STR("");
-    ask->headers[0] = (struct http_header){STR("content-type"), STR("application/json")};
-    x->headers = ask->headers;
-    x->header_count = 1;
-    x->body = (struct str){ask->body, (size_t)n};
-    x->received_ms = clock_now_ms(&s->clock);
-    x->first_byte_ns = clock_mono_ns(&s->clock);
-    x->answer = ask_answered;
+    char body[200];
+    int n = snprintf(body, sizeof body,
+                     "{\"channel\":\"demo_wallet\",\"reference\":\"r%d\",\"input\":{\"amount\":"
+                     "%lld,\"phone\":\"0812%s\"}}",
+                     number, (long long)op->amount, op->end);
     sim_tell(s, "ask r%d%s", number, again ? " again" : "");
-    worker_handle(x, s->engine->workers[0]);
+    sim_ask(s, "POST", "/v1/operations", NULL, (struct str){body, (size_t)n}, number,
+            operation_answered);
 }
 
 /* ---- lives ---- */
@@ -269,13 +288,16 @@ static void network(struct sim *s) {
 
 static void disk_turns(struct sim *s) {
     s->full = !s->full;
+    s->full_until = (int64_t)clock_mono_ns(&s->clock) / 1000000 + 200000;
     disk_quota(s->disk, s->full ? disk_used(s->disk) + (int64_t)rng_below(&s->rng, 60000) : -1);
     sim_tell(s, "the disk %s", s->full ? "fills" : "has room");
 }
 
 static int one_step(struct sim *s, struct why *why) {
     uint64_t what = rng_below(&s->rng, 100);
-    if (what < 30) {
+    if (s->options->payments && what < 45) {
+        sim_payment_step(s);
+    } else if (!s->options->payments && what < 30) {
         merchant_asks(s);
     } else if (what < 60) {
         for (uint64_t n = 1 + rng_below(&s->rng, 30); n > 0; n--)
@@ -305,10 +327,11 @@ static void heal(struct sim *s) {
     sim_tell(s, "all is well again");
     s->calm = true;
     disk_quota(s->disk, -1);
-    for (int i = 0; i < 12 && s->result->wrong[0] == '\0'; i++) {
+    for (int i = 0; i < (s->options->payments ? 40 : 12) && s->result->wrong[0] == '\0'; i++) {
         loop_sim_run_for(s->engine->loop, 60000);
         atomic_fetch_add(&s->clock.offset_ms, 2 * 3600000);
         jobs_poke(s->engine->jobs);
+        cron_poke(s->engine->cron);
     }
     loop_sim_run_for(s->engine->loop, 60000);
 }
@@ -338,10 +361,12 @@ int simulate_run(const struct simulate_options *options, struct simulate_result 
         heal(s);
         sim_check_whole(s);
         sim_check_books(s);
+        sim_check_payments_books(s);
     }
     if (s->engine != NULL) power_off(s);
     if (s->disk != NULL) disk_delete(s->disk);
     result->operations = s->count;
+    result->payments = s->payment_count;
     mem_free(s);
     if (err == 0 && result->wrong[0] != '\0') err = why_set(why, E_STATE, "%s", result->wrong);
     return err;

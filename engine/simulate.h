@@ -11,6 +11,7 @@ struct simulate_options {
     const char *root;
     uint64_t seed;
     int steps;
+    bool payments; /* of the merchant API, on every channel; else bare operations of the wallet */
     void (*story)(void *data, const char *line); /* NULL: nobody listens */
     void *data;
 };
@@ -18,6 +19,7 @@ struct simulate_options {
 struct simulate_result {
     uint64_t hash; /* of the story */
     int operations, final, crashes, effects;
+    int payments, paid, refunded, taken_back; /* orders; movements, refunds and reversals booked */
     int scripts;     /* live in each life of the engine */
     int step;        /* at which it failed */
     char wrong[400]; /* what was found; empty: all is well */

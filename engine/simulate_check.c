@@ -40,6 +40,7 @@ static void check_operation(struct sim *s, int number) {
 void sim_check_step(struct sim *s) {
     for (int i = 0; i < 3 && s->count > 0; i++)
         check_operation(s, s->looked++ % s->count);
+    sim_check_payments_step(s);
 }
 
 static void finding(void *data, bool good, const char *text) {
@@ -59,7 +60,7 @@ static void select_done(int err, const struct why *why, struct rows *rows, void 
     selected->done = true;
 }
 
-static struct rows *look(struct sim *s, const char *sql) {
+struct rows *sim_look(struct sim *s, const char *sql) {
     struct selected selected = {s, false, NULL};
     store_select(s->engine->store, sql, NULL, 0, s->engine->loop, select_done, &selected);
     while (!selected.done && loop_sim_step(s->engine->loop)) {
@@ -67,8 +68,8 @@ static struct rows *look(struct sim *s, const char *sql) {
     return selected.rows;
 }
 
-static void none_of(struct sim *s, const char *what, const char *sql) {
-    struct rows *rows = look(s, sql);
+void sim_none_of(struct sim *s, const char *what, const char *sql) {
+    struct rows *rows = sim_look(s, sql);
     if (rows != NULL && rows_count(rows) != 0)
         sim_wrong(s, "%s: %.*s", what, STR_FMT(rows_text(rows, 0, 0)));
     rows_free(rows);
@@ -79,19 +80,24 @@ void sim_check_whole(struct sim *s) {
     if (err != 0) sim_wrong(s, "%s", err == E_CORRUPT ? "the file is damaged" : err_text(err));
     for (int i = 0; i < s->count; i++)
         check_operation(s, i);
-    none_of(s, "an open operation without an ask job",
-            "SELECT id || ' ' || status FROM operation o WHERE status IN ('sending', 'pending',"
-            " 'processing', 'unknown') AND NOT EXISTS (SELECT 1 FROM job j WHERE j.unique_key ="
-            " 'ask ' || o.id AND j.state IN ('waiting', 'running'))");
-    none_of(s, "a dead job",
+    sim_none_of(s, "an open operation without an ask job, nor an end",
+                "SELECT id || ' ' || reference || ' ' || status FROM operation o"
+                " WHERE status IN ('sending', 'pending', 'processing', 'unknown')"
+                " AND NOT EXISTS (SELECT 1 FROM job j WHERE j.unique_key = 'ask ' || o.id"
+                " AND j.state IN ('waiting', 'running')) AND NOT (o.status = 'pending'"
+                " AND EXISTS (SELECT 1 FROM payment p WHERE p.id = o.payment"
+                " AND p.status = 'pending' AND p.expires_at IS NOT NULL))");
+    sim_none_of(s, "a dead job",
             "SELECT id || ' ' || name || ': ' || coalesce(error, '') FROM job"
             " WHERE state = 'dead'");
+    sim_check_payments_whole(s);
 }
 
 /* Every reference in ours and in the simulator's books: same end, same amount. */
 void sim_check_books(struct sim *s) {
-    struct rows *rows = look(s, "SELECT o.reference, o.status, k.value, o.id FROM operation o"
-                                " LEFT JOIN kv k ON k.key = 'sandbox/demo:charge ' || o.reference");
+    struct rows *rows = sim_look(s, "SELECT o.reference, o.status, k.value, o.id FROM operation o"
+                                " LEFT JOIN kv k ON k.key = 'sandbox/demo:charge ' || o.reference"
+                                " WHERE o.payment IS NULL");
     for (size_t i = 0; rows != NULL && i < rows_count(rows); i++) {
         struct str reference = rows_text(rows, i, 0), status = rows_text(rows, i, 1);
         int64_t number = 0, amount = 0;
@@ -129,7 +135,7 @@ void sim_check_books(struct sim *s) {
         if (!str_eq(status, STR("processing"))) s->result->final++;
     }
     rows_free(rows);
-    none_of(s, "a charge that nobody asked for",
+    sim_none_of(s, "a charge that nobody asked for",
             "SELECT key FROM kv WHERE key LIKE 'sandbox/demo:charge r%' AND substr(key, 21) NOT IN"
             " (SELECT reference FROM operation)");
 }

@@ -3,11 +3,14 @@
 #define LUWAK_SIMULATE_PRIVATE_H
 
 #include "core/operation.h"
+#include "core/payment.h"
 #include "engine.h"
 #include "simulate.h"
 #include "store/vfs_record.h"
 
 #define SIM_OPERATIONS_MAX 2000
+#define SIM_PAYMENTS_MAX   4000
+#define SIM_TOLD_MAX       4096
 
 struct sim_operation { /* as the merchant knows it: number n has the reference "rn" */
     char id[ID_SIZE];  /* once it was acknowledged */
@@ -17,6 +20,17 @@ struct sim_operation { /* as the merchant knows it: number n has the reference "
     bool twice;      /* the network doubles its request */
     int generation;  /* last seen */
     enum operation_state state;
+};
+
+struct sim_payment { /* as the merchant knows it: number n is the order "pn", or one that came after
+                      * it had failed */
+    char id[ID_SIZE]; /* of the last one that was acknowledged */
+    int64_t amount;
+    int way, seconds;
+    const char *end;
+    int64_t generation;
+    enum payment_status status;
+    int refunds; /* asked for */
 };
 
 struct sim {
@@ -29,11 +43,22 @@ struct sim {
     struct engine_chaos chaos;
     int step, start_err;
     bool started, off, full;
+    int64_t full_until; /* and a while after: results that waited for room held up who asked */
     bool calm; /* nothing goes wrong any more */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
     int count;
     int looked; /* where the round of single looks is */
+    struct sim_payment payments[SIM_PAYMENTS_MAX];
+    int payment_count;
+    int payment_looked;
+    uint8_t told[SIM_TOLD_MAX]; /* by the callback's hash: how often it did not get through */
 };
+
+/* A request of the merchant, of a payer or of who misleads the simulators; `answered` hears of it
+ * unless the power went off before. */
+typedef void (*sim_answered)(struct sim *s, int number, int status, struct str body);
+void sim_ask(struct sim *s, const char *method, const char *path, const char *key,
+             struct str body, int number, sim_answered answered);
 
 void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_wrong(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -41,5 +66,16 @@ void sim_wrong(struct sim *s, const char *format, ...) __attribute__((format(pri
 void sim_check_step(struct sim *s);  /* some of it */
 void sim_check_whole(struct sim *s); /* the file and every row */
 void sim_check_books(struct sim *s); /* ours against the provider's */
+struct rows *sim_look(struct sim *s, const char *sql);
+void sim_none_of(struct sim *s, const char *what, const char *sql); /* no row, or it is wrong */
+
+/* simulate_payments.c */
+void sim_payment_step(struct sim *s);
+bool sim_payment_call(struct sim *s, const struct http_out *request, struct local_fate *fate);
+
+/* simulate_books.c */
+void sim_check_payments_step(struct sim *s);
+void sim_check_payments_whole(struct sim *s);
+void sim_check_payments_books(struct sim *s);
 
 #endif

@@ -58,8 +58,9 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     }
     if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
-    q->open = operation_open(r->to);
-    return payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
+    int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
+    q->open = operation_open(a->state); /* paid in part it goes on waiting */
+    return err;
 }
 
 /* ---- of another operation ---- */

@@ -109,7 +109,9 @@ static int add_states(struct telling *t, const struct core *core, struct payment
                                     .provider_code = t->told.provider_code};
     const struct attempt *a = &p->attempts[attempt];
     t->verdict = VERDICT_REFUSED;
-    if (a->state == result.to || a->state == OPERATION_SUCCESS) return 0; /* known, or older news */
+    if (a->state == result.to || a->state == OPERATION_SUCCESS ||
+        !states_may(OPERATION_STATES, a->state, result.to))
+        return 0; /* known, or older news */
     return payment_add_result(core, c, p, attempt, a->generation, &result, why);
 }
 

@@ -1,2 +1,9 @@
 -- rules/policy/late.lua: money that came after the payment's end counts within a day, and goes back after it.
-return { api = 1, kind = "policy", on = "late", decide = function(m) return m.days_late <= 1 and "accept" or "refund" end }
+-- What is not the very amount that was due waits for a person: counted, it would be too little or too much.
+return {
+  api = 1, kind = "policy", on = "late",
+  decide = function(m)
+    if m.amount_paid + m.amount ~= m.amount_due then return "wait" end
+    return m.days_late <= 1 and "accept" or "refund"
+  end,
+}

@@ -156,7 +156,10 @@ static void done(const struct call_result *result, void *data) {
     if (r->interrupted) {
         cli_fail(r->args, 0, "interrupted");
     } else if (result->outcome != CALL_RETURNED) {
-        fprintf(stderr, "luwak run: %s\n", result->text == NULL ? "cancelled" : result->text);
+        const char *text = result->text == NULL ? "cancelled" : result->text;
+        int line = (int)strcspn(text, "\n"); /* an error without a place is for the operator */
+        bool placed = memmem(text, (size_t)line, ".lua:", 5) != NULL;
+        fprintf(stderr, "luwak run: %.*s\n", placed ? (int)strlen(text) : line, text);
     }
     stop(r, r->interrupted                     ? EXIT_INTERRUPTED
             : result->outcome == CALL_RETURNED ? CLI_GOOD

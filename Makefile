@@ -108,13 +108,8 @@ $(B)/tests/bench_%: $(B)/tests/bench/bench_%.o $(B)/libluwak.a
 
 # ---- run ----
 
-run: packages ## install what is missing, build, serve in simulated mode
+run: packages ## [LISTEN=127.0.0.1:8080 DATA=./data]: install what is missing, build, serve in simulated mode
 	@$(MAKE) --no-print-directory VARIANT=release all
-	@printf '\n  Open   http://%s/\n' $(LISTEN)
-	@printf '  Try    curl -i http://%s/v1/ping      and edit scripts/api/ping.lua while this runs\n' $(LISTEN)
-	@printf '         curl --json '\''{"channel":"demo_wallet","input":{"amount":15000,"phone":"081234567890"}}'\'' http://%s/v1/operations\n' $(LISTEN)
-	@printf '         curl -d '\''{"advance":"24h"}'\'' http://%s/sandbox/_clock\n' $(LISTEN)
-	@printf '         build/luwak new channel acme_va   then edit channels/acme_va.lua\n  End    Ctrl-C\n\n'
 	@exec build/luwak serve --simulated --listen $(LISTEN) --data $(DATA)
 
 packages:

@@ -109,8 +109,10 @@ static int place(char out[512], const char *root, const char *shape, const char 
 
 int cmd_new(const struct cli_args *args) {
     const struct kind *kind = NULL;
-    const char *name = args->args[1], *root = cli_option(args, "root");
-    char file[512], test[512];
+    const char *name = args->args[1];
+    char root[CLI_PATH_MAX], file[512], test[512];
+    struct config *config = NULL;
+    struct why why = {0};
     for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
         if (strcmp(KINDS[i].name, args->args[0]) == 0) kind = &KINDS[i];
     }
@@ -121,16 +123,30 @@ int cmd_new(const struct cli_args *args) {
     if (strcmp(kind->name, "channel") == 0 && strchr(name, '_') == NULL)
         return cli_fail(args, CLI_USAGE, "%s: a channel is named PROVIDER_WHAT, e.g. %s_va", name,
                         name);
-    if (root == NULL) root = ".";
+    int code = cli_config(args, false, &config);
+    if (code != 0) return code;
+    const char *given = config_text(config, SET_LUWAK_ROOT);
+    /* A folder that is named may be a new one; what is found must hold scripts already. */
+    int err = given == NULL ? cli_root(config, root, &why) : 0;
+    if (given != NULL) snprintf(root, sizeof root, "%s", given);
+    config_free(config);
+    if (err != 0) return cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     if (place(file, root, kind->file, name) != 0 || place(test, root, kind->test, name) != 0)
         return cli_fail(args, CLI_USAGE, "%s: the path is too long", root);
     if (access(root, W_OK) != 0)
         return cli_fail(args, CLI_PROBLEMS, "%s: %s", root, strerror(errno));
-    if (write_new(file, kind->body, name) != 0)
+    err = write_new(file, kind->body, name);
+    if (err == E_EXISTS)
+        return cli_fail(args, CLI_PROBLEMS, "%s exists: edit it, or choose another NAME", file);
+    if (err != 0)
         return cli_fail(args, CLI_PROBLEMS, "%s: %s", file, strerror(errno));
-    if (write_new(test, kind->test_body, name) != 0) {
+    err = write_new(test, kind->test_body, name);
+    if (err != 0) {
         int failed = errno;
         unlink(file);
+        if (err == E_EXISTS)
+            return cli_fail(args, CLI_PROBLEMS, "%s exists: remove it, or choose another NAME",
+                            test);
         return cli_fail(args, CLI_PROBLEMS, "%s: %s", test, strerror(failed));
     }
     printf("%s\n%s\nNow %s, then: luwak check %s && luwak test %s\n", file, test, kind->next, file,

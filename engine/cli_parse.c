@@ -32,6 +32,8 @@ static int unknown_option(const struct cli_args *a, struct str name, struct why 
         nearest_try(&near, str_of(o->name));
     for (const struct cli_option *o = CLI_COMMON; o->name != NULL; o++)
         nearest_try(&near, str_of(o->name));
+    if (str_eq(name, STR("port")) && strcmp(a->command->name, "serve") == 0)
+        return why_set(why, E_USAGE, "no option --port; give --listen HOST:PORT");
     if (near.best.n != 0)
         return why_set(why, E_USAGE, "no option --%.*s; did you mean --%.*s?", STR_FMT(name),
                        STR_FMT(near.best));

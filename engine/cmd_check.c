@@ -210,6 +210,9 @@ int cmd_check(const struct cli_args *args) {
         if (err != 0 && why.code == 0) why_set(&why, err, "%s", err_text(err));
         if (err != 0)
             code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
+        else if (c.checked == 0)
+            code = cli_fail(args, CLI_PROBLEMS, "%s: no scripts here",
+                            args->count != 0 ? args->args[0] : root);
         else if (!c.json)
             sum_up(&c);
         if (c.findings != 0) code = CLI_PROBLEMS;

@@ -6,6 +6,7 @@
 #include "core/audit.h"
 #include "data.h"
 #include "engine.h"
+#include "stamp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -76,9 +77,12 @@ static int place_check(const char *path, struct why *why) {
     return 0;
 }
 
-static int no_data(const struct config *config, struct why *why) {
-    return why_set(why, E_NOTFOUND, "there is no database in %s; name its directory with --data",
-                   config_text(config, SET_LUWAK_DATA));
+/* Of another environment than the one named? What cannot be read is found by who looks. */
+static int belongs(struct store *store, const struct config *config, struct why *why) {
+    struct why found = {0};
+    if (stamp_check_environment(store, config, &found) != E_CONFIG) return 0;
+    *why = found;
+    return E_CONFIG;
 }
 
 /* Opens what is there, runs `with` and closes; makes no database where there is none. */
@@ -90,10 +94,11 @@ static int with_store(const struct config *config, bool unchecked,
     struct store *store = NULL;
     bool remote;
     clock_real(&clock);
-    if (!data_there(config)) return no_data(config, why);
+    if (!data_there(config)) return data_missing(config, why);
     int err = loop_uv_new(&loop, &clock);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
     err = data_open(&store, config, loop, unchecked, &remote, why);
+    if (err == 0) err = belongs(store, config, why);
     if (err == 0) err = with(store, remote, data, why);
     if (store != NULL) store_close(store);
     loop_delete(loop);
@@ -159,6 +164,10 @@ static int look_at_audit(struct store *store, struct findings *found, struct why
     int err = data_ring(&ring, found->config, why);
     if (err != 0) return err;
     core.ring = ring;
+    if (stamp_check_key(store, found->config, ring, why) == E_CONFIG) {
+        seal_ring_delete(ring);
+        return E_CONFIG;
+    }
     err = audit_verify(&core, &lines, &bad);
     seal_ring_delete(ring);
     if (err != 0 && err != E_CORRUPT)
@@ -226,6 +235,7 @@ static int verify_file(const char *path, struct findings *found, struct why *why
                       "%s: is no database of Luwak's: name a copy that `luwak backup` made", path);
     if (err == 0 && (err = store_open(&store, &o, why)) == E_CORRUPT)
         why_set(why, err, "%s: is damaged so that it cannot be opened: take an older backup", path);
+    if (err == 0) err = belongs(store, found->config, why);
     if (err == 0) err = look(store, false, found, why);
     if (store != NULL) store_close(store);
     data_temporary_remove(dir);

@@ -37,19 +37,36 @@ static int alone(const struct config *config, const char *name, const char *cons
                  size_t count, const struct store_report *report, struct why *why) {
     struct engine *engine = NULL;
     const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .keep = true};
-    int err = config_check(config, true, why); /* the data belongs to an environment */
-    if (err == 0) err = engine_new(&engine, &o, why);
+    int err = engine_new(&engine, &o, why);
     if (err == 0) err = operator_wait(engine, name, argv, count, report, why);
     engine_delete(engine);
     return err;
+}
+
+/* They make nothing, so they make no data directory either. */
+static bool only_looks(const char *name) {
+    static const char *const LOOKING[] = {"scripts.list", "scripts.history", "scripts.diff",
+                                          "grant.show"};
+    for (size_t i = 0; i < ARRAY_LEN(LOOKING); i++)
+        if (strcmp(LOOKING[i], name) == 0) return true;
+    return false;
 }
 
 static int operate(const struct cli_args *args, const struct config *config, const char *name,
                    const char *const *argv, size_t count) {
     const struct store_report report = {print_line, NULL};
     struct why why = {0};
-    int err = data_command(config, name, argv, count, &report, &why);
-    if (err == E_CONNECT) err = alone(config, name, argv, count, &report, &why);
+    int err = data_belongs(config, &why);
+    if (err == 0) err = data_command(config, name, argv, count, &report, &why);
+    if (err == E_CONNECT) {
+        why = (struct why){0};
+        if (config_check(config, true, &why) != 0) /* the data belongs to an environment */
+            err = E_USAGE;
+        else if (only_looks(name) && !data_there(config))
+            err = data_missing(config, &why);
+        else
+            err = alone(config, name, argv, count, &report, &why);
+    }
     if (err == 0) return fflush(stdout) == 0 ? CLI_GOOD : CLI_PROBLEMS;
     return cli_fail(args, err == E_USAGE ? CLI_USAGE : CLI_PROBLEMS, "%s", why.text);
 }

@@ -1,6 +1,7 @@
 /* See data.h. */
 #include "data.h"
 
+#include "stamp.h"
 #include "store/control.h"
 
 #include <dirent.h>
@@ -25,6 +26,11 @@ bool data_there(const struct config *config) {
     return below(config, "luwak.db", path, NULL) == 0 && access(path, F_OK) == 0;
 }
 
+int data_missing(const struct config *config, struct why *why) {
+    return why_set(why, E_NOTFOUND, "there is no database in %s; name its directory with --data",
+                   config_text(config, SET_LUWAK_DATA));
+}
+
 int data_open(struct store **out, const struct config *config, struct loop *loop, bool unchecked,
               bool *remote, struct why *why) {
     char path[DATA_PATH_MAX];
@@ -46,6 +52,25 @@ int data_open(struct store **out, const struct config *config, struct loop *loop
                                     .readers = 2,
                                     .unchecked = unchecked};
     return store_open(out, &o, why);
+}
+
+int data_belongs(const struct config *config, struct why *why) {
+    char path[DATA_PATH_MAX];
+    struct clock clock;
+    struct loop *loop = NULL;
+    struct store *store = NULL;
+    clock_real(&clock);
+    int err = data_socket(config, path, why);
+    if (err != 0) return err;
+    if (access(path, F_OK) != 0 || config_env(config) == ENV_UNSET) return 0;
+    if ((err = loop_uv_new(&loop, &clock)) != 0) return why_set(why, err, "%s", err_text(err));
+    struct why none = {0}; /* whoever asks the server next says why not */
+    err = store_connect(&store, path, loop, &none);
+    if (err != 0) err = E_CONNECT;
+    if (err == 0) err = stamp_check_environment(store, config, why);
+    if (store != NULL) store_close(store);
+    loop_delete(loop);
+    return err == E_CONNECT || err == E_NOTFOUND ? 0 : err;
 }
 
 int data_command(const struct config *config, const char *name, const char *const *args,

@@ -13,10 +13,15 @@ int data_socket(const struct config *config, char out[DATA_PATH_MAX], struct why
 
 /* Is there a database at all? A command that only looks must not make one. */
 bool data_there(const struct config *config);
+int data_missing(const struct config *config, struct why *why); /* says so: E_NOTFOUND */
 
 /* *remote: a server runs and the store is its. Nothing is migrated. */
 int data_open(struct store **out, const struct config *config, struct loop *loop, bool unchecked,
               bool *remote, struct why *why);
+
+/* Where a server runs: does the configuration name its environment? E_CONFIG: another. 0 where none
+ * runs: who opens the directory asks there. */
+int data_belongs(const struct config *config, struct why *why);
 
 /* Is a server there? Asks it; E_CONNECT: none. */
 int data_command(const struct config *config, const char *name, const char *const *args,

@@ -10,6 +10,8 @@
 #include "script/grants.h"
 #include "script/script_set.h"
 #include "script/tokens.h"
+#include "script_keys.h"
+#include "stamp.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -54,40 +56,22 @@ static int find_root(struct engine *e, const char *named, struct why *why) {
                    "no folder with channels/, rules/ and scripts/ here; name it with --root DIR");
 }
 
-/* ---- keys ---- */
-
-static int open_ring(struct engine *e, struct why *why) {
-    return data_ring(&e->ring, e->config, why);
-}
-
 /* ---- the environment stamp and the stored clock ---- */
 
-static const char *const ENV_NAMES[] = {"simulated", "sandbox", "staging", "production"};
-
-static int read_meta(struct engine *e, const char *key, char *out, size_t size) {
-    struct rows *rows = NULL;
-    int err = store_get(e->store, "meta_get", VALS(V_TEXT(key)), &rows);
-    if (err != 0) return err;
-    bool there = rows_count(rows) != 0;
-    if (there) snprintf(out, size, "%.*s", STR_FMT(rows_text(rows, 0, 0)));
-    rows_free(rows);
-    return there ? 0 : E_NOTFOUND;
-}
-
-struct stamp {
+struct stamping {
     struct engine *e;
     int err;
 };
 
 static void stamped(const struct commit_result *result, void *data) {
-    struct stamp *s = data;
+    struct stamping *s = data;
     s->err = result->err;
     if (loop_uv_handle(s->e->loop) != NULL) loop_stop(s->e->loop);
 }
 
 /* Writes before anything else runs: the loop turns until it is on disk. */
 static int write_now(struct engine *e, struct commit *c) {
-    struct stamp s = {e, 1};
+    struct stamping s = {e, 1};
     store_submit(e->store, c, LANE_NEW, e->loop, stamped, &s);
     while (s.err == 1) {
         if (loop_uv_handle(e->loop) != NULL)
@@ -105,27 +89,39 @@ static int write_meta(struct engine *e, const char *key, const char *value) {
     return write_now(e, c);
 }
 
+static int stamp(struct engine *e, const char *key, const char *value, struct why *why) {
+    int err = write_meta(e, key, value);
+    return err == 0
+               ? 0
+               : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
+}
+
 static int check_stamp(struct engine *e, struct why *why) {
-    const char *env = ENV_NAMES[config_env(e->config)];
-    char have[32];
-    int err = read_meta(e, "environment", have, sizeof have);
-    if (err == E_NOTFOUND) {
-        err = write_meta(e, "environment", env);
-        return err == 0
-                   ? 0
-                   : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
-    }
-    if (err != 0) return why_set(why, err, "the data cannot be read: %s", err_text(err));
-    if (strcmp(have, env) != 0)
-        return why_set(why, E_CONFIG,
-                       "this data directory belongs to %s, not to %s; name another with --data DIR",
-                       have, env);
+    int err = stamp_check_environment(e->store, e->config, why);
+    if (err == E_NOTFOUND)
+        return stamp(e, STAMP_ENVIRONMENT, stamp_environment(e->config), why);
     char offset[32];
     int64_t ms;
-    if (e->simulated && read_meta(e, "clock_offset", offset, sizeof offset) == 0 &&
+    if (err == 0 && e->simulated &&
+        stamp_read(e->store, "clock_offset", offset, sizeof offset) == 0 &&
         str_to_i64(str_of(offset), &ms) == 0)
         atomic_store(&e->clock->offset_ms, ms);
-    return 0;
+    return err;
+}
+
+/* ---- keys ---- */
+
+/* Simulated data is worth nothing, so that its key may change; what the others seal under another
+ * key could never be read together with what is there. */
+static int open_ring(struct engine *e, struct why *why) {
+    char mark[STAMP_MAX];
+    int err = data_ring(&e->ring, e->config, why);
+    if (err != 0 || e->simulated) return err;
+    err = stamp_check_key(e->store, e->config, e->ring, why);
+    if (err != E_NOTFOUND || e->remote) return err == E_NOTFOUND ? 0 : err;
+    if ((err = stamp_fingerprint(e->ring, mark)) != 0)
+        return why_set(why, err, "data key: %s", err_text(err));
+    return stamp(e, STAMP_KEY, mark, why);
 }
 
 /* ---- the payment core ---- */
@@ -244,7 +240,11 @@ static void script_broken(void *data, const char *path, const char *text) {
 
 static bool lacks_grants(void *data, const struct version *v, struct buf *command) {
     const struct engine *e = data;
-    return grants_lack(e->grants, v, ENV_NAMES[config_env(e->config)], command);
+    return grants_lack(e->grants, v, stamp_environment(e->config), command);
+}
+
+static bool unset_keys(void *data, const struct version *v, struct buf *keys) {
+    return script_keys_lack(data, v, keys);
 }
 
 static int take_query(void *data, const char *name, const char *sql, struct why *why) {
@@ -269,6 +269,7 @@ static int open_registry(struct engine *e, bool kept, struct why *why) {
                                   .query = e->remote ? NULL : take_query,
                                   .plays = e->plays != NULL ? plays_run : NULL,
                                   .lacks = real ? lacks_grants : NULL,
+                                  .unset = real ? unset_keys : NULL,
                                   .data = e};
     return registry_new(&e->registry, &ro, why);
 }

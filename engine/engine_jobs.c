@@ -7,6 +7,7 @@
 #include "script/dispatch_private.h"
 #include "script/operation_text.h"
 #include "script/payment_inquire.h"
+#include "script_keys.h"
 #include "sys/log.h"
 #include "worker.h"
 
@@ -260,7 +261,9 @@ void engine_schedule(struct engine *e, struct script_set *set) {
 }
 
 static void set_changed(struct registry_listener *self, struct script_set *set) {
-    engine_schedule(CONTAINER_OF(self, struct engine, listener), set);
+    struct engine *e = CONTAINER_OF(self, struct engine, listener);
+    script_keys_warn(e, e->scheduled, set);
+    engine_schedule(e, set);
 }
 
 int engine_jobs_open(struct engine *e) {

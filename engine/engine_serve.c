@@ -6,7 +6,9 @@
 #include "listen_fds.h"
 #include "loop/signals.h"
 #include "operator.h"
+#include "pages.h"
 #include "plays.h"
+#include "script/script_set.h"
 #include "store/control.h"
 #include "sys/log.h"
 #include "sys/notify.h"
@@ -191,6 +193,26 @@ static void check_root(const struct engine *e) {
                  L_TEXT("advice", "--root names the folder that holds channels/ and scripts/"));
 }
 
+static int64_t live_count(const struct engine *e) {
+    const struct script_set *set = registry_set(e->registry);
+    int64_t n = 0;
+    for (size_t i = 0; i < set->count; i++)
+        n += !set->entries[i].deleted;
+    return n;
+}
+
+/* Last, so that a person finds it below the log. */
+static void say_where(const struct engine *e, const char *address) {
+    struct buf text = {0}, base = {0};
+    buf_addf(&text, "listening on %s\n", address);
+    buf_addf(&base, "%s://%s", e->tls != NULL ? "https" : "http", address);
+    if (e->simulated) page_banner(&text, buf_str(&base));
+    fwrite(text.data == NULL ? "" : text.data, 1, text.len, stdout);
+    fflush(stdout);
+    buf_free(&text);
+    buf_free(&base);
+}
+
 static void started(struct engine *e, int err, void *data) {
     struct serving *s = data;
     if (e->stopping) return; /* told to stop while the scripts were loaded */
@@ -209,11 +231,11 @@ static void started(struct engine *e, int err, void *data) {
     open_control(e);
     char address[128];
     address_of(e, address, sizeof address);
-    printf("listening on %s\n", address);
-    fflush(stdout);
+    log_info("scripts_live", L_INT("count", live_count(e)));
     log_info("listening", L_TEXT("address", address), L_INT("workers", e->worker_count),
              L_TEXT("environment", e->workers[0]->services.environment));
     notify("READY=1");
+    say_where(e, address);
 }
 
 int engine_serve(struct engine *e, struct why *why) {

@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "net/address.h"
+#include "net/url.h"
 #include "script/grants.h"
 #include "script/manifest.h"
 #include "worker.h"
@@ -262,6 +263,28 @@ static void drop_all(int err, const struct why *why, struct rows *rows, void *da
     }
 }
 
+static int check_grant(const char *kind, const char *value, struct why *why) {
+    struct cidr network;
+    if (strcmp(kind, "network") == 0) return cidr_parse(&network, str_of(value), why);
+    if (strcmp(kind, "host") == 0) return url_host_check(value, why);
+    size_t n = strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_");
+    if (n != 0 && value[n] == '\0') return 0;
+    return why_set(why, E_USAGE, "\"%.100s\": a key is capital letters, digits and _", value);
+}
+
+/* It is granted all the same: the script that asks may come later. */
+static void note_unasked(struct asked *a, const char *provider, const char *kind,
+                         const char *value) {
+    char line[400];
+    struct seen one = {provider, kind, value};
+    if (strcmp(kind, "network") == 0) return;
+    each_declared(a->engine, provider, is_declared, &one);
+    if (one.provider[0] == '\0') return;
+    snprintf(line, sizeof line, "note: no script of %.60s asks for the %s %.250s", provider, kind,
+             value);
+    a->call.line(a->call.to, true, line);
+}
+
 static void grant(struct asked *a, const char *what) {
     struct engine *e = a->engine;
     const char *provider = arg(a, 0);
@@ -293,8 +316,7 @@ static void grant(struct asked *a, const char *what) {
     for (size_t i = 1; !all && i + 1 < a->call.count; i += 2) {
         const char *kind = a->call.args[i], *value = a->call.args[i + 1];
         struct why why = {0};
-        struct cidr network;
-        if (strcmp(kind, "network") == 0 && cidr_parse(&network, str_of(value), &why) != 0) {
+        if (check_grant(kind, value, &why) != 0) {
             commit_free(add.commit);
             finish(a, E_USAGE, why.text);
             return;
@@ -304,6 +326,7 @@ static void grant(struct asked *a, const char *what) {
                        VALS(V_TEXT(provider), V_TEXT(kind), V_TEXT(value)));
         else
             add_grant(&add, provider, kind, value);
+        if (!drop) note_unasked(a, provider, kind, value);
         add.count++;
     }
     if (add.count == 0) {

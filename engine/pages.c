@@ -9,7 +9,7 @@ static const char HEAD[] =
     "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:46rem;margin:3rem auto;padding:0 "
     "1rem;"
     "color:#222;background:#fff}code{background:#f3f3f3;padding:.1em "
-    ".3em}pre{overflow-x:auto}table{border-collapse:"
+    ".3em}pre{white-space:pre-wrap;overflow-wrap:anywhere}table{border-collapse:"
     "collapse}td,th{text-align:left;padding:.3em 1em .3em 0;border-bottom:1px solid #ddd}"
     "@media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}code{background:#2a2a2a}"
     "td,th{border-color:#333}a{color:#8bf}}</style>";
@@ -28,6 +28,19 @@ static void add_escaped(struct buf *out, struct str s) {
     }
 }
 
+/* A payment to try, for a shell. */
+#define PAYMENT                                              \
+    "'{\"order_id\":\"o-1\",\"amount\":150000,\"method\":" \
+    "\"virtual_account\",\"bank\":\"self\"}'"
+
+static void add_command(struct buf *out, const char *before, struct str base, const char *after) {
+    buf_adds(out, "<pre><code>");
+    add_escaped(out, str_of(before));
+    add_escaped(out, base);
+    add_escaped(out, str_of(after));
+    buf_adds(out, "</code></pre>");
+}
+
 void page_index(struct buf *out, const char *environment, bool simulated, struct str base) {
     buf_adds(out, HEAD);
     buf_addf(out,
@@ -41,17 +54,33 @@ void page_index(struct buf *out, const char *environment, bool simulated, struct
              "<a href=\"/metrics\">/metrics</a></li></ul>",
              environment);
     if (!simulated) return;
-    buf_adds(out, "<h2>Try</h2><p>Ask the demo wallet for money:</p><pre><code>curl --json "
-                  "'{\"channel\":\"demo_wallet\",\"input\":{\"amount\":15000,\"phone\":"
-                  "\"081234567890\"}}' ");
-    add_escaped(out, base);
-    buf_adds(out, "/v1/operations</code></pre>"
-                  "<p>A phone that ends in 0000 has no balance; 1111 waits. Move the clock:</p>"
-                  "<pre><code>curl -d '{\"advance\":\"5m\"}' ");
-    add_escaped(out, base);
-    buf_adds(out, "/sandbox/_clock</code></pre>"
-                  "<p>Edit <code>scripts/api/ping.lua</code> and ask <a href=\"/v1/ping\">"
+    buf_adds(out, "<h2>Try</h2><p>Ask for a payment:</p>");
+    add_command(out, "curl -u sk_test_demo: --json " PAYMENT " ", base, "/v1/payments");
+    buf_adds(out, "<p>Be the one who pays it:</p>");
+    add_command(out, "curl --json '{\"pay\":\"o-1\"}' ", base, "/sandbox/self/_control");
+    buf_adds(out, "<p>See what became of it:</p>");
+    add_command(out, "curl -u sk_test_demo: '", base, "/v1/payments?order_id=o-1'");
+    buf_adds(out, "<p>The providers' stand-ins, with what was made there and a button to pay it: "
+                  "<a href=\"/sandbox/midtrans/\">Midtrans</a>, "
+                  "<a href=\"/sandbox/demo/\">Demo Wallet</a>, "
+                  "<a href=\"/sandbox/self/\">our own virtual accounts</a>. Move the clock:</p>");
+    add_command(out, "curl -d '{\"advance\":\"5m\"}' ", base, "/sandbox/_clock");
+    buf_adds(out, "<p>Edit <code>scripts/api/ping.lua</code> and ask <a href=\"/v1/ping\">"
                   "/v1/ping</a> again: no restart.</p>");
+}
+
+void page_banner(struct buf *out, struct str base) {
+    buf_addf(out,
+             "\n  Open   %.*s/\n"
+             "         %.*s/sandbox/midtrans/  .../sandbox/demo/  .../sandbox/self/\n"
+             "  Try    curl -u sk_test_demo: --json " PAYMENT " %.*s/v1/payments\n"
+             "         curl --json '{\"pay\":\"o-1\"}' %.*s/sandbox/self/_control\n"
+             "         curl -u sk_test_demo: '%.*s/v1/payments?order_id=o-1'\n"
+             "         curl -d '{\"advance\":\"24h\"}' %.*s/sandbox/_clock\n"
+             "  Edit   scripts/api/ping.lua, and curl -i %.*s/v1/ping\n"
+             "  End    Ctrl-C\n\n",
+             STR_FMT(base), STR_FMT(base), STR_FMT(base), STR_FMT(base), STR_FMT(base),
+             STR_FMT(base), STR_FMT(base));
 }
 
 void page_errors(struct buf *out) {

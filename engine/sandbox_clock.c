@@ -162,6 +162,7 @@ static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct
     else if (json_get_str(doc.root, "advance", &text) == 0) {
         err = duration_parse(text, &ms, why);
         if (err == 0) *goal = now + ms;
+        why_prefix(why, "advance: ");
     } else if (json_get_str(doc.root, "set", &text) == 0) {
         err = time_parse(text, STR("rfc3339"), ZONE_UTC, goal, NULL);
         if (err != 0)
@@ -171,7 +172,10 @@ static int read_goal(struct http_exchange *x, int64_t now, int64_t *goal, struct
         else if (*goal - now > AHEAD_MAX_MS)
             err = why_set(why, E_RANGE, "set: more than ten years ahead");
     } else {
-        err = why_set(why, E_SYNTAX, "advance or set is missing");
+        err = why_set(why, E_SYNTAX,
+                      both[0] != NULL ? "advance: expected a duration as text, \"24h\" or \"1h30m\""
+                                      : "set: expected a time of RFC 3339 as text, "
+                                        "\"2026-03-01T09:00:00+07:00\"");
     }
     json_doc_free(&doc);
     return err;

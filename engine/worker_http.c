@@ -235,15 +235,41 @@ static bool callback_handle(struct worker *w, struct http_exchange *x) {
 /* "/sandbox/demo/v1/charges" -> its simulator and "/v1/charges". */
 static const struct simulator *find_simulator(const struct worker *w, struct str path,
                                               struct str *rest) {
-    if (w->routes == NULL || !str_starts(path, SANDBOX)) return NULL;
-    struct str tail = str_sub(path, SANDBOX.n, path.n), name;
-    if (!str_cut(tail, '/', &name, rest)) return NULL;
+    struct str tail = str_sub(path, SANDBOX.n, path.n), name, after;
+    (void)str_cut(tail, '/', &name, &after);
     *rest = (struct str){name.p + name.n, tail.n - name.n};
     for (size_t i = 0; i < w->routes->simulator_count; i++) {
         const struct simulator *s = &w->routes->simulators[i];
         if (str_eq(str_of(s->version->name), name)) return s;
     }
     return NULL;
+}
+
+/* A page's name without its slash: where that is. */
+static void add_slash(struct http_exchange *x) {
+    struct buf to = {0};
+    buf_addf(&to, "%.*s/", STR_FMT(x->path));
+    const struct http_header location = {STR("Location"), buf_str(&to)};
+    http_reply(x, to.err == 0 ? 308 : 503, &location, to.err == 0, STR(""));
+    buf_free(&to);
+}
+
+/* What lies below /sandbox/: nothing at all outside of simulated mode. */
+static void sandbox_handle(struct worker *w, struct http_exchange *x) {
+    struct str path = STR("");
+    struct route_match match;
+    match.allow[0] = '\0';
+    const struct simulator *s = w->engine->simulated ? find_simulator(w, x->path, &path) : NULL;
+    enum route_verdict verdict = ROUTE_NO_PATH;
+    if (s != NULL && path.n == 0) {
+        add_slash(x);
+        return;
+    }
+    if (s != NULL) verdict = router_find(s->router, x->method, path, &match);
+    if (verdict == ROUTE_FOUND)
+        call_route(w, x, (struct version *)s->version, match.target, &match, path);
+    else
+        no_route(x, verdict, match.allow);
 }
 
 void worker_handle(struct http_exchange *x, void *data) {
@@ -254,17 +280,16 @@ void worker_handle(struct http_exchange *x, void *data) {
         return;
     }
     if (callback_handle(w, x)) return;
-    struct str path = x->path;
-    const struct simulator *simulator = find_simulator(w, x->path, &path);
+    if (str_starts(x->path, SANDBOX)) {
+        sandbox_handle(w, x);
+        return;
+    }
     struct route_match match;
-    enum route_verdict verdict = router_find(
-        simulator != NULL ? simulator->router : w->routes->router, x->method, path, &match);
+    enum route_verdict verdict = router_find(w->routes->router, x->method, x->path, &match);
     if (verdict != ROUTE_FOUND) {
         no_route(x, verdict, match.allow);
-    } else if (simulator != NULL) {
-        call_route(w, x, (struct version *)simulator->version, match.target, &match, path);
     } else {
         const struct route_target *target = match.target;
-        call_route(w, x, target->version, target->route, &match, path);
+        call_route(w, x, target->version, target->route, &match, x->path);
     }
 }

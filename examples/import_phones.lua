@@ -18,6 +18,12 @@ local function stored(customer)
   return row and row.value
 end
 
+-- Without a place the error is one line, for who named the file.
+local function rows_of(file)
+  local rows, why = csv.rows(file)
+  return rows or error(why, 0)
+end
+
 return {
   api = 1, about = "Imports customers' phone numbers from a CSV file with the columns customer and phone.",
   args = {
@@ -28,7 +34,7 @@ return {
 
   run = function(args, say)
     local total = 0
-    for _ in assert(csv.rows(args.file)) do total = total + 1 end
+    for _ in rows_of(args.file) do total = total + 1 end
     if total > args.limit then total = args.limit end
 
     local batch, done, new, same, wrong = {}, 0, 0, 0, 0
@@ -39,7 +45,7 @@ return {
       new, batch = new + #batch, {}
     end
 
-    for row in assert(csv.rows(args.file)) do
+    for row in rows_of(args.file) do
       if done == total then break end
       done = done + 1
       local phone = normal(row.phone)

@@ -282,7 +282,8 @@ int http_server_listen(struct http_server *s, const char *address, bool reuse_po
     } else if (bind(fd, found->ai_addr, found->ai_addrlen) != 0 || listen(fd, 1024) != 0) {
         if (errno == EADDRINUSE)
             err = why_set(why, E_BUSY,
-                          "%s is in use: stop what listens there, or choose another with --listen",
+                          "%s is in use: stop what listens there, or choose another with --listen "
+                          "(make run LISTEN=127.0.0.1:8081)",
                           address);
         else if (errno == EACCES)
             err = why_set(why, E_DENIED, "%s: not permitted; choose a port above 1023", address);

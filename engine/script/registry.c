@@ -90,7 +90,11 @@ static void retry_clashes(struct registry *r, const struct entry *but) {
 }
 
 static void make_live(struct registry *r, struct entry *e, struct version *v) {
-    log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
+    /* at the start one line counts them all */
+    if (r->started)
+        log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
+    else
+        log_debug("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
     version_drop(e->live);
     e->live = version_keep(v);
     e->deleted = false;

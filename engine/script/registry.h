@@ -49,6 +49,8 @@ struct registry_options {
     /* False: v has every grant it needs; else appends the command that gives it the rest. NULL:
      * nothing has to be granted. */
     bool (*lacks)(void *data, const struct version *v, struct buf *command);
+    /* False: every key that v declares is set; else appends those that are not. NULL: all are. */
+    bool (*unset)(void *data, const struct version *v, struct buf *keys);
     /* Takes the text of scripts/queries/NAME.sql, new or changed; the error is reported, and what
      * was there before stays. NULL: queries are somebody else's. */
     int (*query)(void *data, const char *name, const char *sql, struct why *why);

@@ -31,6 +31,18 @@ static void add_steps(struct registry *r, const struct entry *e, const struct ve
     buf_free(&command);
 }
 
+/* What serves and misses something: a grant that was taken back, a key that nobody set. */
+static void add_lacking(struct registry *r, const struct version *v, struct buf *out) {
+    struct buf text = {0};
+    if (registry_lacks(r, v, &text))
+        buf_addf(out, "         %.12s lacks grants: %.*s\n", v->id, STR_FMT(buf_str(&text)));
+    buf_clear(&text);
+    if (r->options.unset != NULL && r->options.unset(r->options.data, v, &text))
+        buf_addf(out, "         %.12s lacks config: %.*s\n", v->id, STR_FMT(buf_str(&text)));
+    if (text.err != 0) out->err = text.err;
+    buf_free(&text);
+}
+
 void registry_list(struct registry *r, struct buf *out) {
     for (size_t i = 0; i < r->count; i++) {
         const struct entry *e = r->entries[i];
@@ -38,6 +50,7 @@ void registry_list(struct registry *r, struct buf *out) {
         buf_addf(out, "%-8s %-12.12s %s\n", state_of(e), e->live == NULL ? "-" : e->live->id,
                  e->path);
         if (e->error != NULL) buf_addf(out, "         %s\n", e->error);
+        if (e->live != NULL && !e->deleted) add_lacking(r, e->live, out);
         if (e->held != NULL) add_steps(r, e, e->held, out);
         if (e->staged != NULL) add_steps(r, e, e->staged, out);
     }
@@ -50,17 +63,27 @@ static int no_script(struct why *why, const char *path) {
 
 /* ---- history ---- */
 
+struct listing {
+    struct buf *out;
+    const char *serves; /* the version that does; NULL: none */
+};
+
 static void add_row(void *data, const struct registry_row *row) {
-    struct buf *out = data;
+    struct listing *list = data;
+    struct buf *out = list->out;
+    bool live = str_eq(row->state, STR("live"));
+    bool serves = live && list->serves != NULL && str_eq(row->version, str_of(list->serves));
+    struct str state = serves ? STR("serves") : live ? STR("was live") : row->state;
+    if (serves) list->serves = NULL; /* only the newest line of it does */
     int64_t t = (row->at + WIB_OFFSET_MS) / 1000, day = t / 86400, s = t % 86400;
     /* days to year, month, day: Howard Hinnant's civil_from_days, for days after 1970 */
     int64_t z = day + 719468, era = z / 146097, doe = z - era * 146097;
     int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
     int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100), mp = (5 * doy + 2) / 153;
     int64_t month = mp < 10 ? mp + 3 : mp - 9, year = yoe + era * 400 + (month <= 2);
-    buf_addf(out, "%04d-%02d-%02d %02d:%02d:%02d  %-8.*s %.*s\n", (int)year, (int)month,
+    buf_addf(out, "%04d-%02d-%02d %02d:%02d:%02d +07:00  %-8.*s %.*s\n", (int)year, (int)month,
              (int)(doy - (153 * mp + 2) / 5 + 1), (int)(s / 3600), (int)(s / 60 % 60),
-             (int)(s % 60), STR_FMT(row->state), (int)(row->version.n > 12 ? 12 : row->version.n),
+             (int)(s % 60), STR_FMT(state), (int)(row->version.n > 12 ? 12 : row->version.n),
              row->version.p);
 }
 
@@ -68,7 +91,9 @@ int registry_history(struct registry *r, const char *path, struct buf *out, stru
     struct registry_store *s = r->options.store;
     if (s == NULL) return why_set(why, E_STATE, "versions are kept by a server; this is none");
     size_t before = out->len;
-    int err = s->history(s, path, 100, add_row, out);
+    const struct entry *e = registry_entry(r, path);
+    struct listing list = {out, e != NULL && e->live != NULL && !e->deleted ? e->live->id : NULL};
+    int err = s->history(s, path, 100, add_row, &list);
     if (err != 0) return why_set(why, err, "%s: the store cannot be read: %s", path, err_text(err));
     return out->len == before ? no_script(why, path) : out->err;
 }

@@ -206,7 +206,7 @@ end
 ---- the control ----
 
 local function bad(field, why)
-  return reply(400, json.encode { type = "about:blank", title = "Bad Request", status = 400, code = "INVALID_REQUEST",
+  return reply(400, json.encode { type = "/docs/errors#INVALID_REQUEST", title = "The request is not valid", status = 400, code = "INVALID_REQUEST",
     param = field, detail = (field and field .. ": " or "") .. why }, { ["Content-Type"] = "application/problem+json" })
 end
 

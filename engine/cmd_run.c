@@ -159,8 +159,7 @@ static void done(const struct call_result *result, void *data) {
         const char *text = result->text == NULL ? "cancelled" : result->text;
         int line = (int)strcspn(text, "\n"); /* an error without a place is for the operator */
         bool placed = memmem(text, (size_t)line, ".lua:", 5) != NULL;
-        fprintf(stderr, "luwak %s: %.*s
-", r->args->command->name,
+        fprintf(stderr, "luwak %s: %.*s\n", r->args->command->name,
                 placed ? (int)strlen(text) : line, text);
     }
     stop(r, r->interrupted                     ? EXIT_INTERRUPTED

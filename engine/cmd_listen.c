@@ -197,8 +197,7 @@ static int find_merchant(struct listening *l, struct why *why) {
     caller_free(&caller);
     if (err == E_NOTFOUND || err == E_DENIED)
         return why_set(why, err, "--key: no merchant has this key, or it is revoked");
-    if (err == 0)
-        err = store_get(l->core->store, "topic_head", VALS(V_TEXT(l->merchant)), &rows);
+    if (err == 0) err = store_get(l->core->store, "topic_head", VALS(V_TEXT(l->merchant)), &rows);
     if (err != 0) return why_set(why, err, "%s", err_text(err));
     l->after = rows_count(rows) == 0 ? 0 : rows_int(rows, 0, 0);
     rows_free(rows);
@@ -275,8 +274,9 @@ int cmd_listen(const struct cli_args *args) {
     if (code == 0) {
         const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .beside = true};
         /* asked first: without one the engine would make a database */
-        err = data_command(config, "ping", NULL, 0, NULL, &why);
-        if (err == E_CONNECT) why = (struct why){0}, err = no_server(config, &why);
+        bool there = data_command(config, "ping", NULL, 0, NULL, &why) != E_CONNECT;
+        why = (struct why){0};
+        err = there ? 0 : no_server(config, &why);
         if (err == 0) err = engine_new(&l.engine, &o, &why);
         if (err == 0) {
             l.core = &l.engine->core;

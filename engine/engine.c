@@ -304,15 +304,15 @@ static int open_webhooks(struct engine *e) {
     if (e->mode == ENGINE_TOOL) return 0;
     bool test = e->mode == ENGINE_TEST;
     return webhook_sender_new(
-        &e->webhooks, &(struct webhook_sender_options){
-                          .core = &e->core,
-                          .loop = test ? e->loop : NULL,
-                          .transport = test ? tests_transport : NULL,
-                          .data = e,
-                          .ca_file = config_text(e->config, SET_LUWAK_CA_FILE),
-                          .timeout_ms =
-                              (uint32_t)config_number(e->config, SET_PAYMENT_WEBHOOK_TIMEOUT),
-                          .private_ok = e->simulated});
+        &e->webhooks,
+        &(struct webhook_sender_options){
+            .core = &e->core,
+            .loop = test ? e->loop : NULL,
+            .transport = test ? tests_transport : NULL,
+            .data = e,
+            .ca_file = config_text(e->config, SET_LUWAK_CA_FILE),
+            .timeout_ms = (uint32_t)config_number(e->config, SET_PAYMENT_WEBHOOK_TIMEOUT),
+            .private_ok = e->simulated});
 }
 
 int engine_new(struct engine **out, const struct engine_options *o, struct why *why) {
@@ -396,7 +396,8 @@ void engine_delete(struct engine *e) {
         e->store = NULL;
         settle(e);
     }
-    webhook_sender_delete(e->webhooks); /* before the worker whose transport a test's calls through */
+    webhook_sender_delete(
+        e->webhooks); /* before the worker whose transport a test's calls through */
     for (int i = 0; i < e->worker_count; i++)
         worker_delete(e->workers[i]);
     mem_free(e->workers);

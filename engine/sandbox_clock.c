@@ -32,7 +32,7 @@ struct walk {
     struct timer timer;
     int64_t goal; /* business time */
     int64_t offset;
-    bool poked; /* the webhooks of this step are being sent */
+    bool poked;             /* the webhooks of this step are being sent */
     int64_t webhooks_until; /* monotonic ms: receivers that hang hold a walk no longer than that */
     int err;
     _Atomic bool left; /* the client hung up: the walk ends where it is */

@@ -150,10 +150,10 @@ static int letter_write(struct flight *f, struct letter *l) {
                      !str_eq(rows_text(l->endpoint, 0, ENDPOINT_STATE), STR("enabled"))))
         err = E_NOTFOUND;
     if (err == 0)
-        err = store_get(
-            core->store, "merchant_event",
-            VALS(V_STR(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)), V_INT(f->sequence)),
-            &l->event);
+        err =
+            store_get(core->store, "merchant_event",
+                      VALS(V_STR(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)), V_INT(f->sequence)),
+                      &l->event);
     if (err == 0 && rows_count(l->event) == 0) err = E_NOTFOUND;
     if (err != 0) return err;
     event_id_make(f->event, rows_int(l->event, 0, 5), rows_int(l->event, 0, 0), f->sequence);

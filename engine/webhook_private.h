@@ -17,7 +17,8 @@ struct flight;
 struct line { /* an endpoint with something in flight or asked for */
     struct line *next;
     char id[ID_SIZE];
-    struct flight *flights; /* also those that ended while `asking`, whose rows may be in its answer */
+    struct flight
+        *flights; /* also those that ended while `asking`, whose rows may be in its answer */
     int in_flight;
     bool asking;  /* what is due is being read */
     bool more;    /* something was left */
@@ -51,11 +52,11 @@ struct webhook_sender {
     _Atomic int64_t next_due;
     struct line *lines;
     int flights;
-    bool looking, again; /* a look is under way; and one was due meanwhile */
+    bool looking, again;  /* a look is under way; and one was due meanwhile */
     bool full, want_full; /* not only events behind a cursor: this look, the next one */
     bool starved;         /* an endpoint was passed over: there was no room */
-    size_t fans, fanned; /* commits under way; that went well in this page */
-    int64_t now;         /* of the look */
+    size_t fans, fanned;  /* commits under way; that went well in this page */
+    int64_t now;          /* of the look */
     uint64_t look_began;
     uint64_t look_ms;
     char after[ID_SIZE]; /* the endpoint that was taken last; "": begin anew */

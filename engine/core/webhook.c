@@ -8,10 +8,10 @@
 
 #include <stdio.h>
 
-#define PURPOSE     "webhook"
-#define SECRET_SIZE 32
+#define PURPOSE       "webhook"
+#define SECRET_SIZE   32
 #define SECRET_PREFIX "whsec_"
-#define WAIT_MAX_MS (24 * 3600 * INT64_C(1000))
+#define WAIT_MAX_MS   (24 * 3600 * INT64_C(1000))
 
 /* Columns of endpoint_get. */
 enum {

@@ -1,8 +1,8 @@
 /* core.webhook: where a merchant wants to hear of events, and an event sent once more. Reads are
  * point reads; a change waits until it is on disk and gives the endpoint as it stands then. */
-#include "core/webhook.h"
 #include "core/event.h"
 #include "core/person.h"
+#include "core/webhook.h"
 #include "net/url.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
@@ -249,8 +249,8 @@ static int l_redeliver(lua_State *L) {
 /* oldest(merchant) -> the sequence of the oldest event that is kept; nil: there is none */
 static int l_oldest(lua_State *L) {
     struct rows **rows = rows_push(L);
-    int err = store_get(core_of(L)->store, "merchant_event_oldest", VALS(V_STR(check_str(L, 1))),
-                        rows);
+    int err =
+        store_get(core_of(L)->store, "merchant_event_oldest", VALS(V_STR(check_str(L, 1))), rows);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     if (rows_count(*rows) == 0 || rows_null(*rows, 0, 0)) return lua_pushnil(L), 1;
     lua_pushinteger(L, rows_int(*rows, 0, 0));

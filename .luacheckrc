@@ -432,5 +432,7 @@ files["scripts/tools/**/*.lua"] = { std = "luwak_tool" }
 files["scripts/migrations/**/*.lua"] = { std = "luwak_migration" }
 files["tests/lua/**/*.lua"] = { std = "luwak_test" }
 files["examples/**/*.lua"] = { std = "luwak_tool" }
+files["examples/*/channels/*.lua"] = { std = "luwak_channel" }
+files["examples/*/scripts/sandbox/*.lua"] = { std = "luwak_sandbox" }
 files["**/*_test.lua"] = { std = "luwak_test" }
 files["scripts/lib/**/*.lua"] = { std = "luwak_channel+luwak_api+luwak_tool" }

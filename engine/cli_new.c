@@ -142,8 +142,7 @@ int cmd_new(const struct cli_args *args) {
     err = write_new(file, kind->body, name);
     if (err == E_EXISTS)
         return cli_fail(args, CLI_PROBLEMS, "%s exists: edit it, or choose another NAME", file);
-    if (err != 0)
-        return cli_fail(args, CLI_PROBLEMS, "%s: %s", file, strerror(errno));
+    if (err != 0) return cli_fail(args, CLI_PROBLEMS, "%s: %s", file, strerror(errno));
     err = write_new(test, kind->test_body, name);
     if (err != 0) {
         int failed = errno;

@@ -26,9 +26,8 @@ void script_keys_warn(const struct engine *e, const struct script_set *old,
             old == NULL ? NULL : script_set_find(old, v->kind, str_of(v->name));
         struct buf keys = {0};
         bool new = !set->entries[i].deleted && (was == NULL || was->deleted || was->version != v);
-        if (new && script_keys_lack(e, v, &keys))
-            log_warn("script_lacks_config", L_TEXT("path", v->path),
-                     L_STR("keys", buf_str(&keys)));
+        if (new &&script_keys_lack(e, v, &keys))
+            log_warn("script_lacks_config", L_TEXT("path", v->path), L_STR("keys", buf_str(&keys)));
         buf_free(&keys);
     }
 }

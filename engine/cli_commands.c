@@ -113,8 +113,8 @@ const struct cli_command CLI_COMMANDS[] = {
     {
         .name = "new",
         .summary = "Write a new channel, rule, biller or tool with its test",
-        .about = "Writes a working file and its test under the root, and says what to do next. It "
-                 "never overwrites.",
+        .about = "Writes a working file and its test under the root that every command finds (or "
+                 "--root), prints where, and says what to do next. It never overwrites.",
         .args = ARGS({"KIND", ARG_ONE, "channel|rule|biller|tool", "What to write."},
                      {"NAME", ARG_ONE, NULL,
                       "Its name: small letters, digits and _; a channel's begins with its "

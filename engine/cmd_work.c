@@ -2,6 +2,7 @@
 #include "cmd_work.h"
 
 #include "core/audit.h"
+#include "data.h"
 #include "engine.h"
 
 #include <pwd.h>
@@ -82,6 +83,10 @@ int work_run(const struct cli_args *args, int (*what)(struct work *w, struct why
     struct work w = {.args = args, .id = args->count > 1 ? args->args[1] : ""};
     int code = cli_config(args, true, &config);
     if (code == 0) code = cmd_setup(args, config);
+    if (code == 0 && strcmp(args->args[0], "list") == 0 && !data_there(config)) {
+        data_missing(config, &why); /* who only looks makes none */
+        code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
+    }
     if (code == 0) {
         const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .beside = true};
         int err = engine_new(&w.engine, &o, &why);

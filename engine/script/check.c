@@ -49,8 +49,14 @@ static void finding_why(struct check *c, const char *path, const char *text) {
         }
     }
     size_t n = strlen(path);
-    if (strncmp(text, path, n) == 0 && text[n] == ':') text += n + 1 + (text[n + 1] == ' ');
-    finding(c, path, 0, "%s", text);
+    long line = 0;
+    if (strncmp(text, path, n) == 0 && text[n] == ':') {
+        char *rest = NULL;
+        line = strtol(text + n + 1, &rest, 10); /* 0: there is none */
+        text = line > 0 && rest[0] == ':' ? rest + 1 : text + n + 1;
+        text += text[0] == ' ';
+    }
+    finding(c, path, (int)line, "%s", text);
 }
 
 /* ---- names ---- */

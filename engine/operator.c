@@ -122,15 +122,17 @@ static void declare_version(void *data, const struct version *v) {
     grants_each_asked(v, ((struct declaring *)data)->env, declare, data);
 }
 
-static void each_declared(struct engine *e, const char *provider, declared_cb each, void *data) {
+static int each_declared(struct engine *e, const char *provider, declared_cb each, void *data) {
     struct declaring d = {provider,
                           e->simulated ? "" : e->workers[0]->services.environment,
                           each,
                           data,
                           mem_array(SEEN_MAX, sizeof *d.seen),
                           0};
-    if (d.seen != NULL) registry_each(e->registry, declare_version, &d);
+    if (d.seen == NULL) return E_NOMEM;
+    registry_each(e->registry, declare_version, &d);
     mem_free(d.seen);
+    return 0;
 }
 
 struct showing {
@@ -178,8 +180,9 @@ static void show_rows(int err, const struct why *why, struct rows *rows, void *d
     }
     struct showing s = {a, rows, 0};
     const char *only = arg(a, 0);
-    each_declared(a->engine, only, show_declared, &s);
-    for (size_t i = 0; i < rows_count(rows); i++) { /* what no script asks for any more */
+    err = each_declared(a->engine, only, show_declared, &s);
+    for (size_t i = 0; err == 0 && i < rows_count(rows);
+         i++) { /* what no script asks for any more */
         struct str provider = rows_text(rows, i, 0);
         if (only != NULL && !str_eq(provider, str_of(only))) continue;
         char name[64], kind[16], value[256];
@@ -187,13 +190,15 @@ static void show_rows(int err, const struct why *why, struct rows *rows, void *d
         snprintf(kind, sizeof kind, "%.*s", STR_FMT(rows_text(rows, i, 1)));
         snprintf(value, sizeof value, "%.*s", STR_FMT(rows_text(rows, i, 2)));
         struct seen one = {name, kind, value};
-        each_declared(a->engine, name, is_declared, &one);
-        if (one.provider[0] != '\0')
+        err = each_declared(a->engine, name, is_declared, &one);
+        if (err == 0 && one.provider[0] != '\0')
             show_line(&s, name, kind, value,
                       strcmp(kind, "network") == 0 ? "granted" : "granted, not asked for");
     }
     rows_free(rows);
-    if (only != NULL && s.shown == 0) {
+    if (err != 0) {
+        finish(a, err, err_text(err));
+    } else if (only != NULL && s.shown == 0) {
         char text[160];
         snprintf(text, sizeof text, "%.64s: no script of this provider, and no grants", only);
         finish(a, E_NOTFOUND, text);
@@ -280,7 +285,11 @@ static void grant(struct asked *a, const char *what) {
         finish(a, E_NOMEM, "out of memory");
         return;
     }
-    if (all) each_declared(e, provider, add_grant, &add);
+    if (all && each_declared(e, provider, add_grant, &add) != 0) {
+        commit_free(add.commit);
+        finish(a, E_NOMEM, "out of memory");
+        return;
+    }
     for (size_t i = 1; !all && i + 1 < a->call.count; i += 2) {
         const char *kind = a->call.args[i], *value = a->call.args[i + 1];
         struct why why = {0};

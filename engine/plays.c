@@ -9,6 +9,7 @@
 #include "sys/child.h"
 #include "sys/log.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -52,8 +53,10 @@ static void first_failure(struct str output, struct why *why) {
     why_set(why, E_SCRIPT, "its plays cannot be run: %.*s", STR_FMT(last));
 }
 
-static void judge(const struct child_end *end, struct why *why) {
-    if (end->too_long)
+void plays_judge(const struct child_end *end, struct why *why) {
+    if (end->err != 0)
+        why_set(why, end->err, "how its plays ended is not known: %s", err_text(end->err));
+    else if (end->too_long)
         why_set(why, E_TIMEOUT, "its plays took longer than %d s", (int)(PLAYS_MS / 1000));
     else if (end->signal != 0)
         why_set(why, E_SCRIPT, "its plays were ended by signal %d", end->signal);
@@ -69,7 +72,7 @@ static void ended(struct task *task) {
         if (p->stopped)
             why_set(&p->why, E_CLOSED, "the server is stopping");
         else
-            judge(&end, &p->why);
+            plays_judge(&end, &p->why);
         child_delete(p->child);
         p->child = NULL;
     }
@@ -88,7 +91,9 @@ static int start(struct plays *p, const char *const *files, size_t count) {
     char **argv = mem_array(count + 5, sizeof *argv);
     char *root = realpath(p->root, NULL);
     size_t n = 0;
-    int err = argv == NULL || root == NULL ? E_NOMEM : 0;
+    int err = argv == NULL || (root == NULL && errno == ENOMEM) ? E_NOMEM
+              : root == NULL                                    ? E_NOTFOUND
+                                                                : 0;
     if (err == 0) {
         argv[n++] = "/proc/self/exe";
         argv[n++] = "test";

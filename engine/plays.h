@@ -14,6 +14,10 @@ int plays_new(struct plays **out, struct loop *loop, const char *root);
 void plays_run(void *data, const char *const *files, size_t count,
                void (*done)(void *to, const struct why *why), void *to);
 
+/* What the end of `luwak test` says of the plays; 0: they passed. */
+struct child_end;
+void plays_judge(const struct child_end *end, struct why *why);
+
 /* What runs is ended, and what would begin is not begun: E_CLOSED, by a task on the loop. */
 void plays_stop(struct plays *p);
 void plays_delete(struct plays *p); /* no run is under way */

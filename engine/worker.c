@@ -85,18 +85,22 @@ static void use_set(struct worker *w, struct script_set *set, struct worker_rout
 }
 
 /* Until the new set can be used the old routes go on serving their versions. What the registry
- * published has routes that fit together, so only memory can be missing: it is tried again. */
+ * published has routes that fit together, so only memory can be missing: it is tried again. Should
+ * they not fit, nothing that is saved serves before a next set does: that is an alarm. */
 static void try_set(struct timer *timer) {
     struct worker *w = CONTAINER_OF(timer, struct worker, set_timer);
     struct worker_routes *routes = NULL;
     struct why why = {0};
     int err = worker_routes_new(&routes, w->next_set, w->engine->simulated, &why);
     if (err != 0) {
-        log_error("routes_not_made", L_TEXT("error", err == E_NOMEM ? err_text(err) : why.text));
         if (err == E_NOMEM) {
+            log_warn("routes_wait_for_memory", L_INT("worker", w->index));
             timer_start(w->loop, &w->set_timer, SET_RETRY_MS, try_set);
             return;
         }
+        log_error("scripts_not_taken", L_INT("worker", w->index), L_TEXT("error", why.text),
+                  L_INT("set", (int64_t)w->next_set->serial),
+                  L_INT("serving", w->set == NULL ? 0 : (int64_t)w->set->serial));
         script_set_drop(w->next_set);
     } else {
         use_set(w, w->next_set, routes);

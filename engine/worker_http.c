@@ -95,13 +95,7 @@ void worker_routes_delete(struct worker_routes *r) {
 
 void admin_problem(struct http_exchange *x, enum problem_code code, struct str detail,
                    const struct http_header *more) {
-    struct buf body = {0};
-    problem_write(&body, &(struct problem){
-                             .code = code, .detail = detail, .request_id = str_of(x->request_id)});
-    struct http_header headers[2] = {{STR("Content-Type"), STR("application/problem+json")}};
-    if (more != NULL) headers[1] = *more;
-    http_reply(x, problem_status(code), headers, more == NULL ? 1 : 2, buf_str(&body));
-    buf_free(&body);
+    http_problem(x, (struct problem){.code = code, .detail = detail}, more);
 }
 
 static void no_route(struct http_exchange *x, enum route_verdict verdict, const char *allow) {
@@ -131,17 +125,6 @@ static bool let_in(struct worker *w, struct http_exchange *x, const struct manif
     return code == PROBLEM_NONE;
 }
 
-static void refuse_field(struct http_exchange *x, const char *param, const char *detail) {
-    struct buf body = {0};
-    const struct http_header type = {STR("Content-Type"), STR(PROBLEM_TYPE)};
-    problem_write(&body, &(struct problem){.code = PROBLEM_INVALID_REQUEST,
-                                           .detail = str_of(detail),
-                                           .param = str_of(param),
-                                           .request_id = str_of(x->request_id)});
-    http_reply(x, problem_status(PROBLEM_INVALID_REQUEST), &type, 1, buf_str(&body));
-    buf_free(&body);
-}
-
 /* The merchant API is JSON; who names no type at all is believed to mean it. Other doors have other
  * shapes, and see to them. */
 static bool wrong_type(const struct http_exchange *x, struct str path) {
@@ -165,7 +148,12 @@ static bool at_the_door(struct http_exchange *x, const struct version *version,
     }
     int err = route->cards ? 0 : card_door_check(x, match, param);
     if (err == E_DENIED)
-        refuse_field(x, param, "this looks like a card number; card numbers are not taken here");
+        http_problem(x,
+                     (struct problem){.code = PROBLEM_INVALID_REQUEST,
+                                      .detail = STR("this looks like a card number; card numbers "
+                                                    "are not taken here"),
+                                      .param = str_of(param)},
+                     NULL);
     else if (err != 0)
         admin_problem(x, PROBLEM_UNAVAILABLE, STR("out of memory"), NULL);
     return err != 0;

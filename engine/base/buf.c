@@ -6,8 +6,20 @@
 #include <stdio.h>
 
 void buf_free(struct buf *b) {
+    if (b->secret) mem_wipe(b->data, b->cap);
     mem_free(b->data);
-    *b = (struct buf){.max = b->max};
+    *b = (struct buf){.max = b->max, .secret = b->secret};
+}
+
+/* realloc may leave the bytes behind where they were. */
+static char *grow_secret(struct buf *b, size_t cap) {
+    char *data = mem_alloc(cap);
+    if (data == NULL) return NULL;
+    if (b->data != NULL) memcpy(data, b->data, b->len);
+    mem_wipe(b->data, b->cap);
+    mem_free(b->data);
+    data[b->len] = '\0';
+    return data;
 }
 
 void buf_clear(struct buf *b) {
@@ -28,7 +40,7 @@ char *buf_reserve(struct buf *b, size_t n) {
         size_t cap = b->cap < 64 ? 64 : b->cap;
         while (cap < need + 1)
             cap = cap > SIZE_MAX / 2 ? need + 1 : cap * 2;
-        char *data = mem_realloc(b->data, cap);
+        char *data = b->secret ? grow_secret(b, cap) : mem_realloc(b->data, cap);
         if (data == NULL) {
             b->err = E_NOMEM;
             return NULL;
@@ -102,6 +114,6 @@ char *buf_take(struct buf *b, size_t *len) {
     char *data = b->data;
     data[b->len] = '\0';
     if (len != NULL) *len = b->len;
-    *b = (struct buf){.max = b->max};
+    *b = (struct buf){.max = b->max, .secret = b->secret};
     return data;
 }

@@ -12,11 +12,12 @@ struct buf {
     char *data;
     size_t len;
     size_t cap;
-    size_t max; /* 0: unbounded */
-    int err;    /* 0, E_NOMEM or E_LIMIT */
+    size_t max;  /* 0: unbounded */
+    int err;     /* 0, E_NOMEM or E_LIMIT */
+    bool secret; /* keys, tokens, passwords: memory is wiped before it is given back, growing too */
 };
 
-void buf_free(struct buf *b);               /* leaves it empty and usable, max kept */
+void buf_free(struct buf *b);               /* leaves it empty and usable; max and secret stay */
 void buf_clear(struct buf *b);              /* keeps the memory */
 char *buf_reserve(struct buf *b, size_t n); /* room for n more; NULL on failure */
 void buf_add(struct buf *b, const void *data, size_t n);

@@ -11,6 +11,7 @@ static _Atomic int64_t live;      /* blocks not freed */
 static _Atomic uint64_t fail_nth; /* value of `counted` that fails; 0 = none */
 static _Atomic int fail_rest;     /* all later ones fail too */
 static _Atomic int failed;
+void (*mem_seen)(void *ptr);
 
 void mem_fail_at(uint64_t nth, int and_all_after) {
     atomic_store(&failed, 0);
@@ -35,10 +36,12 @@ static int must_fail(void) {
 }
 #define COUNT_NEW(ptr)  ((ptr) != NULL ? (void)atomic_fetch_add(&live, 1) : (void)0)
 #define COUNT_FREE(ptr) ((ptr) != NULL ? (void)atomic_fetch_sub(&live, 1) : (void)0)
+#define SHOW(ptr)       (mem_seen != NULL && (ptr) != NULL ? mem_seen(ptr) : (void)0)
 #else
 #define must_fail()     0
 #define COUNT_NEW(ptr)  ((void)0)
 #define COUNT_FREE(ptr) ((void)0)
+#define SHOW(ptr)       ((void)0)
 #endif
 
 void *mem_alloc(size_t size) {
@@ -73,6 +76,7 @@ void *mem_realloc_vital(void *ptr, size_t size) {
 }
 
 void mem_free(void *ptr) {
+    SHOW(ptr);
     COUNT_FREE(ptr);
     free(ptr);
 }

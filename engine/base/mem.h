@@ -29,6 +29,7 @@ void mem_fail_at(uint64_t nth, int and_all_after); /* nth counts from 1; 0 switc
 uint64_t mem_count(void);                          /* allocations since start */
 int64_t mem_live(void);                            /* blocks not freed */
 int mem_has_failed(void);                          /* did the armed failure happen? */
+extern void (*mem_seen)(void *ptr);                /* sees each block that mem_free is given */
 #endif
 
 #endif

@@ -4,6 +4,8 @@
 
 #include "base/ensure.h"
 
+#include <string.h>
+
 #define PAN_MIN 13
 #define PAN_MAX 19
 
@@ -66,23 +68,59 @@ bool pan_is(struct str s) {
     return issued(s.p, (int)s.n) && check_digit_fits(s.p, (int)s.n);
 }
 
+/* The bytes of what may stand between two groups at p; 0: nothing of the kind. Of Unicode U+00A0,
+ * which pages are full of, and U+2000 to U+2015 with U+202F: thin, fixed and invisible spaces and
+ * the dashes that a dash is made into. */
+static size_t separator(const char *p, size_t n) {
+    const unsigned char *u = (const unsigned char *)p;
+    if (n >= 1 && strchr(" -.\t\r\n", p[0]) != NULL && p[0] != '\0') return 1;
+    if (n >= 2 && u[0] == 0xC2 && u[1] == 0xA0) return 2;
+    if (n >= 3 && u[0] == 0xE2 && u[1] == 0x80 && (u[2] <= 0x95 || u[2] == 0xAF)) return 3;
+    return 0;
+}
+
+struct groups {
+    int sizes[PAN_MAX], count;
+    bool plain; /* nothing but single spaces and dashes between them */
+};
+
+/* Whether a person would write one number so: dots and lines also divide what is no card. */
+static bool of_a_card(const struct groups *g) {
+    if (g->plain) return true;
+    const int *n = g->sizes;
+    if (g->count == 3 && n[0] == 4 && n[1] == 6) return n[2] == 4 || n[2] == 5;
+    for (int i = 0; i < g->count - 1; i++)
+        if (n[i] != 4) return false;
+    return n[g->count - 1] <= 4;
+}
+
+/* Where the next group begins behind a group's end at i; 0: there is none. */
+static size_t next_group(struct str s, size_t i, struct groups *g) {
+    size_t start = i, more;
+    for (int k = 0; k < 3 && (more = separator(s.p + i, s.n - i)) != 0; k++)
+        i += more;
+    if (i == start || i >= s.n || !is_digit(s.p[i])) return 0;
+    g->plain = g->plain && i == start + 1 && (s.p[start] == ' ' || s.p[start] == '-');
+    g->count++;
+    return i;
+}
+
 /* The longest number that begins at `at`, the start of a run; its end, or 0. */
 static size_t end_of_number(struct str s, size_t at) {
     char digits[PAN_MAX];
+    struct groups g = {.count = 1, .plain = true};
     int n = 0;
-    size_t end = 0;
-    for (size_t i = at; i < s.n; i++) {
-        if (is_digit(s.p[i])) {
-            if (n == PAN_MAX) break;
+    size_t end = 0, i = at;
+    for (;;) {
+        for (; i < s.n && is_digit(s.p[i]); i++) {
+            if (n == PAN_MAX) return end;
             digits[n++] = s.p[i];
-            bool run_ends = i + 1 == s.n || !is_digit(s.p[i + 1]);
-            if (run_ends && n >= PAN_MIN && issued(digits, n) && check_digit_fits(digits, n))
-                end = i + 1;
-        } else if ((s.p[i] != ' ' && s.p[i] != '-') || i + 1 == s.n || !is_digit(s.p[i + 1])) {
-            break;
+            g.sizes[g.count - 1]++;
         }
+        if (n >= PAN_MIN && issued(digits, n) && check_digit_fits(digits, n) && of_a_card(&g))
+            end = i;
+        if (n == PAN_MAX || (i = next_group(s, i, &g)) == 0) return end;
     }
-    return end;
 }
 
 static bool find_from(struct str s, size_t at, size_t *from, size_t *to) {

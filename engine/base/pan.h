@@ -1,7 +1,9 @@
 /* Card numbers in text: found by issuer range, length and check digit, and masked to the first six
  * and last four digits. The net behind every log line and the door of the API. Linear in the text.
  *
- * A number is 13 to 19 digits, with at most one space or dash between two of them. It begins and
+ * A number is 13 to 19 digits. Between two of them may stand one space or dash; or, where the groups
+ * are those printed on cards (4 4 4 4, 4 6 5 ...), up to three spaces, tabs, line ends, dots, dashes,
+ * of Unicode too: as it is pasted from a page or a wrapped mail. It begins and
  * ends where a run of digits does, so that a card number is not seen inside a longer reference of
  * a bank; groups ("1234 4111 1111 1111 1111") are runs of their own.
  * Numbers that overlap are taken as one. */

@@ -8,6 +8,7 @@
 #include "base/pan.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* Fields whose values are long numbers that are no cards, without the '_' and '-' in their names
  * and in lower case, so that orderId, order_id and Order-Id are one. What providers' own shapes call
@@ -190,13 +191,21 @@ static int check_json(struct str text, struct buf *scratch, char *param) {
 
 /* ---- the whole ---- */
 
-/* By what it is, not by what it says it is: a handler may read a form as JSON. */
-static int check_body(const struct http_exchange *x, struct buf *scratch, char *param) {
+static bool says_form(const struct http_exchange *x) {
+    static const struct str FORM = STR("application/x-www-form-urlencoded");
     struct str type = http_header(x, "content-type");
+    return type.n >= FORM.n && strncasecmp(type.p, FORM.p, FORM.n) == 0;
+}
+
+/* By what it may be read as, not by what it says it is: a handler may read a form as JSON, and any
+ * text as a form. Only one that says it is a form, and is, has fields that are exempt. */
+static int check_body(const struct http_exchange *x, struct buf *scratch, char *param) {
     int err = check_json(x->body, scratch, param);
-    if (err == E_SYNTAX && str_starts(type, STR("application/x-www-form-urlencoded")))
-        err = check_form(x->body, scratch, param);
-    if (err == E_SYNTAX) err = holds(x->body) ? found(STR("body"), param) : 0;
+    if (err != E_SYNTAX) return err;
+    bool text = !says_form(x);
+    if (text && holds(x->body)) return found(STR("body"), param);
+    err = check_form(x->body, scratch, param);
+    if (err == E_SYNTAX) err = !text && holds(x->body) ? found(STR("body"), param) : 0;
     return err;
 }
 

@@ -1,7 +1,8 @@
 /* The door of the API: no card number comes in, wherever it stands. Path parameters, query, headers
  * and body are looked through, decoded; JSON and forms field by field, so that fields whose values
  * are numbers by their nature (order ids, virtual accounts, phones: the table in card_door.c) may
- * hold what only looks like a card. A body that is neither is looked through as text.
+ * hold what only looks like a card. A body that is no JSON and does not say that it is a form is
+ * looked through both as a form and as text.
  *
  * Not looked into: Authorization. What stands there is compared with the hashes of keys and then
  * forgotten; no part of it is kept or logged, and a key that is no key is a 401. */

@@ -92,7 +92,7 @@ static const char *put_text(struct buf *b, const char *text) {
 
 /* All bytes are reserved first, so that the views into the buffer stay where they are. */
 int out_copy(struct out_copy *copy, const struct http_out *out) {
-    *copy = (struct out_copy){.out = *out};
+    *copy = (struct out_copy){.out = *out, .bytes.secret = true};
     struct http_out *o = &copy->out;
     const char **const texts[] = {&o->ca_file, &o->pinned_key, &o->client_cert, &o->client_key,
                                   &o->networks};
@@ -133,7 +133,6 @@ int out_copy(struct out_copy *copy, const struct http_out *out) {
 }
 
 void out_copy_free(struct out_copy *copy) {
-    mem_wipe(copy->bytes.data, copy->bytes.cap);
     buf_free(&copy->bytes);
     mem_free(copy->headers);
     mem_free(copy->hosts);

@@ -133,14 +133,13 @@ static size_t take_body(char *data, size_t one, size_t n, void *user) {
 /* ---- options ---- */
 
 static int add_header(struct curl_slist **list, struct str name, struct str value) {
-    struct buf line = {0};
+    struct buf line = {.secret = true};
     buf_addstr(&line, name);
     if (value.n == 0)
         buf_addc(&line, ';'); /* curl's way to write a header without value */
     else
         buf_addf(&line, ": %.*s", STR_FMT(value));
     struct curl_slist *longer = line.err != 0 ? NULL : curl_slist_append(*list, line.data);
-    mem_wipe(line.data, line.cap);
     buf_free(&line);
     if (longer == NULL) return E_NOMEM;
     *list = longer;

@@ -159,6 +159,17 @@ static void send_whole(struct work *w, struct str body, int status) {
     conn_send(w->conn, bufs, without ? 1 : 2);
 }
 
+void http_problem(struct http_exchange *x, struct problem problem, const struct http_header *more) {
+    struct http_header headers[2] = {{STR("Content-Type"), STR(PROBLEM_TYPE)}};
+    struct buf body = {0};
+    problem.request_id = str_of(x->request_id);
+    problem_write(&body, &problem);
+    if (more != NULL) headers[1] = *more;
+    http_reply(x, problem.status != 0 ? problem.status : problem_status(problem.code), headers,
+               more == NULL ? 1 : 2, buf_str(&body));
+    buf_free(&body);
+}
+
 /* A head that cannot be built: say so, without the handler's fields. */
 static void reply_broken(struct work *w) {
     struct http_server *s = w->server;

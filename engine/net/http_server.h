@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "loop/loop.h"
+#include "net/problem.h"
 #include "net/transport.h" /* struct http_header */
 
 struct http_server;
@@ -44,6 +45,9 @@ struct str http_header(const struct http_exchange *x, const char *lower_name); /
  */
 void http_reply(struct http_exchange *x, int status, const struct http_header *headers,
                 size_t count, struct str body);
+
+/* A problem document, with the exchange's request id; `more`: one header besides, or NULL. */
+void http_problem(struct http_exchange *x, struct problem problem, const struct http_header *more);
 
 /* Both http_reply and the stream calls put request and framing fields in by themselves: a
  * Content-Length, Transfer-Encoding, Connection, Date or X-Request-Id given here is left out. A

@@ -3,6 +3,7 @@
 #include "net/problem.h"
 
 #include "base/ensure.h"
+#include "base/json.h"
 #include "base/pan.h"
 
 static const struct {
@@ -49,29 +50,10 @@ enum problem_code problem_of_status(int status) {
     }
 }
 
-/* Length of the valid UTF-8 sequence at s, 0: none (overlong, surrogate, cut short). */
-static size_t utf8_at(struct str s) {
-    const uint8_t *p = (const uint8_t *)s.p;
-    size_t n = p[0] < 0x80   ? 1
-               : p[0] < 0xc2 ? 0
-               : p[0] < 0xe0 ? 2
-               : p[0] < 0xf0 ? 3
-               : p[0] < 0xf5 ? 4
-                             : 0;
-    if (n == 0 || n > s.n) return 0;
-    for (size_t i = 1; i < n; i++)
-        if ((p[i] & 0xc0) != 0x80) return 0;
-    if (p[0] == 0xe0 && p[1] < 0xa0) return 0;
-    if (p[0] == 0xed && p[1] > 0x9f) return 0;
-    if (p[0] == 0xf0 && p[1] < 0x90) return 0;
-    if (p[0] == 0xf4 && p[1] > 0x8f) return 0;
-    return n;
-}
-
 static void add_string(struct buf *out, struct str s) {
     buf_addc(out, '"');
     while (s.n != 0) {
-        size_t n = utf8_at(s);
+        size_t n = utf8_step(s);
         uint8_t c = (uint8_t)s.p[0];
         if (n == 0)
             buf_addc(out, '?');

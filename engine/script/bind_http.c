@@ -26,8 +26,6 @@ struct http_caps *(*bind_http_caps)(lua_State *L) = caps_of_context;
 
 static int op_gc(lua_State *L) {
     struct http_op *op = lua_touserdata(L, 1);
-    mem_wipe(op->text.data, op->text.cap);
-    mem_wipe(op->body.data, op->body.cap);
     buf_free(&op->text);
     buf_free(&op->body);
     out_copy_free(&op->out);
@@ -40,6 +38,7 @@ static struct http_op *op_push(lua_State *L) {
     *op = (struct http_op){.tries = 1, .pause_ms = 500, .factor = 2, .pause_max_ms = PAUSE_MAX_MS};
     op->text.max = OUT_HEADER_BYTES_MAX + 8192;
     op->body.max = BODY_OUT_MAX;
+    op->text.secret = op->body.secret = true;
     if (luaL_newmetatable(L, OP_TYPE)) {
         lua_pushcfunction(L, op_gc);
         lua_setfield(L, -2, "__gc");

@@ -9,7 +9,6 @@
 
 static int collect(lua_State *L) {
     struct buf *b = lua_touserdata(L, 1);
-    mem_wipe(b->data, b->cap);
     buf_free(b);
     return 0;
 }
@@ -17,7 +16,7 @@ static int collect(lua_State *L) {
 struct buf *buf_push(lua_State *L) {
     luaL_checkstack(L, 4, "buffer");
     struct buf *b = lua_newuserdatauv(L, sizeof *b, 0);
-    *b = (struct buf){0};
+    *b = (struct buf){.secret = true};
     luaL_newmetatable(L, TYPE);
     lua_pushcfunction(L, collect); /* each time: a failure half-way may have left it without */
     lua_setfield(L, -2, "__gc");

@@ -65,13 +65,7 @@ static int take(lua_State *L, int n, void *data) {
 }
 
 static void answer_problem(struct http_exchange *x, enum problem_code code, const char *detail) {
-    struct buf body = {0};
-    problem_write(&body, &(struct problem){.code = code,
-                                           .detail = str_of(detail),
-                                           .request_id = str_of(x->request_id)});
-    const struct http_header type = {STR("Content-Type"), STR("application/problem+json")};
-    http_reply(x, problem_status(code), &type, 1, buf_str(&body));
-    buf_free(&body);
+    http_problem(x, (struct problem){.code = code, .detail = str_of(detail)}, NULL);
 }
 
 static void run_free(struct route_run *run) {

@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "script/bind_secret.h"
 #include "script/manifest.h"
+#include "script/operation_input.h"
 
 #include <stdio.h>
 
@@ -181,7 +182,7 @@ const char *manifest_input_name(enum manifest_input_type type) {
 }
 
 /* { type =, required =, doc = } is at `index`. */
-static void read_input(struct manifest_reader *r, const char *field, int index,
+static bool read_input(struct manifest_reader *r, const char *field, int index,
                        struct manifest_input *input) {
     lua_State *L = r->L;
     size_t type = ARRAY_LEN(INPUT_TYPES);
@@ -207,6 +208,7 @@ static void read_input(struct manifest_reader *r, const char *field, int index,
                          "\"list\"");
     else
         input->type = (enum manifest_input_type)type;
+    return type != ARRAY_LEN(INPUT_TYPES);
 }
 
 static void read_inputs(struct manifest_reader *r, int index) {
@@ -221,7 +223,11 @@ static void read_inputs(struct manifest_reader *r, int index) {
             continue;
         }
         snprintf(field, sizeof field, "input.%.*s", STR_FMT(name));
-        read_input(r, field, lua_gettop(L), &input);
+        if (!read_input(r, field, lua_gettop(L), &input)) continue;
+        const struct manifest_input *common = operation_input_common(name);
+        if (common != NULL && common->type != input.type)
+            manifest_problem(r, field, "is %s wherever it is asked for, here too",
+                             manifest_input_name(common->type));
         input.name = manifest_text(r->m, name);
         struct manifest_inputs *inputs = &r->m->inputs;
         struct manifest_input *at = manifest_grow(r->m, inputs->at, inputs->count, sizeof *at);

@@ -47,6 +47,8 @@ static void read_auth(struct manifest_reader *r, const char *field, struct manif
     lua_pop(L, 1);
 }
 
+enum { ROUTE_TIMEOUT_MAX_MS = 10 * 60 * 1000 };
+
 static void read_timeout(struct manifest_reader *r, const char *field,
                          struct manifest_route *route) {
     lua_State *L = r->L;
@@ -60,6 +62,8 @@ static void read_timeout(struct manifest_reader *r, const char *field,
         manifest_found(r, field, "timeout = a duration such as \"15s\"", lua_gettop(L));
     } else if (duration_parse(text, &route->timeout_ms, &why) != 0) {
         manifest_problem(r, field, "timeout: %s", why.text);
+    } else if (route->timeout_ms > ROUTE_TIMEOUT_MAX_MS) {
+        manifest_problem(r, field, "timeout: at most 10m, found %.*s", STR_FMT(text));
     }
     lua_pop(L, 1);
 }

@@ -30,12 +30,16 @@ static int fault_set(struct input_fault *fault, int err, struct str param, const
     return fault->err = err;
 }
 
-static const struct manifest_input *find(const struct manifest *m, struct str name) {
-    for (size_t i = 0; i < m->inputs.count; i++)
-        if (str_eq(str_of(m->inputs.at[i].name), name)) return &m->inputs.at[i];
+const struct manifest_input *operation_input_common(struct str name) {
     for (size_t i = 0; i < ARRAY_LEN(COMMON); i++)
         if (str_eq(str_of(COMMON[i].name), name)) return &COMMON[i];
     return NULL;
+}
+
+static const struct manifest_input *find(const struct manifest *m, struct str name) {
+    for (size_t i = 0; i < m->inputs.count; i++)
+        if (str_eq(str_of(m->inputs.at[i].name), name)) return &m->inputs.at[i];
+    return operation_input_common(name);
 }
 
 /* An empty Lua table is an empty object or an empty list, whichever is wanted. */
@@ -79,6 +83,19 @@ static int check_amount(const struct manifest *m, const struct json *amount,
     return 0;
 }
 
+/* The longest that any payment stays open, whatever its channel says: so that a script that counts in
+ * milliseconds does not overflow. */
+#define EXPIRES_MAX_S ((int64_t)366 * 86400)
+
+static int check_expires(const struct manifest *m, const struct json *expires,
+                         struct input_fault *fault) {
+    int64_t most = m->expires.max_ms / 1000;
+    if (most == 0 || most > EXPIRES_MAX_S) most = EXPIRES_MAX_S;
+    if (expires == NULL || (expires->i >= 1 && expires->i <= most)) return 0;
+    return fault_set(fault, E_INVAL, STR("expires_in"),
+                     "expires_in is a number of seconds from 1 to %lld", (long long)most);
+}
+
 static int check(const struct manifest *m, const struct json *input, struct input_fault *fault) {
     if (input == NULL || (input->type != JT_OBJECT && input->count != 0) ||
         (input->type != JT_OBJECT && input->type != JT_ARRAY))
@@ -97,7 +114,8 @@ static int check(const struct manifest *m, const struct json *input, struct inpu
             return fault_set(fault, E_INVAL, str_of(field->name), "%s is missing%s%s", field->name,
                              field->doc == NULL ? "" : ": ", field->doc == NULL ? "" : field->doc);
     }
-    return check_amount(m, json_get(input, "amount"), fault);
+    int err = check_amount(m, json_get(input, "amount"), fault);
+    return err != 0 ? err : check_expires(m, json_get(input, "expires_in"), fault);
 }
 
 int operation_input_check(const struct manifest *m, struct str kind, struct str doc,

@@ -5,6 +5,9 @@
 
 #include "script/manifest.h"
 
+/* The field of every channel that has this name; NULL: none has. */
+const struct manifest_input *operation_input_common(struct str name);
+
 struct input_fault {
     int err;        /* E_INVAL; E_LIMIT: the amount is out of the channel's limits; E_NOMEM */
     char param[65]; /* the field, as the client wrote it; "input": all of it */

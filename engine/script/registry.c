@@ -94,8 +94,10 @@ static void make_live(struct registry *r, struct entry *e, struct version *v) {
     version_drop(e->live);
     e->live = version_keep(v);
     e->deleted = false;
+    e->approved[0] = '\0';
     registry_drop_held(e);
-    registry_good_again(e);
+    /* what was held may be older than a save that is broken */
+    if (strcmp(e->built, v->id) == 0) registry_good_again(e);
     if (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) {
         version_drop(e->staged);
         e->staged = NULL;
@@ -143,7 +145,10 @@ static void finish_save(struct registry *r, struct entry *e, int err) {
     version_drop(v);
     if (deploy.done != NULL) deploy.done(deploy.data, &why);
     if (e->dirty) registry_mark(r, e);
-    registry_settled(r, e);
+    if (err == 0)
+        registry_settled(r, e);
+    else /* what is held is tried again when the watch comes by, not at once and for ever */
+        registry_wish(r, e);
 }
 
 static void start_over(struct registry *r);
@@ -190,6 +195,16 @@ void registry_gone(struct registry *r, struct entry *e) {
 
 /* ---- building ---- */
 
+static bool clash_with(struct entry *e, const struct version *v, const struct entry *other,
+                       const struct version *theirs, struct why *why) {
+    const struct manifest_route *a, *b;
+    if (theirs == NULL || !script_scripts_clash(v, theirs, &a, &b)) return false;
+    e->clash = true;
+    why_set(why, E_EXISTS, "%s: \"%s\" is a route of %s already (\"%s\"); one of them must go",
+            e->path, a->key, other->path, b->key);
+    return true;
+}
+
 int registry_check_routes(struct registry *r, struct entry *e, const struct version *v,
                           struct why *why) {
     const struct manifest_routes *mine = &v->manifest->routes;
@@ -200,15 +215,11 @@ int registry_check_routes(struct registry *r, struct entry *e, const struct vers
                                e->path, mine->at[k].key, mine->at[i].key);
     for (size_t n = 0; n < r->count; n++) {
         const struct entry *other = r->entries[n];
-        const struct version *live = other->saving != NULL ? other->saving : other->live;
-        const struct manifest_route *ours, *theirs;
-        if (other == e || live == NULL || other->deleted ||
-            !script_scripts_clash(v, live, &ours, &theirs))
-            continue;
-        e->clash = true;
-        return why_set(why, E_EXISTS,
-                       "%s: \"%s\" is a route of %s already (\"%s\"); one of them must go", e->path,
-                       ours->key, other->path, theirs->key);
+        /* what serves, and what will in a moment */
+        bool next = other->saving != NULL && strcmp(other->saving_as, "live") == 0;
+        if (other != e && ((!other->deleted && clash_with(e, v, other, other->live, why)) ||
+                           (next && clash_with(e, v, other, other->saving, why))))
+            return E_EXISTS;
     }
     return 0;
 }
@@ -219,9 +230,10 @@ static int build_checked(struct registry *r, struct entry *e, struct version **o
     struct version *v = NULL;
     int err = version_build(&v, e->kind, e->name, e->path, &files, r->options.modules, why);
     if (err != 0) return err;
-    bool known = (e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) ||
-                 (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
-                 (e->held != NULL && strcmp(e->held->id, v->id) == 0);
+    bool known = strcmp(e->approved, v->id) != 0 &&
+                 ((e->live != NULL && !e->deleted && strcmp(e->live->id, v->id) == 0) ||
+                  (e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
+                  (e->held != NULL && strcmp(e->held->id, v->id) == 0));
     e->clash = false;
     if (!known) {
         err = manifest_load(v, NULL, NULL, why);
@@ -244,6 +256,8 @@ static void serve_kept(struct registry *r, struct entry *e) {
     struct registry_row row = {str_of(e->path), str_of(e->kept_version), STR("live"),
                                str_of(e->kept_parts), 0};
     int err = registry_build_kept(r->options.store, &row, r->options.modules, &v, &why);
+    if (err == 0 && e->present && (err = registry_check_routes(r, e, v, &why)) != 0)
+        version_drop(v); /* somebody else has its path by now */
     if (err == 0)
         e->live = v;
     else if (err == E_NOMEM)
@@ -270,6 +284,9 @@ void registry_build(struct registry *r, struct entry *e) {
         registry_short(r, e);
         return;
     }
+    bool approved = err == 0 && strcmp(e->approved, v->id) == 0;
+    memcpy(e->built, err == 0 ? v->id : "", err == 0 ? sizeof e->built : 1);
+    if (err == 0 && !approved) e->approved[0] = '\0'; /* it gave another version than asked for */
     if (err != 0) {
         if (kept) serve_kept(r, e);
         registry_report(r, e, why.text);
@@ -278,16 +295,17 @@ void registry_build(struct registry *r, struct entry *e) {
         e->staged = NULL;
         registry_drop_held(e);
         registry_good_again(e);
+        e->approved[0] = '\0';
         version_drop(v);
-    } else if ((e->staged != NULL && strcmp(e->staged->id, v->id) == 0) ||
-               (e->held != NULL && strcmp(e->held->id, v->id) == 0)) {
+    } else if (!approved && e->held != NULL && strcmp(e->held->id, v->id) == 0) {
+        version_drop(e->staged); /* taken back */
+        e->staged = NULL;
         registry_good_again(e);
         version_drop(v);
     } else if (kept && strcmp(e->kept_version, v->id) == 0) { /* nothing new to keep */
         make_live(r, e, v);
         version_drop(v);
-    } else if (r->options.mode == SCRIPTS_STAGED && !r->bootstrap &&
-               strcmp(e->approved, v->parts[0].hash) != 0) {
+    } else if (r->options.mode == SCRIPTS_STAGED && !r->bootstrap && !approved) {
         registry_stage(r, e, v);
     } else {
         registry_go_live(r, e, v);
@@ -427,12 +445,12 @@ void registry_start(struct registry *r, void (*started)(void *data, int err), vo
 }
 
 bool registry_idle(const struct registry *r) {
-    return r->saves == 0 && !r->building && r->playing == NULL;
+    return r->saves == 0 && !r->building && r->play.entry == NULL;
 }
 
 void registry_delete(struct registry *r) {
     if (r == NULL) return;
-    ENSURE(r->saves == 0 && r->playing == NULL);
+    ENSURE(r->saves == 0 && r->play.entry == NULL);
     timer_stop(&r->timer);
     timer_stop(&r->retry);
     for (size_t i = 0; i < r->count; i++)

@@ -19,7 +19,10 @@
  *
  * A changed module makes the scripts that require it be built again; at most one script is built
  * per loop turn. Workers hear of a new set by a task on their loop; several publications in between
- * come as one. A script that cannot be kept in the store is not published. */
+ * come as one. A script that cannot be kept in the store is not published.
+ *
+ * The store remembers what was live, not what waits: after a restart a staged version is built,
+ * played and staged anew, and one that was deployed but held for grants is to be deployed again. */
 #ifndef LUWAK_SCRIPT_REGISTRY_H
 #define LUWAK_SCRIPT_REGISTRY_H
 
@@ -39,7 +42,8 @@ struct registry_options {
     bool unwatched;               /* the folder is read once, at the start, and at registry_look */
     struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
     /* Staged mode: runs the plays of a version, files below the root, before it is staged. `done`
-     * later on the loop; E_CLOSED: we are stopping. One run at a time. NULL: no plays. */
+     * later on the loop; E_CLOSED: we are stopping; E_NOMEM: it is tried again. One run at a time.
+     * NULL: no plays. */
     void (*plays)(void *data, const char *const *files, size_t count,
                   void (*done)(void *to, const struct why *why), void *to);
     /* False: v has every grant it needs; else appends the command that gives it the rest. NULL:
@@ -56,7 +60,7 @@ struct registry_options {
 int registry_new(struct registry **out, const struct registry_options *options, struct why *why);
 
 /* Reads what the store has live, loads the folder, publishes, then watches. `started` is called
- * once on the loop, never inside; broken scripts do not fail it. */
+ * once, on the loop, or inside where memory is short (E_NOMEM); broken scripts do not fail it. */
 void registry_start(struct registry *r, void (*started)(void *data, int err), void *data);
 void registry_look(struct registry *r); /* a poll now: SIGHUP, tests */
 /* Nothing may be under way in the store any more (registry_idle). */
@@ -94,7 +98,7 @@ int registry_history(struct registry *r, const char *path, struct buf *out, stru
 int registry_diff(struct registry *r, const char *path, const char *from, const char *to,
                   struct buf *out, struct why *why);
 /* Writes the text of version `id` (NULL: the one that was live before) back to the folder. It is
- * not staged again: it was live once. */
+ * not staged again where it was live once with the modules as they are now. */
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
                       struct why *why);
 /* What waits for this path goes live; `done` once it is kept and published (code 0), or at once

@@ -79,6 +79,7 @@ struct wanted {
     const char *skip; /* version id that does not count, or NULL */
     const char *id;   /* its beginning, or NULL: any */
     char *version, *parts;
+    bool served;  /* it was live once, as far as its history is read */
     bool several; /* the beginning fits more than one */
     bool nomem;
 };
@@ -89,21 +90,26 @@ static void take_row(void *data, const struct registry_row *row) {
     if (w->skip != NULL && str_eq(row->version, str_of(w->skip))) return;
     if (w->id != NULL && !str_starts(row->version, str_of(w->id))) return;
     if (w->version != NULL) {
-        w->several = w->several || (w->id != NULL && !str_eq(row->version, str_of(w->version)));
+        bool same = str_eq(row->version, str_of(w->version));
+        w->several = w->several || (w->id != NULL && !same);
+        w->served = w->served || (same && str_eq(row->state, STR("live")));
         return;
     }
+    w->served = str_eq(row->state, STR("live"));
     w->version = mem_dup(row->version.p, row->version.n);
     w->parts = mem_dup(row->parts.p, row->parts.n);
     w->nomem = w->version == NULL || w->parts == NULL;
 }
 
+/* `served` NULL: it does not matter whether it was live. */
 static int kept_version(struct registry *r, const char *path, const char *id, const char *skip,
-                        struct version **out, struct why *why) {
+                        struct version **out, bool *served, struct why *why) {
     struct registry_store *s = r->options.store;
     struct wanted w = {.skip = skip, .id = id};
     if (s == NULL) return why_set(why, E_STATE, "versions are kept by a server; this is none");
-    int err = id != NULL && strlen(id) == 64 ? s->version(s, path, id, take_row, &w)
-                                             : s->history(s, path, 1000, take_row, &w);
+    int err = served == NULL && id != NULL && strlen(id) == 64
+                  ? s->version(s, path, id, take_row, &w)
+                  : s->history(s, path, 1000, take_row, &w);
     if (err == 0 && w.nomem) err = E_NOMEM;
     if (err != 0 && err != E_NOTFOUND) {
         why_set(why, err, "%s: the store cannot be read: %s", path, err_text(err));
@@ -117,6 +123,7 @@ static int kept_version(struct registry *r, const char *path, const char *id, co
         struct registry_row row = {str_of(path), str_of(w.version), STR("live"), str_of(w.parts),
                                    0};
         err = registry_build_kept(s, &row, r->options.modules, out, why);
+        if (served != NULL) *served = w.served;
     }
     mem_free(w.version);
     mem_free(w.parts);
@@ -131,7 +138,7 @@ int registry_version(struct registry *r, const char *path, const char *id, struc
     else if (e != NULL && e->staged != NULL && strcmp(e->staged->id, id) == 0)
         *out = version_keep(e->staged);
     else
-        return kept_version(r, path, id, NULL, out, why);
+        return kept_version(r, path, id, NULL, out, NULL, why);
     return 0;
 }
 
@@ -153,7 +160,7 @@ static int side(struct registry *r, const char *path, const char *id, bool file,
     if (id == NULL)
         v = version_keep(e->live);
     else
-        err = kept_version(r, path, id, NULL, &v, why);
+        err = kept_version(r, path, id, NULL, &v, NULL, why);
     if (err != 0) return err;
     snprintf(label, size, "%s (%.12s)", path, v->id);
     buf_addstr(text, v->parts[0].text);
@@ -174,7 +181,8 @@ int registry_diff(struct registry *r, const char *path, const char *from, const 
     return err;
 }
 
-/* Modules are shared, so only the script itself goes back; those that differ now are named. */
+/* Modules are shared, so only the script itself goes back; those that differ now are named, and the
+ * text with them is a version like any new one. */
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
                       struct why *why) {
     struct entry *e = registry_entry(r, path);
@@ -187,17 +195,23 @@ int registry_rollback(struct registry *r, const char *path, const char *id, stru
             return why_set(why, E_NOMEM, "out of memory");
     }
     const char *skip = e->live != NULL && !e->deleted ? e->live->id : NULL;
-    int err = kept_version(r, path, id, skip, &old, why);
+    bool served = false, same = true;
+    int err = kept_version(r, path, id, skip, &old, &served, why);
     if (err != 0) return err;
-    memcpy(e->approved, old->parts[0].hash, sizeof e->approved);
     err = source_write(r->root, path, old->parts[0].text, why);
+    e->approved[0] = '\0';
     if (err == 0) {
+        if (served) memcpy(e->approved, old->id, sizeof e->approved);
+        if (e->present) registry_mark(r, e); /* the file may have had these bytes */
         buf_addf(out, "%s: the text of %.12s is back in the folder\n", path, old->id);
         for (size_t i = 1; i < old->part_count; i++) {
             const struct entry *module = registry_entry(r, old->parts[i].path);
-            if (module == NULL || strcmp(module->settled, old->parts[i].hash) != 0)
-                buf_addf(out, "%s: is not what it was then\n", old->parts[i].path);
+            if (module != NULL && strcmp(module->settled, old->parts[i].hash) == 0) continue;
+            buf_addf(out, "%s: is not what it was then\n", old->parts[i].path);
+            same = false;
         }
+        if (r->options.mode == SCRIPTS_STAGED && !(served && same))
+            buf_addf(out, "%s: never served so: it waits for luwak deploy %s\n", path, path);
         err = out->err;
     }
     version_drop(old);

@@ -4,7 +4,8 @@
  * the script, or of a module it requires, and a "_". A test belongs to the longest name that fits:
  * bca_va_closed_test.lua is of bca_va_closed, not of bca_va. They run elsewhere (options.plays), of
  * one version at a time; when they have passed the script is built once more, so that what is
- * staged is what was played even if it was saved again meanwhile.
+ * staged is what was played even if it was saved again meanwhile. What passes is a version with the
+ * texts of its plays: where one of these changes, be it during the run or later, all run again.
  *
  * Grants: a version that may go live and lacks one is held; it is asked again when they change. */
 #include "base/mem.h"
@@ -12,7 +13,11 @@
 #include "sys/log.h"
 
 bool registry_busy(const struct registry *r, const struct entry *e) {
-    return e->saving != NULL || e->dirty || e->queued || r->playing == e;
+    return e->saving != NULL || e->dirty || e->waits || e->queued || registry_playing(r, e);
+}
+
+bool registry_playing(const struct registry *r, const struct entry *e) {
+    return r->play.entry == e;
 }
 
 /* ---- plays ---- */
@@ -42,16 +47,53 @@ static bool is_play(const struct registry *r, const struct entry *test, const st
     return ours != 0 && ours >= longest;
 }
 
-static void played(void *to, const struct why *why) {
+/* The files of v's plays, as they settled; an array of the caller's. The key stands for v and
+ * them. */
+static int plays_of(const struct registry *r, const struct version *v, const char ***files,
+                    size_t *count, char key[SHA256_HEX_SIZE]) {
+    struct buf text = {0};
+    *count = 0;
+    *files = mem_array(r->count + 1, sizeof **files);
+    if (*files == NULL) return E_NOMEM;
+    buf_adds(&text, v->id);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct entry *test = r->entries[i];
+        if (!is_play(r, test, v)) continue;
+        (*files)[(*count)++] = test->path;
+        buf_addf(&text, "\n%s %s", test->settled, test->path);
+    }
+    int err = text.err;
+    if (err == 0)
+        sha256_hex(buf_str(&text), key);
+    else
+        mem_free(*files);
+    buf_free(&text);
+    return err;
+}
+
+static bool plays_changed(const struct registry *r, const struct version *v, const char *key) {
+    const char **files;
+    size_t count;
+    char now[SHA256_HEX_SIZE];
+    if (plays_of(r, v, &files, &count, now) != 0) return true; /* to be safe */
+    mem_free(files);
+    return strcmp(now, key) != 0;
+}
+
+static void play_over(void *to, const struct why *why) {
     struct registry *r = to;
-    struct entry *e = r->playing;
-    struct version *v = r->played;
-    r->playing = NULL;
-    r->played = NULL;
-    if (why->code == 0) {
-        memcpy(e->played, v->id, sizeof e->played);
+    struct entry *e = r->play.entry;
+    struct version *v = r->play.version;
+    bool of_yesterday =
+        e->dirty || strcmp(e->built, v->id) != 0 || plays_changed(r, v, r->play.key);
+    r->play.entry = NULL;
+    r->play.version = NULL;
+    if (why->code == 0) memcpy(e->passed, r->play.key, sizeof e->passed);
+    if (why->code == E_NOMEM) {
+        registry_short(r, e);
+    } else if (why->code == 0 || (of_yesterday && why->code != E_CLOSED)) {
         registry_mark(r, e);
-    } else if (why->code != E_CLOSED && !e->dirty) { /* dirty: it is of yesterday */
+    } else if (why->code != E_CLOSED) {
         struct why told = *why;
         why_prefix(&told, "%s: ", e->path);
         registry_report(r, e, told.text);
@@ -68,39 +110,48 @@ static void played(void *to, const struct why *why) {
     registry_settled(r, e);
 }
 
+static void stage_played(struct registry *r, struct entry *e, struct version *v) {
+    if (e->staged == NULL || strcmp(e->staged->id, v->id) != 0) {
+        registry_save(r, e, v, "staged");
+        return;
+    }
+    registry_good_again(e);
+    version_drop(v);
+}
+
 void registry_stage(struct registry *r, struct entry *e, struct version *v) {
+    const char **files = NULL;
     size_t count = 0;
-    if (r->options.plays == NULL || strcmp(e->played, v->id) == 0) {
-        registry_save(r, e, v, "staged");
+    char key[SHA256_HEX_SIZE];
+    if (r->options.plays == NULL) {
+        stage_played(r, e, v);
         return;
     }
-    if (r->playing != NULL) {
-        e->queued = true;
+    if (plays_of(r, v, &files, &count, key) != 0) {
+        registry_short(r, e);
         version_drop(v);
         return;
     }
-    const char **files = mem_array(r->count, sizeof *files);
-    for (size_t i = 0; files != NULL && i < r->count; i++)
-        if (is_play(r, r->entries[i], v)) files[count++] = r->entries[i]->path;
-    if (files == NULL) {
-        registry_report(r, e, "out of memory");
-        e->failed = true;
+    if (count == 0 || strcmp(e->passed, key) == 0) {
+        stage_played(r, e, v);
+    } else if (r->play.entry != NULL) {
+        e->queued = !registry_playing(r, e) || strcmp(r->play.key, key) != 0;
         version_drop(v);
-    } else if (count == 0) {
-        registry_save(r, e, v, "staged");
     } else {
         log_info("script_plays", L_TEXT("path", e->path), L_TEXT("version", v->id),
                  L_INT("files", (int64_t)count));
-        r->playing = e;
-        r->played = v;
-        r->options.plays(r->options.data, files, count, played, r);
+        r->play.entry = e;
+        r->play.version = v;
+        memcpy(r->play.key, key, sizeof key);
+        r->options.plays(r->options.data, files, count, play_over, r);
     }
     mem_free(files);
 }
 
+/* What runs now is looked at when it is over. */
 void registry_test_changed(struct registry *r) {
     for (size_t i = 0; i < r->count; i++)
-        if (r->entries[i]->failed) registry_mark(r, r->entries[i]);
+        if (r->entries[i]->failed || r->entries[i]->staged != NULL) registry_mark(r, r->entries[i]);
 }
 
 /* ---- grants ---- */
@@ -138,26 +189,25 @@ void registry_granted(struct registry *r) {
         registry_settled(r, r->entries[i]);
 }
 
-/* A held version that has its grants now. */
+/* A held version that has its grants now. It is held until it is live: what hinders it may pass. */
 static void release(struct registry *r, struct entry *e) {
     struct buf command = {0};
     struct why why = {0};
     if (!registry_lacks(r, e->held, &command)) {
-        struct version *v = e->held;
-        e->held = NULL;
-        if (registry_check_routes(r, e, v, &why) == 0) {
-            registry_save(r, e, v, "live");
-        } else {
+        if (registry_check_routes(r, e, e->held, &why) == 0)
+            registry_save(r, e, version_keep(e->held), "live");
+        else
             registry_report(r, e, why.text);
-            version_drop(v);
-        }
     }
     buf_free(&command);
 }
 
 void registry_settled(struct registry *r, struct entry *e) {
-    if (registry_busy(r, e)) return;
-    if (e->held != NULL) release(r, e);
+    if (e->held != NULL && !registry_busy(r, e)) release(r, e);
+    registry_wish(r, e);
+}
+
+void registry_wish(struct registry *r, struct entry *e) {
     if (e->wish.done == NULL || registry_busy(r, e)) return;
     struct deploying wish = e->wish;
     e->wish = (struct deploying){0};

@@ -11,6 +11,19 @@
 #define LOOK_AGAIN 8  /* polls for which bytes are read again after stat saw a change */
 #define LOOK_ALL   40 /* every so many polls all bytes are read */
 
+/* Where versions of one entry stand; each is a pointer or a flag of it, and several may be set at
+ * once: one serves, one waits for grants, one waits for deploy, one comes after that.
+ *
+ *   dirty -> built --> queued --> playing --> saving "staged" --> staged --deploy--+
+ *     ^        |         (staged mode; one entry plays at a time)                  |
+ *     |        +-- auto mode, the first start, rolled back to ---------------------+
+ *     |        |                                                    lacks grants?  |
+ *   waits <----+ memory is short                               held <--------------+
+ *              +-> error (and failed: its plays were it)          |                v
+ *                                                        granted  +-> saving "live" --> live
+ *
+ * Busy (registry_busy): dirty, waits, queued, playing or saving: what it comes to is not known yet,
+ * so a deploy waits. What cannot be saved stays where it was. */
 struct deploying {
     void (*done)(void *data, const struct why *why);
     void *data;
@@ -41,11 +54,12 @@ struct entry {
     bool deleted;
     bool queued;                    /* its plays wait for their turn */
     bool failed;                    /* its plays did: a changed test may mend it */
-    char played[SHA256_HEX_SIZE];   /* version whose plays passed */
+    char passed[SHA256_HEX_SIZE];   /* plays_of, the key: of what passed last */
+    char built[VERSION_ID_SIZE];    /* what the last build gave; "": an error */
     bool dirty;                     /* to be built */
     bool waits;                     /* for memory: it is built at the next try */
     bool clash;                     /* refused for a route that somebody else has */
-    char approved[SHA256_HEX_SIZE]; /* of a rolled-back text: not staged again */
+    char approved[VERSION_ID_SIZE]; /* rolled back to, and was live once: not staged again */
     char *error;                    /* last one, NULL: good */
     char *kept_version;             /* at start: what the store has live */
     char *kept_parts;
@@ -69,9 +83,12 @@ struct registry {
     struct timer retry; /* what memory was too short for */
     bool unlisted;      /* the folder could not be listed, which was said */
     unsigned polls;
-    int saves;             /* under way */
-    struct entry *playing; /* whose plays run, and of which version */
-    struct version *played;
+    int saves;               /* under way */
+    struct {                 /* the plays that run */
+        struct entry *entry; /* NULL: none do */
+        struct version *version;
+        char key[SHA256_HEX_SIZE];
+    } play;
     struct task start_task;
     int start_err;
     void (*start_done)(void *data, int err);
@@ -109,7 +126,9 @@ bool registry_lacks(struct registry *r, const struct version *v, struct buf *com
 bool registry_busy(const struct registry *r, const struct entry *e);
 void registry_drop_held(struct entry *e);
 void registry_test_changed(struct registry *r);
+bool registry_playing(const struct registry *r, const struct entry *e);
 /* Nothing is under way for e any more, maybe: what waited for that has its turn. */
 void registry_settled(struct registry *r, struct entry *e);
+void registry_wish(struct registry *r, struct entry *e); /* of that, the deploy */
 
 #endif

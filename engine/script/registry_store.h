@@ -9,18 +9,19 @@
 struct registry_row {
     struct str path;
     struct str version;
-    struct str state; /* live staged broken deleted */
+    struct str state; /* live staged deleted */
     struct str parts; /* version_write_parts */
     int64_t at;
 };
 typedef void (*registry_row_cb)(void *data, const struct registry_row *row);
 typedef void (*registry_done_cb)(void *data, int err);
 
+/* `done` comes later on the registry's loop, or at once where memory is short (E_NOMEM). */
 struct registry_store {
-    /* Keeps the texts and notes the state, in one commit; done later on the registry's loop. */
+    /* Keeps the texts, then notes the state: a note never stands without its texts. */
     void (*save)(struct registry_store *s, const struct version *v, const char *state,
                  registry_done_cb done, void *data);
-    /* The newest live version of each path; rows, then done, later on the registry's loop. */
+    /* The newest live version of each path whose file was not deleted since; rows, then done. */
     void (*live)(struct registry_store *s, registry_row_cb row, registry_done_cb done, void *data);
     /* At once: newest first; one version (E_NOTFOUND); one text (E_NOTFOUND). */
     int (*history)(struct registry_store *s, const char *path, int max, registry_row_cb row,

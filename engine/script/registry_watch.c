@@ -13,18 +13,24 @@ static bool same_stat(const struct stat *a, const struct stat *b) {
            a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
 }
 
-/* Scripts that this module may concern: those that have it as a part, and those that do not build,
- * since it may be what they lack. A module that comes or goes may also stand before another one. */
+/* A module that comes or goes may also stand before another one. */
+static bool concerns(const struct version *v, const struct entry *module, bool came_or_went) {
+    for (size_t i = 1; v != NULL && i < v->part_count; i++)
+        if (came_or_went || strcmp(v->parts[i].path, module->path) == 0) return true;
+    return false;
+}
+
+/* Scripts that this module may concern: those with a version that has it as a part, wherever that
+ * version stands, and those that do not build, since it may be what they lack. */
 static void module_changed(struct registry *r, const struct entry *module, bool came_or_went) {
     for (size_t i = 0; i < r->count; i++) {
         struct entry *e = r->entries[i];
         if (!entry_is_script(e) || !e->present) continue;
-        const struct version *v = e->saving != NULL   ? e->saving
-                                  : e->staged != NULL ? e->staged
-                                                      : e->live;
+        const struct version *const versions[] = {e->live, e->staged, e->held, e->saving,
+                                                  registry_playing(r, e) ? r->play.version : NULL};
         bool uses = e->error != NULL;
-        for (size_t k = 1; v != NULL && k < v->part_count && !uses; k++)
-            uses = came_or_went || strcmp(v->parts[k].path, module->path) == 0;
+        for (size_t k = 0; k < ARRAY_LEN(versions) && !uses; k++)
+            uses = concerns(versions[k], module, came_or_went);
         if (uses) registry_mark(r, e);
     }
 }

@@ -11,14 +11,44 @@ static bool has_routes(const struct script_entry *e) {
     return (e->version->kind & kinds) != 0 && e->version->manifest != NULL;
 }
 
-/* Those of deleted channels come last, and only where nobody has their paths by now. */
+/* `shadow`: what the one takes from the other counts as well: an exact part from a parameter, both
+ * from a rest, and HEAD, which GET answers, from GET. */
+static bool clash(const struct manifest_route *a, const struct manifest_route *b, bool shadow) {
+    const char *m = a->method, *n = b->method;
+    if (shadow && strcmp(m, "HEAD") == 0) m = "GET";
+    if (shadow && strcmp(n, "HEAD") == 0) n = "GET";
+    if (strcmp(m, n) != 0) return false;
+    struct str x = str_of(a->path), y = str_of(b->path), p, q;
+    for (;;) {
+        bool more_x = str_cut(x, '/', &p, &x), more_y = str_cut(y, '/', &q, &y);
+        char kind_p = p.n != 0 && (p.p[0] == ':' || p.p[0] == '*') ? p.p[0] : '=';
+        char kind_q = q.n != 0 && (q.p[0] == ':' || q.p[0] == '*') ? q.p[0] : '=';
+        bool same = kind_p == kind_q && (kind_p != '=' || str_eq(p, q));
+        if (shadow && p.n != 0 && q.n != 0) {
+            if (kind_p == '*' || kind_q == '*') return true;
+            same = same || kind_p != kind_q;
+        }
+        if (!same || more_x != more_y) return false;
+        if (!more_x) return true;
+    }
+}
+
+/* Between a channel and a page. */
+static bool shadows(const struct version *a, const struct version *b) {
+    return (a->kind == KIND_CHANNEL) != (b->kind == KIND_CHANNEL);
+}
+
+/* Those of deleted channels come last, and each only where nobody has its path by now. */
 static void add_routes(struct script_set *set, const struct script_entry *e) {
     const struct manifest_routes *r = &e->version->manifest->routes;
-    const struct manifest_route *mine, *theirs;
-    for (size_t i = 0; e->deleted && i < set->route_count; i++)
-        if (script_scripts_clash(e->version, set->routes[i].version, &mine, &theirs)) return;
-    for (size_t k = 0; k < r->count; k++)
-        set->routes[set->route_count++] = (struct script_route){e->version, &r->at[k]};
+    size_t before = set->route_count;
+    for (size_t k = 0; k < r->count; k++) {
+        bool taken = false;
+        for (size_t i = 0; e->deleted && i < before && !taken; i++)
+            taken =
+                clash(&r->at[k], set->routes[i].route, shadows(e->version, set->routes[i].version));
+        if (!taken) set->routes[set->route_count++] = (struct script_route){e->version, &r->at[k]};
+    }
 }
 
 int script_set_new(struct script_set **out, const struct script_entry *entries, size_t count,
@@ -72,22 +102,6 @@ const struct script_entry *script_set_find(const struct script_set *set, enum sc
     return NULL;
 }
 
-/* `shadow`: an exact part clashes with a parameter as well. */
-static bool clash(const struct manifest_route *a, const struct manifest_route *b, bool shadow) {
-    if (strcmp(a->method, b->method) != 0) return false;
-    struct str x = str_of(a->path), y = str_of(b->path), p, q;
-    for (;;) {
-        bool more_x = str_cut(x, '/', &p, &x), more_y = str_cut(y, '/', &q, &y);
-        char kind_p = p.n != 0 && (p.p[0] == ':' || p.p[0] == '*') ? p.p[0] : '=';
-        char kind_q = q.n != 0 && (q.p[0] == ':' || q.p[0] == '*') ? q.p[0] : '=';
-        bool same = kind_p == kind_q && (kind_p != '=' || str_eq(p, q));
-        bool hidden = shadow && ((kind_p == ':' && kind_q == '=' && q.n != 0) ||
-                                 (kind_p == '=' && kind_q == ':' && p.n != 0));
-        if ((!same && !hidden) || more_x != more_y) return false;
-        if (!more_x) return true;
-    }
-}
-
 bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b) {
     return clash(a, b, false);
 }
@@ -95,11 +109,10 @@ bool script_routes_clash(const struct manifest_route *a, const struct manifest_r
 bool script_scripts_clash(const struct version *a, const struct version *b,
                           const struct manifest_route **of_a, const struct manifest_route **of_b) {
     if ((a->kind & KINDS_WEB) == 0 || (b->kind & KINDS_WEB) == 0) return false;
-    bool shadow = (a->kind == KIND_CHANNEL) != (b->kind == KIND_CHANNEL);
     const struct manifest_routes *x = &a->manifest->routes, *y = &b->manifest->routes;
     for (size_t i = 0; i < x->count; i++)
         for (size_t k = 0; k < y->count; k++)
-            if (clash(&x->at[i], &y->at[k], shadow)) {
+            if (clash(&x->at[i], &y->at[k], shadows(a, b))) {
                 *of_a = &x->at[i];
                 *of_b = &y->at[k];
                 return true;

@@ -39,7 +39,8 @@ const struct script_entry *script_set_find(const struct script_set *set, enum sc
 bool script_routes_clash(const struct manifest_route *a, const struct manifest_route *b);
 
 /* The first routes of two scripts that clash, where both are mounted at the server's root. Between a
- * channel and a page, /a/:x and /a/b clash as well: a bank's path takes nothing from our own. */
+ * channel and a page, /a/:x and /a/b clash as well, /a/b and /a/ *rest, HEAD and GET: a bank's path
+ * takes nothing from our own. */
 bool script_scripts_clash(const struct version *a, const struct version *b,
                           const struct manifest_route **of_a, const struct manifest_route **of_b);
 

@@ -126,16 +126,18 @@ static int walk_folder(const struct walk *w, const char *path, int depth) {
         enum script_kind kind;
         int n = snprintf(file, sizeof file, "%s%s", path, list[i]->d_name);
         bool fits = n > 0 && n < (int)sizeof file - 1 && full_path(full, w->root, file, NULL) == 0;
-        if (err == 0 && fits && stat(full, &st) == 0) {
+        /* what is no file but has a script's name is found too: reading it tells what is wrong */
+        if (err == 0 && fits &&
+            (stat(full, &st) == 0 || (errno == ELOOP && lstat(full, &st) == 0))) {
             if (S_ISDIR(st.st_mode)) {
                 if (may_enter(w, full)) {
                     memcpy(file + n, "/", 2);
                     err = walk_folder(w, file, depth + 1);
                 }
-            } else if (S_ISREG(st.st_mode) && w->beside != NULL) {
+            } else if (w->beside != NULL) {
                 if (str_ends(str_of(file), str_of(w->beside->suffix)))
                     err = w->found(w->data, file, w->beside->kind, &st);
-            } else if (S_ISREG(st.st_mode) && source_kind(file, &kind, name)) {
+            } else if (source_kind(file, &kind, name)) {
                 err = w->found(w->data, file, kind, &st);
             }
         }

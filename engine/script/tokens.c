@@ -299,13 +299,13 @@ static int loaded(lua_State *L, const struct store_answer *a) {
     int64_t refresh_at = rows_int(a->rows, 0, 1), expires_at = rows_int(a->rows, 0, 2);
     struct str name;
     name.p = lua_tolstring(L, 3, &name.n);
-    struct buf plain = {0};
+    struct buf plain = {.secret = true};
     bool usable = expires_at > clock_now_ms(context_of(L)->services->clock) &&
                   seal_open(g->cache->ring, "token", name, rows_text(a->rows, 0, 0), &plain) == 0;
     size_t n = 0;
     char *value = usable ? buf_take(&plain, &n) : NULL;
     if (value == NULL) {
-        mem_wipe_free(plain.data, plain.cap);
+        buf_free(&plain);
         return fetch(L);
     }
     keep(g, value, n, refresh_at, expires_at);

@@ -52,7 +52,7 @@ void connection_send(struct connection *c, struct buf *b) {
 /* ---- connections ---- */
 
 static void maybe_stopped(struct control *k) {
-    if (!k->stopping || k->count != 0 || k->pipe_open) return;
+    if (!k->stopping || k->count != 0 || k->pipe_open || k->spare_open) return;
     void (*stopped)(void *) = k->stopped;
     void *data = k->stopped_data;
     mem_free(k->path);
@@ -113,7 +113,6 @@ static void frames_read(struct connection *c) {
     uv_read_stop((uv_stream_t *)&c->pipe);
 }
 
-static void allocate(uv_handle_t *handle, size_t suggested, uv_buf_t *out);
 static void did_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b);
 
 void connection_go_on(struct connection *c) {
@@ -159,10 +158,34 @@ static void beat(struct timer *timer) {
     if (k->count != 0) timer_start(k->options.loop, timer, (uint64_t)control_times.beat_ms, beat);
 }
 
+static void spare_closed(uv_handle_t *handle);
+
+/* libuv hears nothing more until what it holds for us is accepted: so it is, into the spare one. */
+static void turn_away(struct control *k) {
+    k->waiting = k->spare_open;
+    if (k->waiting || k->stopping) return;
+    uv_pipe_init(k->pipe.loop, &k->spare, 0);
+    k->spare.data = k;
+    k->spare_open = true;
+    (void)uv_accept((uv_stream_t *)&k->pipe, (uv_stream_t *)&k->spare);
+    uv_close((uv_handle_t *)&k->spare, spare_closed);
+}
+
+static void spare_closed(uv_handle_t *handle) {
+    struct control *k = handle->data;
+    k->spare_open = false;
+    if (k->waiting) turn_away(k);
+    maybe_stopped(k);
+}
+
 static void connected(uv_stream_t *server, int status) {
     struct control *k = server->data;
-    struct connection *c = status == 0 ? mem_zalloc(sizeof *c) : NULL;
-    if (c == NULL) return; /* libuv keeps it and waits; the listener goes on with the next one */
+    if (status != 0) return; /* there is none */
+    struct connection *c = mem_zalloc(sizeof *c);
+    if (c == NULL) {
+        turn_away(k);
+        return;
+    }
     c->control = k;
     c->references = 1;
     c->in.max = CONTROL_REQUEST_MAX + 128 * 1024;

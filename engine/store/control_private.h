@@ -12,13 +12,15 @@
 
 struct control {
     uv_pipe_t pipe;
+    uv_pipe_t spare; /* takes the connections that memory is lacking for, to close them */
     struct control_options options;
     char *path;
     char *version;
     struct connection *connections;
     size_t count;
     struct timer beat; /* tells those who wait that we live */
-    bool stopping, pipe_open;
+    bool stopping, pipe_open, spare_open;
+    bool waiting; /* a connection came while the spare one was being closed */
     void (*stopped)(void *data);
     void *stopped_data;
 };

@@ -50,6 +50,12 @@ static void committed(const struct commit_result *result, void *data) {
     request_end(r);
 }
 
+/* Why a request was not taken in: it is no request, or there is no room for it. */
+static int why_unread(struct why *why, const struct wire_in *in) {
+    return in->bad ? why_set(why, E_SYNTAX, "malformed request")
+                   : why_set(why, E_NOMEM, "out of memory");
+}
+
 static void ask_commit(struct request *r, struct wire_in *in) {
     struct control *k = r->connection->control;
     unsigned lane = wire_u8(in);
@@ -95,7 +101,7 @@ static void ask_rows(struct request *r, struct wire_in *in) {
         values[i] = wire_val(in);
     char *sql = in->bad ? NULL : mem_dup(text.p, text.n);
     if (sql == NULL) {
-        why_set(&r->why, in->bad ? E_SYNTAX : E_NOMEM, "malformed request");
+        why_unread(&r->why, in);
         rows_came(r->why.code, &r->why, NULL, r);
         return;
     }
@@ -138,8 +144,9 @@ static void ask_work(struct request *r, struct wire_in *in) {
     struct str path = r->kind == CONTROL_BACKUP ? wire_str(in) : STR("");
     r->path = mem_dup(path.p, path.n);
     r->work.data = r;
-    if (in->bad || r->path == NULL || (r->kind == CONTROL_BACKUP && path.n == 0))
-        request_answer(r, E_SYNTAX, "malformed request");
+    if (r->kind == CONTROL_BACKUP && path.n == 0) in->bad = true;
+    if (in->bad || r->path == NULL)
+        request_answer(r, why_unread(&r->why, in), r->why.text);
     else if (uv_queue_work(r->connection->pipe.loop, &r->work, work_run, work_done) != 0)
         request_answer(r, E_LIMIT, "no thread for it");
 }
@@ -148,7 +155,7 @@ static void ask_query_text(struct request *r, struct wire_in *in) {
     struct str name = wire_str(in), sql = wire_str(in);
     char *a = mem_dup(name.p, name.n), *b = mem_dup(sql.p, sql.n);
     int err = in->bad || a == NULL || b == NULL
-                  ? why_set(&r->why, E_SYNTAX, "malformed request")
+                  ? why_unread(&r->why, in)
                   : store_add_query(r->connection->control->options.store, a, b, &r->why);
     mem_free(a), mem_free(b);
     request_answer(r, err, r->why.text);
@@ -189,7 +196,8 @@ static void ask_command(struct request *r, struct wire_in *in) {
     struct control *k = r->connection->control;
     struct str name = wire_str(in);
     unsigned count = wire_u16(in);
-    bool good = !in->bad && count <= CONTROL_ARGS_MAX;
+    if (count > CONTROL_ARGS_MAX) in->bad = true;
+    bool good = !in->bad;
     r->name = good ? mem_dup(name.p, name.n) : NULL;
     good = r->name != NULL;
     for (unsigned i = 0; good && i < count; i++) {
@@ -201,7 +209,7 @@ static void ask_command(struct request *r, struct wire_in *in) {
     r->call.name = r->name;
     r->call.args = (const char *const *)r->args;
     if (!good)
-        request_answer(r, E_SYNTAX, "malformed request");
+        request_answer(r, why_unread(&r->why, in), r->why.text);
     else if (k->options.command == NULL)
         request_answer(r, E_NOTFOUND, "this server takes no commands");
     else

@@ -124,6 +124,15 @@ static int drv_verify(struct store *store, const struct store_report *report) {
 
 /* ---- the thread ---- */
 
+/* What every result begins with. E_BADREPLY: it is none, and says nothing of what was asked. */
+static int take_result(struct wire_in *in, struct str *text) {
+    int64_t code = wire_i64(in);
+    *text = wire_str(in);
+    if (!in->bad && code <= 0 && code >= ERR_FIRST_) return (int)code;
+    *text = str_of(err_text(E_BADREPLY));
+    return E_BADREPLY;
+}
+
 static void take_commit(struct remote *r, uint32_t id, struct wire_in *in) {
     struct commit **at = &r->commits;
     while (*at != NULL && (*at)->wire != id)
@@ -132,12 +141,17 @@ static void take_commit(struct remote *r, uint32_t id, struct wire_in *in) {
     if (c == NULL) return;
     *at = c->next;
     r->under_way--;
-    c->err = (int)wire_i64(in);
-    struct str text = wire_str(in);
+    struct str text;
+    c->err = take_result(in, &text);
     c->failed_op = (int)wire_i64(in);
     snprintf(c->detail, sizeof c->detail, "%.*s", (int)(text.n < 190 ? text.n : 190), text.p);
-    int err = rows_decode(in, &c->values);
-    if (err != 0 && c->err == 0) commit_failed(c, err, -1, "stored, but its values are lost");
+    if (in->bad || c->err == E_BADREPLY) {
+        commit_failed(c, E_BADREPLY, -1,
+                      "the answer is damaged: whether this was stored is not known");
+    } else {
+        int err = rows_decode(in, &c->values);
+        if (err != 0 && c->err == 0) commit_failed(c, err, -1, "stored, but its values are lost");
+    }
     commit_answer(c);
 }
 
@@ -149,8 +163,8 @@ static void take_read(struct remote *r, uint32_t id, struct wire_in *in) {
     if (read == NULL) return;
     *at = read->next;
     r->under_way--;
-    read->err = (int)wire_i64(in);
-    struct str text = wire_str(in);
+    struct str text;
+    read->err = take_result(in, &text);
     if (read->err != 0) why_set(&read->why, read->err, "%.*s", STR_FMT(text));
     if (read->err == 0) {
         read->err = rows_decode(in, &read->rows);

@@ -1,6 +1,10 @@
 /* See wire.h. */
 #include "store/wire.h"
 
+#include "base/json.h"
+
+#include <string.h>
+
 static void put_le(struct buf *b, uint64_t v, size_t n) {
     unsigned char bytes[8];
     for (size_t i = 0; i < n; i++)
@@ -104,19 +108,5 @@ struct val wire_val(struct wire_in *in) {
 }
 
 bool wire_text_good(struct str s) {
-    const unsigned char *p = (const unsigned char *)s.p, *end = p + s.n;
-    while (p < end) {
-        unsigned c = *p++;
-        if (c == 0) return false;
-        if (c < 0x80) continue;
-        int more = c >= 0xf0 ? 3 : c >= 0xe0 ? 2 : 1;
-        if (c < 0xc2 || c > 0xf4 || end - p < more) return false;
-        unsigned first = *p; /* the second byte carries what rules out overlong and surrogates */
-        if ((c == 0xe0 && first < 0xa0) || (c == 0xed && first > 0x9f) ||
-            (c == 0xf0 && first < 0x90) || (c == 0xf4 && first > 0x8f))
-            return false;
-        for (; more > 0; more--)
-            if ((*p++ & 0xc0) != 0x80) return false;
-    }
-    return true;
+    return utf8_valid(s) && (s.n == 0 || memchr(s.p, '\0', s.n) == NULL);
 }

@@ -48,13 +48,14 @@ static void check_limit(struct child *c) {
     child_kill(c);
 }
 
-/* To the end of what it writes. */
+/* To the end of what it writes; one that never stops writing has its limit all the same. */
 static void hear(struct child *c) {
     for (;;) {
+        check_limit(c);
         struct pollfd p = {.fd = c->pipe, .events = POLLIN};
         int64_t left = c->until_ms - mono_ms();
         int ready = poll(&p, 1, c->end.too_long ? -1 : left < 0 ? 0 : (int)left);
-        if (ready == 0) check_limit(c);
+        if (ready < 0 && errno != EINTR) return; /* reap() sees to the limit */
         if (ready <= 0) continue;
         char block[4096];
         ssize_t n = read(c->pipe, block, sizeof block);
@@ -68,16 +69,24 @@ static void reap(struct child *c) {
     siginfo_t info = {0};
     int status = 0;
     /* It may close its output and live on. */
-    while (waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT | WNOHANG) == 0 &&
-           info.si_pid == 0) {
+    for (;;) {
+        int looked = waitid(P_PID, (id_t)c->pid, &info, WEXITED | WNOWAIT | WNOHANG);
+        if (looked == 0 ? info.si_pid != 0 : errno != EINTR) break;
         check_limit(c);
         nanosleep(&(struct timespec){.tv_nsec = LOOK_MS * 1000000L}, NULL);
     }
     pthread_mutex_lock(&c->lock);
-    while (waitpid(c->pid, &status, 0) < 0 && errno == EINTR) {
-    }
+    pid_t reaped;
+    do
+        reaped = waitpid(c->pid, &status, 0);
+    while (reaped < 0 && errno == EINTR);
     c->pid = 0;
     pthread_mutex_unlock(&c->lock);
+    c->end.code = -1;
+    if (reaped < 0) {
+        c->end.err = E_IO;
+        return;
+    }
     c->end.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
     c->end.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
 }

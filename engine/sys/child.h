@@ -17,7 +17,9 @@
 
 struct child;
 
-/* argv[0] is the file; argv and env end with NULL. `ended` runs once, on the child's thread, as the
+/* SIGCHLD must not be ignored in this process: the system would forget how the child ended.
+ *
+ * argv[0] is the file; argv and env end with NULL. `ended` runs once, on the child's thread, as the
  * last thing that touches `data`. */
 int child_start(struct child **out, char *const *argv, char *const *env, int64_t limit_ms,
                 void (*ended)(void *data), void *data);
@@ -25,6 +27,7 @@ void child_kill(struct child *child); /* any thread; ended() still comes */
 
 /* After ended(). */
 struct child_end {
+    int err;           /* not 0: how it ended is not known; the rest says nothing */
     bool too_long;     /* killed by the limit */
     int code;          /* exit code; -1: it was killed */
     int signal;        /* by which, 0: none */

@@ -150,11 +150,6 @@ static int read_all(int dir, const char *path, struct buf *out, mode_t *mode) {
     return err;
 }
 
-static void wipe_buf(struct buf *b) {
-    if (b->data != NULL) mem_wipe(b->data, b->cap);
-    buf_free(b);
-}
-
 static void load_credentials(struct config *c, const char *folder) {
     DIR *dir = opendir(folder);
     if (dir == NULL) {
@@ -164,7 +159,7 @@ static void load_credentials(struct config *c, const char *folder) {
     for (struct dirent *e; (e = readdir(dir)) != NULL;) {
         char name[256];
         size_t n = strlen(e->d_name);
-        struct buf text = {0};
+        struct buf text = {.secret = true};
         mode_t mode;
         if (e->d_name[0] == '.') continue;
         for (size_t i = 0; i <= n; i++)
@@ -184,7 +179,7 @@ static void load_credentials(struct config *c, const char *folder) {
             say(c, &c->problems, "%s: the environment and the credential disagree: keep one", name);
         }
         c->no_memory = c->no_memory || err == E_NOMEM;
-        wipe_buf(&text);
+        buf_free(&text);
     }
     closedir(dir);
 }
@@ -204,7 +199,7 @@ static int found_in_file(void *data, struct str name, struct str value, int line
 }
 
 static void load_file(struct config *c, const char *path, bool named) {
-    struct buf text = {0};
+    struct buf text = {.secret = true};
     struct why why = {0};
     mode_t mode = 0;
     size_t before = c->var_count;
@@ -224,7 +219,7 @@ static void load_file(struct config *c, const char *path, bool named) {
         say(c, &c->warnings, "%s can be read by everybody on this machine: chmod 600 %s", path,
             path);
 out:
-    wipe_buf(&text);
+    buf_free(&text);
 }
 
 static void load_options(struct config *c, const struct config_sources *s) {
@@ -294,7 +289,7 @@ static bool expand(struct config *c, struct var *v, int depth) {
         v->state = VAR_DONE;
         return true;
     }
-    struct buf out = {.max = VALUE_MAX};
+    struct buf out = {.max = VALUE_MAX, .secret = true};
     bool good = true;
     v->state = VAR_VISITING;
     for (const char *p = v->value; *p != '\0' && good; p++) {
@@ -320,7 +315,7 @@ static bool expand(struct config *c, struct var *v, int depth) {
         mem_wipe_free(v->value, strlen(v->value));
         v->value = value;
     }
-    wipe_buf(&out);
+    buf_free(&out);
     v->state = value != NULL ? VAR_DONE : VAR_BROKEN;
     return value != NULL;
 }

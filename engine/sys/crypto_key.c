@@ -47,12 +47,11 @@ static bool next_block(struct str *text, struct block *b) {
 
 /* Base64 with any white space in it. */
 static int decode_body(struct str body, struct buf *der) {
-    struct buf packed = {0};
+    struct buf packed = {.secret = true};
     int err = 0;
     for (size_t i = 0; i < body.n; i++)
         if (strchr(" \t\r\n", body.p[i]) == NULL || body.p[i] == '\0') buf_addc(&packed, body.p[i]);
     err = packed.err != 0 ? packed.err : text_decode(der, ENC_BASE64, buf_str(&packed));
-    mem_wipe(packed.data, packed.cap);
     buf_free(&packed);
     return err;
 }
@@ -245,7 +244,7 @@ static int load(struct crypto_key **out, struct str pem, bool private, struct st
     if (err != 0) return why_set(why, err, "crypto: %s", err_text(err));
     if (pem.n > PEM_TEXT_MAX) return why_set(why, E_LIMIT, "a key of more than 64 kB");
     ERR_clear_error();
-    struct buf text = {0}, der = {0};
+    struct buf text = {.secret = true}, der = {.secret = true};
     EVP_PKEY *pkey = NULL;
     if ((err = unescape(pem, &text)) != 0) {
         why_set(why, err, "%s", err_text(err));
@@ -272,8 +271,6 @@ static int load(struct crypto_key **out, struct str pem, bool private, struct st
     }
     if (err == 0) err = adopt(out, pkey, private, why);
 out:
-    mem_wipe(text.data, text.cap);
-    mem_wipe(der.data, der.cap);
     buf_free(&text);
     buf_free(&der);
     ERR_clear_error();

@@ -134,7 +134,7 @@ static int parse_line(struct parser *s, dotenv_found found, void *data) {
 
 int dotenv_parse(struct str text, const char *label, struct why *why, dotenv_found found,
                  void *data) {
-    struct parser s = {text.p, text.p + text.n, label, 1, {0}, why};
+    struct parser s = {text.p, text.p + text.n, label, 1, {.secret = true}, why};
     if (str_starts(text, STR("\xef\xbb\xbf"))) s.p += 3;
     int err = 0;
     while (err == 0 && s.p < s.end) {
@@ -143,7 +143,6 @@ int dotenv_parse(struct str text, const char *label, struct why *why, dotenv_fou
         if (err == 0 && s.p < s.end) s.p++; /* the newline */
         s.line++;
     }
-    if (s.value.data != NULL) mem_wipe(s.value.data, s.value.cap);
     buf_free(&s.value);
     return err;
 }

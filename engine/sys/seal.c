@@ -38,7 +38,7 @@ static int derive(const struct seal_key *k, const char *use, const char *purpose
 }
 
 static int take_key(struct seal_key *k, struct str text, size_t nth, struct why *why) {
-    struct buf raw = {0};
+    struct buf raw = {.secret = true};
     text = str_trim(text);
     int err = text_decode(&raw, text.n == 2 * SEAL_KEY_SIZE ? ENC_HEX : ENC_BASE64, text);
     if (err == E_SYNTAX || (err == 0 && raw.len != SEAL_KEY_SIZE))
@@ -48,7 +48,6 @@ static int take_key(struct seal_key *k, struct str text, size_t nth, struct why 
     else if (err != 0)
         why_set(why, err, "data key: %s", err_text(err));
     if (err == 0) memcpy(k->key, raw.data, SEAL_KEY_SIZE);
-    mem_wipe(raw.data, raw.cap);
     buf_free(&raw);
     if (err != 0) return err;
     uint8_t id[SEAL_KEY_SIZE];

@@ -133,10 +133,9 @@ static int use_crl(SSL_CTX *ctx, const char *path, struct str pem, struct why *w
 
 static int with_file(SSL_CTX *ctx, const char *path, struct why *why,
                      int (*use)(SSL_CTX *, const char *, struct str, struct why *)) {
-    struct buf pem = {0};
+    struct buf pem = {.secret = true};
     int err = read_file(path, &pem, why);
     if (err == 0) err = use(ctx, path, buf_str(&pem), why);
-    mem_wipe(pem.data, pem.cap);
     buf_free(&pem);
     return err;
 }

@@ -36,13 +36,12 @@ local function request(ctx, what)
   return what
 end
 
--- The body of an answer and its status_code, which counts before HTTP's; nil where there is neither.
+-- The body of an answer and its status_code; nil where there is none. HTTP's status is no code: a
+-- proxy between us may have said it, while the charge went on.
 local function body_of(answer)
   local body = answer:json()
   if type(body) ~= "table" then body = nil end
-  local code = body and body.status_code and tostring(body.status_code)
-  if not code and answer.status >= 400 then code = tostring(answer.status) end
-  return body, code
+  return body, body and body.status_code and tostring(body.status_code)
 end
 
 local function said(answer, code)
@@ -126,7 +125,15 @@ local function customer(op)
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
 end
 
-local function inquire_create(ctx, op, spec)
+-- Somebody else's transaction under our order id: of another payment, or, where we were told that the
+-- id was used before (`used`), of another amount. Without that the payer may have paid another.
+local function foreign(t, op, used)
+  if t.custom_field1 and op.payment and t.custom_field1 ~= op.payment then return true end
+  local word = word_of(t)
+  return (used or word == "pending" or word == "processing") and amount_of(t) ~= op.input.amount
+end
+
+local function inquire_create(ctx, op, spec, used)
   local t, code, why = ask(ctx, op.reference)
   if not t then
     -- Gone after it was seen, or the wrong key: that proves nothing.
@@ -135,10 +142,9 @@ local function inquire_create(ctx, op, spec)
     end
     return unknown { message = why or code }
   end
-  local word = word_of(t)
-  if (word == "pending" or word == "processing") and amount_of(t) ~= op.input.amount then
+  if foreign(t, op, used) then
     return failed { category = "DUPLICATE_TRANSACTION", code = "406", final = true,
-      message = "this order id belongs to another amount at Midtrans" }
+      message = "this order id belongs to another payment at Midtrans" }
   end
   return decide(t, spec.shown, op)
 end
@@ -162,18 +168,26 @@ local function create(ctx, op, spec)
   if not answer then return unknown { message = why, code = code } end
   local body
   body, code = body_of(answer)
-  if code == "406" then return inquire_create(ctx, op, spec) end
-  if code == "429" then return not_created { message = "Midtrans wants us slower", code = code } end
+  if code == "406" then return inquire_create(ctx, op, spec, true) end
+  if code == "429" or answer.status == 429 then return not_created { message = "Midtrans wants us slower", code = code } end
   if FAILURES[code] then return refused(code, body) end
   if not body or not body.transaction_status then return unknown { message = said(answer, code), code = code } end
   if body.order_id ~= op.reference then return unknown { message = "Midtrans spoke of another order" } end
   return decide(body, spec.shown, op)
 end
 
+-- Whether the payer may have seen how to pay; so it is where that is not known.
+local function was_shown(ctx, op)
+  local attempt = ctx.find { reference = target(op) }
+  if not attempt or attempt.data and attempt.data.transaction_id then return true end
+  return attempt.status ~= "sending" and attempt.status ~= "unknown"
+end
+
 -- Of a cancel: did it happen?
 local function inquire_cancel(ctx, op)
   local t, code, why = ask(ctx, target(op))
-  if code == "404" then return success {} end -- nobody can pay what is not there
+  -- After no answer 404 may only mean "not yet"; but nobody can pay what nobody was shown.
+  if code == "404" and not was_shown(ctx, op) then return success {} end
   if not t then return unknown { message = why } end
   local word = word_of(t)
   if word == "pending" then return not_created { message = "it is still open" } end
@@ -255,8 +269,11 @@ function midtrans.notify(ctx, req)
   local t = truth(ctx, note, attempt)
   if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
   local word = word_of(t)
-  if word == nil or word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
-  if t.transaction_status == "partial_chargeback" then log.error("partial_chargeback", { order = t.order_id }) end
+  if word == nil then -- partial_chargeback, or a word that is new: no move of ours fits
+    log.error("midtrans_status", { order = t.order_id, status = tostring(t.transaction_status) })
+    return reply(200, { status = "left to a person" })
+  end
+  if word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
   local verdict
   if word == "failed" or word == "expired" or word == "cancelled" then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,

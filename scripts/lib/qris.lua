@@ -3,7 +3,7 @@
 --
 --   local p, why = qris.parse(text)      ordered fields; unknown ones are kept as they came
 --   qris.get(p, "54")   qris.get(p, "62", "05")
---   qris.encode(p)                       the text again, with its checksum
+--   local text, why = qris.encode(p)     the text again, with its checksum
 --   qris.read(text)                      what a person wants to know of it
 --   qris.build { ... }                   a new one: see FIELDS below
 --   qris.dynamic(text, { amount =, bill =, reference = })   a static code for one payment
@@ -73,20 +73,25 @@ end
 
 ---- writing ----
 
+-- The text of a list, or nil and why. A field that came empty goes empty.
 local function write(list)
   local out = {}
   for i, field in ipairs(list) do
-    local value = field.fields and write(field.fields) or field.value
+    local value, why = field.value, nil
+    if field.fields then value, why = write(field.fields) end
+    if not value then return nil, why end
     local n = length(value)
-    if n == 0 or n > 99 then error("qris: id " .. field.id .. " has " .. n .. " characters, 1 to 99 are allowed", 0) end
+    if n > 99 then return nil, "id " .. field.id .. " has " .. n .. " characters, 99 at most are allowed" end
     out[i] = ("%s%02d%s"):format(field.id, n, value)
   end
   return table.concat(out)
 end
 
 function qris.encode(list)
-  local body = write(list) .. "6304"
-  if #body + 4 > MAX then error("qris: the payload is longer than " .. MAX .. " characters", 0) end
+  local body, why = write(list)
+  if not body then return nil, why end
+  body = body .. "6304"
+  if #body + 4 > MAX then return nil, "the payload is longer than " .. MAX .. " characters" end
   return body .. checksum(body)
 end
 
@@ -151,7 +156,8 @@ function qris.build(what)
     if what[f[1]] then more[#more + 1] = { id = f[2], value = text_field(f[1], what[f[1]], "^.+$", 25) } end
   end
   if #more > 0 then list[#list + 1] = { id = "62", fields = more } end
-  return qris.encode(list)
+  local text, why = qris.encode(list)
+  return text or error("qris.build: " .. why, 0)
 end
 
 ---- a static code made dynamic ----
@@ -173,7 +179,9 @@ end
 function qris.dynamic(text, what)
   local list, why = qris.parse(text)
   if not list then return nil, why end
-  if math.type(what.amount) ~= "integer" or what.amount < 1 then return nil, "amount: an integer of 1 or more" end
+  if math.type(what.amount) ~= "integer" or what.amount < 1 or what.amount > 9999999999999 then
+    return nil, "amount: an integer from 1 on, 13 digits at most"
+  end
   for i = #list, 1, -1 do
     local n = tonumber(list[i].id)
     if n >= 54 and n <= 57 then table.remove(list, i) end -- an amount or a tip of before
@@ -182,8 +190,13 @@ function qris.dynamic(text, what)
   put(list, "54", tostring(what.amount))
   local more = find(list, "62")
   local sub = more and more.fields or {}
-  if what.bill then put(sub, "01", what.bill) end
-  if what.reference then put(sub, "05", what.reference) end
+  for name, id in sorted { bill = "01", reference = "05" } do
+    local value = what[name]
+    if value ~= nil then
+      if type(value) ~= "string" or value == "" or length(value) > 25 then return nil, name .. ": a text of 1 to 25 characters" end
+      put(sub, id, value)
+    end
+  end
   if #sub > 0 then put(list, "62", nil, sub) end
   return qris.encode(list)
 end

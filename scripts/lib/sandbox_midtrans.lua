@@ -69,7 +69,8 @@ function rules.check(want)
     local e = table_or(want.echannel)
     if type(e.bill_info1) ~= "string" or #e.bill_info1 > 10 then wrong[#wrong + 1] = "echannel.bill_info1 is required, 10 characters at most" end
     if type(e.bill_info2) ~= "string" or #e.bill_info2 > 30 then wrong[#wrong + 1] = "echannel.bill_info2 is required, 30 characters at most" end
-    if e.bill_key ~= nil and not tostring(e.bill_key):find "^%d%d%d%d%d%d+$" then wrong[#wrong + 1] = "echannel.bill_key must be 6 to 12 digits" end
+    local key = e.bill_key ~= nil and tostring(e.bill_key)
+    if key and (not key:find "^%d+$" or #key < 6 or #key > 12) then wrong[#wrong + 1] = "echannel.bill_key must be 6 to 12 digits" end
   end
   for i = 1, 3 do
     local field = want["custom_field" .. i]

@@ -61,12 +61,13 @@ end
 
 -- "inv-1" fits what the provider knows as "inv-1", or, where that was taken, as "inv-1-x7k2".
 local function same(wanted, has)
-  if has == nil then return false end
+  if type(has) ~= "string" then return false end -- what a caller sent before anything checked it
   return has == wanted or (#has == #wanted + 5 and has:sub(1, #wanted + 1) == wanted .. "-")
 end
 
-local function fits(order, facts)
-  for key, wanted in pairs(order.match or {}) do
+-- Whether all that `match` names is so.
+function simulator.fits(match, facts)
+  for key, wanted in pairs(match or {}) do
     if not same(wanted, facts[key]) then return false end
   end
   return true
@@ -78,7 +79,7 @@ local function take(ctx, words, facts)
   for _, word in ipairs(words) do wanted[word] = true end
   return simulator.update(ctx, "orders", function(orders)
     for i, order in ipairs(orders or {}) do
-      if wanted[order.next] and fits(order, facts) then
+      if wanted[order.next] and simulator.fits(order.match, facts) then
         if order.next == "maintenance" then return nil, order.next end
         order.count = order.count - 1
         if order.count == 0 then table.remove(orders, i) end
@@ -248,7 +249,7 @@ end
 ---- one provider's simulator ----
 
 function simulator.new(spec)
-  spec.known = { reset = true }
+  spec.known, spec.retry = { reset = true }, spec.retry or function() end
   for _, word in ipairs(spec.words or SORTED) do spec.known[word] = true end
   spec.words = {}
   for word in sorted(spec.known) do spec.words[#spec.words + 1] = word end
@@ -267,11 +268,12 @@ function simulator.new(spec)
 
   -- Sends once. That it goes again is on disk before: a provider does not forget because the one it
   -- calls has died. "told ID": it need not.
-  local function send(ctx, cb, first)
+  local function send(ctx, cb, first, kept)
     local wait, id = spec.retry(0, cb.tried), crypto.uuid()
     if wait then
       sim.later(ctx, ctx.now() + wait, "callback", { id = id, url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
     end
+    if kept then kept() end
     local said = post(ctx, first or cb)
     local status = said.status or 0
     if status >= 200 and status < 300 or not spec.retry(status, cb.tried) then
@@ -295,7 +297,8 @@ function simulator.new(spec)
     return all
   end
 
-  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end }
+  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end,
+  --       kept = function() end: called when it cannot be lost any more }
   -- Returns what became of it, one entry per request that went.
   function sim.callback(ctx, cb)
     local keep = { url = cb.url, headers = cb.headers, body = cb.body, tried = 0 }
@@ -306,6 +309,7 @@ function simulator.new(spec)
         list[#list + 1] = keep
         return json.array(list)
       end)
+      if cb.kept then cb.kept() end
       return json.array {}
     end
     local spoiled
@@ -313,7 +317,7 @@ function simulator.new(spec)
       local headers, body = cb.spoil()
       spoiled = { url = cb.url, headers = headers, body = body }
     end
-    local said = json.array { send(ctx, keep, spoiled) }
+    local said = json.array { send(ctx, keep, spoiled, cb.kept) }
     if word == "duplicate" then said[2] = post(ctx, keep) end
     for _, more in ipairs(release(ctx)) do said[#said + 1] = more end
     return said

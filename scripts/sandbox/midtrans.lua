@@ -19,6 +19,9 @@ local TOLD_CODE = { pending = "201", deny = "202", expire = "202", cancel = "202
 local RETRIES = { [500] = 1, [503] = 4, [400] = 2, [404] = 2, [301] = 0, [302] = 0, [303] = 0 }
 local INTERVALS = { 2 * 60000, 10 * 60000, 30 * 60000, 90 * 60000, 210 * 60000 }
 local IDEMPOTENT_MS = 5 * 60000
+local TELL_MS, LOOK_MS = 1000, 60000 -- when it is told of; when it is looked whether that was done
+
+local sim
 
 local function rupiah(amount) return money.format(amount, "IDR", 2) end
 local function wib(ms) return time.format(ms, "%Y-%m-%d %H:%M:%S", "WIB") end
@@ -126,10 +129,21 @@ local function change(ctx, id, alter)
   local tx
   local done = simulator.update(ctx, "tx " .. id, function(now)
     tx = now
-    if alter(tx) then return tx, true end
+    if tx and alter(tx) then return tx, true end
     return nil, false
   end)
   return tx, done
+end
+
+-- A change that Midtrans tells of after `ms`, whenever we die: what it owes us to hear stands in the
+-- books with the change itself, and the job that looks for it was on disk before.
+local function change_and_tell(ctx, id, ms, alter)
+  sim.later(ctx, ctx.now() + ms, "tell", { id = id })
+  return change(ctx, id, function(tx)
+    if not alter(tx) then return false end
+    tx.owes = tx.status
+    return true
+  end)
 end
 
 local function facts_of(tx)
@@ -145,8 +159,6 @@ local function notification(ctx, tx)
   return v
 end
 
-local sim
-
 local function notify(ctx, tx)
   local v = notification(ctx, tx)
   local headers = { ["User-Agent"] = "Veritrans", Accept = "application/json", ["Content-Type"] = "application/json" }
@@ -156,11 +168,25 @@ local function notify(ctx, tx)
     v.signature_key = crypto.sha512("somebody else", "hex")
     return headers, json.encode(v)
   end
-  for _, url in ipairs(tx.urls) do
-    local said = sim.callback(ctx, { url = url, headers = headers, body = body, facts = facts_of(tx), spoil = spoil })
+  local function kept() -- this change is told, whatever becomes of us; a later one is not
+    change(ctx, tx.transaction_id, function(now)
+      if now.owes ~= tx.owes then return false end
+      now.owes = nil
+      return true
+    end)
+  end
+  for i, url in ipairs(tx.urls) do
+    local said = sim.callback(ctx, { url = url, headers = headers, body = body, facts = facts_of(tx), spoil = spoil,
+      kept = tx.owes and i == #tx.urls and kept or nil })
     for _, one in ipairs(said) do sent[#sent + 1] = one end
   end
   return sent
+end
+
+-- What was not told of yet.
+local function tell(ctx, arg)
+  local tx = simulator.read(ctx, "tx " .. arg.id)
+  if tx and tx.owes then notify(ctx, tx) end
 end
 
 ---- paying ----
@@ -168,7 +194,7 @@ end
 -- Somebody pays: the transaction, what was sent; or nil, status, why.
 local function settle(ctx, id, amount, late)
   local at = ctx.now()
-  local tx, done = change(ctx, id, function(tx)
+  local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
     local open = tx.status == "pending" and (late or at < tx.expires_at) or (late and FREE[tx.status])
     if not open then return false end
     tx.status, tx.settled_at, tx.paid, tx.issuer = "settlement", at, amount, tx.acquirer and "Bank Simulator"
@@ -179,7 +205,7 @@ local function settle(ctx, id, amount, late)
 end
 
 local function deny(ctx, id)
-  local tx, done = change(ctx, id, function(tx)
+  local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
     if tx.status ~= "settlement" then return false end
     tx.status = "deny"
     return true
@@ -233,28 +259,34 @@ sim = simulator.new {
     return INTERVALS[tried + 1] - math.random(0, INTERVALS[tried + 1] // 10)
   end,
   take_back = function(ctx, match)
-    local tx = find(ctx, match.order_id or match.transaction_id or ctx.store.get("ref " .. (match.payment_id or "")) or "")
-    if not tx or tx.status ~= "settlement" then return false end
+    local id = match.transaction_id or match.order_id or match.payment_id
+    local tx = id and find(ctx, ctx.store.get("ref " .. id) or id)
+    if not tx or tx.status ~= "settlement" or not simulator.fits(match, facts_of(tx)) then return false end
     deny(ctx, tx.transaction_id)
     return true
   end,
   later = {
     pay = function(ctx, arg) paid(ctx, arg.id, arg.amount, true) end,
     expire = function(ctx, arg)
-      local tx, done = change(ctx, arg.id, function(tx)
+      change(ctx, arg.id, function(tx)
         if tx.status ~= "pending" or ctx.now() < tx.expires_at then return false end
-        tx.status = "expire"
+        if ctx.store.get("order " .. tx.order_id) ~= arg.id then return false end -- another had the order id first
+        tx.status, tx.owes = "expire", "expire"
         return true
+      end)
+      tell(ctx, arg) -- also where we died behind the change
+    end,
+    tell = tell,
+    refunded = function(ctx, arg) -- Midtrans tells twice: at once, and when the bank has confirmed
+      local tx, done = change(ctx, arg.id, function(tx)
+        for _, r in ipairs(tx.refunds) do
+          if r.key == arg.key then
+            r.confirmed_at = arg.confirms and ctx.now() or nil
+            return true
+          end
+        end
       end)
       if done then notify(ctx, tx) end
-    end,
-    tell = function(ctx, arg) notify(ctx, simulator.read(ctx, "tx " .. arg.id)) end,
-    refunded = function(ctx, arg) -- Midtrans tells twice: at once, and when the bank has confirmed
-      local tx = change(ctx, arg.id, function(tx)
-        tx.refunds[arg.number].confirmed_at = arg.confirms and ctx.now() or nil
-        return true
-      end)
-      notify(ctx, tx)
     end,
   },
 }
@@ -324,12 +356,12 @@ local function charge(ctx, request, want)
     more = { actions = actions(tx), qr_string = tx.payment_type == "qris" and tx.qr_string or nil }
     if tx.payment_type == "gopay" and table_or(want.gopay).enable_callback then tx.back = want.gopay.callback_url end
   end
+  sim.later(ctx, tx.expires_at, "expire", { id = tx.transaction_id })
   ctx.store.put("tx " .. tx.transaction_id, json.encode(tx))
   if not ctx.store.cas("order " .. order, tx.transaction_id, version) then return refuse "406" end
   for _, ref in ipairs { tx.va_number or tx.bill_key or false, tx.custom_field1 or false, tx.custom_field2 or false } do
     if ref then ctx.store.put("ref " .. ref, tx.transaction_id) end
   end
-  sim.later(ctx, tx.expires_at, "expire", { id = tx.transaction_id })
   local message = tx.bank == "permata" and "Success, PERMATA VA transaction is successful" or TYPES[tx.payment_type].says
   return answer(ctx, tx, "201", message, more)
 end
@@ -383,14 +415,13 @@ local function never() return refuse "412" end
 local function close(status, code, message)
   return about(never, function(ctx, tx)
     local at = ctx.now()
-    local now, done = change(ctx, tx.transaction_id, function(t)
+    local now, done = change_and_tell(ctx, tx.transaction_id, TELL_MS, function(t)
       if t.status ~= "pending" or at >= t.expires_at then return false end
       t.status = status
       if status == "expire" then t.expires_at = at end
       return true
     end)
     if not done then return refuse "412" end
-    sim.later(ctx, at + 1000, "tell", { id = now.transaction_id })
     return answer(ctx, now, code, message)
   end)
 end
@@ -419,8 +450,12 @@ local function refund(direct)
   return about(refused, function(ctx, tx, request)
     local want = request.body == "" and {} or json.decode(request.body)
     if type(want) ~= "table" then return refuse "413" end
-    local at, no, row = ctx.now(), nil, nil
+    local at, row = ctx.now(), nil
+    local no = refund_no(tx, want, at)
+    if no then return no end
     local key = want.refund_key or "reference-" .. crypto.uuid()
+    sim.later(ctx, at + TELL_MS, "refunded", { id = tx.transaction_id, key = key }) -- before: where we die behind it
+    sim.later(ctx, at + LOOK_MS, "refunded", { id = tx.transaction_id, key = key, confirms = true })
     local now, done = change(ctx, tx.transaction_id, function(t)
       local amount
       no, amount = refund_no(t, want, at)
@@ -432,8 +467,6 @@ local function refund(direct)
       return true
     end)
     if not done then return no end
-    sim.later(ctx, at + 1000, "refunded", { id = now.transaction_id, number = #now.refunds })
-    sim.later(ctx, at + 60000, "refunded", { id = now.transaction_id, number = #now.refunds, confirms = true })
     local message = direct and "Success, refund request is approved by the bank" or "Success, refund request is approved"
     return answer(ctx, now, "200", message, { refund_chargeback_id = row.id, refund_key = key })
   end)

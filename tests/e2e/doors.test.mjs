@@ -43,7 +43,9 @@ test('a card number is refused at every door of ours and named by its field', as
   await refused('x-note', 'GET', '/v1/ping', { headers: { 'X-Note': SPACED } })
   await refused('body', 'POST', '/v1/echo/1', { body: `{"rubbish ${CARD}` })
   await refused('card', 'POST', '/other', { body: `a=1&card=${CARD}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } })
-  await refused('note', 'POST', '/v1/closed', { body: { note: CARD } })
+  const key = { authorization: `Basic ${Buffer.from('sk_test_demo:').toString('base64')}` }
+  await refused('note', 'POST', '/v1/closed', { body: { note: CARD }, headers: key })
+  assert.equal((await s.post('/v1/closed', { note: CARD })).status, 401, 'who is not known is not looked at')
 
   // numbers by their nature, and doors that providers use
   const created = await s.post('/v1/operations', order({ reference: CARD, input: { ...input, order_id: CARD } }), { headers: { 'Idempotency-Key': CARD } })

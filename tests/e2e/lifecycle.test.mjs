@@ -1,8 +1,8 @@
 // The life of a saved file while the server runs: its plays, queries, what is reported and where.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { mkdirSync, rmSync, writeFileSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import { LUWAK, cleanEnv, luwak, temporary } from './luwak.mjs'
 import { Server, root, until } from './server.mjs'
@@ -62,6 +62,10 @@ test('without a server, deploy runs the plays too', () => {
   const refused = alone('deploy', join(dir, PING))
   assert.match(refused.err, /its plays fail: tests\/plays\/ping_test.lua:3/)
   assert.equal(refused.code, 1)
+  // whoever starts us may ignore SIGCHLD: how the plays ended is heard all the same
+  const deaf = spawnSync('bash', ['-c', 'trap "" CHLD; exec "$0" "$@"', LUWAK, 'deploy', join(dir, PING), '--simulated', '--data', data, '--root', dir],
+    { env: { ...cleanEnv(), ...env }, encoding: 'utf8' })
+  assert.match(deaf.stderr, /its plays fail: tests\/plays\/ping_test.lua:3/)
   rmSync(join(dir, 'tests/plays/ping_test.lua'))
   const live = alone('deploy', join(dir, PING))
   assert.equal(live.out, PING + ': live\n', live.err)
@@ -147,6 +151,15 @@ test('a file name that is not UTF-8 is called that', async () => {
   assert.match((await s.logged('script_broken')).error, /scripts\/api\/b.*: the file's name is not UTF-8: rename it/)
   assert.equal((await s.get('/v1/ping')).status, 200)
   await s.stop()
+})
+
+test("what has a script's name but is no file is told, and holds nobody up", () => {
+  const dir = makeRoot({ 'channels/keep.txt': '' })
+  symlinkSync('loop_va.lua', join(dir, 'channels/loop_va.lua'))
+  symlinkSync('/dev/zero', join(dir, 'channels/zero_va.lua'))
+  const r = luwak(['check', '--root', dir])
+  assert.equal(r.code, 1)
+  assert.match(r.out, /^channels\/loop_va.lua: cannot open: Too many levels of symbolic links\nchannels\/zero_va.lua: is no regular file\n/)
 })
 
 test('serve says what its root lacks; the first page names the address it was asked at', async () => {

@@ -130,7 +130,7 @@ return { tests = {
       t.equal(t.kind(d), case[2], "case " .. i)
       t.equal(d.category, case[3], "case " .. i)
     end
-    for status, kind in pairs { [401] = "failed", [500] = "unknown", [502] = "unknown", [200] = "unknown" } do
+    for status, kind in pairs { [401] = "unknown", [500] = "unknown", [502] = "unknown", [200] = "unknown" } do
       t.http.answer { method = "POST", status = status, body = "<html>" }
       t.equal(t.kind(t.call(path "bca_va", "create", op "r1")), kind, "HTTP " .. status)
     end
@@ -188,7 +188,6 @@ return { tests = {
     t.equal(t.kind(t.call(channel, "inquire", about("cancel", "c2", {}))), "not_created")
     control(t, { pay = "c2" })
     t.equal(t.kind(t.call(channel, "cancel", about("cancel", "c2", {}))), "failed")
-    t.equal(t.kind(t.call(channel, "cancel", about("cancel", "nobody", {}))), "success")
   end,
 
   ["refund: once per key, whatever the answer was"] = function(t)
@@ -294,6 +293,77 @@ return { tests = {
     local h = heard(signed(shown { gross_amount = "150000.50" }), { attempt = "pending" })
     t.equal(h.settled, nil)
     t.truthy(h.error)
+  end,
+
+  ["a status that Midtrans never told of changes nothing"] = function(t)
+    for _, word in ipairs { "partial_chargeback", "brand_new" } do
+      local h = heard(signed(shown { transaction_status = word }), { attempt = "success", status = shown { transaction_status = word } })
+      t.equal(h.answer.status, 200)
+      t.equal(h.answer.body.status, "left to a person")
+      t.equal(h.settled, nil)
+    end
+  end,
+
+  ["an order id that is another's is never taken for ours"] = function(t)
+    local function charged(tx)
+      t.http.answer { method = "POST", json = { status_code = "406", status_message = "used" } }
+      t.http.answer { method = "GET", json = tx }
+      local d = t.call(path "bca_va", "create", op("r1", { payment = "pay_1" }))
+      return t.kind(d) .. " " .. tostring(d.category)
+    end
+    for _, word in ipairs { "settlement", "pending", "deny", "expire", "cancel" } do
+      t.equal(charged(shown { transaction_status = word, gross_amount = "1000.00" }), "failed DUPLICATE_TRANSACTION", word)
+      t.equal(charged(shown { transaction_status = word, custom_field1 = "pay_2" }), "failed DUPLICATE_TRANSACTION", word)
+    end
+    t.equal(charged(shown { gross_amount = "150000.50" }), "failed DUPLICATE_TRANSACTION")
+    t.equal(charged(shown { custom_field1 = "pay_1" }), "success nil")
+    t.equal(charged(shown()), "success nil")
+    -- asked later: the payer may have paid another amount, but another's payment stays another's
+    local function asked(tx)
+      t.http.answer { method = "GET", json = tx }
+      return t.kind(t.call(path "bca_va", "inquire", op("r1", { payment = "pay_1", status = "unknown" })))
+    end
+    t.equal(asked(shown { gross_amount = "1000.00", custom_field1 = "pay_1" }), "success")
+    t.equal(asked(shown { custom_field1 = "pay_2" }), "failed")
+  end,
+
+  ["what is not in Midtrans' own words says nothing"] = function(t)
+    local channel, bare = path "gopay", { 400, 401, 403, 404, 405, 406, 412, 413, 414, 500, 501, 505 }
+    for _, body in ipairs { "<html>", "", "{}", '{"message":"no"}', "[]" } do
+      for _, status in ipairs(bare) do
+        local what = "HTTP " .. status .. " " .. body
+        t.http.answer { method = "POST", status = status, body = body }
+        t.equal(t.kind(t.call(channel, "create", op "p1")), "unknown", what)
+        t.http.answer { method = "POST", status = status, body = body }
+        t.equal(t.kind(t.call(channel, "cancel", about("cancel", "p1", {}))), "unknown", what)
+        t.http.answer { method = "POST", status = status, body = body }
+        t.equal(t.kind(t.call(channel, "refund", about("refund", "p1", { amount = 1 }))), "unknown", what)
+        for _, o in ipairs { op("p1", { status = "unknown" }), about("cancel", "p1", {}), about("refund", "p1", { amount = 1 }) } do
+          t.http.answer { method = "GET", status = status, body = body }
+          t.equal(t.kind(t.call(channel, "inquire", o)), "unknown", what .. " " .. o.kind)
+        end
+      end
+    end
+    t.http.answer { method = "POST", status = 429, body = "slower" }
+    t.equal(t.kind(t.call(channel, "create", op "p1")), "not_created", "a limit that refused it is not Midtrans' only")
+    t.http.answer { method = "POST", status = 400, json = { status_code = "400", status_message = "x" } }
+    t.equal(t.kind(t.call(channel, "create", op "p1")), "failed")
+  end,
+
+  ["a cancel of what Midtrans does not know"] = function(t)
+    local channel, gone = t.load(path "bca_va"), { status_code = "404", status_message = "Transaction doesn't exist." }
+    local function kinds(attempt)
+      local function answer() return { status = 200, json = function() return gone end } end
+      local ctx = { config = { server_key = KEY }, host = function() return "api.sandbox.midtrans.com" end,
+        find = function(by) return by.reference == "r1" and attempt or nil end, http = { get = answer, effect = answer } }
+      local o = about("cancel", "r1", {})
+      return t.kind(channel.cancel(ctx, o)) .. " " .. t.kind(channel.inquire(ctx, o))
+    end
+    for status, kind in pairs { sending = "success", unknown = "success", pending = "unknown", processing = "unknown", success = "unknown" } do
+      t.equal(kinds { status = status }, kind .. " " .. kind, status)
+    end
+    t.equal(kinds(nil), "unknown unknown", "who knows what was shown")
+    t.equal(kinds { status = "unknown", data = { transaction_id = "tx-1" } }, "unknown unknown", "it was shown once")
   end,
 
   ["the whole operation: no answer, asked, shown, paid, found"] = function(t)

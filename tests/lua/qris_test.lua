@@ -113,6 +113,23 @@ return { tests = {
     t.equal(qris.dynamic("x", { amount = 1 }), nil)
   end,
 
+  ["what cannot be made is told, not raised"] = function(t)
+    local empty = sealed("000201010211" .. "26180006id.ovo0104ab12" .. "5900" .. "6007Bandung" .. "62080100" .. "0700")
+    t.equal(qris.encode(qris.parse(empty)), empty, "an empty field goes as it came")
+    t.equal(qris.read(qris.dynamic(empty, { amount = 5, reference = "r" })).reference, "r")
+    local full = sealed("000201010211" .. "6290" .. "0786" .. ("t"):rep(86))
+    for name, what in pairs { amount = { amount = 10 ^ 13 // 1 | 0 }, bill = { amount = 1, bill = ("b"):rep(26) }, reference = { amount = 1, reference = "" },
+      ["id 62"] = { amount = 1, reference = ("r"):rep(25) } } do
+      local text, why = qris.dynamic(full, what)
+      t.equal(text, nil, name)
+      t.truthy(why:find(name, 1, true), why)
+    end
+    t.equal(qris.dynamic(full, { amount = 1, bill = 7 }), nil)
+    local long, why = qris.encode { { id = "00", value = ("x"):rep(100) } }
+    t.equal(long, nil)
+    t.truthy(why:find "99 at most", why)
+  end,
+
   ["what the simulator shows is a payload"] = function(t)
     local d = t.call("channels/midtrans_qris.lua", "create", { id = "op_1", kind = "create", reference = "q1", input = { amount = 12345 } })
     t.equal(qris.read(d.qr_string).amount, 12345)

@@ -21,7 +21,16 @@ static void run_later(struct task *t) {
 static void post_done(struct fake_store *s, registry_done_cb done, void *data, int err) {
     struct later *l = calloc(1, sizeof *l);
     *l = (struct later){.task.run = run_later, .done = done, .data = data, .err = err};
-    loop_post(s->loop, &l->task);
+    if (s->hold && s->held_count < 16)
+        s->held[s->held_count++] = l;
+    else
+        loop_post(s->loop, &l->task);
+}
+void fake_store_release(struct fake_store *s) {
+    s->hold = false;
+    for (int i = 0; i < s->held_count; i++)
+        loop_post(s->loop, &s->held[i]->task);
+    s->held_count = 0;
 }
 
 static void save(struct registry_store *api, const struct version *v, const char *state,

@@ -16,9 +16,13 @@ struct fake_store {
         char *hash, *text;
     } texts[20000];
     int text_count;
-    int fail; /* code of the next saves */
+    int fail;  /* code of the next saves */
+    bool hold; /* the next saves are not over before fake_store_release */
+    struct later *held[16];
+    int held_count;
 };
 void fake_store_init(struct fake_store *s, struct loop *loop);
+void fake_store_release(struct fake_store *s);
 void fake_store_free(struct fake_store *s);
 
 #endif

@@ -55,6 +55,13 @@ static void bodies(void **state) {
         {FORM, CARD "=1", "body"}, /* begins like JSON */
         {FORM, "a=1&" CARD "=1", ""},
         {FORM, "order_id=" CARD "&note=%zz" CARD, "body"},
+        {"Application/X-WWW-Form-Urlencoded; charset=utf-8", "note=4111%31111%31111%31111", "note"},
+        {"text/plain", "note=%34111111111111111", "note"}, /* a handler may read it as a form */
+        {NULL, "note=4111+1111+1111+1111", "note"},
+        {NULL, "order_id=" CARD, "body"}, /* or as the text it is */
+        {"text/plain", "ref=" CARD "%31", "body"},
+        {JSON, "{\"note\":\"4111  1111\\n1111 - 1111\"}", "note"},
+        {FORM, "note=4111%C2%A01111%C2%A01111%C2%A01111", "note"},
         {FORM, "{\"note\":\"" CARD "\"}", "note"}, /* curl -d says form, and sends this */
         {"application/octet-stream", "{\"order_id\":\"" CARD "\"}", NULL},
         {JSON, "{\"order_id\":\"" CARD "\",\"orderId\":" CARD ",\"va_number\":\"" CARD "\"}", NULL},
@@ -64,6 +71,7 @@ static void bodies(void **state) {
         {JSON, "{\"phone\":[\"" CARD "\"],\"bill_key\":\"" CARD "\"}", NULL},
         {JSON, "{\"order\\u005fid\":\"" CARD "\"}", NULL},
         {FORM, "order_id=" CARD "&va=" CARD, NULL},
+        {"Application/X-WWW-Form-Urlencoded ; x=y", "order_id=" CARD, NULL},
         {JSON, "{\"description\":\"4111111111111112\"}", NULL}, /* the check digit */
         {JSON, "{\"description\":\"8808411111111111\"}", NULL}, /* no issuer */
         {JSON, "{\"description\":\"91" CARD "\"}", NULL},       /* inside a longer number */

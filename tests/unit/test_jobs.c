@@ -506,7 +506,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_clock_that_jumps_makes_due),
     cmocka_unit_test(a_due_time_makes_one_job),
     cmocka_unit_test(missed_due_times_are_made_up_for_once),
-        cmocka_unit_test(a_schedule_never_overlaps_itself),
+    cmocka_unit_test(a_schedule_never_overlaps_itself),
     cmocka_unit_test(an_operation_begins_with_its_ask_job),
     cmocka_unit_test(only_allowed_moves),
 };

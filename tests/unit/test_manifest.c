@@ -215,6 +215,15 @@ static void routes_of_apis_are_read(void **state) {
     CHECK(r->has_run);
     CHECK_STR(str_of(r->key), "GET /v1/payments/:id");
     version_drop(v);
+    v = load(KIND_API, "return { api = 1, routes = { ['GET /x'] = { auth = 'none', timeout = "
+                       "'10m', run = type } } }");
+    CHECK_INT(v->manifest->routes.at[0].timeout_ms, 600000);
+    version_drop(v);
+    /* 50 days are more milliseconds than 32 bits count */
+    refused(KIND_API,
+            "return { api = 1, routes = { ['GET /x'] = { auth = 'none', timeout = '50d', run = "
+            "type } } }",
+            "\"GET /x\": timeout: at most 10m, found 50d");
     refused(KIND_API, "return { api = 1, routes = { ['GET /x'] = { run = type } } }", "auth =");
     refused(KIND_API,
             "return { api = 1, routes = { ['GET /x'] = { auth = 'anyone', run = type } } }",

@@ -68,6 +68,21 @@ static void fields_have_their_types(void **state) {
     version_drop(v);
 }
 
+/* What all channels take has one type: core reads the amount as an integer. */
+static void a_common_field_keeps_its_type(void **state) {
+    (void)state;
+    struct version *v = NULL;
+    struct why why = {0};
+    CHECK(texts_load(&v, KIND_CHANNEL, "s.lua",
+                     CHANNEL("input = { amount = { type = 'string', required = true } }"),
+                     &why) != 0);
+    CHECK(str_search(str_of(why.text),
+                     STR("input.amount: is an integer wherever it is asked for")) >= 0);
+    v = channel(CHANNEL("input = { amount = { type = 'integer', required = true } }"));
+    answer(v, "create", "{}", E_INVAL, "amount", "amount is missing");
+    version_drop(v);
+}
+
 static void limits_hold(void **state) {
     (void)state;
     struct version *v = channel(CHANNEL("limits = { min = 1000, max = 2000 }"));
@@ -87,8 +102,31 @@ static void limits_hold(void **state) {
     version_drop(v);
 }
 
+static void a_payment_has_an_end(void **state) {
+    (void)state;
+    struct version *v = channel(CHANNEL("expires = { default = '1h', max = '2h' }"));
+    answer(v, "create", "{\"expires_in\":1}", 0, "", "");
+    answer(v, "create", "{\"expires_in\":7200}", 0, "", "");
+    answer(v, "create", "{\"expires_in\":7201}", E_INVAL, "expires_in", "from 1 to 7200");
+    answer(v, "create", "{\"expires_in\":0}", E_INVAL, "expires_in", "from 1 to 7200");
+    answer(v, "create", "{\"expires_in\":-9223372036854775808}", E_INVAL, "expires_in", "seconds");
+    answer(v, "create", "{\"expires_in\":9223372036854775807}", E_INVAL, "expires_in", "seconds");
+    answer(v, "refund", "{\"expires_in\":0}", 0, "", "");
+    version_drop(v);
+    v = channel(
+        CHANNEL("")); /* it names no end: what is counted in ms still fits, and is no joke */
+    answer(v, "create", "{\"expires_in\":31622400}", 0, "", "");
+    answer(v, "create", "{\"expires_in\":31622401}", E_INVAL, "expires_in", "from 1 to 31622400");
+    version_drop(v);
+    v = channel(CHANNEL("expires = { max = '400d' }"));
+    answer(v, "create", "{\"expires_in\":31622401}", E_INVAL, "expires_in", "from 1 to 31622400");
+    version_drop(v);
+}
+
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(fields_have_their_types),
+    cmocka_unit_test(a_common_field_keeps_its_type),
     cmocka_unit_test(limits_hold),
+    cmocka_unit_test(a_payment_has_an_end),
 };
 UNIT_MAIN("operation_input", TESTS)

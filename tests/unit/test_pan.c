@@ -29,6 +29,33 @@ static void numbers_are_found_and_masked(void **state) {
     check_masked("6200000000000005", "620000******0005", 1);
     /* the second begins with the last group of the first: hidden as one */
     check_masked("4111 1111 0002 4242 1234 5678 9007", "4111 11** **** **** **** **** 9007", 1);
+    /* as a person copies it: from a card, a page, a mail that was wrapped */
+    check_masked("4111  1111  1111  1111", "4111  11**  ****  1111", 1);
+    check_masked("4111.1111.1111.1111", "4111.11**.****.1111", 1);
+    check_masked("4111 - 1111 - 1111 - 1111", "4111 - 11** - **** - 1111", 1);
+    check_masked("4111 1111\n1111 1111", "4111 11**\n**** 1111", 1);
+    check_masked("4111\r\n1111\r\n1111\r\n1111", "4111\r\n11**\r\n****\r\n1111", 1);
+    check_masked("4111\t1111\t1111\t1111", "4111\t11**\t****\t1111", 1);
+    check_masked("3782  822463  10005", "3782  82****  *0005", 1);
+    check_masked("3056  930902  5904", "3056  93****  5904", 1);
+    check_masked("4111\xc2\xa0"
+                 "1111\xc2\xa0"
+                 "1111\xc2\xa0"
+                 "1111",
+                 "4111\xc2\xa0"
+                 "11**\xc2\xa0"
+                 "****\xc2\xa0"
+                 "1111",
+                 1);
+    check_masked("4111\xe2\x80\x93"
+                 "1111\xe2\x80\x93"
+                 "1111\xe2\x80\x93"
+                 "1111",
+                 "4111\xe2\x80\x93"
+                 "11**\xe2\x80\x93"
+                 "****\xe2\x80\x93"
+                 "1111",
+                 1);
     /* side by side */
     check_masked("4111 1111 1111 1111 5500-0000-0000-0004",
                  "4111 11** **** 1111 5500-00**-****-0004", 2);
@@ -38,12 +65,18 @@ static void other_numbers_are_left(void **state) {
     (void)state;
     static const char *const OTHERS[] = {
         "",
-        "4111111111111112",             /* check digit */
-        "411111111111",                 /* 12 digits */
-        "41111111111111111111",         /* 20 digits: a reference */
-        "14111111111111111",            /* no issuer */
-        "4111  1111 1111 1111",         /* two spaces */
-        "4111.1111.1111.1111",          /* other separators */
+        "4111111111111112",         /* check digit */
+        "411111111111",             /* 12 digits */
+        "41111111111111111111",     /* 20 digits: a reference */
+        "14111111111111111",        /* no issuer */
+        "4111    1111 1111 1111",   /* four spaces: another column */
+        "4111,1111,1111,1111",      /* a list */
+        "4.111.111.111.111.111",    /* an amount */
+        "41.111.111.111  11.111.1", /* addresses, versions */
+        "411111.1111111111",        /* a fraction */
+        "4111111\n111111111",       /* two numbers, a line each */
+        "4111\xc2\xb0"
+        "1111 1111 1111",               /* no space, whatever it is */
         "6281234567890",                /* a phone */
         "0000000000000000",             /* no issuer */
         "20260131100000",               /* a time */

@@ -407,6 +407,93 @@ static void a_channels_paths_are_its_own(void **state) {
     CHECK_INT(registry_set(f.r)->route_count, 1);
 }
 
+/* A page, a channel, and whether they may stand together. */
+static void a_channel_takes_nothing_from_a_page(void **state) {
+    (void)state;
+    static const struct {
+        const char *page, *channel;
+        bool clash;
+    } CASES[] = {
+        {"GET /p/*rest", "GET /p/back", true},        {"GET /p/*rest", "GET /p/a/b", true},
+        {"GET /*rest", "HEAD /p/back", true},         {"GET /p/back", "HEAD /p/back", true},
+        {"GET /p/:x", "HEAD /p/back", true},          {"HEAD /p/back", "GET /p/back", true},
+        {"POST /p/*rest", "GET /p/back", false},      {"GET /p/back/*rest", "GET /p/back", false},
+        {"GET /p/back/*rest", "GET /p/back/", false}, {"GET /q/*rest", "GET /p/back", false},
+        {"POST /p/back", "HEAD /p/back", false},
+    };
+    f.granted = true;
+    begin(SCRIPTS_AUTO, false);
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        char page[512], channel[512];
+        snprintf(page, sizeof page,
+                 "return { api = 1, title = 'page', routes = { ['%s'] = { auth = 'none', run = "
+                 "function(req) end } } }",
+                 CASES[i].page);
+        snprintf(channel, sizeof channel,
+                 "return { api = 1, title = 'c', provider = 'p', method = 'qris', effect = 'offer',"
+                 " create = function() end, inquire = function() end,"
+                 " routes = { ['%s'] = function() end } }",
+                 CASES[i].channel);
+        for (int page_first = 0; page_first <= 1; page_first++) {
+            const char *second = page_first ? "channels/p_a.lua" : "scripts/api/a.lua";
+            put(page_first ? "scripts/api/a.lua" : "channels/p_a.lua", page_first ? page : channel);
+            SECOND();
+            put(second, page_first ? channel : page);
+            SECOND();
+            if ((registry_error(f.r, second) != NULL) != CASES[i].clash)
+                fail_msg("%s, %s", CASES[i].page, CASES[i].channel);
+            gone("scripts/api/a.lua");
+            gone("channels/p_a.lua");
+            SECOND();
+        }
+    }
+}
+
+static void a_deleted_channel_loses_only_the_path_that_is_taken(void **state) {
+    (void)state;
+    put("channels/p_a.lua",
+        "return { api = 1, title = 'A', provider = 'p', method = 'qris', effect = 'offer', create "
+        "= function() end, inquire = function() end, routes = { ['POST /one'] = function() end,"
+        " ['POST /two'] = function() end } }");
+    f.granted = true;
+    begin(SCRIPTS_AUTO, false);
+    gone("channels/p_a.lua");
+    SECOND();
+    put("scripts/api/b.lua", "return { api = 1, routes = { ['POST /one'] = { auth = 'none', run = "
+                             "function() end } } }");
+    SECOND();
+    CHECK_STR(str_of(served()), "POST /one of scripts/api/b.lua, POST /two of channels/p_a.lua");
+}
+
+/* What is on its way to wait serves nothing yet: what serves keeps its paths. */
+static void a_path_is_not_free_while_its_successor_is_staged(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_STAGED, true);
+    f.store.hold = true;
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    put("scripts/api/b.lua", api("one"));
+    SECOND();
+    CHECK(str_starts(str_of(f.said), STR("scripts/api/b.lua: \"GET /v1/one\" is a route of "
+                                         "scripts/api/a.lua already")));
+    fake_store_release(&f.store);
+    SECOND();
+    CHECK_STR(str_of(served()), "GET /v1/one of scripts/api/a.lua");
+}
+
+/* At a start too: the kept version of a broken file does not stand beside who took its path. */
+static void a_kept_version_takes_no_path_back(void **state) {
+    (void)state;
+    put("scripts/api/b.lua", api("one"));
+    begin(SCRIPTS_AUTO, true);
+    end();
+    put("scripts/api/a.lua", api("one"));
+    put("scripts/api/b.lua", "return {");
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(served()), "GET /v1/one of scripts/api/a.lua");
+}
+
 static void what_cannot_be_kept_is_not_published(void **state) {
     (void)state;
     put("scripts/api/a.lua", api("one"));
@@ -510,6 +597,103 @@ static void a_staged_version_is_played_first(void **state) {
     CHECK_INT(f.runs, 2);
 }
 
+static const char *api_of_m(const char *word) {
+    static char text[512];
+    snprintf(text, sizeof text,
+             "local m = require 'm' return { api = 1, title = '%s' .. m.word, routes = {} }", word);
+    return text;
+}
+
+static void a_test_mended_during_its_run_counts(void **state) {
+    (void)state;
+    put("scripts/lib/help.lua", "return 1"); /* of the test alone */
+    put("scripts/api/a.lua", api("one"));
+    put("tests/lua/a_test.lua", "-- wrong");
+    put("tests/lua/b_test.lua", "");
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_INT(f.runs, 1);
+    put("tests/lua/a_test.lua", "-- mended");
+    SECOND();
+    play_ends(E_SCRIPT, "its plays fail: of yesterday");
+    CHECK_INT(f.runs, 2);
+    CHECK_INT(f.broken, 0);
+    put("tests/lua/b_test.lua", "-- of nobody");
+    SECOND();
+    play_ends(0, NULL);
+    CHECK_INT(f.runs, 2);
+    CHECK(listed("waits: luwak deploy scripts/api/a.lua"));
+    /* staged, and its test asks for more now */
+    put("tests/lua/a_test.lua", "-- stricter");
+    SECOND();
+    CHECK_INT(f.runs, 3);
+    play_ends(E_SCRIPT, "its plays fail: too strict");
+    CHECK_ERR(deploy("scripts/api/a.lua"), E_SCRIPT);
+    put("tests/lua/a_test.lua", "-- mended");
+    put("tests/lua/a_more_test.lua", "");
+    SECOND();
+    CHECK_INT(f.runs, 4);
+    put("tests/lua/a_more_test.lua", "-- again"); /* what passed was another test */
+    SECOND();
+    play_ends(0, NULL);
+    CHECK_INT(f.runs, 5);
+    play_ends(0, NULL);
+    CHECK_INT(f.runs, 5);
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "two");
+    put("tests/lua/a_test.lua", "-- of what serves");
+    SECOND();
+    CHECK_INT(f.runs, 5);
+}
+
+static void a_module_mended_during_its_run_counts(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("scripts/api/a.lua", api("one"));
+    put("tests/lua/a_test.lua", "");
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api_of_m("two"));
+    SECOND();
+    CHECK_INT(f.runs, 1);
+    put("scripts/lib/m.lua", "return { word = '2' }");
+    SECOND();
+    play_ends(E_SCRIPT, "its plays fail: of yesterday");
+    CHECK_INT(f.runs, 2);
+    play_ends(0, NULL);
+    CHECK_INT(f.broken, 0);
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "two2");
+}
+
+/* Short of memory is nothing that a version has done. */
+static void plays_that_memory_is_short_for_wait(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    put("tests/lua/a_test.lua", "");
+    begin(SCRIPTS_STAGED, true);
+    char word[32];
+    int runs = 0;
+    for (uint64_t n = 1; n < 200; n++) {
+        snprintf(word, sizeof word, "w%d", (int)n);
+        put("scripts/api/a.lua", api(word));
+        mem_fail_at(n, 0);
+        for (int i = 0; i < 4; i++)
+            SECOND();
+        mem_fail_at(0, 0);
+        CHECK_INT(f.runs, ++runs);
+        play_ends(n % 2 == 0 ? 0 : E_NOMEM, "its plays cannot be started: out of memory");
+        if (n % 2 != 0) {
+            SECOND();
+            CHECK_INT(f.runs, ++runs);
+            play_ends(0, NULL);
+        }
+        CHECK(registry_error(f.r, "scripts/api/a.lua") == NULL);
+        CHECK(listed("waits: luwak deploy scripts/api/a.lua"));
+    }
+    CHECK_INT(f.broken, 0);
+}
+
 static void what_is_saved_during_its_plays_is_played_too(void **state) {
     (void)state;
     put("scripts/api/a.lua", api("one"));
@@ -592,6 +776,104 @@ static void what_lacks_grants_is_held_until_it_has_them(void **state) {
     CHECK(script_set_find(f.set, KIND_CHANNEL, STR("p_qris")) != NULL);
 }
 
+static const char *channel_of_m(const char *word) {
+    static char text[1024];
+    snprintf(text, sizeof text,
+             "local m = require 'm' return { api = 1, title = '%s' .. m.word, provider = 'p',"
+             " method = 'qris', effect = 'offer', create = function(ctx, op) end,"
+             " inquire = function(ctx, op) end }",
+             word);
+    return text;
+}
+static const char *channel_title(const char *name) {
+    const struct script_entry *e = script_set_find(f.set, KIND_CHANNEL, str_of(name));
+    return e == NULL ? "-" : e->version->manifest->title;
+}
+
+/* What serves has no module, what is held has. */
+static void a_module_of_a_held_version_is_watched(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("channels/p_x.lua",
+        "return { api = 1, title = 'old', provider = 'p', method = 'qris', effect = 'offer',"
+        " create = function(ctx, op) end, inquire = function(ctx, op) end }");
+    f.granted = true;
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(channel_title("p_x")), "old");
+    f.granted = false;
+    put("channels/p_x.lua", channel_of_m("new"));
+    SECOND();
+    CHECK(listed("held"));
+    put("scripts/lib/m.lua", "return { word = '2' }");
+    SECOND();
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(channel_title("p_x")), "new2");
+}
+
+/* An older version that goes live does not mend a newer file. */
+static void a_grant_leaves_the_error_of_a_broken_save(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("channels/p_x.lua", channel_of_m("held"));
+    begin(SCRIPTS_AUTO, true);
+    CHECK(listed("held"));
+    put("scripts/lib/m.lua", "return {"); /* the script's own text stays */
+    SECOND();
+    CHECK(registry_error(f.r, "channels/p_x.lua") != NULL);
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(channel_title("p_x")), "held1");
+    CHECK(registry_error(f.r, "channels/p_x.lua") != NULL);
+    CHECK(listed("broken"));
+}
+
+static void a_granted_version_that_cannot_be_kept_stays_held(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("channels/p_x.lua", channel_of_m("one"));
+    f.granted = true;
+    begin(SCRIPTS_STAGED, true);
+    f.granted = false;
+    put("channels/p_x.lua", channel_of_m("two"));
+    SECOND();
+    CHECK_ERR(deploy("channels/p_x.lua"), E_STATE); /* held */
+    f.granted = true;
+    f.store.fail = E_FULL;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(channel_title("p_x")), "one1");
+    f.store.fail = 0; /* it was deployed: nobody has to say so again */
+    SECOND();
+    SECOND();
+    CHECK_STR(str_of(channel_title("p_x")), "two1");
+    CHECK(registry_error(f.r, "channels/p_x.lua") == NULL);
+}
+
+static void a_file_that_is_what_is_held_again_leaves_nothing_staged(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("channels/p_x.lua", channel_of_m("one"));
+    f.granted = true;
+    begin(SCRIPTS_STAGED, true);
+    f.granted = false;
+    put("channels/p_x.lua", channel_of_m("two"));
+    SECOND();
+    CHECK_ERR(deploy("channels/p_x.lua"), E_STATE); /* held */
+    put("channels/p_x.lua", channel_of_m("three"));
+    SECOND();
+    CHECK(listed("waits: luwak deploy channels/p_x.lua"));
+    put("channels/p_x.lua", channel_of_m("two"));
+    SECOND();
+    CHECK(!listed("waits: luwak deploy channels/p_x.lua"));
+    f.granted = true;
+    registry_granted(f.r);
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(channel_title("p_x")), "two1");
+}
+
 static void a_held_version_that_is_taken_back_is_forgotten(void **state) {
     (void)state;
     put("channels/p_x.lua", "return 1");
@@ -644,6 +926,77 @@ static void history_diff_and_rollback(void **state) {
     buf_clear(&out);
     registry_list(f.r, &out);
     CHECK(str_starts(buf_str(&out), STR("live ")));
+    buf_free(&out);
+}
+
+static void rollback(const char *path, const char *id, const char *said) {
+    struct buf out = {0};
+    struct why why = {0};
+    if (registry_rollback(f.r, path, id, &out, &why) != 0) fail_msg("%s", why.text);
+    if (str_search(buf_str(&out), str_of(said)) < 0) fail_msg("%s", out.data);
+    buf_free(&out);
+    SECOND();
+}
+
+static void a_rollback_opens_the_gate_once_for_one_version(void **state) {
+    (void)state;
+    put("scripts/lib/m.lua", "return { word = '1' }");
+    put("scripts/api/a.lua", api_of_m("one"));
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api_of_m("two"));
+    SECOND();
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    rollback("scripts/api/a.lua", NULL, "is back");
+    CHECK_STR(str_of(title("a")), "one1");
+    put("scripts/lib/m.lua", "return { word = '2' }"); /* not what was rolled back to */
+    SECOND();
+    CHECK_STR(str_of(title("a")), "one1");
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "one2");
+    put("scripts/lib/m.lua", "return { word = '1' }"); /* nor is this, by now */
+    SECOND();
+    CHECK_STR(str_of(title("a")), "one2");
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    put("scripts/api/a.lua", api_of_m("two"));
+    put("scripts/lib/m.lua", "return { word = '3' }");
+    SECOND();
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "two3");
+    /* an old text with a new module never served */
+    rollback("scripts/api/a.lua", NULL, "waits for luwak deploy scripts/api/a.lua");
+    CHECK_STR(str_of(title("a")), "two3");
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_STR(str_of(title("a")), "one3");
+    /* nor did what was only staged */
+    put("scripts/api/a.lua", api_of_m("four"));
+    SECOND();
+    char four[VERSION_ID_SIZE];
+    snprintf(four, sizeof four, "%s", f.store.rows[f.store.count - 1].version);
+    put("scripts/api/a.lua", api_of_m("five"));
+    SECOND();
+    rollback("scripts/api/a.lua", four, "waits for luwak deploy scripts/api/a.lua");
+    CHECK_STR(str_of(title("a")), "one3");
+}
+
+static void a_rollback_that_cannot_be_written_approves_nothing(void **state) {
+    (void)state;
+    char folder[600];
+    struct buf out = {0};
+    struct why why = {0};
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    snprintf(folder, sizeof folder, "%s/scripts/api", f.root);
+    char away[700];
+    snprintf(away, sizeof away, "%s-away", folder);
+    CHECK_INT(rename(folder, away), 0);
+    CHECK(registry_rollback(f.r, "scripts/api/a.lua", NULL, &out, &why) != 0);
+    CHECK_INT(rename(away, folder), 0);
+    put("scripts/api/a.lua", api("one"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
     buf_free(&out);
 }
 
@@ -833,6 +1186,19 @@ static const struct CMUnitTest TESTS[] = {
     T(a_module_reloads_who_requires_it),
     T(a_clash_of_routes_names_both),
     T(a_channels_paths_are_its_own),
+    T(a_channel_takes_nothing_from_a_page),
+    T(a_deleted_channel_loses_only_the_path_that_is_taken),
+    T(a_path_is_not_free_while_its_successor_is_staged),
+    T(a_kept_version_takes_no_path_back),
+    T(a_test_mended_during_its_run_counts),
+    T(a_module_mended_during_its_run_counts),
+    T(plays_that_memory_is_short_for_wait),
+    T(a_module_of_a_held_version_is_watched),
+    T(a_grant_leaves_the_error_of_a_broken_save),
+    T(a_granted_version_that_cannot_be_kept_stays_held),
+    T(a_file_that_is_what_is_held_again_leaves_nothing_staged),
+    T(a_rollback_opens_the_gate_once_for_one_version),
+    T(a_rollback_that_cannot_be_written_approves_nothing),
     T(what_cannot_be_kept_is_not_published),
     T(staged_files_wait_for_deploy),
     T(a_staged_version_is_played_first),

@@ -1,5 +1,6 @@
 /* The conformance suite on each driver and shape. */
 #include "base/ensure.h"
+#include "base/mem.h"
 #include "store/control.h"
 #include "store_conformance.h"
 
@@ -274,6 +275,83 @@ static void a_server_that_stands_still_is_given_up(void **state) {
     control_times = was;
 }
 
+/* A result that is cut short, or says what no result says: it may have been stored or not. */
+static void a_broken_answer_is_not_known(void **state) {
+    (void)state;
+    static const struct {
+        const char *bytes; /* behind the head: err, text, operation, values */
+        size_t n;
+        int err;
+        const char *text;
+    } cases[] = {
+        {"", 0, E_BADREPLY, "not known"},
+        {"\0\0\0\0", 4, E_BADREPLY, "not known"},
+        {"\0\0\0\0\0\0\0\0\5\0\0\0ab", 14, E_BADREPLY, "not known"},
+        {"\0\0\0\0\0\0\0\0\0\0\0\0\0", 13, E_BADREPLY, "not known"},
+        {"\1\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0", 28, E_BADREPLY, "not known"},
+        {"\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0", 22, E_SYNTAX, "values are lost"},
+    };
+    struct clock clock;
+    struct why why = {0};
+    struct sockaddr_un at = {.sun_family = AF_UNIX};
+    snprintf(at.sun_path, sizeof at.sun_path, "%s/broken.sock", unit_tmpdir());
+    int listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(bind(listener, (struct sockaddr *)&at, sizeof at) == 0);
+    CHECK(listen(listener, 4) == 0);
+    clock_real(&clock);
+    struct store_fixture f = {.clock = &clock, .pump = pump_uv};
+    CHECK_OK(loop_uv_new(&f.loop, &clock));
+    CHECK_OK(store_connect(&f.store, at.sun_path, f.loop, &why));
+    int fd = accept(listener, NULL, NULL);
+    CHECK(fd >= 0);
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct answer a;
+        unsigned char head[9], frame[64] = {0};
+        submit(&f, one_op(OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))), LANE_NEW, &a);
+        CHECK(recv(fd, head, sizeof head, MSG_WAITALL) == sizeof head);
+        for (size_t rest = head[0] | (size_t)head[1] << 8; rest > 5; rest--)
+            CHECK(recv(fd, frame, 1, 0) == 1);
+        frame[0] = (unsigned char)(5 + cases[i].n);
+        frame[4] = CONTROL_RESULT;
+        memcpy(frame + 5, head + 5, 4);
+        memcpy(frame + 9, cases[i].bytes, cases[i].n);
+        CHECK(send(fd, frame, 9 + cases[i].n, 0) == (ssize_t)(9 + cases[i].n));
+        f.pump(&f, &a.done);
+        if (a.err != cases[i].err || strstr(a.detail, cases[i].text) == NULL)
+            fail_msg("case %zu: %s (%s)", i, a.err == 0 ? "0" : err_name(a.err), a.detail);
+    }
+    close(fd);
+    close(listener);
+    store_close(f.store);
+    loop_delete(f.loop);
+}
+
+/* Connections that memory is lacking for are closed; later ones are served. */
+static void lacking_memory_does_not_deafen_it(void **state) {
+    (void)state;
+    struct server s;
+    struct why why = {0};
+    server_start(&s, "lacking");
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    memcpy(to.sun_path, s.path, strlen(s.path));
+    int fds[5];
+    mem_fail_at(1, 1);
+    for (size_t i = 0; i < 5; i++) {
+        struct timeval patience = {.tv_sec = 20};
+        fds[i] = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        setsockopt(fds[i], SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+        CHECK(connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+    }
+    for (size_t i = 0; i < 5; i++) {
+        char c;
+        CHECK_INT(recv(fds[i], &c, 1, 0), 0);
+        close(fds[i]);
+    }
+    mem_fail_at(0, 0);
+    CHECK_OK(control_command(s.path, "echo", NULL, 0, NULL, &why));
+    server_end(&s);
+}
+
 /* A server that lives and takes its time is waited for: far longer than one silence may last. */
 static void a_slow_answer_is_waited_for(void **state) {
     (void)state;
@@ -331,6 +409,8 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(remote),
     cmocka_unit_test(remote_care),
     cmocka_unit_test(a_server_that_stands_still_is_given_up),
+    cmocka_unit_test(a_broken_answer_is_not_known),
+    cmocka_unit_test(lacking_memory_does_not_deafen_it),
     cmocka_unit_test(a_slow_answer_is_waited_for),
     cmocka_unit_test(strangers_frames_end_the_connection),
 };

@@ -161,7 +161,7 @@ fuzz: fuzz-packages ## each fuzzer for FUZZ_SECONDS (60) from its corpus
 
 faults: test-packages node-modules ## the long fault campaigns (10,000 rounds)
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
-	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash store simulation
+	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash kill9 store simulation
 	@TEST_ROUNDS=all SUITE_SECONDS=36000 tests/run build/check alloc_flows
 
 bench: bench-packages build/bench/node_modules/.ready ## speed, as ratios, with the machine named

@@ -57,12 +57,11 @@ int cmd_simulate(const struct cli_args *args) {
                (long long)o.seed, err == 0 ? "good" : "WRONG", r.operations, r.effects, r.payments,
                r.paid, r.refunded, r.taken_back, r.crashes, (unsigned long long)r.hash);
         if (err != 0)
-            code =
-                cli_fail(args, CLI_PROBLEMS,
-                         "seed %lld, step %d: %s; again: luwak simulate%s --seed %lld --steps "
-                         "%lld --story",
-                         (long long)o.seed, r.step, why.text, o.payments ? " --payments" : "",
-                         (long long)o.seed, (long long)steps);
+            code = cli_fail(args, CLI_PROBLEMS,
+                            "seed %lld, step %d: %s; again: luwak simulate%s --seed %lld --steps "
+                            "%lld --story",
+                            (long long)o.seed, r.step, why.text, o.payments ? " --payments" : "",
+                            (long long)o.seed, (long long)steps);
     }
     if (quiet >= 0) {
         log_setup(LOG_LEVEL_ERROR, LOG_JSON, STDERR_FILENO);

@@ -113,8 +113,8 @@ static void ask_answered(struct http_exchange *x, int status, const struct http_
     mem_free(ask);
 }
 
-void sim_ask(struct sim *s, const char *method, const char *path, const char *key,
-             struct str body, int number, sim_answered answered) {
+void sim_ask(struct sim *s, const char *method, const char *path, const char *key, struct str body,
+             int number, sim_answered answered) {
     struct ask *ask = mem_zalloc(sizeof *ask + body.n);
     if (ask == NULL) return;
     ask->sim = s;
@@ -156,8 +156,7 @@ static void operation_answered(struct sim *s, int number, int status, struct str
         json_doc_free(&doc);
     }
     if (status == 201 && op->id[0] == '\0')
-        sim_wrong(s, "r%d: a 201 without an id%s", number,
-                  err == E_NOMEM ? ": out of memory" : "");
+        sim_wrong(s, "r%d: a 201 without an id%s", number, err == E_NOMEM ? ": out of memory" : "");
     if (status != 201 && status != 409 && status != 503 && status != 500)
         sim_wrong(s, "r%d: status %d: %.*s", number, status, STR_FMT(body));
 }

@@ -20,9 +20,9 @@ struct simulate_result {
     uint64_t hash; /* of the story */
     int operations, final, crashes, effects;
     int payments, paid, refunded, taken_back; /* orders; movements, refunds and reversals booked */
-    int scripts;     /* live in each life of the engine */
-    int step;        /* at which it failed */
-    char wrong[400]; /* what was found; empty: all is well */
+    int scripts;                              /* live in each life of the engine */
+    int step;                                 /* at which it failed */
+    char wrong[400];                          /* what was found; empty: all is well */
 };
 
 /* 0, E_STATE (a promise was broken: `wrong` says which) or why it could not run. */

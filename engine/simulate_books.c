@@ -23,8 +23,8 @@ static void check_payment(struct sim *s, int number) {
     if (row.generation == p->generation && row.status != p->status)
         sim_wrong(s, "p%d changed without a move", number);
     if (row.generation < p->generation)
-        sim_wrong(s, "p%d went back from generation %lld to %lld", number,
-                  (long long)p->generation, (long long)row.generation);
+        sim_wrong(s, "p%d went back from generation %lld to %lld", number, (long long)p->generation,
+                  (long long)row.generation);
     p->generation = row.generation;
     p->status = row.status;
     payment_free(&row);
@@ -100,11 +100,12 @@ void sim_check_payments_books(struct sim *s) {
     sim_none_of(s, "the wallet's books are not ours", WALLET);
     sim_none_of(s, "an order was debited twice", DEBITED_TWICE);
     /* but what waits for a person: money that does not fit, a risk review, a wallet's owner */
-    sim_none_of(s, "after days in peace it has no end",
-                "SELECT p.order_id || ' ' || p.status || ' ' || coalesce(o.status, '')"
-                " FROM payment p LEFT JOIN operation o ON o.id = p.attempt"
-                " WHERE p.received = 0 AND (p.status = 'pending' OR p.status = 'processing') AND NOT"
-                " (p.status = 'processing' AND coalesce(o.account, 'demo') = 'demo')");
+    sim_none_of(
+        s, "after days in peace it has no end",
+        "SELECT p.order_id || ' ' || p.status || ' ' || coalesce(o.status, '')"
+        " FROM payment p LEFT JOIN operation o ON o.id = p.attempt"
+        " WHERE p.received = 0 AND (p.status = 'pending' OR p.status = 'processing') AND NOT"
+        " (p.status = 'processing' AND coalesce(o.account, 'demo') = 'demo')");
     s->result->paid = count(s, "SELECT count(*) FROM movement");
     s->result->refunded = count(s, "SELECT count(*) FROM refund WHERE status = 'success'");
     s->result->taken_back = count(s, "SELECT count(*) FROM reversal");

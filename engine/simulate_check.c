@@ -88,16 +88,17 @@ void sim_check_whole(struct sim *s) {
                 " AND EXISTS (SELECT 1 FROM payment p WHERE p.id = o.payment"
                 " AND p.status = 'pending' AND p.expires_at IS NOT NULL))");
     sim_none_of(s, "a dead job",
-            "SELECT id || ' ' || name || ': ' || coalesce(error, '') FROM job"
-            " WHERE state = 'dead'");
+                "SELECT id || ' ' || name || ': ' || coalesce(error, '') FROM job"
+                " WHERE state = 'dead'");
     sim_check_payments_whole(s);
 }
 
 /* Every reference in ours and in the simulator's books: same end, same amount. */
 void sim_check_books(struct sim *s) {
-    struct rows *rows = sim_look(s, "SELECT o.reference, o.status, k.value, o.id FROM operation o"
-                                " LEFT JOIN kv k ON k.key = 'sandbox/demo:charge ' || o.reference"
-                                " WHERE o.payment IS NULL");
+    struct rows *rows =
+        sim_look(s, "SELECT o.reference, o.status, k.value, o.id FROM operation o"
+                    " LEFT JOIN kv k ON k.key = 'sandbox/demo:charge ' || o.reference"
+                    " WHERE o.payment IS NULL");
     for (size_t i = 0; rows != NULL && i < rows_count(rows); i++) {
         struct str reference = rows_text(rows, i, 0), status = rows_text(rows, i, 1);
         int64_t number = 0, amount = 0;
@@ -135,7 +136,8 @@ void sim_check_books(struct sim *s) {
         if (!str_eq(status, STR("processing"))) s->result->final++;
     }
     rows_free(rows);
-    sim_none_of(s, "a charge that nobody asked for",
-            "SELECT key FROM kv WHERE key LIKE 'sandbox/demo:charge r%' AND substr(key, 21) NOT IN"
-            " (SELECT reference FROM operation)");
+    sim_none_of(
+        s, "a charge that nobody asked for",
+        "SELECT key FROM kv WHERE key LIKE 'sandbox/demo:charge r%' AND substr(key, 21) NOT IN"
+        " (SELECT reference FROM operation)");
 }

@@ -21,7 +21,8 @@ static const struct way {
     {"demo_wallet", "demo", "\"method\":\"ewallet\",\"channel\":\"demo_wallet\"", true},
     {"midtrans_bni_va", "midtrans", "\"method\":\"virtual_account\",\"bank\":\"bni\"", true},
     {"midtrans_bri_va", "midtrans", "\"method\":\"virtual_account\",\"bank\":\"bri\"", true},
-    {"midtrans_permata_va", "midtrans", "\"method\":\"virtual_account\",\"bank\":\"permata\"", true},
+    {"midtrans_permata_va", "midtrans", "\"method\":\"virtual_account\",\"bank\":\"permata\"",
+     true},
     {"midtrans_mandiri_bill", "midtrans", "\"method\":\"virtual_account\",\"bank\":\"mandiri\"",
      true},
 };
@@ -105,8 +106,7 @@ static void controlled(struct sim *s, int number, int status, struct str body) {
 static void create(struct sim *s) {
     bool again = s->payment_count > 0 && rng_below(&s->rng, 6) == 0;
     if (!again && s->payment_count == SIM_PAYMENTS_MAX) return;
-    int number =
-        again ? (int)rng_below(&s->rng, (uint64_t)s->payment_count) : s->payment_count++;
+    int number = again ? (int)rng_below(&s->rng, (uint64_t)s->payment_count) : s->payment_count++;
     struct sim_payment *p = &s->payments[number];
     static const char *const ENDS[] = {"1234", "1234", "0000", "1111"};
     if (!again) {
@@ -158,10 +158,20 @@ static void pay(struct sim *s) {
 
 /* The next order's call or callback, or an old one's. */
 static void mislead(struct sim *s) {
-    static const char *const WORDS[] = {
-        "late",   "duplicate",   "reorder", "short",          "over",
-        "refused", "server_error", "rubbish", "wrong_signature", "timeout_before_debit",
-        "timeout_after_debit", "slow", "deny_after_settlement", "deny_after_settlement"};
+    static const char *const WORDS[] = {"late",
+                                        "duplicate",
+                                        "reorder",
+                                        "short",
+                                        "over",
+                                        "refused",
+                                        "server_error",
+                                        "rubbish",
+                                        "wrong_signature",
+                                        "timeout_before_debit",
+                                        "timeout_after_debit",
+                                        "slow",
+                                        "deny_after_settlement",
+                                        "deny_after_settlement"};
     int number = some(s);
     const char *word = WORDS[rng_below(&s->rng, sizeof WORDS / sizeof WORDS[0])];
     if (rng_below(&s->rng, 2) == 0)

@@ -44,7 +44,7 @@ struct sim {
     int step, start_err;
     bool started, off, full;
     int64_t full_until; /* and a while after: results that waited for room held up who asked */
-    bool calm; /* nothing goes wrong any more */
+    bool calm;          /* nothing goes wrong any more */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
     int count;
     int looked; /* where the round of single looks is */
@@ -57,8 +57,8 @@ struct sim {
 /* A request of the merchant, of a payer or of who misleads the simulators; `answered` hears of it
  * unless the power went off before. */
 typedef void (*sim_answered)(struct sim *s, int number, int status, struct str body);
-void sim_ask(struct sim *s, const char *method, const char *path, const char *key,
-             struct str body, int number, sim_answered answered);
+void sim_ask(struct sim *s, const char *method, const char *path, const char *key, struct str body,
+             int number, sim_answered answered);
 
 void sim_tell(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void sim_wrong(struct sim *s, const char *format, ...) __attribute__((format(printf, 2, 3)));

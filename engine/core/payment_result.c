@@ -80,13 +80,6 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
                        struct why *why) {
     struct attempt *a = &p->attempts[attempt];
     bool sent = a->state == OPERATION_SENDING;
-    /* Unknown never expires: what the provider saw expire is known to be unpaid, and from there its
-     * own expiry ends it, after the grace and a last question. */
-    struct payment_result seen = *r;
-    if (a->state == OPERATION_UNKNOWN && r->to == OPERATION_EXPIRED) {
-        seen.to = OPERATION_PENDING;
-        r = &seen;
-    }
     if (r->to == OPERATION_SENDING || r->to >= OPERATION_STATES_)
         return why_set(why, E_INVAL, "no decision");
     if (a->generation != began) return keep_only(core, commit, p, a, r);

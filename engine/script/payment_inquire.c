@@ -56,6 +56,9 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
         q->open = false;
         return payment_add_expire(core, c, p, why);
     }
+    /* Unknown never expires: what the provider saw expire is known to be unpaid, and its own expiry
+     * ends it, after the grace and a last question. */
+    if (a->state == OPERATION_UNKNOWN && r->to == OPERATION_EXPIRED) r->to = OPERATION_PENDING;
     if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);

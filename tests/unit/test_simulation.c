@@ -37,12 +37,10 @@ static int teardown(void **state) {
 
 static uint64_t run_kind(bool payments, uint64_t seed, int steps, struct simulate_result *r) {
     struct why why = {0};
-    int err = simulate_run(&(struct simulate_options){.config = config,
-                                                      .root = ".",
-                                                      .seed = seed,
-                                                      .steps = steps,
-                                                      .payments = payments},
-                           r, &why);
+    int err = simulate_run(
+        &(struct simulate_options){
+            .config = config, .root = ".", .seed = seed, .steps = steps, .payments = payments},
+        r, &why);
     if (err != 0)
         print_error("seed %d, step %d: %s\n  luwak simulate%s --seed %d --steps %d --story\n",
                     (int)seed, r->step, why.text, payments ? " --payments" : "", (int)seed, steps);

@@ -79,8 +79,11 @@ return { tests = {
       t.equal(rule.on, on)
       return rule.decide(m)
     end
-    t.equal(decide("late", { days_late = 1 }), "accept")
-    t.equal(decide("late", { days_late = 2 }), "refund")
+    local due = { days_late = 1, amount = 50000, amount_paid = 0, amount_due = 50000 }
+    t.equal(decide("late", due), "accept")
+    due.days_late = 2
+    t.equal(decide("late", due), "refund")
+    t.equal(decide("late", { days_late = 1, amount = 49000, amount_paid = 0, amount_due = 50000 }), "wait")
     t.equal(decide("short", {}), "wait")
     t.equal(decide("over", {}), "wait")
     t.equal(decide("second", {}), "refund")

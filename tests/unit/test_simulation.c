@@ -68,7 +68,7 @@ static void nobody_is_debited_twice(void **state) {
     print_message("%d seeds: %d payments, %d transfers booked, %d crashes\n", seeds, payments, paid,
                   crashes);
     CHECK(payments > seeds * steps / 10);
-    CHECK(paid > 0);
+    CHECK(paid > payments / 10);
     CHECK(crashes > seeds * steps / 100);
 }
 

@@ -136,8 +136,8 @@ local SCHEMAS = {
     reference = maybe(text()), created_at = time(),
   },
   WebhookEndpoint = object {
-    id = text { pattern = "^we_" }, ["object?"] = const "webhook_endpoint", url = text(), ["secret?"] = text { description = "shown once" },
-    enabled_types = list(text()), ["disabled?"] = bool(), ["created_at?"] = time(),
+    id = text { pattern = "^we_" }, object = const "webhook_endpoint", url = text(), ["secret?"] = text { description = "shown once" },
+    enabled_types = list(text()), status = one_of("enabled", "disabled"), created_at = time(),
   },
   WebhookRequest = request { url = url(), ["enabled_types?"] = list(text()) },
   WebhookChange = request { ["url?"] = url(), ["enabled_types?"] = list(text()), ["disabled?"] = bool() },

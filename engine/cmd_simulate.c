@@ -41,7 +41,7 @@ int cmd_simulate(const struct cli_args *args) {
     if (code == 0 && cli_root(config, root, &why) != 0)
         code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     int quiet = code == 0 ? open("/dev/null", O_WRONLY | O_CLOEXEC) : -1;
-    if (quiet >= 0 && getenv("SIM_LOUD") == NULL)
+    if (quiet >= 0)
         log_setup(LOG_LEVEL_ERROR, LOG_JSON, quiet); /* errors are what is wanted here */
     for (int64_t i = 0; code == 0 && i < count; i++) {
         struct simulate_options o = {.config = config,
@@ -52,15 +52,17 @@ int cmd_simulate(const struct cli_args *args) {
                                      .story = cli_flag(args, "story") ? print : NULL};
         struct simulate_result r;
         int err = simulate_run(&o, &r, &why);
-        printf("seed %lld: %s, %d operations, %d effects, %d crashes, story %016llx\n",
-               (long long)o.seed, err == 0 ? "good" : "WRONG", r.operations, r.effects, r.crashes,
-               (unsigned long long)r.hash);
+        printf("seed %lld: %s, %d operations, %d effects, %d payments, %d paid, %d refunded, "
+               "%d taken back, %d crashes, story %016llx\n",
+               (long long)o.seed, err == 0 ? "good" : "WRONG", r.operations, r.effects, r.payments,
+               r.paid, r.refunded, r.taken_back, r.crashes, (unsigned long long)r.hash);
         if (err != 0)
             code =
                 cli_fail(args, CLI_PROBLEMS,
-                         "seed %lld, step %d: %s; again: luwak simulate --seed %lld --steps "
+                         "seed %lld, step %d: %s; again: luwak simulate%s --seed %lld --steps "
                          "%lld --story",
-                         (long long)o.seed, r.step, why.text, (long long)o.seed, (long long)steps);
+                         (long long)o.seed, r.step, why.text, o.payments ? " --payments" : "",
+                         (long long)o.seed, (long long)steps);
     }
     if (quiet >= 0) {
         log_setup(LOG_LEVEL_ERROR, LOG_JSON, STDERR_FILENO);

@@ -319,7 +319,12 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
     char account[LEDGER_NAME_MAX];
     snprintf(account, sizeof account, "%.*s", STR_FMT(ours ? rows_text(rows, 0, 1) : STR("")));
     struct attempt *a = ours ? payment_attempt(p, rows_text(rows, 0, 4)) : NULL;
+    bool gone = false;
+    if (ours && !rows_null(rows, 0, 2))
+        err = payment_taken_back(core, str_of(account), rows_text(rows, 0, 2), &gone);
     rows_free(rows);
+    if (err != 0) return err;
+    if (gone) return why_set(why, E_STATE, "the provider has taken that money back");
     if (!ours) return why_set(why, E_NOTFOUND, "the payment has no such money");
     bool first = p->status != PAYMENT_SUCCESS, taken = false;
     if (held == 0 && !(first && counts))

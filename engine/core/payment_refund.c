@@ -110,6 +110,16 @@ static int refund_event(const struct core *core, struct commit *commit, const st
     return err;
 }
 
+int payment_taken_back(const struct core *core, struct str account, struct str money_id,
+                       bool *before) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "reversal_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    *before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    return err;
+}
+
 /* Out of a movement that is in suspense; *held is what it holds now. */
 static int held_of(const struct core *core, const struct payment *p, int64_t movement,
                    int64_t *held) {
@@ -117,7 +127,10 @@ static int held_of(const struct core *core, const struct payment *p, int64_t mov
     int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
     if (err == 0 && (rows_count(rows) != 1 || !str_eq(rows_text(rows, 0, 3), str_of(p->id))))
         err = E_NOTFOUND;
-    if (err == 0) *held = rows_int(rows, 0, 7);
+    bool gone = false;
+    if (err == 0 && !rows_null(rows, 0, 2))
+        err = payment_taken_back(core, rows_text(rows, 0, 1), rows_text(rows, 0, 2), &gone);
+    if (err == 0) *held = gone ? 0 : rows_int(rows, 0, 7);
     rows_free(rows);
     return err;
 }
@@ -280,12 +293,30 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
 
 /* ---- reversals ---- */
 
-static int reversed_before(const struct core *core, struct str account, struct str money_id,
-                           bool *before) {
+/* How much of the money that is taken back counts for the payment: what is in suspense is taken
+ * from there. Money that polling found before its id was known is claimed. E_NOTFOUND: we have
+ * booked no such money. */
+static int counted_of(const struct core *core, struct commit *commit, const struct payment *p,
+                      struct str account, struct str money_id, int64_t amount, int64_t *counted) {
     struct rows *rows = NULL;
     int err =
-        store_get(core->store, "reversal_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
-    *before = err == 0 && rows_count(rows) != 0;
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    if (err == 0 && rows_count(rows) == 0) {
+        rows_free(rows);
+        rows = NULL;
+        err =
+            store_get(core->store, "movement_unclaimed", VALS(V_TEXT(p->id), V_INT(amount)), &rows);
+        int64_t movement = err == 0 && rows_count(rows) != 0 ? rows_int(rows, 0, 0) : 0;
+        rows_free(rows);
+        rows = NULL;
+        if (movement != 0) {
+            commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(movement), V_STR(money_id)));
+            err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
+        }
+    }
+    if (err == 0 && (rows_count(rows) == 0 || !str_eq(rows_text(rows, 0, 3), str_of(p->id))))
+        err = E_NOTFOUND;
+    if (err == 0) *counted = rows_int(rows, 0, 6);
     rows_free(rows);
     return err;
 }
@@ -297,7 +328,7 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     char id[ID_SIZE], own[300];
     bool before = false;
     *verdict = VERDICT_REFUSED;
-    if (p->amount_paid == 0) return 0; /* there is nothing to take back: only a denial */
+    if (p->received == 0) return 0; /* there is nothing to take back: only a denial */
     struct str money_id = m->money_id;
     int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
     if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
@@ -306,12 +337,17 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
                  a->reference.p);
         money_id = str_of(own);
     }
-    int err = reversed_before(core, a->account, money_id, &before);
+    int err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
+    int64_t left = payment_left(p), counted = left;
+    err = counted_of(core, commit, p, a->account, money_id, amount, &counted);
+    if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
+    if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;
+    if (counted > left) counted = left;
+    if (counted > amount) counted = amount;
     id_make(id, "rev_", core->clock, core->rng);
     payment_stands(commit, p);
-    int64_t left = payment_left(p), counted = amount < left ? amount : left;
     struct ledger_side to = {p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
                              a->account};
     p->amount_reversed += counted;

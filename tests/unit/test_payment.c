@@ -390,6 +390,52 @@ static void taken_back_after_success(void **state) {
     books_close(&b);
 }
 
+/* What is in suspense and taken back comes out of suspense, not out of what the merchant has. */
+static void taken_back_out_of_suspense(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &VA));
+    CHECK_OK(books_pay(&b, b.last, "m1", DUE));
+    CHECK_OK(books_pay(&b, b.last, "m2", DUE));
+    CHECK_INT(b.verdict, VERDICT_SECOND_PAYMENT);
+    CHECK_BALANCE(&b, "suspense", DUE);
+    CHECK_OK(books_reverse(&b, b.last, "m2", DUE));
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    struct payment p;
+    books_get(&b, b.last, &p);
+    CHECK_INT(p.amount_reversed, 0);
+    payment_free(&p);
+    CHECK_BALANCE(&b, "suspense", 0);
+    CHECK_BALANCE(&b, PENDING_ACC, NET);
+    int64_t second = books_int(&b, "SELECT id FROM movement WHERE money_id = 'm2'");
+    CHECK_ERR(books_accept(&b, b.last, second), E_STATE); /* it is gone */
+    CHECK(books_return(&b, b.last, second, DUE, NULL) != 0);
+
+    CHECK_OK(books_offer(&b, &VA)); /* nothing of it ever counted */
+    CHECK_OK(books_pay(&b, b.last, "m3", DUE - 1));
+    CHECK_INT(b.verdict, VERDICT_AMOUNT_MISMATCH);
+    CHECK_OK(books_reverse(&b, b.last, "m3", DUE - 1));
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    CHECK_BALANCE(&b, "suspense", 0);
+    books_close(&b);
+}
+
+/* The provider saw it expire, we had lost sight of it: it is known again, and ends by its own time. */
+static void unknown_that_expired_there_is_known_again(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_create(&b, &VA));
+    CHECK_OK(books_result(&b, b.last, OPERATION_UNKNOWN));
+    CHECK_STATUS(&b, b.last, PAYMENT_PROCESSING);
+    CHECK_OK(books_result(&b, b.last, OPERATION_EXPIRED));
+    CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+    CHECK_OK(books_expire(&b, b.last));
+    CHECK_STATUS(&b, b.last, PAYMENT_EXPIRED);
+    books_close(&b);
+}
+
 static void one_capture_one_cancel_at_a_time(void **state) {
     (void)state;
     struct books b;
@@ -568,6 +614,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(callback_before_the_answer),
     cmocka_unit_test(refunds_stay_below_what_was_paid),
     cmocka_unit_test(taken_back_after_success),
+    cmocka_unit_test(taken_back_out_of_suspense),
+    cmocka_unit_test(unknown_that_expired_there_is_known_again),
 };
 
 UNIT_MAIN("payment", tests)

@@ -436,6 +436,25 @@ static void unknown_that_expired_there_is_known_again(void **state) {
     books_close(&b);
 }
 
+/* It was paid, but not what is due: that is known, so it ends by its own time like any other. */
+static void wrong_money_on_what_was_unknown_is_known_again(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(books_create(&b, &VA));
+        CHECK_OK(books_result(&b, b.last, i == 0 ? OPERATION_UNKNOWN : OPERATION_PROCESSING));
+        CHECK_OK(books_paid_there(&b, b.last, i == 0 ? "m1" : "m2", DUE + 1));
+        CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+        CHECK_OK(books_paid_there(&b, b.last, i == 0 ? "m1" : "m2", DUE + 1));
+        CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+        CHECK_OK(i == 0 ? books_expire(&b, b.last) : books_cancel(&b, b.last));
+        CHECK_STATUS(&b, b.last, i == 0 ? PAYMENT_EXPIRED : PAYMENT_CANCELLED);
+    }
+    CHECK_BALANCE(&b, "suspense", 2 * (DUE + 1));
+    books_close(&b);
+}
+
 static void one_capture_one_cancel_at_a_time(void **state) {
     (void)state;
     struct books b;
@@ -616,6 +635,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(taken_back_after_success),
     cmocka_unit_test(taken_back_out_of_suspense),
     cmocka_unit_test(unknown_that_expired_there_is_known_again),
+    cmocka_unit_test(wrong_money_on_what_was_unknown_is_known_again),
 };
 
 UNIT_MAIN("payment", tests)

@@ -95,6 +95,8 @@ int cmd_grant(const struct cli_args *args);
 int cmd_merchant(const struct cli_args *args);
 int cmd_key(const struct cli_args *args);
 int cmd_listen(const struct cli_args *args);
+int cmd_account(const struct cli_args *args);
+int cmd_person(const struct cli_args *args);
 int cmd_config(const struct cli_args *args);
 int cmd_backup(const struct cli_args *args);
 int cmd_verify(const struct cli_args *args);

@@ -113,8 +113,8 @@ const struct cli_command CLI_COMMANDS[] = {
     {
         .name = "new",
         .summary = "Write a new channel, rule, biller or tool with its test",
-        .about = "Writes a working file and its test under the root, and says what to do next. It "
-                 "never overwrites.",
+        .about = "Writes a working file and its test under the root that every command finds (or "
+                 "--root), prints where, and says what to do next. It never overwrites.",
         .args = ARGS({"KIND", ARG_ONE, "channel|rule|biller|tool", "What to write."},
                      {"NAME", ARG_ONE, NULL,
                       "Its name: small letters, digits and _; a channel's begins with its "
@@ -255,6 +255,36 @@ const struct cli_command CLI_COMMANDS[] = {
                            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak key new mer_... --label shop", "prints key_... and sk_..."),
         .run = cmd_key,
+    },
+    {
+        .name = "account",
+        .summary = "Add and list accounts at providers",
+        .about = "new reads the account's keys from standard input, one JSON object of names and "
+                 "texts, so that they are in no command line, and keeps them sealed under "
+                 "LUWAK_DATA_KEY; the same account again changes them. list never shows them.",
+        .args = ARGS({"ACTION", ARG_ONE, "new|list", "What to do."},
+                     {"PROVIDER", ARG_OPTIONAL, NULL, "new: the provider, e.g. midtrans."}, {0}),
+        .options = OPTIONS({"merchant", "MERCHANT", NO_SETTING, NULL,
+                            "new: a merchant's own account; without it the shared one."},
+                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak account new midtrans --merchant mer_... < keys.json",
+                             "a merchant's own contract"),
+        .run = cmd_account,
+    },
+    {
+        .name = "person",
+        .summary = "Export or erase a person's data",
+        .about = "export prints all that names the person, and its payments' ids, as one JSON "
+                 "object. erase deletes the key of the sealed data and the raw callbacks of its "
+                 "payments, for good; payments, ledger and events stay, and every chain still "
+                 "verifies. Both leave a line in the audit log.",
+        .args = ARGS({"ACTION", ARG_ONE, "export|erase", "What to do."},
+                     {"PERSON", ARG_ONE, NULL,
+                      "Its id, per_...; `luwak explain PAYMENT` shows a payment's."},
+                     {0}),
+        .options = OPTIONS(SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak person export per_...", "what is known of somebody"),
+        .run = cmd_person,
     },
     {
         .name = "explain",

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -128,7 +129,10 @@ int cmd_new(const struct cli_args *args) {
     const char *given = config_text(config, SET_LUWAK_ROOT);
     /* A folder that is named may be a new one; what is found must hold scripts already. */
     int err = given == NULL ? cli_root(config, root, &why) : 0;
-    if (given != NULL) snprintf(root, sizeof root, "%s", given);
+    char *whole = err == 0 && given == NULL && root[0] == '/' ? realpath(root, NULL) : NULL;
+    if (given != NULL || whole != NULL)
+        snprintf(root, sizeof root, "%s", given != NULL ? given : whole);
+    free(whole); /* of libc */
     config_free(config);
     if (err != 0) return cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     if (place(file, root, kind->file, name) != 0 || place(test, root, kind->test, name) != 0)
@@ -138,8 +142,7 @@ int cmd_new(const struct cli_args *args) {
     err = write_new(file, kind->body, name);
     if (err == E_EXISTS)
         return cli_fail(args, CLI_PROBLEMS, "%s exists: edit it, or choose another NAME", file);
-    if (err != 0)
-        return cli_fail(args, CLI_PROBLEMS, "%s: %s", file, strerror(errno));
+    if (err != 0) return cli_fail(args, CLI_PROBLEMS, "%s: %s", file, strerror(errno));
     err = write_new(test, kind->test_body, name);
     if (err != 0) {
         int failed = errno;

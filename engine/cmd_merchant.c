@@ -1,86 +1,10 @@
-/* luwak merchant, luwak key: who may use the API. Beside a running server through its control socket,
- * else under the lock; each change leaves a line in the audit log. */
-#include "base/ensure.h"
-#include "cmd.h"
-#include "core/audit.h"
+/* luwak merchant, luwak key: who may use the API. */
+#include "cmd_work.h"
 #include "core/merchant.h"
-#include "engine.h"
 #include "net/address.h"
 
 #include <stdio.h>
 #include <stdlib.h>
-
-enum { AUDIT_TRIES = 8 };
-
-struct work {
-    const struct cli_args *args;
-    struct engine *engine;
-    const struct core *core;
-    const char *id; /* of the merchant or the key */
-    char made[ID_SIZE], key[API_KEY_SIZE];
-    int err;
-    char detail[200];
-    struct rows *rows;
-    bool waiting;
-};
-
-/* ---- the store, waited for ---- */
-
-static void committed(const struct commit_result *result, void *data) {
-    struct work *w = data;
-    w->err = result->err;
-    snprintf(w->detail, sizeof w->detail, "%s", result->detail == NULL ? "" : result->detail);
-    w->waiting = false;
-    loop_stop(w->engine->loop);
-}
-
-static void queried(int err, const struct why *why, struct rows *rows, void *data) {
-    struct work *w = data;
-    w->err = err;
-    w->rows = rows;
-    snprintf(w->detail, sizeof w->detail, "%.190s", err == 0 ? "" : why->text);
-    w->waiting = false;
-    loop_stop(w->engine->loop);
-}
-
-static void wait_for(struct work *w) {
-    while (w->waiting)
-        loop_uv_run(w->engine->loop);
-}
-
-static int query(struct work *w, const char *name, const struct val *values, size_t count,
-                 struct why *why) {
-    w->waiting = true;
-    store_query(w->core->store, name, values, count, w->engine->loop, queried, w);
-    wait_for(w);
-    return w->err == 0 ? 0 : why_set(why, w->err, "%s", w->detail);
-}
-
-/* Builds the change with its audit line and commits it; anew when another line came first. */
-static int change(struct work *w, int (*build)(struct work *w, struct commit *c, struct why *why),
-                  const char *action, struct why *why) {
-    for (int tries = 0; tries < AUDIT_TRIES; tries++) {
-        struct commit *c = NULL;
-        int err = commit_new(&c);
-        if (err == 0) err = build(w, c, why);
-        struct audit_line line = {.actor = STR("operator"),
-                                  .action = str_of(action),
-                                  .object = str_of(w->made[0] != '\0' ? w->made : w->id),
-                                  .detail = STR("{}")};
-        if (err == 0) err = audit_add(w->core, c, &line, 1);
-        if (err != 0) {
-            if (c != NULL) commit_free(c);
-            return why->code != 0 ? why->code : why_set(why, err, "%s", err_text(err));
-        }
-        w->waiting = true;
-        store_submit(w->core->store, c, LANE_NEW, w->engine->loop, committed, w);
-        wait_for(w);
-        if (w->err != E_STATE && w->err != E_EXISTS) break;
-    }
-    if (w->err == E_GUARD)
-        return why_set(why, w->err, "%s: there is none that it could end", w->id);
-    return w->err == 0 ? 0 : why_set(why, w->err, "%s: %s", err_text(w->err), w->detail);
-}
 
 /* ---- merchants ---- */
 
@@ -108,7 +32,7 @@ static int build_new(struct work *w, struct commit *c, struct why *why) {
         return why_set(why, E_USAGE, "--rate: requests a minute, 0 for no limit");
     int err = check_allow(m.allow, why);
     if (err == 0) err = merchant_put(w->core, c, &m, why);
-    memcpy(w->made, m.id, sizeof w->made);
+    memcpy(w->made, m.id, sizeof m.id);
     return err;
 }
 
@@ -131,7 +55,7 @@ static int build_suspend(struct work *w, struct commit *c, struct why *why) {
 }
 
 static int list_merchants(struct work *w, struct why *why) {
-    int err = query(w, "merchants", NULL, 0, why);
+    int err = work_query(w, "merchants", NULL, 0, why);
     for (size_t i = 0; err == 0 && i < rows_count(w->rows); i++)
         printf("%.*s  %.*s  %.*s  %lld/min  %.*s\n", STR_FMT(rows_text(w->rows, i, 0)),
                STR_FMT(rows_text(w->rows, i, 3)), STR_FMT(rows_text(w->rows, i, 2)),
@@ -144,12 +68,12 @@ static int run_merchant(struct work *w, struct why *why) {
     int err;
     if (strcmp(action, "list") == 0) return list_merchants(w, why);
     if (strcmp(action, "new") == 0) {
-        err = change(w, build_new, "merchant.new", why);
+        err = work_change(w, build_new, "merchant.new", why);
         if (err == 0) printf("%s\n", w->made);
         return err;
     }
     bool suspend = strcmp(action, "suspend") == 0;
-    return change(w, build_suspend, suspend ? "merchant.suspend" : "merchant.resume", why);
+    return work_change(w, build_suspend, suspend ? "merchant.suspend" : "merchant.resume", why);
 }
 
 /* ---- keys ---- */
@@ -174,7 +98,7 @@ static int build_revoke(struct work *w, struct commit *c, struct why *why) {
 }
 
 static int list_keys(struct work *w, struct why *why) {
-    int err = query(w, "api_keys", VALS(V_TEXT(w->id)), why);
+    int err = work_query(w, "api_keys", VALS(V_TEXT(w->id)), why);
     for (size_t i = 0; err == 0 && i < rows_count(w->rows); i++)
         printf("%.*s  %.*s  %s  %.*s\n", STR_FMT(rows_text(w->rows, i, 0)),
                STR_FMT(rows_text(w->rows, i, 1)), rows_null(w->rows, i, 4) ? "live" : "revoked",
@@ -185,35 +109,13 @@ static int list_keys(struct work *w, struct why *why) {
 static int run_key(struct work *w, struct why *why) {
     const char *action = w->args->args[0];
     if (strcmp(action, "list") == 0) return list_keys(w, why);
-    if (strcmp(action, "revoke") == 0) return change(w, build_revoke, "key.revoke", why);
-    int err = change(w, build_key, "key.new", why);
+    if (strcmp(action, "revoke") == 0) return work_change(w, build_revoke, "key.revoke", why);
+    int err = work_change(w, build_key, "key.new", why);
     if (err == 0) printf("%s  %s\n", w->made, w->key); /* the only time it is seen */
     return err;
 }
 
 /* ---- the commands ---- */
-
-static int run(const struct cli_args *args, int (*what)(struct work *w, struct why *why)) {
-    struct config *config = NULL;
-    struct why why = {0};
-    struct work w = {.args = args, .id = args->count > 1 ? args->args[1] : ""};
-    int code = cli_config(args, true, &config);
-    if (code == 0) code = cmd_setup(args, config);
-    if (code == 0) {
-        const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .beside = true};
-        int err = engine_new(&w.engine, &o, &why);
-        if (err == 0) {
-            w.core = &w.engine->core;
-            err = what(&w, &why);
-        }
-        if (err != 0)
-            code = cli_fail(args, err == E_USAGE ? CLI_USAGE : CLI_PROBLEMS, "%s", why.text);
-        rows_free(w.rows);
-        engine_delete(w.engine);
-    }
-    config_free(config);
-    return code != 0 || fflush(stdout) == 0 ? code : CLI_PROBLEMS;
-}
 
 int cmd_merchant(const struct cli_args *args) {
     bool on_one = strcmp(args->args[0], "suspend") == 0 || strcmp(args->args[0], "resume") == 0;
@@ -222,7 +124,7 @@ int cmd_merchant(const struct cli_args *args) {
                         on_one ? "MERCHANT is missing; `luwak merchant list` shows them"
                                : "%s takes no MERCHANT",
                         args->args[0]);
-    return run(args, run_merchant);
+    return work_run(args, run_merchant);
 }
 
 int cmd_key(const struct cli_args *args) {
@@ -230,5 +132,5 @@ int cmd_key(const struct cli_args *args) {
     if (args->count != (revoke ? 3u : 2u))
         return cli_fail(args, CLI_USAGE, "expected luwak key %s MERCHANT%s", args->args[0],
                         revoke ? " KEY" : "");
-    return run(args, run_key);
+    return work_run(args, run_key);
 }

@@ -91,15 +91,13 @@ static int write_meta(struct engine *e, const char *key, const char *value) {
 
 static int stamp(struct engine *e, const char *key, const char *value, struct why *why) {
     int err = write_meta(e, key, value);
-    return err == 0
-               ? 0
-               : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
+    return err == 0 ? 0
+                    : why_set(why, err, "the data directory cannot be written: %s", err_text(err));
 }
 
 static int check_stamp(struct engine *e, struct why *why) {
     int err = stamp_check_environment(e->store, e->config, why);
-    if (err == E_NOTFOUND)
-        return stamp(e, STAMP_ENVIRONMENT, stamp_environment(e->config), why);
+    if (err == E_NOTFOUND) return stamp(e, STAMP_ENVIRONMENT, stamp_environment(e->config), why);
     char offset[32];
     int64_t ms;
     if (err == 0 && e->simulated &&

@@ -29,7 +29,7 @@ static void add_escaped(struct buf *out, struct str s) {
 }
 
 /* A payment to try, for a shell. */
-#define PAYMENT                                              \
+#define PAYMENT                                            \
     "'{\"order_id\":\"o-1\",\"amount\":150000,\"method\":" \
     "\"virtual_account\",\"bank\":\"self\"}'"
 

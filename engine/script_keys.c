@@ -9,6 +9,7 @@ bool script_keys_lack(const struct engine *e, const struct version *v, struct bu
     const struct manifest_configs *config = &v->manifest->config;
     const char *provider = manifest_owner(v), *value;
     size_t before = keys->len;
+    if (v->kind == KIND_SANDBOX) return false; /* serves in simulated mode only */
     for (size_t i = 0; provider != NULL && i < config->count; i++) {
         const char *key = config->at[i].key;
         if (config_provider(e->config, provider, key, &value) != E_NOTFOUND) continue;
@@ -25,9 +26,8 @@ void script_keys_warn(const struct engine *e, const struct script_set *old,
             old == NULL ? NULL : script_set_find(old, v->kind, str_of(v->name));
         struct buf keys = {0};
         bool new = !set->entries[i].deleted && (was == NULL || was->deleted || was->version != v);
-        if (new && script_keys_lack(e, v, &keys))
-            log_warn("script_lacks_config", L_TEXT("path", v->path),
-                     L_STR("keys", buf_str(&keys)));
+        if (new &&script_keys_lack(e, v, &keys))
+            log_warn("script_lacks_config", L_TEXT("path", v->path), L_STR("keys", buf_str(&keys)));
         buf_free(&keys);
     }
 }

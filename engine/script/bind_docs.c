@@ -109,6 +109,8 @@ void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
         buf_addf(out, "files[\"%s/**/*.lua\"] = { std = \"luwak_%s\" }\n", KINDS[k].files,
                  KINDS[k].word);
     buf_adds(out, "files[\"examples/**/*.lua\"] = { std = \"luwak_tool\" }\n"
+                  "files[\"examples/*/channels/*.lua\"] = { std = \"luwak_channel\" }\n"
+                  "files[\"examples/*/scripts/sandbox/*.lua\"] = { std = \"luwak_sandbox\" }\n"
                   "files[\"**/*_test.lua\"] = { std = \"luwak_test\" }\n");
     /* a module runs in the world of the script that requires it */
     buf_adds(

@@ -49,7 +49,8 @@ static int l_book(lua_State *L) {
 #define KINDS (KIND_JOB | KIND_TOOL | KIND_TEST)
 static const struct bind_fn FNS[] = {
     {"book", l_book, KINDS, "row: table -> boolean?, string?, string?",
-     "books what a provider paid out for one transfer, in one commit: {account, key, payment, gross, "
+     "books what a provider paid out for one transfer, in one commit: {account, key, payment, "
+     "gross, "
      "fee, vat, net, detail}; false: that key was booked before"},
     {0},
 };

@@ -49,8 +49,14 @@ static void finding_why(struct check *c, const char *path, const char *text) {
         }
     }
     size_t n = strlen(path);
-    if (strncmp(text, path, n) == 0 && text[n] == ':') text += n + 1 + (text[n + 1] == ' ');
-    finding(c, path, 0, "%s", text);
+    long line = 0;
+    if (strncmp(text, path, n) == 0 && text[n] == ':') {
+        char *rest = NULL;
+        line = strtol(text + n + 1, &rest, 10); /* 0: there is none */
+        text = line > 0 && rest[0] == ':' ? rest + 1 : text + n + 1;
+        text += text[0] == ' ';
+    }
+    finding(c, path, (int)line, "%s", text);
 }
 
 /* ---- names ---- */
@@ -244,11 +250,19 @@ static int check_script(struct check *c, const char *path, enum script_kind kind
     return err == E_NOMEM || c->nomem ? E_NOMEM : 0;
 }
 
+/* "examples/NAME/channels/x.lua" is what it is when the folder NAME is copied into the root. */
+static const char *as_copied(const char *path) {
+    static const char EXAMPLES[] = "examples/";
+    if (strncmp(path, EXAMPLES, sizeof EXAMPLES - 1) != 0) return path;
+    const char *rest = strchr(path + sizeof EXAMPLES - 1, '/');
+    return rest == NULL ? path : rest + 1;
+}
+
 int check_file(const struct check_options *o, const char *path, unsigned kind) {
     struct check c = {.o = o};
     enum script_kind by_folder = KIND_TOOL; /* what a file outside the folders is */
     char name[SCRIPT_PATH_MAX];
-    if (!source_kind(path, &by_folder, name)) snprintf(name, sizeof name, "%s", path);
+    if (!source_kind(as_copied(path), &by_folder, name)) snprintf(name, sizeof name, "%s", path);
     int err = check_script(&c, path, kind != 0 ? (enum script_kind)kind : by_folder, name);
     return err != 0 ? err : c.findings;
 }

@@ -44,7 +44,7 @@ local function page(of) return object { object = const "list", data = list(ref(o
 ---- shapes ----
 
 local METHODS = { "virtual_account", "bank_transfer", "qris", "ewallet", "paylater", "card", "retail" }
-local function method() return one_of(table.unpack(METHODS)) end
+local function way() return one_of(table.unpack(METHODS)) end
 local function amount(more) return int(keep({ minimum = 1, maximum = 1000000000000, description = "whole rupiah" }, more)) end
 local function sum() return int { description = "whole rupiah" } end
 local function url() return text { format = "uri", minLength = 1, maxLength = 2048 } end
@@ -60,7 +60,7 @@ local SCHEMAS = {
     status = one_of("pending", "processing", "success", "failed", "expired", "cancelled"),
     amount = amount(), amount_due = amount { description = "the amount, the payer's fee and a unique code; frozen" },
     amount_paid = sum(), amount_refunded = sum(), amount_reversed = sum(), currency = const "IDR",
-    method = maybe(method()), channel = maybe(text()), bank = maybe(text()), fee = maybe(ref "Fee"),
+    method = maybe(way()), channel = maybe(text()), bank = maybe(text()), fee = maybe(ref "Fee"),
     instructions = maybe(ref "Instructions"), checkout_url = maybe(text()), failure = maybe(ref "Failure"),
     attempts = list(ref "Attempt"), customer = maybe(ref "Customer"), items = maybe(list(ref "Item")),
     description = maybe(text()), metadata = maybe(any()), scripts = object { channel = maybe(text()), fee = maybe(text()) },
@@ -92,7 +92,7 @@ local SCHEMAS = {
   },
   PaymentRequest = request {
     order_id = text { minLength = 1, maxLength = 64, pattern = "^[!-~]+$", description = "yours; printable, without spaces, quotes and \\" },
-    amount = amount { description = "whole rupiah, written as an integer" }, ["currency?"] = const "IDR", ["method?"] = method(),
+    amount = amount { description = "whole rupiah, written as an integer" }, ["currency?"] = const "IDR", ["method?"] = way(),
     ["bank?"] = text { pattern = "^[a-z0-9_]{1,32}$" }, ["channel?"] = text { pattern = "^[a-z0-9_]{1,64}$" },
     ["customer?"] = ref "Customer", ["items?"] = { type = "array", items = ref "Item", maxItems = 100 },
     ["options?"] = keep(any(), { maxProperties = 50, description = "what the channel needs besides; GET /v1/channels lists it" }),
@@ -118,17 +118,17 @@ local SCHEMAS = {
     type = text { pattern = "^(payment|refund|webhook_endpoint)\\." }, created_at = time(), data = object { object = any() },
   },
   Channel = object {
-    name = text(), title = text(), method = method(), provider = text(), bank = maybe(text()),
+    name = text(), title = text(), method = way(), provider = text(), bank = maybe(text()),
     limits = object { min = int(), ["max?"] = int() }, expires = object { ["default?"] = int(), ["max?"] = int() },
     options = { type = "object", additionalProperties = object { type = text(), required = bool(), ["description?"] = text() } },
     capabilities = list(one_of("cancel", "capture", "refund")), available = bool(),
   },
   QuoteRequest = request {
-    amount = amount(), ["currency?"] = const "IDR", ["method?"] = method(), ["bank?"] = text(), ["channel?"] = text(),
+    amount = amount(), ["currency?"] = const "IDR", ["method?"] = way(), ["bank?"] = text(), ["channel?"] = text(),
   },
   Quote = object {
     object = const "quote", amount = amount(),
-    options = list(object { method = method(), channel = text(), fee = ref "Fee", amount_due = amount() }),
+    options = list(object { method = way(), channel = text(), fee = ref "Fee", amount_due = amount() }),
   },
   Balance = object { object = const "balance", currency = const "IDR", available = sum(), pending = sum(), held = sum() },
   Mutation = object {

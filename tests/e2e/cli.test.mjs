@@ -111,7 +111,7 @@ test('new writes a file and its test, once', () => {
   const dir = temporary()
   const kinds = { channel: 'channels/acme_va.lua', rule: 'rules/fees/acme_va.lua', biller: 'scripts/billers/acme_va.lua', tool: 'scripts/tools/acme_va.lua' }
   for (const [kind, file] of Object.entries(kinds)) {
-    const r = luwak(['new', kind, 'acme_va'], { cwd: dir })
+    const r = luwak(['new', kind, 'acme_va', '--root', '.'], { cwd: dir })
     assert.equal(r.code, 0, r.err)
     const [first, second, next] = r.out.split('\n')
     assert.equal(first, './' + file)
@@ -122,9 +122,9 @@ test('new writes a file and its test, once', () => {
       assert.match(text, /acme/)
       assert.equal(spawnSync('luac5.4', ['-p', join(dir, path)]).status ?? 0, 0)
     }
-    const again = luwak(['new', kind, 'acme_va'], { cwd: dir })
+    const again = luwak(['new', kind, 'acme_va', '--root', '.'], { cwd: dir })
     assert.equal(again.code, 1)
-    assert.match(again.err, /^luwak new: [^\n]*File exists\n$/)
+    assert.match(again.err, /^luwak new: [^\n]*acme_va.lua exists: edit it, or choose another NAME\n$/)
   }
   assert.match(readFileSync(join(dir, 'channels/acme_va.lua'), 'utf8'), /secret "ACME_SECRET_KEY"/)
 })
@@ -138,7 +138,7 @@ test('new leaves nothing half and refuses bad names', () => {
   const dir = temporary()
   mkdirSync(join(dir, 'tests/lua/channels'), { recursive: true })
   writeFileSync(join(dir, 'tests/lua/channels/acme_va_test.lua'), 'mine')
-  const r = luwak(['new', 'channel', 'acme_va'], { cwd: dir })
+  const r = luwak(['new', 'channel', 'acme_va', '--root', '.'], { cwd: dir })
   assert.equal(r.code, 1)
   assert.equal(existsSync(join(dir, 'channels/acme_va.lua')), false)
   assert.equal(readFileSync(join(dir, 'tests/lua/channels/acme_va_test.lua'), 'utf8'), 'mine')

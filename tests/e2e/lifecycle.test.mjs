@@ -55,6 +55,8 @@ test('without a server, deploy runs the plays too', () => {
   const data = join(temporary(), 'data')
   const env = { LUWAK_SCRIPTS: 'staged' }
   const alone = (...args) => luwak([...args, '--simulated', '--data', data, '--root', dir], { env })
+  assert.equal(alone('scripts', 'list').code, 1) // there is no data yet, and who looks makes none
+  assert.equal(alone('grant', 'nobody', '--host', 'x.example').code, 0) // the first start takes the folder as it is
   assert.match(alone('scripts', 'list').out, /^live/m)
   mkdirSync(join(dir, 'tests/plays'), { recursive: true })
   writeFileSync(join(dir, 'tests/plays/ping_test.lua'), play('t.fail("no")'))
@@ -168,7 +170,7 @@ test('serve says what its root lacks; the first page names the address it was as
   const s = await Server.start({ dir })
   assert.equal((await s.logged('root_incomplete')).missing, 'channels/')
   const page = async headers => (await s.get('/', { headers })).body
-  assert.match(await page({ host: 'shop.example:8443' }), /http:\/\/shop.example:8443\/v1\/operations/)
+  assert.match(await page({ host: 'shop.example:8443' }), /http:\/\/shop.example:8443\/v1\/payments/)
   assert.doesNotMatch(await page({ host: "a'b&c" }), /'b&c/)
   assert.doesNotMatch(await page({}), /127.0.0.1:8080/)
   await s.stop()

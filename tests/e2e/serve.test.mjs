@@ -223,7 +223,7 @@ test('a port in use', async () => {
   for (const workers of ['1', '2']) {
     const r = luwak(['serve', '--simulated', '--workers', workers, '--listen', s.address, '--data', join(temporary(), 'd'), '--root', s.dir])
     assert.equal(r.code, 1)
-    assert.equal(r.err.split('\n').filter(l => l && !l.startsWith('{')).join('\n'), `luwak serve: ${s.address} is in use: stop what listens there, or choose another with --listen`)
+    assert.equal(r.err.split('\n').filter(l => l && !l.startsWith('{')).join('\n'), `luwak serve: ${s.address} is in use: stop what listens there, or choose another with --listen (make run LISTEN=127.0.0.1:8081)`)
     assert.equal(r.out, '')
   }
   await s.stop()

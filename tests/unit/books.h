@@ -36,8 +36,9 @@ struct offer {
     bool open, direct;
     int64_t expires_in; /* 0: a day */
     const char *order;  /* NULL: a fresh one */
-    const char *fee;    /* NULL: mdr 4000, ppn 440; "": none; "provider": 3000, 330 of the provider's */
-    const char *key;    /* Idempotency-Key */
+    const char
+        *fee; /* NULL: mdr 4000, ppn 440; "": none; "provider": 3000, 330 of the provider's */
+    const char *key; /* Idempotency-Key */
 };
 int books_create(struct books *b, const struct offer *offer);
 int books_result(struct books *b, const char *id, enum operation_state to);

@@ -181,8 +181,8 @@ static void production_takes_no_play_things(void **state) {
     check_problem(ENVIRONMENT(LIVE, "MIDTRANS_SERVER_KEY=SB-Mid-server-1"), NULL,
                   "MIDTRANS_SERVER_KEY is a sandbox key (SB-...): LUWAK_ENV=production needs the "
                   "live one");
-    check_problem(ENVIRONMENT(LIVE, "PAYMENT_GATEWAY=midtrans",
-                              "MIDTRANS_SERVER_KEY=Mid-server-1", "PAYMENT_CLIENT_KEY=SB-Mid-1"),
+    check_problem(ENVIRONMENT(LIVE, "PAYMENT_GATEWAY=midtrans", "MIDTRANS_SERVER_KEY=Mid-server-1",
+                              "PAYMENT_CLIENT_KEY=SB-Mid-1"),
                   NULL,
                   "PAYMENT_CLIENT_KEY is a sandbox key (SB-...): LUWAK_ENV=production needs the "
                   "live one");
@@ -222,9 +222,9 @@ static void the_documents_file_is_taken(void **state) {
         "PAYMENT_SETTLEMENT_DAYS=1\nPAYMENT_EXPIRY_HOURS=24\nPAYMENT_RETRY_ATTEMPTS=3\n";
     struct why why = {0};
     const char *key = NULL;
-    struct config *c = load_all(ENVIRONMENT("LUWAK_ENV=sandbox", "LUWAK_DATA_KEY=" KEY_HEX,
-                                            "APP_URL=https://shop.example"),
-                                FILE_TEXT);
+    struct config *c = load_all(
+        ENVIRONMENT("LUWAK_ENV=sandbox", "LUWAK_DATA_KEY=" KEY_HEX, "APP_URL=https://shop.example"),
+        FILE_TEXT);
     CHECK_OK(config_check(c, true, &why));
     CHECK_INT(config_warning_count(c), 0);
     CHECK_STR(str_of(config_text(c, SET_PAYMENT_WEBHOOK_URL)),
@@ -482,8 +482,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(keys_are_read_alike),
     cmocka_unit_test(together),
     cmocka_unit_test(production_takes_no_play_things),
-        cmocka_unit_test(the_documents_file_is_taken),
-        cmocka_unit_test(needs_of_an_environment),
+    cmocka_unit_test(the_documents_file_is_taken),
+    cmocka_unit_test(needs_of_an_environment),
     cmocka_unit_test(providers_see_their_own),
     cmocka_unit_test(dotenv_reads),
     cmocka_unit_test(dotenv_refuses),

@@ -910,7 +910,7 @@ static void history_diff_and_rollback(void **state) {
     CHECK_OK(deploy("scripts/api/a.lua"));
     buf_clear(&out);
     CHECK_OK(registry_history(f.r, "scripts/api/a.lua", &out, &why));
-    CHECK(str_starts(buf_str(&out), STR("2026-03-10 12:34:58  live ")));
+    CHECK(str_starts(buf_str(&out), STR("2026-03-10 12:34:58 +07:00  serves ")));
     CHECK_ERR(registry_history(f.r, "scripts/api/none.lua", &out, &why), E_NOTFOUND);
     buf_clear(&out);
     CHECK_OK(registry_rollback(f.r, "scripts/api/a.lua", NULL, &out, &why));

@@ -72,8 +72,7 @@ static void what_does_not_add_up_is_not_booked(void **state) {
     (void)state;
     paid("");
     CHECK_ERR(settle("m-1", 150000, 4000, 440, 145000), E_INVAL);
-    CHECK_STR(str_of(b.why.text),
-              "gross 150000 is not net 145000, fee 4000 and tax 440 together");
+    CHECK_STR(str_of(b.why.text), "gross 150000 is not net 145000, fee 4000 and tax 440 together");
     CHECK_ERR(settle("m-1", 0, 0, 0, 0), E_INVAL);
     CHECK_ERR(settle("m-1", INT64_MAX, INT64_MAX, 1, 1), E_INVAL);
     CHECK_ERR(settle("", 1, 0, 0, 1), E_INVAL);

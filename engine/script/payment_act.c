@@ -298,8 +298,9 @@ static bool read_keyed(struct act *a, const struct request_field *fields) {
     struct refusal why = {0};
     if (!idempotency_key_is(a->ask.key)) {
         end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    a->ask.key.n == 0 ? "this needs the header Idempotency-Key"
-                                      : "an Idempotency-Key is 1 to 255 characters of printable ASCII");
+                    a->ask.key.n == 0
+                        ? "this needs the header Idempotency-Key"
+                        : "an Idempotency-Key is 1 to 255 characters of printable ASCII");
         return false;
     }
     if (key_known(a)) {

@@ -197,7 +197,8 @@ static void begin(struct flow *f) {
     struct refusal fault = {0};
     if (f->ask.key.n != 0 && !idempotency_key_is(f->ask.key)) {
         refusal_set(&fault, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    "an Idempotency-Key is 1 to %d characters of printable ASCII", IDEMPOTENCY_KEY_MAX);
+                    "an Idempotency-Key is 1 to %d characters of printable ASCII",
+                    IDEMPOTENCY_KEY_MAX);
         end_fault(f, &fault);
         return;
     }

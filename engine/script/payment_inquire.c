@@ -61,7 +61,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
         err = payment_add_expire(core, c, p, why); /* paid, but not what is due: not paid */
-    q->open = operation_open(a->state); /* paid in part it goes on waiting */
+    q->open = operation_open(a->state);            /* paid in part it goes on waiting */
     return err;
 }
 

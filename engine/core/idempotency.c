@@ -10,6 +10,12 @@ static struct str fingerprint(struct str body, uint8_t out[SHA256_SIZE]) {
     return (struct str){(const char *)out, SHA256_SIZE};
 }
 
+bool idempotency_key_is(struct str key) {
+    for (size_t i = 0; i < key.n; i++)
+        if (key.p[i] < ' ' || key.p[i] > '~') return false;
+    return key.n != 0 && key.n <= IDEMPOTENCY_KEY_MAX;
+}
+
 int idempotency_take(const struct core *core, struct commit *commit,
                      const struct idempotency *what) {
     uint8_t hash[SHA256_SIZE];

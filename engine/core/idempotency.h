@@ -11,6 +11,9 @@
 #define IDEMPOTENCY_KEY_MAX 255
 #define IDEMPOTENCY_KEPT_MS (24 * 3600 * INT64_C(1000))
 
+/* Printable ASCII, 1 to 255 characters. */
+bool idempotency_key_is(struct str key);
+
 struct idempotency {
     struct str merchant, path, key;
     struct str body;   /* raw */

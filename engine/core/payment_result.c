@@ -75,6 +75,23 @@ static int money_found(const struct core *core, struct commit *commit, struct pa
     return payment_add_found(core, commit, p, attempt, m.amount, &m, &verdict, why);
 }
 
+/* Nobody knows yet what became of it: it is asked for, not ended. */
+static bool in_the_dark(const struct attempt *a) {
+    return a != NULL && (a->state == OPERATION_SENDING || a->state == OPERATION_UNKNOWN ||
+                         a->state == OPERATION_PROCESSING);
+}
+
+/* The provider was paid, but not what is due: what became of it is known, so it waits no longer for
+ * news but for the rest, or for its end. */
+static int known_again(const struct core *core, struct commit *commit, struct payment *p,
+                       struct attempt *a, bool sent, struct why *why) {
+    static const struct payment_result WAITS = {.to = OPERATION_PENDING};
+    if (!payment_open(p->status) || !in_the_dark(a)) return 0;
+    int err = attempt_move(core, commit, a, OPERATION_PENDING, STR(""));
+    if (err != 0 || !str_eq(p->attempt, str_of(a->id))) return err;
+    return follow(core, commit, p, &WAITS, sent, why);
+}
+
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *p,
                        size_t attempt, int64_t began, const struct payment_result *r,
                        struct why *why) {
@@ -87,7 +104,8 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
         if (r->instructions.n != 0) p->instructions = r->instructions;
         int err = attempt_move(core, commit, a, a->state, r->doc);
         if (err == 0) keys_add(commit, a, r);
-        return err != 0 ? err : money_found(core, commit, p, attempt, r, why);
+        if (err == 0) err = money_found(core, commit, p, attempt, r, why);
+        return err != 0 ? err : known_again(core, commit, p, a, sent, why);
     }
     if (a->state == OPERATION_SUCCESS) /* it was paid: what takes it back is a reversal */
         return why_set(why, E_STATE, "the attempt has succeeded");
@@ -110,12 +128,6 @@ int payment_add_answer(const struct core *core, struct commit *commit, const str
 }
 
 /* ---- ends without a call ---- */
-
-/* Nobody knows yet what became of it: it is asked for, not ended. */
-static bool in_the_dark(const struct attempt *a) {
-    return a != NULL && (a->state == OPERATION_SENDING || a->state == OPERATION_UNKNOWN ||
-                         a->state == OPERATION_PROCESSING);
-}
 
 static int end(const struct core *core, struct commit *commit, struct payment *p,
                enum payment_status to, enum operation_state attempt_to, struct why *why) {

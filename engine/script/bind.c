@@ -112,6 +112,43 @@ static bool below_ctx(const char *name) {
     return strncmp(name, "ctx", 3) == 0 && (name[3] == '\0' || name[3] == '.');
 }
 
+static int l_read_only(lua_State *L) {
+    return luaL_error(L, "ctx is the engine's: %s cannot be set", luaL_tolstring(L, 2, NULL));
+}
+
+/* The table on the top, and those in it, behind one that nobody can write to: ctx serves all calls
+ * of a state. A table with a metatable of its own only loses its writes. */
+static void freeze(lua_State *L) {
+    luaL_checkstack(L, 8, NULL);
+    int table = lua_gettop(L);
+    if (lua_getmetatable(L, table)) {
+        lua_pushcfunction(L, l_read_only);
+        lua_setfield(L, -2, "__newindex");
+        lua_settop(L, table);
+        return;
+    }
+    for (lua_pushnil(L); lua_next(L, table) != 0;) {
+        if (!lua_istable(L, -1)) {
+            lua_pop(L, 1);
+            continue;
+        }
+        freeze(L);
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, table); /* a key that is there: lua_next goes on */
+    }
+    lua_newtable(L);
+    lua_createtable(L, 0, 3);
+    lua_pushvalue(L, table);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, l_read_only);
+    lua_setfield(L, -2, "__newindex");
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable");
+    lua_setmetatable(L, -2);
+    lua_replace(L, table);
+}
+
 void bind_open(lua_State *L, enum script_kind kind) {
     luaL_checkstack(L, 10, NULL);
     int env = lua_gettop(L);
@@ -130,7 +167,7 @@ void bind_open(lua_State *L, enum script_kind kind) {
             if (f->kinds & kind) add_function(L, m, f);
         lua_pop(L, 1);
     }
-    lua_getfield(L, roots, "ctx");
+    if (lua_getfield(L, roots, "ctx") == LUA_TTABLE) freeze(L);
     lua_rawsetp(L, LUA_REGISTRYINDEX, &CTX_KEY);
     lua_settop(L, env);
 }

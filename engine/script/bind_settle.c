@@ -3,6 +3,7 @@
  * before the request was verified. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/timefmt.h"
 #include "core/core.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
@@ -50,7 +51,8 @@ static int l_find(lua_State *L) {
     lua_settop(L, 1);
     struct buf *doc = buf_push(L), *reference = buf_push(L);
     lua_pushnil(L);
-    if (lua_next(L, 1) == 0 || lua_type(L, -2) != LUA_TSTRING)
+    if (lua_next(L, 1) == 0) return lua_pushnil(L), 1; /* {reference = nil} */
+    if (lua_type(L, -2) != LUA_TSTRING)
         return luaL_error(L, "ctx.find: {reference = ...} or another key");
     struct str kind = check_str(L, -2), value = {0};
     if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
@@ -164,6 +166,7 @@ static int l_settle(lua_State *L) {
     if (!known) return luaL_error(L, "ctx.settle: status %s is no end", what.status.p);
     what.amount = int_field(L, "amount", str_eq(what.status, STR("success")));
     what.paid_at = int_field(L, "paid_at", false);
+    if (what.paid_at > TIME_MAX) return luaL_error(L, "ctx.settle: paid_at is no time up to 9999");
     if (str_eq(what.status, STR("failed")) && what.code.n == 0) what.code = STR("PROVIDER_ERROR");
     co_require_wait(L, "ctx.settle");
     struct settle_wait *w = lua_newuserdatauv(L, sizeof *w, 0);

@@ -1,6 +1,7 @@
 #include "script/operation_text.h"
 
 #include "base/json.h"
+#include "base/pan.h"
 #include "script/bind_json.h"
 #include "script/lua_util.h"
 
@@ -34,6 +35,20 @@ void operation_push(lua_State *L, const struct operation_row *row) {
     set_str(L, "status", str_of(OPERATION_STATES[row->state].name));
 }
 
+/* A provider's words are kept and shown: the text on the top without card numbers. */
+static void mask_cards(lua_State *L) {
+    size_t n, from, to;
+    if (lua_type(L, -1) != LUA_TSTRING) return;
+    const char *said = lua_tolstring(L, -1, &n);
+    if (!pan_find((struct str){said, n}, &from, &to)) return;
+    luaL_Buffer b;
+    char *text = luaL_buffinitsize(L, &b, n);
+    memcpy(text, said, n);
+    pan_mask(text, n);
+    luaL_pushresultsize(&b, n);
+    lua_remove(L, -2);
+}
+
 void operation_doc_write(lua_State *L, const struct operation_row *row, int index, const char *tag,
                          struct buf *out) {
     luaL_checkstack(L, 12, NULL);
@@ -46,6 +61,8 @@ void operation_doc_write(lua_State *L, const struct operation_row *row, int inde
             lua_setfield(L, doc, "data");
             continue;
         }
+        if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "message") == 0)
+            mask_cards(L);
         lua_pushvalue(L, -2);
         lua_insert(L, -2);
         lua_rawset(L, doc + 1);

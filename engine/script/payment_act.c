@@ -296,10 +296,11 @@ static bool key_known(struct act *a) {
 /* The key and the body, before anything is done. False: that was the end. */
 static bool read_keyed(struct act *a, const struct request_field *fields) {
     struct refusal why = {0};
-    if (a->ask.key.n == 0 || a->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+    if (!idempotency_key_is(a->ask.key)) {
         end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    a->ask.key.n == 0 ? "this needs the header Idempotency-Key"
-                                      : "an Idempotency-Key has at most 255 characters");
+                    a->ask.key.n == 0
+                        ? "this needs the header Idempotency-Key"
+                        : "an Idempotency-Key is 1 to 255 characters of printable ASCII");
         return false;
     }
     if (key_known(a)) {

@@ -2,6 +2,7 @@
 #include "script/payment_decision.h"
 
 #include "base/ensure.h"
+#include "base/timefmt.h"
 
 /* Ways to pay: by the first of its fields that is there. All are texts unless `object`. */
 static const struct way {
@@ -45,6 +46,11 @@ static int int_of(const struct json *result, const char *name, int64_t *out, str
     if (v->type != JT_INT || v->i < 0) return bad(why, name, "no integer of 0 or more");
     *out = v->i;
     return 0;
+}
+
+static int time_of(const struct json *result, const char *name, int64_t *out, struct why *why) {
+    int err = int_of(result, name, out, why);
+    return err == 0 && *out > TIME_MAX ? bad(why, name, "no time up to the year 9999") : err;
 }
 
 /* ---- instructions ---- */
@@ -156,13 +162,15 @@ int payment_decision_read(struct payment_decision *d, enum operation_state to, s
     if (to == OPERATION_FAILED) return read_failure(d, result, why);
     if ((err = read_instructions(d, result, m, why)) != 0 ||
         (err = read_keys(d, result, reference, why)) != 0 ||
-        (err = int_of(result, "expires_at", &d->result.expires_at, why)) != 0 ||
+        (err = time_of(result, "expires_at", &d->result.expires_at, why)) != 0 ||
         (err = int_of(result, "amount", &d->result.paid_total, why)) != 0 ||
-        (err = int_of(result, "paid_at", &d->result.paid_at, why)) != 0 ||
-        (err = int_of(result, "settle_at", &d->result.settle_at, why)) != 0 ||
+        (err = time_of(result, "paid_at", &d->result.paid_at, why)) != 0 ||
+        (err = time_of(result, "settle_at", &d->result.settle_at, why)) != 0 ||
         (err = text_of(result, "money_id", 200, &d->result.money_id, why)) != 0)
         return err;
     d->result.keys = d->keys;
+    if (to == OPERATION_SUCCESS && member(result, "amount") != NULL && d->result.paid_total == 0)
+        return bad(why, "amount", "0: nobody has paid");
     return 0;
 }
 

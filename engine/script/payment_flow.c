@@ -195,9 +195,10 @@ static void look_order(struct timer *timer) {
 
 static void begin(struct flow *f) {
     struct refusal fault = {0};
-    if (f->ask.key.n > IDEMPOTENCY_KEY_MAX) {
+    if (f->ask.key.n != 0 && !idempotency_key_is(f->ask.key)) {
         refusal_set(&fault, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    "an Idempotency-Key has at most %d characters", IDEMPOTENCY_KEY_MAX);
+                    "an Idempotency-Key is 1 to %d characters of printable ASCII",
+                    IDEMPOTENCY_KEY_MAX);
         end_fault(f, &fault);
         return;
     }

@@ -18,16 +18,17 @@ enum { ASK_AFTER_MS = 120000 }; /* a call that has not answered by then is asked
 static void make_reference(struct flow *f) {
     static const char *const KEPT = "-._~";
     size_t n = 0, max = REFERENCE_MAX_ - 5;
-    bool changed = f->request.order_id.n > max;
+    bool changed = f->request.order_id.n > max, dots = true; /* "..": a step back in a path */
     for (size_t i = 0; i < f->request.order_id.n && n < max; i++) {
         char c = f->request.order_id.p[i];
         bool fine = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
                     strchr(KEPT, c) != NULL;
         f->reference[n++] = fine ? c : '-';
         changed = changed || !fine;
+        dots = dots && c == '.';
     }
     f->reference[n] = '\0';
-    if (f->reference_tries++ == 0 && !changed) return;
+    if (f->reference_tries++ == 0 && !changed && !dots) return;
     char token[TOKEN_SIZE];
     token_make(token, f->core->rng);
     snprintf(f->reference + n, sizeof f->reference - n, "-%.4s", token);

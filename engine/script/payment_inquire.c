@@ -48,8 +48,8 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     struct attempt *a = payment_attempt(p, str_of(q->operation));
     struct payment_result *r = &q->decision.result;
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
-    bool ends = q->what.expire && payment_open(p->status) && unpaid(r->to) &&
-                str_eq(p->attempt, str_of(a->id));
+    bool counts = q->what.expire && str_eq(p->attempt, str_of(a->id));
+    bool ends = counts && payment_open(p->status) && unpaid(r->to);
     bool moved = a->generation != q->generation; /* the answer is older than what is known */
     q->open = operation_open(a->state);
     if (ends && !moved) {
@@ -62,7 +62,9 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
-    q->open = operation_open(a->state); /* paid in part it goes on waiting */
+    if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
+        err = payment_add_expire(core, c, p, why); /* paid, but not what is due: not paid */
+    q->open = operation_open(a->state);            /* paid in part it goes on waiting */
     return err;
 }
 
@@ -102,7 +104,11 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     int err = 0;
     if (r->to == q->state && q->state != OPERATION_SENDING) return 0;
     if (strcmp(q->kind, "refund") == 0) err = add_refund(core, p, c, q, why);
-    if (strcmp(q->kind, "cancel") == 0 && r->to == OPERATION_SUCCESS && payment_open(p->status)) {
+    /* A closed way that took another amount than due takes no more, so its provider has nothing left
+     * to cancel: we can. */
+    bool over = r->to == OPERATION_FAILED && !p->open && p->received > 0;
+    if (strcmp(q->kind, "cancel") == 0 && (r->to == OPERATION_SUCCESS || over) &&
+        payment_open(p->status)) {
         struct attempt *a = payment_attempt(p, p->attempt);
         struct payment_result gone = {.to = OPERATION_CANCELLED};
         if (a != NULL)

@@ -4,6 +4,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "base/pan.h"
 #include "base/timefmt.h"
 #include "net/problem.h"
 #include "script/payment_policy.h"
@@ -311,7 +312,9 @@ int payment_tell(const struct payment_told *told, payment_told_cb done, void *da
     t->told.status = keep(&at, told->status);
     t->told.money_id = keep(&at, told->money_id);
     t->told.code = keep(&at, told->code);
+    char *message = at; /* a provider's words are kept and shown */
     t->told.message = keep(&at, told->message);
+    pan_mask(message, told->message.n);
     t->told.provider_code = keep(&at, told->provider_code);
     t->core = told->services->core;
     t->loop = runtime_loop(told->runtime);

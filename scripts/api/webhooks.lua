@@ -55,43 +55,43 @@ return {
   routes = {
     ["POST /v1/webhook_endpoints"] = {
       auth = "merchant", about = "adds an endpoint; shows its secret, once",
-      run = function(req)
+      run = query.plain(function(req)
         local body, wrong = body_of(req, FIELDS)
         if not body then return wrong end
         return answer(201, core.webhook.add(req.merchant, body))
-      end,
+      end),
     },
     ["GET /v1/webhook_endpoints"] = { auth = "merchant", about = "webhook endpoints, newest first", run = list },
     ["GET /v1/webhook_endpoints/:id"] = {
       auth = "merchant", about = "a webhook endpoint",
-      run = function(req)
+      run = query.plain(function(req)
         local endpoint, _, code = core.webhook.get(req.merchant, req.params.id)
         return answer(200, endpoint, nil, code or "E_NOTFOUND")
-      end,
+      end),
     },
-    ["POST /v1/webhook_endpoints/:id"] = { auth = "merchant", about = "changes, disables or enables it", run = update },
-    ["PATCH /v1/webhook_endpoints/:id"] = { auth = "merchant", about = "the same", run = update },
+    ["POST /v1/webhook_endpoints/:id"] = { auth = "merchant", about = "changes, disables or enables it", run = query.plain(update) },
+    ["PATCH /v1/webhook_endpoints/:id"] = { auth = "merchant", about = "the same", run = query.plain(update) },
     ["DELETE /v1/webhook_endpoints/:id"] = {
       auth = "merchant", about = "deletes it; what waits is not delivered any more",
-      run = function(req)
+      run = query.plain(function(req)
         local done, _, code = core.webhook.set(req.merchant, req.params.id, { deleted = true })
         if not done then return answer(200, nil, nil, code) end
         return 200, { id = req.params.id, object = "webhook_endpoint", deleted = true }
-      end,
+      end),
     },
     ["POST /v1/webhook_endpoints/:id/rotate_secret"] = {
       auth = "merchant", about = "a new secret, shown once; for a day both sign",
-      run = function(req) return answer(200, core.webhook.rotate(req.merchant, req.params.id)) end,
+      run = query.plain(function(req) return answer(200, core.webhook.rotate(req.merchant, req.params.id)) end),
     },
     ["POST /v1/events/:id/redeliver"] = {
       auth = "merchant", about = "sends an event once more to every endpoint that takes it",
-      run = function(req)
+      run = query.plain(function(req)
         local event, text, code = core.webhook.redeliver(req.merchant, req.params.id)
         if event then return 200, event end
         if code == "E_NOTFOUND" then return missing "event" end
         if code == "E_STATE" then return problem { code = "INVALID_STATE", detail = text } end
         return problem { code = "UNAVAILABLE", detail = "try again" }
-      end,
+      end),
     },
   },
 }

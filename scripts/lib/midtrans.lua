@@ -54,13 +54,21 @@ end
 
 ---- what a transaction says ----
 
-local function at(text) return type(text) == "string" and time.parse(text, "%Y-%m-%d %H:%M:%S", "WIB") or nil end
+local function text_of(value) return type(value) == "string" and value ~= "" and value or nil end
+
+local function at(text)
+  local ms = text_of(text) and time.parse(text, "%Y-%m-%d %H:%M:%S", "WIB")
+  return ms and ms > 0 and ms or nil
+end
 
 -- For lists that may be missing or null.
 function midtrans.list(value) return type(value) == "table" and value or {} end
 
 -- Whole rupiah; nil for what is none, so that nobody rounds money.
-local function amount_of(t) return t.gross_amount and money.parse(tostring(t.gross_amount), "IDR") or nil end
+local function amount_of(t)
+  local amount = t.gross_amount and money.parse(tostring(t.gross_amount), "IDR")
+  return amount and amount > 0 and amount <= 1000000000000000 and amount or nil
+end
 
 -- One word for transaction_status and fraud_status: pending, processing, success, failed, expired,
 -- cancelled, reversed; nil for a word we do not know.
@@ -257,12 +265,20 @@ end
 -- come late and out of order and their status is not signed. Nil: it could not be asked now.
 local function truth(ctx, note, attempt)
   if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
-  return (ask(ctx, note.transaction_id or note.order_id))
+  return (ask(ctx, text_of(note.transaction_id) or note.order_id))
+end
+
+-- Signed, and yet it says nothing that can be booked. Midtrans repeats 5xx for hours and it will say the
+-- same; there is no amount to put into suspense; so it is refused, and an operator reads why.
+local function unreadable(note, name)
+  log.error("midtrans_unreadable", { order = tostring(note.order_id), field = name, value = tostring(note[name]) })
+  return reply(400, { status = name .. " does not read" })
 end
 
 function midtrans.notify(ctx, req)
   local note = json.decode(req.body)
   ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
+  if not text_of(note.order_id) then return unreadable(note, "order_id") end
   local told = word_of(note)
   if told == "pending" or told == "processing" then return reply(200, { status = "ok" }) end -- no news
   local attempt = ctx.find { reference = note.order_id }
@@ -284,8 +300,8 @@ function midtrans.notify(ctx, req)
   if t.transaction_status == "deny" and verdict ~= "not_found" then word = "reversed" end
   if word == "success" or word == "reversed" then
     local amount = amount_of(t)
-    if not amount then error("gross_amount is no amount in rupiah") end
-    verdict = ctx.settle { reference = t.order_id, status = word, money_id = t.transaction_id, amount = amount,
+    if not amount then return unreadable(t, "gross_amount") end
+    verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
       paid_at = at(t.settlement_time), message = word == "reversed" and "taken back by the bank" or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })

@@ -146,6 +146,17 @@ test('Idempotency-Key: the stored bytes, 422 for another body, refusals are not 
   const long = await create(s, va('i-3'), { 'idempotency-key': 'x'.repeat(256) })
   assert.equal(long.status, 400)
   assert.equal(long.json().param, 'Idempotency-Key')
+  for (const wrong of ['k\u00e9', 'k\t1', '\u0080']) {
+    for (const path of ['/v1/payments', `/v1/payments/${first.json().id}/refunds`, `/v1/payments/${first.json().id}/capture`]) {
+      const r = await post(s, path, path === '/v1/payments' ? va('i-4') : {}, { 'idempotency-key': wrong })
+      assert.equal(r.status, 400, r.body)
+      if (wrong !== 'k\t1') assert.equal(r.json().param, 'Idempotency-Key')
+    }
+  }
+  for (const [method, path] of [['post', '/v1/payments?x=1'], ['get', '/v1/balance?limit=0'], ['get', '/v1/channels?x']]) {
+    const r = method === 'get' ? await get(s, path) : await post(s, path, va('i-5'))
+    assert.equal(r.status, 400, path)
+  }
   await s.stop()
 })
 
@@ -411,3 +422,78 @@ for (const [point, status] of [['operation.intent', 'failed'], ['operation.decid
     await s.stop()
   })
 }
+
+test('another amount than due goes to suspense, and the payment ends all the same', async () => {
+  const s = await Server.start({ dir: ROOT })
+  const MADE = { bca: { method: 'virtual_account', bank: 'bca' }, gopay: { method: 'ewallet', channel: 'midtrans_gopay' } }
+  const shown = async p => (await get(s, `/v1/payments/${p.id}`)).json()
+  const made = []
+  for (const way of ['bca', 'gopay']) {
+    for (const word of ['over', 'short']) {
+      for (const end of ['expired', 'cancelled']) {
+        const order_id = `w-${way}-${word}-${end}`
+        const r = await create(s, { order_id, amount: 50000, ...MADE[way] })
+        assert.equal(r.status, 201, r.body)
+        const p = r.json()
+        await s.post('/sandbox/midtrans/_control', { next: word, match: { order_id } })
+        assert.equal((await s.post('/sandbox/midtrans/_control', { pay: p.id })).status, 200)
+        assert.deepEqual([(await shown(p)).status, (await shown(p)).amount_paid], ['pending', 0])
+        if (end === 'cancelled') {
+          const c = await post(s, `/v1/payments/${p.id}/cancel`)
+          assert.equal(c.status, 200, c.body)
+        }
+        made.push([p, end])
+      }
+    }
+  }
+  await clock(s, '30h')
+  for (const [p, end] of made) assert.equal((await shown(p)).status, end, p.order_id)
+  await s.stop()
+})
+
+test('an order id of dots is not a step in a path', async () => {
+  const s = await Server.start({ dir: ROOT })
+  for (const order_id of ['.', '..']) {
+    const p = (await create(s, { order_id, amount: 50000, method: 'virtual_account', bank: 'bca' })).json()
+    assert.equal(p.status, 'pending')
+    assert.equal((await s.post('/sandbox/midtrans/_control', { pay: p.id })).status, 200)
+    assert.equal((await post(s, `/v1/payments/${p.id}/sync`)).json().status, 'success')
+    const c = (await create(s, { order_id: order_id + '.'.repeat(3), amount: 50000, method: 'virtual_account', bank: 'bca' })).json()
+    assert.equal((await post(s, `/v1/payments/${c.id}/cancel`)).status, 200)
+  }
+  await s.stop()
+})
+
+const ROGUE = `return { api = 1, title = "rogue", provider = "rogue", method = "virtual_account", effect = "offer", hosts = {},
+  lookup = "ours", inquire = function() return unknown {} end,
+  create = function(ctx, op)
+    local word = op.input.order_id
+    if word == "card" then return failed { category = "INVALID_REQUEST", message = "card 4111 1111 1111 1111 is no good" } end
+    if word == "nothing" then return success { amount = 0 } end
+    if word == "spoil" then ctx.http = nil end
+    if word == "spoil-deep" then ctx.http.get = nil end
+    if word == "spoil-config" then ctx.config.x = 1 end
+    return pending { va_number = ctx.http.get and "1" }
+  end,
+  notify = function(ctx, request)
+    ctx.verify(true)
+    return reply(200, { verdict = ctx.settle { reference = "good", status = "success", amount = 50000, money_id = "m", paid_at = math.maxinteger } })
+  end }`
+
+test('a channel cannot spoil the next call, pay with nothing, or have a card number kept', async () => {
+  const s = await Server.start({ dir: shop({ 'channels/rogue_va.lua': ROGUE }), args: ['--workers', '1'] })
+  const make = async order_id => (await create(s, { order_id, amount: 50000, method: 'virtual_account', channel: 'rogue_va' })).json()
+  assert.equal((await make('good')).status, 'pending')
+  for (const word of ['spoil', 'spoil-deep', 'spoil-config']) {
+    assert.equal((await make(word)).status, 'failed', 'it failed before it sent')
+    assert.equal((await make('after-' + word)).status, 'pending')
+  }
+  assert.equal((await make('nothing')).status, 'processing')
+  const card = await make('card')
+  assert.equal(card.status, 'failed')
+  assert.match(JSON.stringify(card), /411111|4111 11/)
+  assert.doesNotMatch(JSON.stringify(card), /4111 1111 1111 1111/)
+  assert.equal((await s.post('/callbacks/rogue', {})).status, 500)
+  assert.equal((await get(s, '/v1/payments?order_id=good')).json().data[0].status, 'pending')
+  await s.stop()
+})

@@ -128,6 +128,13 @@ int books_result(struct books *b, const char *id, enum operation_state to) {
                                   p.attempts[p.attempt_count - 1].generation, &r, &b->why));
 }
 
+int books_paid_there(struct books *b, const char *id, const char *money_id, int64_t amount) {
+    struct payment_result r = {
+        .to = OPERATION_SUCCESS, .money_id = str_of(money_id), .paid_total = amount};
+    CHANGE(id, payment_add_result(&b->core, c, &p, p.attempt_count - 1,
+                                  p.attempts[p.attempt_count - 1].generation, &r, &b->why));
+}
+
 int books_offer(struct books *b, const struct offer *offer) {
     int err = books_create(b, offer);
     return err != 0 ? err : books_result(b, b->last, OPERATION_PENDING);

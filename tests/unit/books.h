@@ -42,6 +42,8 @@ struct offer {
 };
 int books_create(struct books *b, const struct offer *offer);
 int books_result(struct books *b, const char *id, enum operation_state to);
+int books_paid_there(struct books *b, const char *id, const char *money_id,
+                     int64_t amount); /* as its provider says when it is asked */
 int books_offer(struct books *b, const struct offer *offer); /* both: a VA that is shown */
 /* Money for the last attempt; b->verdict. */
 int books_pay(struct books *b, const char *id, const char *money_id, int64_t amount);

@@ -293,7 +293,8 @@ static void unknown_is_no_end(void **state) {
     books_advance(&b, 2 * 86400000);
     CHECK_ERR(books_expire(&b, b.last), E_STATE);
     CHECK_ERR(books_cancel(&b, b.last), E_STATE);
-    CHECK_ERR(books_result(&b, b.last, OPERATION_EXPIRED), E_STATE);
+    CHECK_OK(books_result(&b, b.last, OPERATION_EXPIRED)); /* known again, and no end yet */
+    CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
     CHECK_OK(books_pay(&b, b.last, "m1", DUE));
     CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);
     books_close(&b);
@@ -419,6 +420,26 @@ static void taken_back_out_of_suspense(void **state) {
     CHECK_OK(books_reverse(&b, b.last, "m3", DUE - 1));
     CHECK_INT(b.verdict, VERDICT_APPLIED);
     CHECK_BALANCE(&b, "suspense", 0);
+    books_close(&b);
+}
+
+/* It was paid, but not what is due: that is known, so it ends by its own time like any other. */
+static void wrong_money_on_what_was_unknown_is_known_again(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(books_create(&b, &VA));
+        CHECK_OK(books_result(&b, b.last, i == 0 ? OPERATION_UNKNOWN : OPERATION_PROCESSING));
+        CHECK_OK(books_paid_there(&b, b.last, i == 0 ? "m1" : "m2", DUE + 1));
+        CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+        CHECK_OK(books_paid_there(&b, b.last, i == 0 ? "m1" : "m2", DUE + 1));
+        CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+        if (i == 0) books_advance(&b, 2 * 86400000);
+        CHECK_OK(i == 0 ? books_expire(&b, b.last) : books_cancel(&b, b.last));
+        CHECK_STATUS(&b, b.last, i == 0 ? PAYMENT_EXPIRED : PAYMENT_CANCELLED);
+    }
+    CHECK_BALANCE(&b, "suspense", 2 * (DUE + 1));
     books_close(&b);
 }
 
@@ -601,6 +622,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(refunds_stay_below_what_was_paid),
     cmocka_unit_test(taken_back_after_success),
     cmocka_unit_test(taken_back_out_of_suspense),
+    cmocka_unit_test(wrong_money_on_what_was_unknown_is_known_again),
 };
 
 UNIT_MAIN("payment", tests)

@@ -45,6 +45,25 @@ static void each_way_to_pay_has_its_instructions(void **state) {
     instructs("{}", "");
 }
 
+static void refuses(const char *result, const char *text) {
+    char doc[1024];
+    struct why why = {0};
+    snprintf(doc, sizeof doc, "{\"input\":{},\"result\":%s}", result);
+    CHECK_ERR(payment_decision_read(&d, OPERATION_SUCCESS, str_of(doc), &BNI, STR("ord-1"), &why),
+              E_SCRIPT);
+    CHECK_STR(str_of(why.text), text);
+    payment_decision_free(&d);
+}
+
+static void no_money_and_no_time_are_refused(void **state) {
+    (void)state;
+    refuses("{\"amount\":0}", "the decision's amount is 0: nobody has paid");
+    refuses("{\"amount\":1,\"paid_at\":9223372036854775807}",
+            "the decision's paid_at is no time up to the year 9999");
+    read_as(OPERATION_SUCCESS, "{\"amount\":1,\"paid_at\":253402300799999}");
+    payment_decision_free(&d);
+}
+
 static void what_it_is_found_by_is_kept(void **state) {
     (void)state;
     read_as(OPERATION_PENDING, "{\"reference\":\"theirs\",\"va_number\":\"88\",\"keys\":{\"token\":"
@@ -107,6 +126,7 @@ static void rubbish_is_no_decision(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(each_way_to_pay_has_its_instructions),
+    cmocka_unit_test(no_money_and_no_time_are_refused),
     cmocka_unit_test(what_it_is_found_by_is_kept),
     cmocka_unit_test(a_failure_has_a_category),
     cmocka_unit_test(rubbish_is_no_decision),

@@ -456,10 +456,8 @@ test('an order id of dots is not a step in a path', async () => {
   for (const order_id of ['.', '..']) {
     const p = (await create(s, { order_id, amount: 50000, method: 'virtual_account', bank: 'bca' })).json()
     assert.equal(p.status, 'pending')
-    assert.equal((await s.post('/sandbox/midtrans/_control', { pay: p.id })).status, 200)
-    assert.equal((await post(s, `/v1/payments/${p.id}/sync`)).json().status, 'success')
-    const c = (await create(s, { order_id: order_id + '.'.repeat(3), amount: 50000, method: 'virtual_account', bank: 'bca' })).json()
-    assert.equal((await post(s, `/v1/payments/${c.id}/cancel`)).status, 200)
+    const c = await post(s, `/v1/payments/${p.id}/cancel`)
+    assert.equal(c.status, 200, c.body)
   }
   await s.stop()
 })

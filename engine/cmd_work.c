@@ -43,8 +43,9 @@ int work_query(struct work *w, const char *name, const struct val *values, size_
 
 /* "operator NAME": the user of this machine who ran the command. */
 static void actor_name(char out[80]) {
-    struct passwd *user = getpwuid(getuid());
-    if (user != NULL)
+    char room[1024];
+    struct passwd entry, *user = NULL;
+    if (getpwuid_r(getuid(), &entry, room, sizeof room, &user) == 0 && user != NULL)
         snprintf(out, 80, "operator %.60s", user->pw_name);
     else
         snprintf(out, 80, "operator uid %u", (unsigned)getuid());

@@ -118,7 +118,12 @@ static bool let_in(struct worker *w, struct http_exchange *x, const struct manif
                    struct caller *caller) {
     enum problem_code code = PROBLEM_UNAUTHORIZED;
     const char *detail = "say who you are: there is no valid key here";
-    if (route->auth == AUTH_NONE) return true;
+    if (route->auth == AUTH_NONE || (route->auth == AUTH_SIMULATED && w->engine->simulated))
+        return true;
+    if (route->auth == AUTH_SIMULATED) {
+        code = PROBLEM_NOT_FOUND;
+        detail = "there is nothing at this path";
+    }
     if (route->auth == AUTH_MERCHANT)
         code = merchant_auth(&w->engine->core, w->engine->limiter, x, caller, &detail);
     if (code != PROBLEM_NONE) admin_problem(x, code, str_of(detail), NULL);

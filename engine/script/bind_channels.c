@@ -93,7 +93,7 @@ static int l_list(lua_State *L) {
 }
 
 static int l_routes(lua_State *L) {
-    static const char *const AUTHS[] = {"none", "merchant", "session", "admin"};
+    static const char *const AUTHS[] = {"none", "merchant", "session", "admin", "simulated"};
     const struct script_services *s = context_of(L)->services;
     const struct script_set *set = s->scripts(s->worker);
     lua_newtable(L);

@@ -19,7 +19,8 @@ enum manifest_effect { EFFECT_NONE, EFFECT_OFFER, EFFECT_CHARGE };
 enum manifest_lookup { LOOKUP_NONE, LOOKUP_OURS, LOOKUP_THEIRS };
 enum manifest_amounts { AMOUNTS_CLOSED, AMOUNTS_OPEN };
 enum manifest_job { JOB_REPEATABLE, JOB_ONCE };
-enum manifest_auth { AUTH_NONE, AUTH_MERCHANT, AUTH_SESSION, AUTH_ADMIN };
+/* AUTH_SIMULATED: anyone, and only in simulated mode; elsewhere there is nothing at the path. */
+enum manifest_auth { AUTH_NONE, AUTH_MERCHANT, AUTH_SESSION, AUTH_ADMIN, AUTH_SIMULATED };
 
 struct manifest_pair { /* hosts: environment -> host; match: field -> value; none: entry -> why */
     const char *name;

@@ -31,7 +31,7 @@ static const char *route_wrong(struct str key, bool exact, struct str *method, s
 }
 
 static void read_auth(struct manifest_reader *r, const char *field, struct manifest_route *route) {
-    static const char *const words[] = {"none", "merchant", "session", "admin"};
+    static const char *const words[] = {"none", "merchant", "session", "admin", "simulated"};
     lua_State *L = r->L;
     struct str word;
     lua_pushliteral(L, "auth");
@@ -42,7 +42,7 @@ static void read_auth(struct manifest_reader *r, const char *field, struct manif
             if ((known = str_eq(word, str_of(words[i])))) route->auth = (enum manifest_auth)i;
     if (!known)
         manifest_found(r, field,
-                       "auth = \"merchant\", \"session\", \"admin\" or \"none\", said plainly",
+                       "auth = \"merchant\", \"session\", \"admin\", \"simulated\" or \"none\", said plainly",
                        lua_gettop(L));
     lua_pop(L, 1);
 }

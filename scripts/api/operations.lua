@@ -1,4 +1,5 @@
--- scripts/api/operations.lua: asks a channel for one thing and shows what became of it.
+-- scripts/api/operations.lua: asks a channel for one thing and shows what became of it. It asks nobody who they are,
+-- so it exists in simulated mode only.
 local SIZE_MAX = 60000
 local FIELDS = { channel = true, reference = true, input = true }
 
@@ -23,7 +24,7 @@ return {
   api = 1,
   routes = {
     ["POST /v1/operations"] = {
-      auth = "none",
+      auth = "simulated",
       run = function(req)
         local body, why = req:json()
         if why then return invalid(nil, why) end
@@ -43,7 +44,7 @@ return {
       end,
     },
     ["GET /v1/operations/:id"] = {
-      auth = "none",
+      auth = "simulated",
       run = function(req)
         local op = core.operation.get(req.params.id)
         if not op then return problem { status = 404, code = "NOT_FOUND", detail = "no such operation" } end

@@ -353,7 +353,11 @@ test('grant: in production a provider has what it was granted', async t => {
   const env = { LUWAK_ENV: 'production', LUWAK_DATA_KEY: KEY, LUWAK_SCRIPTS: 'auto', LUWAK_PUBLIC_URL: 'https://pay.example', DEMO_KEY: 'k' }
   put(dir, 'channels/demo_wallet.lua', readFileSync(join(dir, 'channels/demo_wallet.lua'), 'utf8')
     .replaceAll('api.demo-wallet.example', '127.0.0.1'))
+  const open = readFileSync(join(dir, 'scripts/api/operations.lua'), 'utf8')
   const s = await serve(t, dir, { args: [], env })
+  assert.equal((await fetch(s.url + '/v1/operations/op_x')).status, 404, 'nobody unknown asks a channel for anything here')
+  put(dir, 'scripts/api/operations.lua', open.replaceAll('auth = "simulated"', 'auth = "none"'))
+  await until('the open route', async () => (await (await fetch(s.url + '/v1/operations', { method: 'POST', headers: { 'content-type': 'application/json' }, body: '{}' })).json()).param === 'channel')
   const go = (...args) => luwak(['grant', ...args], { cwd: dir, env })
   const pay = async reference => {
     const answer = await fetch(s.url + '/v1/operations', {

@@ -35,6 +35,7 @@
 
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
+    {"audit_there", "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'audit'"},
     {"meta_all", "SELECT key, value FROM meta ORDER BY key"},
     {"kv_get", "SELECT value, version FROM kv WHERE scope = ?1 AND key = ?2"},
     {"kv_list",

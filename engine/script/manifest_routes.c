@@ -41,9 +41,10 @@ static void read_auth(struct manifest_reader *r, const char *field, struct manif
         for (size_t i = 0; i < ARRAY_LEN(words) && !known; i++)
             if ((known = str_eq(word, str_of(words[i])))) route->auth = (enum manifest_auth)i;
     if (!known)
-        manifest_found(r, field,
-                       "auth = \"merchant\", \"session\", \"admin\", \"simulated\" or \"none\", said plainly",
-                       lua_gettop(L));
+        manifest_found(
+            r, field,
+            "auth = \"merchant\", \"session\", \"admin\", \"simulated\" or \"none\", said plainly",
+            lua_gettop(L));
     lua_pop(L, 1);
 }
 

@@ -341,6 +341,30 @@ books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
 ]],
 
+["a cancel without an answer is no refusal, and is not asked for twice"] = [[
+> create 150000 {"method":"virtual_account","bank":"bca"}
+201 pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16
+event payment.created
+
+> next timeout_before_debit
+200
+
+> cancel
+200 pending
+
+> cancel
+200 pending
+
+> sleep 60s
+
+> wait 10m
+
+> cancel
+200 cancelled
+payment cancelled: due 150000, paid 0, midtrans_bca_va cancelled
+event payment.cancelled
+]],
+
 ["the same request again"] = [[
 > create 150000 {"method":"virtual_account","bank":"bca"}
 201 pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16

@@ -135,7 +135,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state))
+    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED) /* that may be paid */
         end(run, JOB_END_DONE, NULL);
     else if (operation_under_way(&run->engine->gate, row.id))
         end(run, JOB_END_AGAIN, "its own call is still under way");

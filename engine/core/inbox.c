@@ -76,6 +76,10 @@ int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out
     return list(core, "orphans_before", VALS(V_INT(core_now(core) - ORPHAN_MS), V_INT(limit)), out);
 }
 
+int inbox_orphans_known(const struct core *core, int limit, struct inbox_list *out) {
+    return list(core, "orphans_known", VALS(V_INT(limit)), out);
+}
+
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out) {
     return list(core, "inbox_by_payment", VALS(V_STR(payment)), out);
 }
@@ -120,9 +124,22 @@ void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
     move(core, commit, id, INBOX_APPLIED, payment);
 }
 
+/* Money that was told of in other bytes as well, and is booked. */
+static int booked_before(const struct core *core, const struct inbox_row *row, bool *before) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_by_money",
+                        VALS(V_STR(row->account), V_STR(row->money_id)), &rows);
+    *before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    return err;
+}
+
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row) {
+    bool before = false;
     if (row->state != INBOX_ORPHAN) return E_STATE;
-    if (row->amount == 0 || row->money_id.n == 0) {
+    int err = row->money_id.n == 0 ? 0 : booked_before(core, row, &before);
+    if (err != 0) return err;
+    if (row->amount == 0 || row->money_id.n == 0 || before) {
         move(core, commit, row->id, INBOX_IGNORED, STR(""));
         return 0;
     }

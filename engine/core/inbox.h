@@ -48,6 +48,8 @@ int inbox_find(const struct core *core, struct str account, struct str body,
 int inbox_orphans(const struct core *core, struct str account, struct str reference,
                   struct inbox_list *out);
 int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out);
+int inbox_orphans_known(const struct core *core, int limit,
+                        struct inbox_list *out); /* whose reference an attempt has by now */
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out);
 int inbox_row(const struct inbox_list *list, size_t i, struct inbox_row *out);
 int inbox_body(const struct core *core, const struct inbox_list *list, size_t i,
@@ -57,7 +59,7 @@ void inbox_list_free(struct inbox_list *list);
 /* An orphan found its payment; settle its money in the same commit. */
 void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
                      struct str payment);
-/* Its time is over: its money goes to suspense, or it carried none. */
+/* Its time is over: its money goes to suspense, or it carried none that is not booked. */
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row);
 
 #endif

@@ -4,6 +4,7 @@
 #include "base/money.h"
 #include "core/jobs.h"
 #include "core/person.h"
+#include "script/payment_adopt.h"
 #include "script/payment_flow_private.h"
 #include "sys/log.h"
 
@@ -339,6 +340,9 @@ static void result_stored(int err, const struct why *why, void *data) {
     if (err != 0)
         log_error("payment_result_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", why->code == 0 ? err_text(err) : why->text));
+    if (err == 0)
+        payment_adopt_result(f->ask.services, f->ask.runtime, account_of(flow_channel(f)),
+                             &f->decision.result);
     if (err == 0 && f->next[0] != '\0' && flow_read_again(f) == 0) {
         f->channel++;
         memcpy(f->attempt, f->next, sizeof f->attempt);

@@ -3,6 +3,7 @@
 #include "script/payment_settle.h"
 
 #include "base/ensure.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/pan.h"
 #include "base/timefmt.h"
@@ -88,10 +89,15 @@ static int add_inbox(const struct telling *t, const struct core *core, struct co
     return row < 0 ? row : 0;
 }
 
-/* The same bytes are kept once: who repeats himself a hundred times leaves one row. */
-static bool heard_before(const struct telling *t, const struct core *core) {
+/* The same bytes are kept once: who repeats himself a hundred times leaves one row. *orphan: the row,
+ * where they fitted nothing then. */
+static bool heard_before(const struct telling *t, const struct core *core, int64_t *orphan) {
     struct inbox_list list;
+    struct inbox_row row;
+    *orphan = t->told.orphan;
+    if (*orphan != 0) return true;
     if (inbox_find(core, t->told.account, t->told.body, &list) != 0) return false;
+    if (inbox_row(&list, 0, &row) == 0 && row.state == INBOX_ORPHAN) *orphan = row.id;
     inbox_list_free(&list);
     return true;
 }
@@ -145,8 +151,11 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     bool money = is(t, "success") || is(t, "reversed");
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
-    if (err != 0 || heard_before(t, core)) return err;
-    return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
+    int64_t orphan = 0;
+    if (err != 0) return err;
+    if (!heard_before(t, core, &orphan)) return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
+    if (orphan != 0) inbox_add_adopt(core, c, orphan, str_of(p->id));
+    return 0;
 }
 
 static void policed(int err, void *data) {
@@ -175,6 +184,7 @@ static bool ask_policy(struct telling *t) {
 
 static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
+    (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
     if (err != 0 || !ask_policy(t)) end(t, err);
 }
@@ -198,8 +208,10 @@ static void orphan_stored(const struct commit_result *result, void *data) {
 
 static void keep_orphan(struct telling *t) {
     struct commit *c = NULL;
+    int64_t orphan;
     t->verdict = VERDICT_NOT_FOUND;
-    if (heard_before(t, t->core)) {
+    if (!is(t, "success")) t->told.amount = 0; /* what was taken back brings no money */
+    if (heard_before(t, t->core, &orphan)) {
         end(t, 0);
         return;
     }

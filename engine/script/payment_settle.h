@@ -16,6 +16,7 @@ struct payment_told { /* texts are copied */
     struct str status;
     struct str money_id;
     int64_t amount, paid_at; /* paid_at 0: now */
+    int64_t orphan;          /* the inbox's row that is told again, without its body; 0: none */
     struct str code, message, provider_code;
 };
 

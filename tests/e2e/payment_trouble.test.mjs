@@ -1,0 +1,181 @@
+// What befalls payments between us and a provider: crashes between two commits, callbacks that come before
+// their attempt is known, older ways that are paid, other amounts, a channel that is down, a full disk. The
+// provider is a channel that answers as the test tells it.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { createHmac } from 'node:crypto'
+import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ROOT } from './luwak.mjs'
+import { Server, WALLET, root, until } from './server.mjs'
+
+const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+
+// What it decides is put into its own store by a callback: {put: {create: {tag, with}, inquire: {tag, with}}}.
+const trial = (name, more = '') => `
+local TAGS = { pending = pending, processing = processing, success = success, failed = failed, unknown = unknown, not_created = not_created }
+local function said(ctx, what)
+  local text = ctx.store.get(what)
+  local say = text and json.decode(text) or { tag = "pending", with = { va_number = "1" } }
+  return TAGS[say.tag](say.with or {})
+end
+return { api = 1, title = "${name}", provider = "${name}", method = "virtual_account", bank = "trial", effect = "offer",
+  hosts = { sandbox = "api.${name}.example" }, lookup = "ours", amounts = "closed", expires = { default = "1h", grace = "10m" },
+  create = function(ctx, op)
+    ctx.store.put("calls", tostring(tonumber(ctx.store.get "calls" or "0") + 1))
+    return said(ctx, "create")
+  end,
+  inquire = function(ctx, op) return said(ctx, "inquire") end, ${more}
+  notify = function(ctx, request)
+    local told = json.decode(request.body)
+    ctx.verify(true)
+    for key, value in pairs(told.put or {}) do ctx.store.put(key, json.encode(value)) end
+    if not told.tell then return reply(200, { calls = ctx.store.get "calls" }) end
+    local verdict = ctx.settle(told.tell)
+    return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
+  end }`
+
+// A look at what the merchant is not shown, and a hand for what no route does yet.
+const LOOK = `return { api = 1, routes = {
+  ["GET /test/look/:id"] = { auth = "none", run = function(req)
+    return 200, { held = json.array(store.query("movements_held", 10)), notes = json.array(store.query("notes_of_payment", req.params.id)) }
+  end },
+  ["POST /test/supersede/:id"] = { auth = "none", run = function(req)
+    local o = store.query("operation_get", req.params.id)[1]
+    local ok, why = store.commit { { "operation_move", id = o.id, generation = o.generation, from = o.status, to = "superseded", doc = o.doc, now = time.now() } }
+    return ok and 200 or 500, json.object { why = why }
+  end } } }`
+
+function shop (files = {}) {
+  const dir = root(...WALLET, 'channels/self_va.lua', 'scripts/sandbox/self.lua', 'scripts/lib/api_query.lua', 'scripts/api/payments.lua',
+    'scripts/api/account.lua', 'scripts/jobs/expire_payments.lua', 'scripts/jobs/orphans.lua', 'scripts/jobs/policy.lua')
+  for (const [path, text] of Object.entries({ 'channels/trial_va.lua': trial('trial'), 'scripts/api/look.lua': LOOK, ...files })) {
+    mkdirSync(join(dir, path, '..'), { recursive: true })
+    if (text === true) cpSync(join(ROOT, path), join(dir, path))
+    else writeFileSync(join(dir, path), text)
+  }
+  return dir
+}
+
+const create = (s, order_id, more = {}, headers = {}) =>
+  s.post('/v1/payments', { order_id, amount: 150000, method: 'virtual_account', bank: 'trial', ...more }, { headers: { ...DEMO, ...headers } })
+const get = async (s, path) => (await s.get(path, { headers: DEMO })).json()
+const shown = (s, p) => get(s, `/v1/payments/${p.id}`)
+const clock = (s, advance) => s.post('/sandbox/_clock', { advance })
+const told = async (s, body, name = 'trial') => (await s.post(`/callbacks/${name}`, body)).json()
+const put = (s, what, name) => told(s, { put: what }, name)
+const tell = (s, what) => told(s, { tell: { status: 'success', amount: 150000, ...what } })
+const look = async (s, p) => (await s.get(`/test/look/${p.id}`)).json()
+const events = async s => (await get(s, '/v1/events')).data.map(e => e.type)
+const bank = (s, body) => {
+  const text = JSON.stringify(body)
+  return s.post('/callbacks/self', text, { headers: { 'content-type': 'application/json', 'x-signature': createHmac('sha512', 'the-banks-key').update(text).digest('hex') } })
+}
+
+test('the policy is asked by a job when we die between the money and the rule', async () => {
+  const dir = shop({ 'rules/policy/late.lua': true }), env = { SELF_KEY: 'the-banks-key' }
+  const first = await Server.start({ dir, env: { ...env, LUWAK_FAULT: 'money.booked=kill' } })
+  const p = (await create(first, 'c-1', { bank: 'self', expires_in: 600 })).json()
+  await clock(first, '2h')
+  assert.equal((await shown(first, p)).status, 'expired')
+  await assert.rejects(bank(first, { va_number: p.instructions.va_number, amount: 150000, money_id: 'm-1', status: 'paid' }))
+  assert.equal((await first.ended).signal, 'SIGKILL')
+  const s = await Server.start({ dir, data: first.data, env })
+  assert.equal((await shown(s, p)).status, 'expired')
+  assert.equal((await look(s, p)).held.length, 1)
+  await clock(s, '10m')
+  assert.equal((await shown(s, p)).status, 'success')
+  assert.equal((await look(s, p)).held.length, 0)
+  await s.stop()
+})
+
+test('what the policy leaves to a person is noted once, and not asked again', async () => {
+  const s = await Server.start({ dir: shop() }) // no rule: it waits
+  const p = (await create(s, 'w-1')).json()
+  assert.equal((await tell(s, { reference: 'w-1', money_id: 'm-1', amount: 149000 })).verdict, 'amount_mismatch')
+  await clock(s, '30m')
+  const { held, notes } = await look(s, p)
+  assert.equal(held.length, 1)
+  assert.deepEqual(notes.map(n => [n.what, n.detail]), [['policy_waits', `${held[0].id}: short money of 149000 waits for a person`]])
+  await s.stop()
+})
+
+test('a callback before its attempt is known is booked when the attempt learns its reference', async () => {
+  const s = await Server.start({ dir: shop() })
+  await put(s, { create: { tag: 'unknown' } })
+  const p = (await create(s, 'o-1')).json()
+  assert.equal(p.status, 'processing')
+  assert.equal((await tell(s, { reference: 'theirs-1', money_id: 'm-1' })).verdict, 'not_found')
+  await put(s, { inquire: { tag: 'pending', with: { reference: 'theirs-1', va_number: '1' } } })
+  await s.post(`/v1/payments/${p.id}/sync`, '', { headers: DEMO })
+  await until('booked', async () => (await shown(s, p)).status === 'success', 5000)
+  assert.equal((await tell(s, { reference: 'theirs-1', money_id: 'm-1' })).verdict, 'duplicate')
+  await clock(s, '2h')
+  assert.equal((await look(s, p)).held.length, 0)
+  assert.deepEqual(await events(s), ['payment.created', 'payment.processing', 'payment.succeeded'])
+  await s.stop()
+})
+
+test('the same, when we die before it was looked for', async () => {
+  const dir = shop()
+  const first = await Server.start({ dir, env: { LUWAK_FAULT: 'operation.moved=kill' } })
+  assert.equal((await tell(first, { reference: 'theirs-2', money_id: 'm-2' })).verdict, 'not_found')
+  await put(first, { create: { tag: 'pending', with: { reference: 'theirs-2', va_number: '1' } }, inquire: { tag: 'pending' } })
+  await assert.rejects(create(first, 'o-2'))
+  assert.equal((await first.ended).signal, 'SIGKILL')
+  const s = await Server.start({ dir, data: first.data })
+  const [p] = (await get(s, '/v1/payments?order_id=o-2')).data
+  assert.equal(p.status, 'pending')
+  await clock(s, '40m')
+  assert.equal((await shown(s, p)).status, 'success')
+  assert.equal((await look(s, p)).held.length, 0)
+  await s.stop()
+})
+
+test('money of a callback that fits nothing stands in suspense once, however it was spelt', async () => {
+  const s = await Server.start({ dir: shop() })
+  const p = (await create(s, 'o-3')).json()
+  for (const i of [1, 2]) assert.equal((await tell(s, { reference: 'nobody', money_id: 'm-3', message: `time ${i}` })).verdict, 'not_found')
+  assert.equal((await tell(s, { reference: 'nobody', money_id: 'm-4', status: 'reversed' })).verdict, 'not_found')
+  await clock(s, '2h')
+  assert.deepEqual((await look(s, p)).held.map(m => [m.money_id, m.held]), [['m-3', 150000]])
+  await s.stop()
+})
+
+test('an older way is asked about until its time is over', async () => {
+  const s = await Server.start({ dir: shop() })
+  await put(s, { inquire: { tag: 'pending' } })
+  const paid = (await create(s, 's-1')).json(), not = (await create(s, 's-2')).json()
+  for (const p of [paid, not]) assert.equal((await s.post(`/test/supersede/${p.attempts[0].id}`, '')).body, '{}')
+  await clock(s, '20m')
+  assert.equal((await shown(s, paid)).status, 'pending')
+  await put(s, { inquire: { tag: 'success', with: { money_id: 'm-1', amount: 150000 } } })
+  await s.post('/callbacks/trial', { put: {} })
+  await clock(s, '30m')
+  assert.equal((await shown(s, paid)).status, 'success', 'its callback was lost')
+  assert.deepEqual((await shown(s, paid)).attempts.map(a => a.status), ['success'])
+  await s.stop()
+})
+
+for (const how of ['callback', 'inquiry']) {
+  test(`an attempt of which nothing is known, and ${how} of another amount: suspense, and an end`, async () => {
+    const s = await Server.start({ dir: shop() })
+    await put(s, { create: { tag: 'unknown' }, inquire: { tag: 'unknown' } })
+    const p = (await create(s, 'a-1')).json()
+    assert.deepEqual([p.status, p.attempts[0].status], ['processing', 'unknown'])
+    if (how === 'callback') {
+      assert.equal((await tell(s, { reference: 'a-1', money_id: 'm-1', amount: 151000 })).verdict, 'amount_mismatch')
+    } else {
+      await put(s, { inquire: { tag: 'success', with: { money_id: 'm-1', amount: 151000 } } })
+      await s.post(`/v1/payments/${p.id}/sync`, '', { headers: DEMO })
+    }
+    const now = await shown(s, p)
+    assert.deepEqual([now.status, now.amount_paid, now.attempts[0].status], ['pending', 0, 'pending'])
+    assert.deepEqual((await look(s, p)).held.map(m => [m.held, m.why]), [[151000, 'mismatch']])
+    await put(s, { inquire: { tag: 'pending' } })
+    await clock(s, '3h')
+    assert.equal((await shown(s, p)).status, 'expired')
+    assert.deepEqual(await events(s), ['payment.created', 'payment.processing', 'payment.overpaid', 'payment.expired'])
+    await s.stop()
+  })
+}

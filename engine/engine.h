@@ -84,6 +84,7 @@ struct engine {
     struct core core; /* what the payment core is given */
     struct token_cache *tokens;
     struct limiter *limiter; /* requests of merchants */
+    struct breaker *breaker; /* of channels */
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;

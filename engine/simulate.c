@@ -287,7 +287,6 @@ static void network(struct sim *s) {
 
 static void disk_turns(struct sim *s) {
     s->full = !s->full;
-    s->full_until = (int64_t)clock_mono_ns(&s->clock) / 1000000 + 200000;
     disk_quota(s->disk, s->full ? disk_used(s->disk) + (int64_t)rng_below(&s->rng, 60000) : -1);
     sim_tell(s, "the disk %s", s->full ? "fills" : "has room");
 }

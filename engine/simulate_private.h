@@ -43,7 +43,6 @@ struct sim {
     struct engine_chaos chaos;
     int step, start_err;
     bool started, off, full;
-    int64_t full_until; /* and a while after: results that waited for room held up who asked */
     bool calm;          /* nothing goes wrong any more */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
     int count;

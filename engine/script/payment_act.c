@@ -4,8 +4,7 @@
  *   begin --> commit --> the provider --> over: told, freed
  *                             '---(patience over)---> told, and over later
  *
- * An early answer is stored for its key before it is told, but nobody waits longer than
- * ACT_STORE_MS for a disk that takes no more: what a repeat is told then is made from the state. */
+ * An early answer is stored for its key before it is told, as far as the disk takes it in time. */
 #include "script/payment_act.h"
 
 #include "base/ensure.h"
@@ -18,12 +17,11 @@
 #include "script/payment_channels.h"
 #include "script/payment_inquire.h"
 #include "script/script_set.h"
-#include "sys/config.h"
 #include "sys/log.h"
 
 #include <stdio.h>
 
-enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255, ACT_STORE_MS = 1000 };
+enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255 };
 
 struct act {
     enum payment_action action;
@@ -171,7 +169,7 @@ static void reply_refund(struct act *a) {
     idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, 201, buf_str(&a->reply.body),
                        str_of(a->refund));
     a->storing = true;
-    timer_start(a->loop, &a->patience, ACT_STORE_MS, stored_late);
+    timer_start(a->loop, &a->patience, payment_store_ms(a->ask.services->config), stored_late);
     store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
 }
 
@@ -543,9 +541,7 @@ int payment_act(enum payment_action action, const struct payment_ask *ask, struc
     a->set = script_set_keep(ask->services->scripts(ask->services->worker));
     a->done = done;
     a->data = data;
-    timer_start(a->loop, &a->patience,
-                (uint64_t)config_number(ask->services->config, SET_LUWAK_CREATE_WAIT),
-                patience_over);
+    timer_start(a->loop, &a->patience, payment_patience_ms(ask->services->config), patience_over);
     a->task.run = begin;
     loop_post(a->loop, &a->task);
     return 0;

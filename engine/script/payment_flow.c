@@ -21,6 +21,7 @@ static void flow_free(struct flow *f) {
     timer_stop(&f->look);
     if (f->payment_marked) operation_unmark(f->ask.services->gate, &f->payment_mark);
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
+    payment_pass_return(&f->pass);
     if (f->has_payment) payment_free(&f->payment);
     if (f->request.doc.root != NULL) payment_request_free(&f->request);
     if (f->set != NULL) script_set_drop(f->set);
@@ -47,7 +48,8 @@ static void fill_customer(struct flow *f) {
 }
 
 static void tell(struct flow *f) {
-    f->replied = true;
+    if (f->told) return;
+    f->replied = f->told = true;
     timer_stop(&f->patience);
     fill_customer(f);
     if (f->reply.body.err != 0)
@@ -57,7 +59,7 @@ static void tell(struct flow *f) {
 
 static void end_now(struct task *task) {
     struct flow *f = CONTAINER_OF(task, struct flow, task);
-    if (!f->replied) tell(f);
+    tell(f);
     flow_free(f);
 }
 
@@ -112,14 +114,31 @@ static void patience_stored(const struct commit_result *result, void *data) {
         log_error("answer_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", err_text(result->err)));
     tell(f);
+    if (f->over) flow_end(f);
+}
+
+/* The disk did not take it in time: he hears what stands, and the commit goes on without him. */
+static void store_late(struct timer *timer) {
+    struct flow *f = CONTAINER_OF(timer, struct flow, patience);
+    struct payment now;
+    if (f->told) return;
+    if (!f->replied) { /* it is the result that waits for room: nobody may hear of it yet */
+        if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0) return;
+        f->replied = true;
+        payment_reply_payment(&f->reply, f->core, 201, &now);
+        payment_free(&now);
+    }
+    tell(f);
 }
 
 static void patience_over(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, patience);
     struct commit *c = NULL;
     struct payment now;
-    if (f->replied || f->stored || !f->attempt_marked) return; /* its answer is on the way */
-    if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0) return;
+    if (f->replied || !f->attempt_marked) return; /* its answer is on the way */
+    timer_start(f->loop, &f->patience, payment_store_ms(f->ask.services->config), store_late);
+    if (f->stored || payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0)
+        return;
     payment_reply_payment(&f->reply, f->core, 201, &now);
     if (f->ask.key.n != 0 && commit_new(&c) == 0 &&
         payment_add_answer(f->core, c, &now, f->ask.path, f->ask.key, 201,
@@ -304,6 +323,39 @@ static void ask_fee(struct flow *f) {
     if (err != 0) flow_end_error(f, err);
 }
 
+bool flow_pick(struct flow *f, size_t from) {
+    for (size_t i = from; i < f->channels.count; i++) {
+        if (payment_pass_take(&f->pass, f->ask.services, f->channels.at[i])) {
+            f->next_channel = i;
+            return true;
+        }
+        f->skipped |= UINT64_C(1) << i;
+    }
+    return false;
+}
+
+/* For a person: those between that were not asked at all. */
+void flow_note_skipped(struct flow *f, struct commit *c, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        char text[300];
+        if ((f->skipped >> i & 1) == 0) continue;
+        snprintf(text, sizeof text, "%s is not called: its last calls failed, it rests",
+                 f->channels.at[i]->name);
+        payment_add_note(f->core, c, str_of(f->payment.id), "channel_skipped", str_of(text));
+    }
+}
+
+static void choose(struct flow *f) {
+    payment_pass_return(&f->pass); /* of an order that was waited for */
+    f->skipped = 0;
+    if (f->channels.count != 0 && !flow_pick(f, 0)) {
+        flow_end_problem(f, PROBLEM_UNAVAILABLE, "no channel is available for this now");
+        return;
+    }
+    f->channel = f->channels.count == 0 ? 0 : f->next_channel;
+    ask_fee(f);
+}
+
 static void route_known(const struct rule_answer *answer, void *data) {
     struct flow *f = data;
     if (answer->err == 0 && answer->path != NULL) { /* else file order */
@@ -314,7 +366,7 @@ static void route_known(const struct rule_answer *answer, void *data) {
             return;
         }
     }
-    ask_fee(f);
+    choose(f);
 }
 
 static void risk_known(const struct rule_answer *answer, void *data) {
@@ -340,7 +392,7 @@ static void risk_known(const struct rule_answer *answer, void *data) {
     if (err != 0)
         flow_end_error(f, err);
     else if (f->channels.count <= 1)
-        ask_fee(f);
+        choose(f);
 }
 
 static void ask_risk(struct flow *f) {
@@ -397,9 +449,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     f->set = script_set_keep(ask->services->scripts(ask->services->worker));
     f->done = done;
     f->data = data;
-    timer_start(f->loop, &f->patience,
-                (uint64_t)config_number(ask->services->config, SET_LUWAK_CREATE_WAIT),
-                patience_over);
+    timer_start(f->loop, &f->patience, payment_patience_ms(ask->services->config), patience_over);
     f->task.run = begin_now;
     loop_post(f->loop, &f->task);
     return f;

@@ -151,6 +151,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
     f->has_payment = true;
+    flow_note_skipped(f, c, 0, f->channel);
     payment_facts_add(&f->facts, f->core, c);
     if (at_once == NULL && v != NULL) return 0; /* its answer comes with commit 2 */
     payment_reply_payment(&f->reply, f->core, 201, &f->payment);
@@ -290,17 +291,26 @@ static void call_channel(struct flow *f) {
 
 /* ---- commit 2 ---- */
 
-static bool has_next(const struct flow *f, const struct operation_decision *d) {
-    if (f->decision.result.to != OPERATION_FAILED || f->channel + 1 >= f->channels.count)
-        return false;
-    if (d->not_created || (!d->decided && !d->sent))
-        return true; /* nothing can have happened there */
-    return f->decision.final && (f->on >> f->decision.code & 1) != 0;
+static bool has_next(struct flow *f, const struct operation_decision *d) {
+    if (f->decision.result.to != OPERATION_FAILED) return false;
+    bool nothing = d->not_created || (!d->decided && !d->sent); /* nothing can have happened */
+    if (!nothing && (!f->decision.final || (f->on >> f->decision.code & 1) == 0)) return false;
+    return flow_pick(f, f->channel + 1);
+}
+
+/* The story, for a person: why it went on to another channel. */
+static void note_fallover(struct flow *f, struct commit *c, const struct version *to) {
+    char text[300];
+    snprintf(text, sizeof text, "%s said %.*s: %s takes over", flow_channel(f)->name,
+             STR_FMT(f->decision.result.code), to->name);
+    payment_add_note(f->core, c, str_of(f->payment.id), "fell_over", str_of(text));
 }
 
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
-    const struct version *v = f->channels.at[f->channel + 1];
+    const struct version *v = f->channels.at[f->next_channel];
+    flow_note_skipped(f, c, f->channel + 1, f->next_channel);
+    note_fallover(f, c, v);
     make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
@@ -344,7 +354,7 @@ static void result_stored(int err, const struct why *why, void *data) {
         payment_adopt_result(f->ask.services, f->ask.runtime, account_of(flow_channel(f)),
                              &f->decision.result);
     if (err == 0 && f->next[0] != '\0' && flow_read_again(f) == 0) {
-        f->channel++;
+        f->channel = f->next_channel;
         memcpy(f->attempt, f->next, sizeof f->attempt);
         jobs_poke(f->ask.services->jobs);
         call_channel(f);
@@ -403,6 +413,7 @@ static void decided(const struct operation_decision *d, void *data) {
         f->decision = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
                                                 .code = PROBLEM_PROVIDER_ERROR};
     }
+    payment_pass_report(&f->pass, d, &f->decision);
     if (f->attempt[0] == '\0')
         local_decided(f);
     else

@@ -179,3 +179,42 @@ for (const how of ['callback', 'inquiry']) {
     await s.stop()
   })
 }
+
+const channels = p => p.attempts.map(a => a.channel)
+
+test('a channel that is down is not called for a while; another one takes over, and the story says why', async () => {
+  const s = await Server.start({ dir: shop({ 'channels/zeta_va.lua': trial('zeta') }) })
+  await put(s, { create: { tag: 'failed', with: { category: 'BANK_UNAVAILABLE', final: true } } })
+  for (let i = 1; i <= 5; i++) {
+    const p = (await create(s, `b-${i}`)).json()
+    assert.deepEqual([p.status, p.amount_due, ...channels(p)], ['pending', 150000, 'trial_va', 'zeta_va'])
+    assert.deepEqual((await look(s, p)).notes.map(n => [n.what, n.detail]), [['fell_over', 'trial_va said BANK_UNAVAILABLE: zeta_va takes over']])
+  }
+  const around = (await create(s, 'b-6')).json()
+  assert.deepEqual([around.status, ...channels(around)], ['pending', 'zeta_va'])
+  assert.deepEqual((await look(s, around)).notes.map(n => n.what), ['channel_skipped'])
+  assert.equal((await told(s, {})).calls, '5')
+  await put(s, { create: { tag: 'failed', with: { category: 'BANK_UNAVAILABLE', final: true } } }, 'zeta')
+  for (let i = 7; i <= 12; i++) assert.equal((await create(s, `b-${i}`)).json().status, 'failed') // half of its calls
+  const none = await create(s, 'b-13')
+  assert.deepEqual([none.status, none.json().code], [503, 'UNAVAILABLE'])
+  assert.equal((await get(s, '/v1/payments?order_id=b-13')).data.length, 0, 'and no row')
+  await put(s, { create: { tag: 'pending', with: { va_number: '2' } } })
+  await clock(s, '6s') // the cool-down
+  for (const order of ['b-14', 'b-15']) assert.deepEqual(channels((await create(s, order)).json()), ['trial_va'])
+  await s.stop()
+})
+
+test('no answer is never re-routed, but it counts against the channel; a payer without money does not', async () => {
+  const s = await Server.start({ dir: shop({ 'channels/zeta_va.lua': trial('zeta') }) })
+  await put(s, { create: { tag: 'failed', with: { category: 'INSUFFICIENT_BALANCE', final: true } } })
+  for (let i = 1; i <= 6; i++) assert.deepEqual(channels((await create(s, `u-${i}`)).json()), ['trial_va'])
+  await clock(s, '2m') // the window
+  await put(s, { create: { tag: 'unknown' }, inquire: { tag: 'unknown' } })
+  for (let i = 11; i <= 15; i++) {
+    const p = (await create(s, `u-${i}`)).json()
+    assert.deepEqual([p.status, ...channels(p)], ['processing', 'trial_va'])
+  }
+  assert.deepEqual(channels((await create(s, 'u-16')).json()), ['zeta_va'])
+  await s.stop()
+})

@@ -257,6 +257,20 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
                        size_t attempt, int64_t began, const struct payment_result *result,
                        struct why *why);
 
+/* Tries of one attempt: as often as PAYMENT_RETRY_ATTEMPTS says, after 5, 25, 125 s, and only where
+ * the one before is proven to have made nothing. */
+struct payment_tries {
+    int made;        /* begun so far */
+    int64_t next_at; /* 0: none is waiting */
+};
+int payment_tries_read(struct str attempt_doc, struct payment_tries *out);
+/* `made` of `limit` were; the attempt stays `sending` and its next try is a job. */
+int payment_add_try_later(const struct core *core, struct commit *commit, struct payment *payment,
+                          size_t attempt, int made, int limit);
+/* The try begins: E_STATE when none is due any more. */
+int payment_add_try(const struct core *core, struct commit *commit, struct payment *payment,
+                    size_t attempt, struct why *why);
+
 /* Stores the answer of the request that made or changed this payment, for its replay. */
 int payment_add_answer(const struct core *core, struct commit *commit,
                        const struct payment *payment, struct str path, struct str key, int status,

@@ -346,7 +346,9 @@ static void begin_cancel(struct act *a, const struct payment *p) {
 
 static void begin_sync(struct act *a, struct payment *p) {
     const struct attempt *at = payment_attempt(p, p->attempt);
-    bool ask = at != NULL && operation_open(at->state) && can(a, "inquire") &&
+    struct payment_tries tries = {0}; /* one that waits for its next try has made nothing so far */
+    bool ask = at != NULL && payment_tries_read(at->doc, &tries) == 0 && tries.next_at == 0 &&
+               operation_open(at->state) && can(a, "inquire") &&
                !operation_under_way(a->ask.services->gate, str_of(at->id));
     if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) act_over(a);
 }

@@ -3,6 +3,8 @@
 
 #include "base/ensure.h"
 #include "base/timefmt.h"
+#include "script/dispatch.h"
+#include "sys/log.h"
 
 /* Ways to pay: by the first of its fields that is there. All are texts unless `object`. */
 static const struct way {
@@ -178,4 +180,25 @@ void payment_decision_free(struct payment_decision *d) {
     json_doc_free(&d->doc);
     buf_free(&d->instructions);
     buf_free(&d->text);
+}
+
+void payment_decision_take(struct payment_decision *out, const struct operation_decision *d,
+                           const struct version *channel, struct str reference) {
+    struct why why = {0};
+    enum operation_state to = d->to;
+    payment_decision_free(out);
+    if (d->doc.n != 0 &&
+        payment_decision_read(out, to, d->doc, channel->manifest, reference, &why) == 0)
+        return;
+    if (why.code != 0)
+        log_error("decision_refused", L_TEXT("script", channel->path), L_TEXT("error", why.text));
+    to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED;
+    payment_decision_free(out);
+    *out = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
+                                     .code = PROBLEM_PROVIDER_ERROR};
+}
+
+bool payment_decision_nothing(const struct payment_decision *read,
+                              const struct operation_decision *d) {
+    return read->result.to == OPERATION_FAILED && (d->not_created || (!d->decided && !d->sent));
 }

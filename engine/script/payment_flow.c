@@ -14,7 +14,10 @@
 
 #include <stdio.h>
 
-enum { CREATING_LOOK_MS = 25 }; /* how often one looks at an order that is being created */
+enum {
+    CREATING_LOOK_MS = 25, /* how often one looks at an order that is being created */
+    TRY_LOOK_MS = 250      /* ... and at an attempt that is tried again */
+};
 
 static void flow_free(struct flow *f) {
     timer_stop(&f->patience);
@@ -123,22 +126,26 @@ static void store_late(struct timer *timer) {
     struct payment now;
     if (f->told) return;
     if (!f->replied) { /* it is the result that waits for room: nobody may hear of it yet */
-        if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0) return;
-        f->replied = true;
-        payment_reply_payment(&f->reply, f->core, 201, &now);
-        payment_free(&now);
+        int err = payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now);
+        if (err == 0) {
+            payment_reply_payment(&f->reply, f->core, 201, &now);
+            payment_free(&now);
+        } else {
+            payment_reply_store(&f->reply, err, f->ask.request_id);
+        }
     }
     tell(f);
+    if (f->trying && !f->stored) flow_end(f);
 }
 
-static void patience_over(struct timer *timer) {
-    struct flow *f = CONTAINER_OF(timer, struct flow, patience);
+/* What stands is his answer, stored for its key; what is still under way goes on without him. */
+static void answer_now(struct flow *f) {
     struct commit *c = NULL;
     struct payment now;
-    if (f->replied || !f->attempt_marked) return; /* its answer is on the way */
     timer_start(f->loop, &f->patience, payment_store_ms(f->ask.services->config), store_late);
     if (f->stored || payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0)
         return;
+    f->over = f->trying;
     payment_reply_payment(&f->reply, f->core, 201, &now);
     if (f->ask.key.n != 0 && commit_new(&c) == 0 &&
         payment_add_answer(f->core, c, &now, f->ask.path, f->ask.key, 201,
@@ -148,8 +155,37 @@ static void patience_over(struct timer *timer) {
     } else {
         if (c != NULL) commit_free(c);
         tell(f);
+        if (f->over) flow_end(f);
     }
     payment_free(&now);
+}
+
+static void patience_over(struct timer *timer) {
+    struct flow *f = CONTAINER_OF(timer, struct flow, patience);
+    if (f->replied || (!f->attempt_marked && !f->trying)) return; /* its answer is on the way */
+    timer_stop(&f->look);
+    answer_now(f);
+}
+
+/* ---- another try: a job's, here it is only waited for ---- */
+
+static void look_try(struct timer *timer) {
+    struct flow *f = CONTAINER_OF(timer, struct flow, look);
+    struct payment now;
+    if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) == 0) {
+        const struct attempt *a = payment_attempt(&now, str_of(f->attempt));
+        bool waits = a != NULL && a->state == OPERATION_SENDING;
+        payment_free(&now);
+        if (!waits) {
+            answer_now(f);
+            return;
+        }
+    }
+    timer_start(f->loop, &f->look, TRY_LOOK_MS, look_try);
+}
+
+void flow_await_try(struct flow *f) {
+    timer_start(f->loop, &f->look, TRY_LOOK_MS, look_try);
 }
 
 /* ---- known before? ---- */
@@ -421,7 +457,7 @@ static void begin_now(struct task *task) {
 }
 
 void payment_flow_hurry(struct flow *f) {
-    if (!timer_armed(&f->look)) return;
+    if (!timer_armed(&f->look) || f->trying) return;
     timer_stop(&f->look);
     flow_end_problem(f, PROBLEM_UNAVAILABLE, "try again");
 }

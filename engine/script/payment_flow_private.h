@@ -53,6 +53,8 @@ struct flow {
     bool told;    /* `done` was called */
     bool stored;  /* a commit that keeps the answer is under way */
     bool over;    /* nothing else is under way */
+    bool again;   /* the call made nothing, and there is no other channel: it is tried again */
+    bool trying;  /* and that is on disk: a job does it, the flow only waits to tell of it */
     payment_replied done;
     void *data;
 };
@@ -63,6 +65,7 @@ void flow_end_problem(struct flow *f, enum problem_code code, const char *detail
 void flow_end_error(struct flow *f, int err);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
 int flow_read_again(struct flow *f);               /* f->payment */
+void flow_await_try(struct flow *f);               /* the end, once a job has had its try */
 
 bool flow_find_order(struct flow *f); /* true: known; the flow has ended, or waits */
 bool flow_find_key(struct flow *f);

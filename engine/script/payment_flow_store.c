@@ -6,6 +6,7 @@
 #include "core/person.h"
 #include "script/payment_adopt.h"
 #include "script/payment_flow_private.h"
+#include "sys/config.h"
 #include "sys/log.h"
 
 #include <stdio.h>
@@ -293,7 +294,7 @@ static void call_channel(struct flow *f) {
 
 static bool has_next(struct flow *f, const struct operation_decision *d) {
     if (f->decision.result.to != OPERATION_FAILED) return false;
-    bool nothing = d->not_created || (!d->decided && !d->sent); /* nothing can have happened */
+    bool nothing = payment_decision_nothing(&f->decision, d);
     if (!nothing && (!f->decision.final || (f->on >> f->decision.code & 1) == 0)) return false;
     return flow_pick(f, f->channel + 1);
 }
@@ -327,16 +328,22 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
     return err;
 }
 
+static int tries_max(const struct flow *f) {
+    return (int)config_number(f->ask.services->config, SET_PAYMENT_RETRY_ATTEMPTS);
+}
+
 static int build_result(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct flow *f = data;
     const struct attempt *a = payment_attempt(p, str_of(f->attempt));
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
+    size_t at = (size_t)(a - p->attempts);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
-    int err =
-        payment_add_result(core, c, p, (size_t)(a - p->attempts), 1, &f->decision.result, why);
-    if (err != 0) return err;
     f->next[0] = '\0';
+    f->trying = f->again && a->generation == 1 && payment_open(p->status);
+    if (f->trying) return payment_add_try_later(core, c, p, at, 1, tries_max(f));
+    int err = payment_add_result(core, c, p, at, 1, &f->decision.result, why);
+    if (err != 0) return err;
     if (f->decision.result.more) return add_next(f, core, p, c, why);
     if (f->replied || f->ask.key.n == 0) return 0;
     payment_reply_payment(&f->reply, core, 201, p);
@@ -350,6 +357,11 @@ static void result_stored(int err, const struct why *why, void *data) {
     if (err != 0)
         log_error("payment_result_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", why->code == 0 ? err_text(err) : why->text));
+    if (err == 0 && f->trying) { /* it is a job's from here on */
+        operation_unmark(f->ask.services->gate, &f->attempt_mark);
+        f->attempt_marked = false;
+        jobs_poke(f->ask.services->jobs);
+    }
     if (err == 0)
         payment_adopt_result(f->ask.services, f->ask.runtime, account_of(flow_channel(f)),
                              &f->decision.result);
@@ -360,6 +372,8 @@ static void result_stored(int err, const struct why *why, void *data) {
         call_channel(f);
     } else if (f->replied) {
         flow_end(f);
+    } else if (err == 0 && f->trying) {
+        flow_await_try(f);
     } else if (err == 0 && f->ask.key.n != 0) {
         flow_end(f); /* the very bytes that were stored */
     } else {
@@ -369,6 +383,8 @@ static void result_stored(int err, const struct why *why, void *data) {
 
 static void write_result(struct flow *f, const struct operation_decision *d) {
     f->decision.result.more = has_next(f, d);
+    f->again = !f->decision.result.more && payment_decision_nothing(&f->decision, d) &&
+               tries_max(f) > 1;
     f->stored = true;
     struct payment_change change = {.core = f->core,
                                     .loop = f->loop,
@@ -399,20 +415,8 @@ static void local_decided(struct flow *f) {
 
 static void decided(const struct operation_decision *d, void *data) {
     struct flow *f = data;
-    const struct version *v = flow_channel(f);
-    struct why why = {0};
     (void)FAULT("operation.decided"); /* the provider has answered, nobody here knows */
-    payment_decision_free(&f->decision);
-    enum operation_state to = d->to;
-    if (d->doc.n == 0 ||
-        payment_decision_read(&f->decision, to, d->doc, v->manifest, str_of(f->reference), &why)) {
-        if (why.code != 0)
-            log_error("decision_refused", L_TEXT("script", v->path), L_TEXT("error", why.text));
-        to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED;
-        payment_decision_free(&f->decision);
-        f->decision = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
-                                                .code = PROBLEM_PROVIDER_ERROR};
-    }
+    payment_decision_take(&f->decision, d, flow_channel(f), str_of(f->reference));
     payment_pass_report(&f->pass, d, &f->decision);
     if (f->attempt[0] == '\0')
         local_decided(f);

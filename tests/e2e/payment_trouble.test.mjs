@@ -218,3 +218,72 @@ test('no answer is never re-routed, but it counts against the channel; a payer w
   assert.deepEqual(channels((await create(s, 'u-16')).json()), ['zeta_va'])
   await s.stop()
 })
+
+const calls = async (s, name) => Number((await told(s, {}, name)).calls)
+const NOTHING = { create: { tag: 'not_created' }, inquire: { tag: 'not_created' } }
+const SHORT = { LUWAK_CREATE_WAIT: '1s' }
+
+test('what made nothing is tried again after 5, 25 and 125 s, and then has failed', async () => {
+  const s = await Server.start({ dir: shop(), env: SHORT })
+  await put(s, NOTHING)
+  const p = (await create(s, 't-1')).json()
+  assert.deepEqual([p.status, p.instructions, p.attempts[0].status], ['processing', null, 'sending'])
+  for (const [advance, made] of [['6s', 2], ['10s', 2], ['16s', 3], ['60s', 3], ['66s', 4]]) {
+    await clock(s, advance)
+    assert.equal(await calls(s), made, `${advance} later`)
+  }
+  const over = await shown(s, p)
+  assert.deepEqual([over.status, over.failure.code, ...over.attempts.map(a => a.reference)], ['failed', 'PROVIDER_ERROR', 't-1'])
+  assert.deepEqual(await events(s), ['payment.created', 'payment.failed'])
+  assert.deepEqual((await look(s, p)).notes.map(n => n.detail.split(': ')[1]),
+    [5, 25, 125].map((seconds, i) => `try ${i + 1} of 4 made nothing; the next one is in ${seconds} s`))
+  await clock(s, '2h')
+  assert.equal(await calls(s), 4)
+  await s.stop()
+})
+
+test('a try that works is the answer while somebody waits for it, and its bytes are kept', async () => {
+  const s = await Server.start({ dir: shop() })
+  await put(s, NOTHING)
+  const k = { 'idempotency-key': 'try' }
+  const asked = create(s, 't-2', {}, k)
+  await until('the first try', async () => await calls(s) === 1)
+  await put(s, { create: { tag: 'pending', with: { va_number: '77' } } })
+  await until('its job', async () => { await clock(s, '1s'); return await calls(s) === 2 })
+  const r = await asked
+  assert.deepEqual([r.status, r.json().status, r.json().instructions.va_number, r.json().attempts.length], [201, 'pending', '77', 1])
+  assert.equal((await create(s, 't-2', {}, k)).body, r.body)
+  await s.stop()
+})
+
+test('a try outlives kill -9; one that had begun is asked about and never made again', async () => {
+  const dir = shop(), env = { ...SHORT }
+  const first = await Server.start({ dir, env })
+  await put(first, NOTHING)
+  const p = (await create(first, 't-3')).json()
+  await first.kill()
+  const second = await Server.start({ dir, data: first.data, env: { ...env, LUWAK_FAULT: 'operation.intent=kill' } })
+  clock(second, '6s').catch(() => {})
+  assert.equal((await second.ended).signal, 'SIGKILL', 'it went on after the first crash')
+  const s = await Server.start({ dir, data: first.data, env })
+  await clock(s, '1m')
+  assert.deepEqual([(await shown(s, p)).status, await calls(s)], ['processing', 1])
+  await clock(s, '1h')
+  assert.deepEqual([(await shown(s, p)).status, await calls(s)], ['failed', 1], 'the provider does not know it')
+  await s.stop()
+})
+
+test('PAYMENT_RETRY_ATTEMPTS is the number of tries; another channel is taken at once, only the last one waits', async () => {
+  const once = await Server.start({ dir: shop(), env: { PAYMENT_RETRY_ATTEMPTS: '1' } })
+  await put(once, NOTHING)
+  assert.equal((await create(once, 't-4')).json().status, 'failed')
+  await once.stop()
+  const s = await Server.start({ dir: shop({ 'channels/zeta_va.lua': trial('zeta') }), env: { ...SHORT, PAYMENT_RETRY_ATTEMPTS: '2' } })
+  await put(s, NOTHING)
+  await put(s, NOTHING, 'zeta')
+  const p = (await create(s, 't-5')).json()
+  assert.deepEqual([p.status, ...p.attempts.map(a => `${a.channel} ${a.status}`)], ['processing', 'trial_va failed', 'zeta_va sending'])
+  await clock(s, '6s')
+  assert.deepEqual([(await shown(s, p)).status, await calls(s), await calls(s, 'zeta')], ['failed', 1, 2])
+  await s.stop()
+})

@@ -6,7 +6,8 @@
 #include "script/dispatch.h"
 #include "sys/log.h"
 
-/* Ways to pay: by the first of its fields that is there. All are texts unless `object`. */
+/* Ways to pay: by the first of its fields that is there. All are texts unless `object`. A QR code of
+ * which only the picture is known has a qr_string of null. */
 static const struct way {
     const char *type;
     const char *fields[5]; /* the first one is what it is known by */
@@ -68,6 +69,11 @@ static int write_form(struct json_out *w, const struct json *form, struct why *w
     return 0;
 }
 
+static void put_null(struct json_out *w, const char *name) {
+    json_key(w, name);
+    json_null(w);
+}
+
 static int write_way(const struct way *way, const struct json *result, const struct manifest *m,
                      struct json_out *w, struct why *why) {
     json_begin_object(w);
@@ -78,6 +84,7 @@ static int write_way(const struct way *way, const struct json *result, const str
     for (size_t i = 0; err == 0 && i < ARRAY_LEN(way->fields) && way->fields[i] != NULL; i++) {
         const char *name = way->fields[i];
         const struct json *v = member(result, name);
+        if (v == NULL && i == 0) put_null(w, name);
         if (v == NULL) continue;
         if (strcmp(name, "form") == 0) {
             err = write_form(w, v, why);
@@ -96,7 +103,8 @@ static int write_way(const struct way *way, const struct json *result, const str
 static int read_instructions(struct payment_decision *d, const struct json *result,
                              const struct manifest *m, struct why *why) {
     for (size_t i = 0; i < ARRAY_LEN(WAYS); i++) {
-        if (member(result, WAYS[i].fields[0]) == NULL) continue;
+        bool picture = strcmp(WAYS[i].type, "qr") == 0 && member(result, "qr_image_url") != NULL;
+        if (member(result, WAYS[i].fields[0]) == NULL && !picture) continue;
         struct json_out w;
         json_out_init(&w, &d->instructions);
         int err = write_way(&WAYS[i], result, m, &w, why);

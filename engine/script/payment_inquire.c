@@ -86,6 +86,12 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
      * ends it, after the grace and a last question. */
     if (a->state == OPERATION_UNKNOWN && r->to == OPERATION_EXPIRED) r->to = OPERATION_PENDING;
     if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
+    if (p->instructions.n != 0) r->instructions = STR(""); /* what was shown stands */
+    if (r->to == OPERATION_PENDING && p->instructions.n == 0 && r->instructions.n == 0 &&
+        str_eq(p->attempt, str_of(a->id)))
+        payment_add_note(core, c, str_of(p->id), "nothing_to_show",
+                         STR("the provider made it and does not say again how it is paid; once it "
+                             "is cancelled the order can be paid in another way"));
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))

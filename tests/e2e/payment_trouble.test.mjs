@@ -287,3 +287,17 @@ test('PAYMENT_RETRY_ATTEMPTS is the number of tries; another channel is taken at
   assert.deepEqual([(await shown(s, p)).status, await calls(s), await calls(s, 'zeta')], ['failed', 1, 2])
   await s.stop()
 })
+
+test('found by asking, and the provider does not say how it is paid: a note, and the order is free once it is cancelled', async () => {
+  const s = await Server.start({ dir: shop() })
+  await put(s, { create: { tag: 'unknown' }, inquire: { tag: 'pending' } })
+  const p = (await create(s, 'q-1')).json(), sync = () => s.post(`/v1/payments/${p.id}/sync`, '', { headers: DEMO })
+  assert.deepEqual([(await sync()).json().status, (await shown(s, p)).instructions], ['pending', null])
+  assert.deepEqual((await look(s, p)).notes.map(n => n.what), ['nothing_to_show'])
+  assert.equal((await s.post(`/v1/payments/${p.id}/cancel`, '', { headers: DEMO })).json().status, 'cancelled')
+  await put(s, { create: { tag: 'unknown' }, inquire: { tag: 'pending', with: { va_number: '88' } } })
+  const again = (await create(s, 'q-1')).json()
+  await s.post(`/v1/payments/${again.id}/sync`, '', { headers: DEMO })
+  assert.deepEqual([again.id !== p.id, (await shown(s, again)).instructions], [true, { type: 'va_number', bank: 'trial', va_number: '88' }])
+  await s.stop()
+})

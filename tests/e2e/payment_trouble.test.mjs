@@ -48,7 +48,7 @@ const LOOK = `return { api = 1, routes = {
 
 function shop (files = {}) {
   const dir = root(...WALLET, 'channels/self_va.lua', 'scripts/sandbox/self.lua', 'scripts/lib/api_query.lua', 'scripts/api/payments.lua',
-    'scripts/api/account.lua', 'scripts/jobs/expire_payments.lua', 'scripts/jobs/orphans.lua', 'scripts/jobs/policy.lua')
+    'scripts/api/account.lua', 'scripts/jobs/expire_payments.lua', 'scripts/jobs/suspense.lua')
   for (const [path, text] of Object.entries({ 'channels/trial_va.lua': trial('trial'), 'scripts/api/look.lua': LOOK, ...files })) {
     mkdirSync(join(dir, path, '..'), { recursive: true })
     if (text === true) cpSync(join(ROOT, path), join(dir, path))
@@ -83,7 +83,7 @@ test('the policy is asked by a job when we die between the money and the rule', 
   const s = await Server.start({ dir, data: first.data, env })
   assert.equal((await shown(s, p)).status, 'expired')
   assert.equal((await look(s, p)).held.length, 1)
-  await clock(s, '10m')
+  await clock(s, '20m')
   assert.equal((await shown(s, p)).status, 'success')
   assert.equal((await look(s, p)).held.length, 0)
   await s.stop()

@@ -25,7 +25,7 @@ struct operation_gate; /* dispatch.h */
 /* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
     struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
-    struct breaker *breaker; /* of channels, one for all workers; NULL: all are called */
+    struct breaker *breaker;     /* of channels, one for all workers; NULL: all are called */
     struct store *store;
     const struct core *core; /* this worker's, with its own generator */
     struct jobs *jobs;

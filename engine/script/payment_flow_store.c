@@ -383,8 +383,8 @@ static void result_stored(int err, const struct why *why, void *data) {
 
 static void write_result(struct flow *f, const struct operation_decision *d) {
     f->decision.result.more = has_next(f, d);
-    f->again = !f->decision.result.more && payment_decision_nothing(&f->decision, d) &&
-               tries_max(f) > 1;
+    f->again =
+        !f->decision.result.more && payment_decision_nothing(&f->decision, d) && tries_max(f) > 1;
     f->stored = true;
     struct payment_change change = {.core = f->core,
                                     .loop = f->loop,

@@ -298,6 +298,12 @@ test('found by asking, and the provider does not say how it is paid: a note, and
   await put(s, { create: { tag: 'unknown' }, inquire: { tag: 'pending', with: { va_number: '88' } } })
   const again = (await create(s, 'q-1')).json()
   await s.post(`/v1/payments/${again.id}/sync`, '', { headers: DEMO })
-  assert.deepEqual([again.id !== p.id, (await shown(s, again)).instructions], [true, { type: 'va_number', bank: 'trial', va_number: '88' }])
+  const way = { type: 'va_number', bank: 'trial', va_number: '88' }
+  assert.deepEqual([again.id !== p.id, (await shown(s, again)).instructions], [true, way])
+  for (const say of [{ tag: 'unknown' }, { tag: 'pending', with: { va_number: '99' } }]) { // what was shown stands
+    await put(s, { inquire: say })
+    await s.post(`/v1/payments/${again.id}/sync`, '', { headers: DEMO })
+    assert.deepEqual((await shown(s, again)).instructions, way)
+  }
   await s.stop()
 })

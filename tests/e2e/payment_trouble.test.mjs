@@ -243,7 +243,7 @@ test('what made nothing is tried again after 5, 25 and 125 s, and then has faile
 })
 
 test('a try that works is the answer while somebody waits for it, and its bytes are kept', async () => {
-  const s = await Server.start({ dir: shop() })
+  const s = await Server.start({ dir: shop(), env: { LUWAK_CREATE_WAIT: '120s' } }) // longer than a request here may take
   await put(s, NOTHING)
   const k = { 'idempotency-key': 'try' }
   const asked = create(s, 't-2', {}, k)

@@ -268,6 +268,19 @@ test('backup and verify: good, missing, existing, damaged', () => {
   assert.equal(luwak(['verify', 'hurt.db'], { cwd: dir }).code, 1)
 })
 
+test('a first start that was cut short is no damage, and the next one makes the rest', () => {
+  const dir = root()
+  for (const step of [1, 2]) {
+    const cut = luwak(['migrate', '--simulated'], { cwd: dir, env: { LUWAK_FAULT: 'store.migrate=kill' } })
+    assert.equal(cut.signal, 'SIGKILL')
+    const said = good(['verify'], { cwd: dir, env: { LUWAK_ENV: 'simulated' } })
+    assert.equal(/nothing is in it/.test(said), step === 1, said)
+    if (step === 1) luwak(['migrate', '--simulated'], { cwd: dir, env: { LUWAK_FAULT: 'store.migrate=kill@2' } })
+  }
+  good(['migrate', '--simulated'], { cwd: dir })
+  assert.match(good(['verify'], { cwd: dir }), /^ok +events are gapless/m)
+})
+
 test('a data directory of another environment is refused', () => {
   const dir = root()
   good(['migrate', '--simulated'], { cwd: dir })

@@ -90,7 +90,12 @@ test(`${ROUNDS} kills under payments: the books of both sides agree`, { timeout:
   const start = () => Server.start({ dir: ROOT, data, args: ['--workers', '2'] })
   for (let round = 0; round < ROUNDS; round++) {
     const s = await start()
-    const dead = sleep(50 + Math.random() * 400).then(() => s.kill())
+    const before = acked.size
+    const dead = (async () => { // amid payments; each fourth time while it may still be starting
+      if (round % 4 !== 3) await until('a payment', () => acked.size > before)
+      await sleep(20 + Math.random() * 400)
+      await s.kill()
+    })()
     await Promise.all([load(s, round, acked), dead])
     const verified = luwak(['verify', '--simulated', '--data', data])
     assert.equal(verified.code, 0, verified.out + verified.err)

@@ -49,7 +49,7 @@ OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 UNITS   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 # One thread, and ThreadSanitizer's shadow stack does not survive so many of Lua's longjmps.
 ifeq ($(VARIANT),tsan)
-UNITS   := $(filter-out test_hostile test_simulation,$(UNITS))
+UNITS   := $(filter-out test_hostile test_simulation test_simulation_payments,$(UNITS))
 endif
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
 HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))

@@ -308,10 +308,10 @@ static void changed(int err, const struct why *why, void *data) {
         end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
     else if (err == E_LIMIT || err == E_RANGE)
         end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
+    else if (err == E_EXISTS && a->action == ACT_CANCEL) /* one is under way: as it stands */
+        act_over(a);
     else if (err == E_CANCELLED) /* the key was used meanwhile: a->reply says it */
         end(a);
-    else if (err == E_EXISTS && a->action == ACT_CANCEL)
-        act_over(a);
     else if (err != 0)
         end_error(a, err);
     else if (a->operation[0] == '\0')

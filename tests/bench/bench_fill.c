@@ -202,12 +202,13 @@ static void tokens_renew(const char *tag, long n, long i, long count) {
         } else if (t->kind == TOKEN_ORDER) {
             snprintf(text, sizeof text, "%s%010ld", tag, n);
         } else if (t->kind == TOKEN_NUMBER) {
-            int64_t low = 1;
+            int64_t low = 1; /* no zero leads */
             for (size_t d = 1; d < t->n; d++)
                 low *= 10;
             rng_fill(&rng, random, 4);
             double at = ((double)i + (double)random[0] / 256.0) / (double)count;
-            number = low + (int64_t)(at * 9.0 * (double)low);
+            number = low + 16 + (int64_t)(at * 8.9 * (double)low);
+            number += tag[0] % 11 - number % 11; /* never one of another fill */
             snprintf(text, sizeof text, "%0*lld", (int)t->n, (long long)number);
         } else { /* hex digits; all else of it stays */
             rng_fill(&rng, random, sizeof random);

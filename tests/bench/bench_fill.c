@@ -1,15 +1,15 @@
 /* Many payments in a database, fast, for tests/bench/payments.mjs: a payment that the engine itself
  * has made is copied, row by row, with ids, numbers, keys and order ids of its own.
  *
- *     bench_fill DB ORDER TAG FROM COUNT [stored]
+ *     bench_fill DB [stored] ORDER TAG FROM COUNT ...
  *
  * copies all rows of the payment ORDER (payment, attempt, its keys, number, ask job, events, stored
  * answer, inbox, movement, entries of the ledger with the merchant's mutations) COUNT times; the
  * copies' order ids are TAG + ten digits from FROM, as long as ORDER. The sums of the accounts and the
  * heads of the sequences go along, so every invariant of `luwak verify` holds afterwards. With `stored`
  * the documents of events and stored answers are cut to the id: they only lie there, and five million
- * of them would be as large as all the rest. Triggers and indexes are dropped first and made again at
- * the end. */
+ * of them would be as large as all the rest. Triggers are dropped first and made again at the end, with
+ * `stored` the indexes too. */
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/rng.h"
@@ -304,19 +304,11 @@ static void sums_add(const char *payment, long count) {
     sqlite3_finalize(s);
 }
 
-int main(int argc, char **argv) {
-    if (argc < 6) die("use", "bench_fill DB ORDER TAG FROM COUNT [stored]");
-    const char *order = argv[2], *tag = argv[3];
-    long from = atol(argv[4]), count = atol(argv[5]);
-    stored = argc > 6;
-    static struct made kept[256];
+/* One payment, as often as is asked. */
+static void group(const char *order, const char *tag, long from, long count) {
     char payment[64] = "", merchant[64] = "", text[512];
-    clock_real(&clk);
-    rng_seeded(&rng, (uint64_t)clock_now_ms(&clk));
-    if (sqlite3_open(argv[1], &db) != SQLITE_OK) die(argv[1], sqlite3_errmsg(db));
-    sql("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1500000;"
-        "PRAGMA foreign_keys = 0; PRAGMA ignore_check_constraints = 1; PRAGMA temp_store = 1;"
-        "PRAGMA locking_mode = EXCLUSIVE");
+    token_count = row_count = 0;
+    memset(rows, 0, sizeof rows);
     sqlite3_stmt *s = prepare("SELECT id, merchant FROM payment WHERE order_id = ?1");
     sqlite3_bind_text(s, 1, order, -1, SQLITE_STATIC);
     if (sqlite3_step(s) != SQLITE_ROW) die(order, "there is no such order");
@@ -359,10 +351,7 @@ int main(int argc, char **argv) {
     take("movement", "payment = ?1", payment);
     take_ledger(payment);
 
-    sql("BEGIN");
     sums_add(payment, count);
-    bool large = count > payment_n / 4;
-    size_t count_kept = schema_drop(kept, 256, large);
     for (long i = 0; i < count; i++) {
         tokens_renew(tag, from + i, i, count);
         for (size_t k = 0; k < row_count; k++)
@@ -376,6 +365,24 @@ int main(int argc, char **argv) {
     sql(text);
     for (size_t i = 0; i < row_count; i++)
         sqlite3_finalize(rows[i].insert);
+}
+
+int main(int argc, char **argv) {
+    stored = argc > 2 && strcmp(argv[2], "stored") == 0;
+    int first = stored ? 3 : 2;
+    if (argc < first + 4 || (argc - first) % 4 != 0)
+        die("use", "bench_fill DB [stored] ORDER TAG FROM COUNT ...");
+    static struct made kept[256];
+    clock_real(&clk);
+    rng_seeded(&rng, (uint64_t)clock_now_ms(&clk));
+    if (sqlite3_open(argv[1], &db) != SQLITE_OK) die(argv[1], sqlite3_errmsg(db));
+    sql("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA cache_size = -1500000;"
+        "PRAGMA foreign_keys = 0; PRAGMA ignore_check_constraints = 1; PRAGMA temp_store = 1;"
+        "PRAGMA locking_mode = EXCLUSIVE");
+    sql("BEGIN");
+    size_t count_kept = schema_drop(kept, 256, stored);
+    for (int i = first; i < argc; i += 4)
+        group(argv[i], argv[i + 1], atol(argv[i + 2]), atol(argv[i + 3]));
     for (size_t i = 0; i < count_kept; i++)
         sql(kept[i].text);
     sql("COMMIT");

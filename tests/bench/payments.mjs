@@ -76,9 +76,8 @@ async function stored() {
   const began = Date.now();
   await begin(fresh);
   const part = (share) => Math.round(STORED * share);
-  fill(fresh, ORDERS.paid, "paid-", 1, part(0.6), "stored");
-  fill(fresh, ORDERS.gone, "gone-", 1, part(0.3), "stored");
-  fill(fresh, ORDERS.open, "open-", 1, part(0.1), "stored");
+  // the paid ones last: the copying looks for rows without indexes, and they have the most
+  fill(fresh, "stored", ORDERS.open, "open-", 1, part(0.1), ORDERS.gone, "gone-", 1, part(0.3), ORDERS.paid, "paid-", 1, part(0.6));
   writeFileSync(join(fresh, "mark"), mark);
   renameSync(fresh, data);
   console.log(`     that took ${Math.round((Date.now() - began) / 1000)} s and ${(statSync(join(data, "luwak.db")).size / 2 ** 30).toFixed(1)} GB`);

@@ -406,6 +406,7 @@ static void whatever_happens_the_books_agree(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fifty_refunds_one_fits),
+    cmocka_unit_test(an_old_snapshot_does_not_stand),
     cmocka_unit_test(one_callback_a_hundred_times),
     cmocka_unit_test(pairs),
     cmocka_unit_test(two_transfers_to_one_va),

@@ -25,7 +25,7 @@ const ORDERS = { paid: "paid-0000000000", gone: "gone-0000000000", open: "open-0
 const settings = (more) => ({ cwd: work, env: { PATH: process.env.PATH, LUWAK_LOG_LEVEL: "warn", ...more } });
 const serverAt = (port, data, more = {}) => serve("luwak", luwak, ["serve", "--simulated", "--workers", "1", "--root", repo, "--data", data,
   "--listen", `127.0.0.1:${port}`], settings(more));
-const operator = (data, ...args) => execFileSync(luwak, [...args, "--simulated", "--root", repo, "--data", data], { encoding: "utf8", ...settings() }).trim();
+const operator = (data, ...args) => execFileSync(luwak, [...args, "--simulated", "--data", data], { encoding: "utf8", ...settings(), cwd: repo }).trim();
 const fill = (data, ...args) => execFileSync(join(programs, "bench_fill"), [join(data, "luwak.db"), ...args.map(String)]);
 
 // ---- what there is before ----

@@ -70,7 +70,7 @@ async function stored() {
   const sources = ["engine/store/sqlite_schema.c", "engine/store/sqlite_schema_core.c", "tests/bench/bench_fill.c"];
   const mark = createHash("sha256").update(sources.map((f) => readFileSync(join(repo, f))).join("")).digest("hex").slice(0, 16);
   const there = existsSync(join(data, "mark")) && readFileSync(join(data, "mark"), "utf8") === mark;
-  if (there && Date.now() - JSON.parse(readFileSync(join(data, "bench.json"))).made < 90 * 86400000) return data;
+  if (there && Date.now() - JSON.parse(readFileSync(join(data, "bench.json"))).made < 21 * 86400000) return data;
   rmSync(data, { recursive: true, force: true });
   console.log(`     storing ${STORED.toLocaleString("en-US")} payments first (once)`);
   const began = Date.now();

@@ -192,6 +192,7 @@ struct payment_new {
     struct str path;   /* "POST /v1/payments" */
     struct str body;   /* raw; its hash is kept */
     int answer_status; /* with at_once: payment_json() is stored as the answer, with this status */
+    struct buf *json;  /* gets payment_json(); or NULL */
 };
 
 /* Commit 1: the payment, its attempt `sending` with the reference, the idempotency row, the ask
@@ -397,7 +398,10 @@ struct payment_change {
     struct loop *loop;
     enum lane lane;
     struct str id;
+    struct payment *first; /* as it was read a moment ago, for the first try; emptied. Or NULL */
     payment_build build;
+    /* what the commit that went in returned, before `done`; or NULL */
+    void (*committed)(const struct commit_result *result, void *data);
     void (*done)(int err, const struct why *why, void *data); /* once, on `loop` */
     void *data;
 };

@@ -57,9 +57,11 @@ enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
 /* What ctx.settle did in this call of a provider: how it may be answered hangs on it. */
 struct callback {
-    bool booked;    /* something is on disk: the provider must not hear that it failed */
-    bool duplicate; /* and was there before */
-    bool orphan;    /* it fits no attempt: the provider shall repeat it */
+    bool booked;         /* something is on disk: the provider must not hear that it failed */
+    bool duplicate;      /* and was there before */
+    bool orphan;         /* it fits no attempt: the provider shall repeat it */
+    int64_t inbox;       /* the row of its bytes, where this call added it; 0: none */
+    struct found *found; /* what ctx.find read last: payment_settle.h; NULL: nothing */
 };
 
 struct call_context {

@@ -27,9 +27,9 @@ static void end(struct task *task) {
     mem_free(a);
 }
 
-static void told(int err, const struct why *why, enum verdict verdict, void *data) {
+static void told(int err, const struct why *why, enum verdict verdict, int64_t inbox, void *data) {
     struct adopting *a = data;
-    (void)verdict;
+    (void)verdict, (void)inbox;
     if (err != 0) {
         log_error("orphan_not_adopted", L_TEXT("error", why->text));
         if (a->err == 0) a->err = err;

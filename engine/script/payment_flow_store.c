@@ -140,6 +140,9 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         .path = f->ask.path,
         .body = f->ask.raw};
     memcpy(what.fee.lines, f->lines, sizeof f->lines);
+    bool answers = at_once != NULL || v == NULL; /* else the answer comes with commit 2 */
+    payment_reply_free(&f->reply);
+    if (answers) what.json = &f->reply.body;
     if (v != NULL) {
         what.script = str_of(v->path);
         what.version = str_of(v->id);
@@ -154,8 +157,8 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     f->has_payment = true;
     flow_note_skipped(f, c, 0, f->channel);
     payment_facts_add(&f->facts, f->core, c);
-    if (at_once == NULL && v != NULL) return 0; /* its answer comes with commit 2 */
-    payment_reply_payment(&f->reply, f->core, 201, &f->payment);
+    if (!answers) return 0;
+    f->reply.status = 201;
     if (f->ask.key.n == 0 || at_once != NULL) return f->reply.body.err;
     return payment_add_answer(f->core, c, &f->payment, f->ask.path, f->ask.key, 201,
                               buf_str(&f->reply.body));

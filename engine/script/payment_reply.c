@@ -111,7 +111,7 @@ int payment_reply_known(struct payment_reply *r, const struct core *core,
 
 /* ---- patience ---- */
 
-enum { STORE_MAX_MS = 500, STORE_SHARE = 20 };
+enum { STORE_MAX_MS = 2000, STORE_SHARE = 4 };
 
 uint64_t payment_store_ms(const struct config *config) {
     uint64_t ms = (uint64_t)config_number(config, SET_LUWAK_CREATE_WAIT) / STORE_SHARE;

@@ -355,7 +355,7 @@ test('a callback: nothing before it is verified, an orphan repeats and ends in s
 })
 
 test('no answer in time: processing, the same bytes again, and the truth when it is asked', async () => {
-  const dir = shop(), env = { LUWAK_CREATE_WAIT: '1s' }, k = { 'idempotency-key': 'slow' }
+  const dir = shop(), env = { LUWAK_CREATE_WAIT: '4s' }, k = { 'idempotency-key': 'slow' }
   const first = await Server.start({ dir, env })
   assert.equal((await first.post('/sandbox/demo/_control', { next: 'timeout_after_debit' })).status, 200)
   const r = await create(first, wallet('l-1'), k)

@@ -133,15 +133,17 @@ static int build_account(struct work *w, struct commit *c, struct why *why) {
     const char *merchant = cli_option(w->args, "merchant");
     struct rows *rows = NULL;
     int err = 0;
-    if (merchant != NULL) {
-        err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(merchant)), &rows);
-        if (err == 0 && rows_count(rows) == 0)
-            err = why_set(why, E_NOTFOUND, "there is no merchant %s", merchant);
-    }
+    if (merchant == NULL)
+        return why_set(why, E_USAGE,
+                       "--merchant is missing: the shared account's keys are configuration, e.g. "
+                       "MIDTRANS_SERVER_KEY in the environment");
+    err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(merchant)), &rows);
+    if (err == 0 && rows_count(rows) == 0)
+        err = why_set(why, E_NOTFOUND, "there is no merchant %s", merchant);
     rows_free(rows);
     if (err != 0) return err;
-    snprintf(w->made, sizeof w->made, "%s/%s", w->id, merchant == NULL ? "shared" : merchant);
-    return account_put(w->core, c, str_of(w->id), str_of(merchant == NULL ? "" : merchant),
+    snprintf(w->made, sizeof w->made, "%s/%s", w->id, merchant);
+    return account_put(w->core, c, str_of(w->id), str_of(merchant),
                        str_of(config_text(w->config, SET_LUWAK_ENV)), buf_str(&account_config),
                        why);
 }

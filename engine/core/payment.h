@@ -67,7 +67,7 @@ struct attempt {
     char id[ID_SIZE];
     struct str script;    /* "channels/midtrans_bca_va.lua" */
     struct str version;   /* of it */
-    struct str account;   /* "midtrans/shared" */
+    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
     struct str reference; /* unique there */
     struct str doc;       /* JSON {"input","data","result"} */
     enum operation_state state;

@@ -71,7 +71,7 @@ static void push_channel(lua_State *L, const struct script_services *s, const st
     lua_setfield(L, -2, "expires");
     put_options(L, m);
     put_capabilities(L, m);
-    lua_pushboolean(L, channel_configured(s, v));
+    lua_pushboolean(L, channel_configured(s, v, str_of(context_of(L)->merchant)));
     lua_setfield(L, -2, "available");
 }
 

@@ -68,7 +68,7 @@ struct call_context {
     enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
     char networks[CONTEXT_NETWORKS_SIZE]; /* private ones that are granted, with commas between */
     struct str provider; /* whose state, configuration and hosts; empty: a trusted script */
-    struct str account;  /* provider account: "demo/shared" */
+    struct str account;  /* provider account: "demo", "demo/mer_..." */
     struct http_caps http;
     uint64_t serial;                /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */

@@ -32,6 +32,7 @@ struct route_run {
     bool caged;
     struct callback callback;
     bool troubled;         /* on_trouble is what runs */
+    char account[ACCOUNT_NAME_SIZE];
     struct param params[]; /* and their bytes behind them */
 };
 
@@ -212,7 +213,8 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     run->caged = route->caged;
     keep_params(run, route);
     struct call_context *c = &run->context;
-    call_context_init(c, route->services, route->version, STR(""));
+    snprintf(run->account, sizeof run->account, "%.*s", STR_FMT(route->account));
+    call_context_init(c, route->services, route->version, str_of(run->account));
     c->exchange = x;
     c->path = route->path;
     c->params = run->params;

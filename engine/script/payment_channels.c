@@ -2,6 +2,7 @@
 #include "script/payment_channels.h"
 
 #include "base/ensure.h"
+#include "core/merchant.h"
 #include "script/grants.h"
 #include "script/manifest.h"
 #include "script/operation_input.h"
@@ -15,13 +16,30 @@ bool channel_is_local(const struct version *v) {
     return v->manifest->hosts.count == 0;
 }
 
-bool channel_configured(const struct script_services *s, const struct version *v) {
+static bool key_there(const struct script_services *s, const struct version *v, const char *key,
+                      struct str own) {
+    const char *shared;
+    struct buf value = {.secret = true};
+    if (!grants_have(s->grants, str_of(v->manifest->provider), "key", key)) return false;
+    if (own.n == 0) return config_provider(s->config, v->manifest->provider, key, &shared) == 0;
+    int err = account_key(s->core, own, str_of(key), &value);
+    buf_free(&value);
+    return err == 0;
+}
+
+bool channel_configured(const struct script_services *s, const struct version *v,
+                        struct str merchant) {
     const struct manifest *m = v->manifest;
-    const char *value;
-    for (size_t i = 0; i < m->config.count; i++)
-        if (!grants_have(s->grants, str_of(m->provider), "key", m->config.at[i].key) ||
-            config_provider(s->config, m->provider, m->config.at[i].key, &value) != 0)
+    char name[ACCOUNT_NAME_SIZE];
+    struct str own = {0}, whose;
+    if (m->config.count == 0) return true;
+    if (merchant.n != 0) {
+        if (account_choose(s->core, str_of(m->provider), merchant, str_of(s->environment), name))
             return false;
+        if (account_own(str_of(name), &whose)) own = str_of(name);
+    }
+    for (size_t i = 0; i < m->config.count; i++)
+        if (!key_there(s, v, m->config.at[i].key, own)) return false;
     return true;
 }
 
@@ -110,8 +128,8 @@ static int none_fits(const struct payment_request *r, bool bank_known, bool fits
 }
 
 int payment_channels_find(const struct script_services *s, const struct script_set *set,
-                          const struct payment_request *r, struct payment_channels *out,
-                          struct refusal *fault) {
+                          struct str merchant, const struct payment_request *r,
+                          struct payment_channels *out, struct refusal *fault) {
     bool fits = false, bank_known = false;
     struct refusal first = {0}, more = {0};
     *out = (struct payment_channels){0};
@@ -128,7 +146,7 @@ int payment_channels_find(const struct script_services *s, const struct script_s
             continue;
         if (!is_text(m->bank, r->bank)) continue;
         fits = bank_known = true;
-        if (!channel_configured(s, e->version)) continue;
+        if (!channel_configured(s, e->version, merchant)) continue;
         int err = check_channel(e->version, r, first.code == PROBLEM_NONE ? &first : &more);
         if (err == 0 && out->count < RULE_CHANNELS_MAX) out->at[out->count++] = e->version;
         if (err != 0 && err != E_INVAL) return err;

@@ -17,13 +17,16 @@ struct payment_channels {
  * amount, expiry and options; in file order. E_INVAL with the fault: none does, and this is why
  * the first did not. A request without a method and a channel fits none: count 0. */
 int payment_channels_find(const struct script_services *services, const struct script_set *set,
-                          const struct payment_request *request, struct payment_channels *out,
-                          struct refusal *fault);
+                          struct str merchant, const struct payment_request *request,
+                          struct payment_channels *out, struct refusal *fault);
 
 /* Only those the rule names, in its order; with nothing named they stay as they are. */
 void payment_channels_order(struct payment_channels *channels, const struct rule_route *route);
 
-bool channel_configured(const struct script_services *services, const struct version *v);
+/* All its keys are there: those of the merchant's own account where it has one, else the shared
+ * one's. `merchant` empty: the shared one's. */
+bool channel_configured(const struct script_services *services, const struct version *v,
+                        struct str merchant);
 
 /* A channel that declares no host calls nobody: what it decides is known before anything is
  * stored. */

@@ -212,7 +212,8 @@ static void begin(struct flow *f) {
     } else if (err != 0) {
         flow_end_error(f, err);
     } else if (!flow_find_key(f) && !flow_find_order(f)) {
-        err = payment_channels_find(f->ask.services, f->set, &f->request, &f->channels, &fault);
+        err = payment_channels_find(f->ask.services, f->set, f->ask.merchant, &f->request,
+                                    &f->channels, &fault);
         if (err == 0)
             ask_risk(f);
         else if (err == E_INVAL)

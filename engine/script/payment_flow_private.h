@@ -3,6 +3,7 @@
 #ifndef LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
+#include "core/merchant.h"
 #include "script/dispatch.h"
 #include "script/payment_channels.h"
 #include "script/payment_decision.h"
@@ -36,6 +37,7 @@ struct flow {
     char next[ID_SIZE];    /* the one that this commit begins */
     struct operation_mark payment_mark, attempt_mark;
     bool payment_marked, attempt_marked;
+    char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
     struct payment_decision decision;

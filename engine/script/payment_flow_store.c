@@ -35,8 +35,11 @@ static void make_reference(struct flow *f) {
 }
 
 /* Of one attempt: the merchant's own provider account where it has one, else the shared one. */
-static struct str account_of(const struct version *v) {
-    return str_of(v->manifest->provider);
+static int choose_account(struct flow *f, const struct version *v) {
+    f->account[0] = '\0';
+    if (v == NULL) return 0;
+    return account_choose(f->core, str_of(v->manifest->provider), f->ask.merchant,
+                          str_of(f->ask.services->environment), f->account);
 }
 
 static void put_str(struct json_out *w, const char *name, struct str value) {
@@ -141,7 +144,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     if (v != NULL) {
         what.script = str_of(v->path);
         what.version = str_of(v->id);
-        what.account = account_of(v);
+        what.account = str_of(f->account);
         what.reference = str_of(f->reference);
         what.input = buf_str(&f->input);
         what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
@@ -162,7 +165,8 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
     struct commit *c = NULL;
     struct why why = {0};
     if (f->reference[0] == '\0') make_reference(f);
-    int err = write_doc(f);
+    int err = choose_account(f, flow_channel(f));
+    if (err == 0) err = write_doc(f);
     if (err == 0) err = commit_new(&c);
     if (err == 0) err = add_person(f, c, &why);
     if (err == 0) err = write_inputs(f);
@@ -242,7 +246,8 @@ void flow_begin_channel(struct flow *f) {
     }
     if (f->reference[0] == '\0') make_reference(f);
     struct buf doc = {0};
-    int err = write_inputs(f);
+    int err = choose_account(f, v);
+    if (err == 0) err = write_inputs(f);
     buf_adds(&doc, "{\"input\":");
     buf_addstr(&doc, buf_str(&f->input));
     buf_adds(&doc, "}");
@@ -252,7 +257,7 @@ void flow_begin_channel(struct flow *f) {
                                                   .kind = STR("create"),
                                                   .script = str_of(v->path),
                                                   .version = str_of(v->id),
-                                                  .account = account_of(v),
+                                                  .account = str_of(f->account),
                                                   .reference = str_of(f->reference),
                                                   .doc = buf_str(&doc),
                                                   .given = buf_str(&f->given),
@@ -300,10 +305,12 @@ static bool has_next(const struct flow *f, const struct operation_decision *d) {
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
     const struct version *v = f->channels.at[f->channel + 1];
+    int err = choose_account(f, v);
+    if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
     make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
-                               .account = account_of(v),
+                               .account = str_of(f->account),
                                .reference = str_of(f->reference),
                                .input = buf_str(&f->input),
                                .method = str_of(v->manifest->method),
@@ -311,7 +318,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .ask_at = core_now(core) + ASK_AFTER_MS,
                                .ask_backoff = ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
-    int err = payment_add_attempt(core, c, p, &next, why);
+    err = payment_add_attempt(core, c, p, &next, why);
     if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
     return err;
 }

@@ -84,10 +84,12 @@ static struct query BUILT_IN[] = {
                  " WHERE merchant = ?1 ORDER BY id"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
-    /* the merchant's own, else the shared one */
-    {"account_for", "SELECT name, provider, merchant, environment, config FROM provider_account"
-                    " WHERE provider = ?1 AND environment = ?2 AND (merchant = ?3 OR merchant IS"
-                    " NULL) ORDER BY merchant IS NULL LIMIT 1"},
+    /* the merchant's own */
+    {"account_for", "SELECT name FROM provider_account"
+                    " WHERE provider = ?1 AND environment = ?2 AND coalesce(merchant, '') = ?3"},
+    {"accounts_of_provider", "SELECT name FROM provider_account"
+                             " WHERE provider = ?1 AND environment = ?2 AND merchant IS NOT NULL"
+                             " ORDER BY name LIMIT 100"},
     {"accounts", "SELECT name, provider, merchant, environment, updated FROM provider_account"
                  " ORDER BY name"},
     {"person_get", "SELECT id, merchant, key, data, created, erased FROM person WHERE id = ?1"},

@@ -38,7 +38,7 @@ static void put_options(lua_State *L, const struct manifest *m) {
 }
 
 static void put_capabilities(lua_State *L, const struct manifest *m) {
-    static const char *const CAN[] = {"cancel", "capture", "refund"};
+    static const char *const CAN[] = {"cancel", "capture", "open_account", "refund"};
     lua_newtable(L);
     json_push_meta(L, JSON_ARRAY_META);
     lua_setmetatable(L, -2);

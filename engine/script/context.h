@@ -76,6 +76,7 @@ struct call_context {
     const struct param *params;     /* of the route's path */
     size_t param_count;
     char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
+    char key[ID_SIZE];         /* that key's id */
     bool direct;               /* it has provider contracts of its own */
     struct callback *callback; /* of a channel that a provider calls; or NULL */
     bool verified;             /* ctx.verify said yes */
@@ -85,5 +86,9 @@ struct call_context {
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */
+
+/* Who did it, for the audit log: the API key's id, else the script. */
+#define AUDIT_ACTOR_SIZE 320
+struct str audit_actor(const struct call_context *context, char out[AUDIT_ACTOR_SIZE]);
 
 #endif

@@ -31,7 +31,7 @@ struct route_run {
     struct reply reply;
     bool caged;
     struct callback callback;
-    bool troubled;         /* on_trouble is what runs */
+    bool troubled; /* on_trouble is what runs */
     char account[ACCOUNT_NAME_SIZE];
     struct param params[]; /* and their bytes behind them */
 };
@@ -221,6 +221,7 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     c->param_count = route->param_count;
     if (route->caller != NULL) {
         memcpy(c->merchant, route->caller->merchant, sizeof c->merchant);
+        memcpy(c->key, route->caller->key, sizeof c->key);
         c->direct = route->caller->direct;
     }
     run->runtime = route->runtime;

@@ -76,6 +76,14 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                           " FROM topic WHERE name = :topic",
                           ONE, "topic"},
                          {"SELECT last FROM topic WHERE name = :topic", ROW, "topic"}},
+    [OP_EVENT_PURGE] = {{"INSERT INTO event_floor SELECT id, :kept FROM topic WHERE name = :topic"
+                         " AND :kept > 1 AND :kept <= last ON CONFLICT (topic) DO UPDATE SET"
+                         " kept = excluded.kept WHERE excluded.kept > event_floor.kept",
+                         ONE, "what is kept only rises, up to the newest event"},
+                        {"DELETE FROM event WHERE topic = (SELECT id FROM topic"
+                         " WHERE name = :topic) AND sequence < :kept"},
+                        {"DELETE FROM delivery WHERE sequence < :kept AND state <> 'waiting'"
+                         " AND endpoint IN (SELECT id FROM endpoint WHERE merchant = :topic)"}},
     [OP_JOB_ENQUEUE] = {{"SELECT id FROM job WHERE :unique_key IS NOT NULL"
                          " AND unique_key = :unique_key AND state IN ('waiting', 'running')",
                          ENOUGH},

@@ -20,6 +20,9 @@
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
 --   > wait TIME                     the clock goes on; all that falls due runs
 --   > sleep TIME                    time passes, for what waits for an answer too
+--   > account [JSON] | close        a number that stays is given out; closed
+--   > transfer AMOUNT               somebody pays into it
+--   > payments                      all there are, newest first
 --   > balance
 -- What comes without being asked: "heard" callbacks, "payment" when it is another than before,
 -- "event" what webhooks carry, "books" entries of the ledger, "refund" when one moves, "held" money in suspense.
@@ -186,6 +189,35 @@ function STEPS.sleep(_, rest)
   return ""
 end
 
+function STEPS.account(w, rest)
+  local answer = ask("POST", "/v1/virtual_accounts", json.decode(rest ~= "" and rest or "{}"), "va-" .. w.keys)
+  w.keys = w.keys + 1
+  local v = answer:json()
+  if v.object ~= "virtual_account" then return problem(answer) end
+  w.account, w.number, w.provider = v.id, v.va_number, v.channel:match "^%a+"
+  return ("%d %s, %s %s"):format(answer.status, v.status, v.bank, short(v.va_number))
+end
+
+function STEPS.close(w)
+  local answer = ask("POST", "/v1/virtual_accounts/" .. w.account .. "/close")
+  return answer.status == 200 and "200 " .. answer:json().status or problem(answer)
+end
+
+function STEPS.transfer(w, rest)
+  local answer = control(w, { pay = w.number, amount = math.tointeger(tonumber(rest)) })
+  local said = answer:json()
+  if answer.status ~= 200 then return problem(answer) end
+  local words = { "200 paid " .. said.amount }
+  for _, callback in ipairs(said.callbacks or {}) do words[#words + 1] = "callback " .. tostring(callback.status or callback.error) end
+  return table.concat(words, ", ")
+end
+
+function STEPS.payments()
+  local lines = {}
+  for _, p in ipairs(ask("GET", "/v1/payments?limit=100"):json().data) do lines[#lines + 1] = state(p) end
+  return #lines > 0 and table.concat(lines, "\n") or "none"
+end
+
 function STEPS.balance()
   local b = ask("GET", "/v1/balance"):json()
   return ("available %d, pending %d, held %d"):format(b.available, b.pending, b.held)
@@ -213,7 +245,7 @@ local function run(t, provider, text)
       if not STEPS[word] then t.fail("there is no step " .. word) end
       w.say(line)
       local answer = STEPS[word](w, rest)
-      if answer ~= "" then w.say(answer) end
+      for said in answer:gmatch "[^\n]+" do w.say(said) end
       meanwhile(w)
     end
   end

@@ -708,8 +708,7 @@ static void an_open_account_is_paid_many_times(void **state) {
                                 .number = STR("8808123"),
                                 .bank = STR("bca"),
                                 .script = STR("channels/midtrans_bca_va.lua"),
-                                .version = STR("v1"),
-                                .name = STR("Toko")};
+                                .version = STR("v1")};
     for (int i = 0; i < 2; i++) {
         struct virtual_account twin = v;
         struct commit *c = fresh();

@@ -324,6 +324,11 @@ int payment_add_expire(const struct core *core, struct commit *commit, struct pa
                        struct why *why); /* only after its time, and never an unknown attempt */
 int payment_add_fail(const struct core *core, struct commit *commit, struct payment *payment,
                      struct str code, struct str message, struct why *why);
+/* Held for a person by a risk rule: processing without any attempt. */
+bool payment_held(const struct payment *payment);
+/* The person lets it go: pending, as if nobody had objected. E_STATE: it is not held. */
+int payment_add_release(const struct core *core, struct commit *commit, struct payment *payment,
+                        struct why *why);
 
 /* An operation on a payment besides its attempts: cancel, capture, refund at the provider: stored
  * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). A second

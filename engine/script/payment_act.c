@@ -128,9 +128,13 @@ static void end_refund(struct act *a) {
     store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
 }
 
+static void end_capture(struct act *a);
+
 static void act_over(struct act *a) {
     if (a->action == ACT_REFUND)
         end_refund(a);
+    else if (a->action == ACT_CAPTURE)
+        end_capture(a);
     else
         end_payment(a);
 }
@@ -223,6 +227,10 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
 }
 
 static void changed(int err, const struct why *why, void *data) {
+    static const char *const FUNCTIONS[] = {[ACT_CANCEL] = "cancel",
+                                            [ACT_SYNC] = "inquire",
+                                            [ACT_CAPTURE] = "capture",
+                                            [ACT_REFUND] = "refund"};
     struct act *a = data;
     if (err == E_STATE)
         end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
@@ -236,7 +244,7 @@ static void changed(int err, const struct why *why, void *data) {
         act_over(a);
     else {
         jobs_poke(a->ask.services->jobs);
-        if (ask_provider(a, a->action == ACT_REFUND ? "refund" : "cancel", str_of(a->operation)))
+        if (ask_provider(a, FUNCTIONS[a->action], str_of(a->operation)))
             act_over(a); /* the ask job takes it */
     }
 }
@@ -405,11 +413,69 @@ static void begin_refund(struct act *a) {
     if (err != 0) end_error(a, err);
 }
 
-/* ---- capture: no channel authorises first, so there is nothing to take ---- */
+/* ---- capture: of money that a channel has authorised; all of it, once ---- */
+
+static int build_capture(const struct core *core, struct payment *p, struct commit *c, void *data,
+                         struct why *why) {
+    struct act *a = data;
+    struct attempt *at = payment_attempt(p, p->attempt);
+    struct rows *rows = NULL;
+    a->operation[0] = '\0';
+    if (key_known(a)) return E_CANCELLED;
+    if (at == NULL || !can(a, "capture"))
+        return why_set(why, E_STATE,
+                       "there is nothing to capture: this way of paying takes money "
+                       "at once");
+    if (!payment_open(p->status) ||
+        (at->state != OPERATION_PENDING && at->state != OPERATION_PROCESSING))
+        return why_set(why, E_STATE, "there is nothing to capture: the payment is %s",
+                       PAYMENT_STATES[p->status].name);
+    if (a->amount != 0 && a->amount != p->amount_due)
+        return why_set(why, E_RANGE, "amount: all of it is captured, %lld",
+                       (long long)p->amount_due);
+    int err = store_get(core->store, "capture_of_payment", VALS(V_TEXT(p->id)), &rows);
+    bool before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    if (before) return why_set(why, E_STATE, "it is captured already, or being captured");
+    make_reference(a, at->reference, 'k');
+    if (err == 0) err = write_input(a, at->reference, p->amount_due);
+    struct payment_operation o = operation_of(a, at, "capture", p->amount_due);
+    if (err == 0) err = payment_add_operation(core, c, p, &o);
+    if (err == 0)
+        err = idempotency_take(core, c,
+                               &(struct idempotency){.merchant = a->ask.merchant,
+                                                     .path = a->ask.path,
+                                                     .key = a->ask.key,
+                                                     .body = a->ask.raw,
+                                                     .object = str_of(p->id)});
+    memcpy(a->operation, o.id, sizeof a->operation);
+    return err;
+}
+
+/* The payment as it stands after the call: the answer, and what a repeat gets. */
+static void end_capture(struct act *a) {
+    struct payment p;
+    struct commit *c = NULL;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    if (err == 0) {
+        payment_reply_payment(&a->reply, a->core, 200, &p);
+        payment_free(&p);
+        err = a->reply.body.err;
+    }
+    if (err == 0) err = commit_new(&c);
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, 200, buf_str(&a->reply.body),
+                       str_of(a->id));
+    store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
+}
 
 static void begin_capture(struct act *a) {
-    if (read_keyed(a, CAPTURE))
-        end_problem(a, PROBLEM_INVALID_STATE, NULL, "there is nothing to capture");
+    if (!read_keyed(a, CAPTURE)) return;
+    (void)json_get_i64(a->body.root, "amount", &a->amount);
+    change(a, build_capture);
 }
 
 /* ---- beginning ---- */

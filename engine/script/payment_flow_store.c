@@ -64,6 +64,7 @@ static int write_doc(struct flow *f) {
     put_json(&w, "return_urls", r->return_urls);
     put_json(&w, "options", r->options);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
+    if (flow_channel(f) == NULL) put_str(&w, "channel", r->channel); /* for when it goes on */
     json_end_object(&w);
     return json_out_end(&w);
 }
@@ -147,7 +148,9 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         what.account = str_of(f->account);
         what.reference = str_of(f->reference);
         what.input = buf_str(&f->input);
-        what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
+        bool settled = at_once != NULL && at_once->to != OPERATION_PROCESSING &&
+                       at_once->to != OPERATION_UNKNOWN;
+        what.ask_at = settled ? 0 : core_now(f->core) + ASK_AFTER_MS;
         what.ask_backoff = ask_backoff(f, v);
     }
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
@@ -237,9 +240,80 @@ static int dispatch(struct flow *f, const struct operation_row *row) {
                               NULL, f);
 }
 
+/* ---- commit 1 of a payment that exists: its first attempt ---- */
+
+static int build_attempt(const struct core *core, struct payment *p, struct commit *c, void *data,
+                         struct why *why) {
+    struct flow *f = data;
+    const struct version *v = flow_channel(f);
+    struct fee fee = {.bearer =
+                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
+                      .version = str_of(f->fee_version),
+                      .count = f->fee.count};
+    memcpy(fee.lines, f->lines, sizeof f->lines);
+    if (p->status != PAYMENT_PENDING || p->attempt_count != 0)
+        return why_set(why, E_STATE, "the payment is %s%s", PAYMENT_STATES[p->status].name,
+                       p->attempt_count != 0 ? " and has its way to be paid" : "");
+    int err = choose_account(f, v);
+    if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
+    make_reference(f);
+    struct attempt_new first = {.script = str_of(v->path),
+                                .version = str_of(v->id),
+                                .account = str_of(f->account),
+                                .reference = str_of(f->reference),
+                                .input = buf_str(&f->input),
+                                .method = str_of(v->manifest->method),
+                                .bank = str_of(v->manifest->bank),
+                                .ask_at = core_now(core) + ASK_AFTER_MS,
+                                .ask_backoff = ask_backoff(f, v),
+                                .amount_due = f->amount_due,
+                                .fee = &fee,
+                                .open = v->manifest->amounts == AMOUNTS_OPEN};
+    return payment_add_attempt(core, c, p, &first, why);
+}
+
+static void attempt_stored(int err, const struct why *why, void *data) {
+    struct flow *f = data;
+    struct refusal fault = {.code = PROBLEM_INVALID_STATE};
+    if (err == E_STATE) {
+        snprintf(fault.text, sizeof fault.text, "%.200s", why->text);
+        flow_end_fault(f, &fault);
+        return;
+    }
+    if (err == 0) err = flow_read_again(f);
+    if (err != 0) {
+        flow_end_error(f, err);
+        return;
+    }
+    jobs_poke(f->ask.services->jobs);
+    memcpy(f->attempt, f->payment.attempts[f->payment.attempt_count - 1].id, sizeof f->attempt);
+    call_channel(f);
+}
+
+static void add_first(struct flow *f) {
+    struct payment_change change = {.core = f->core,
+                                    .loop = f->loop,
+                                    .lane = LANE_NEW,
+                                    .id = str_of(f->payment.id),
+                                    .build = build_attempt,
+                                    .done = attempt_stored,
+                                    .data = f};
+    int err = flow_channel(f) == NULL ? E_STATE : write_inputs(f);
+    if (err == 0) {
+        operation_mark(f->ask.services->gate, &f->payment_mark, str_of(f->payment.id));
+        f->payment_marked = true;
+        err = payment_change(&change);
+    }
+    if (err != 0) flow_end_error(f, err);
+}
+
 /* A channel that calls nobody is asked before anything is stored; the others after commit 1. */
 void flow_begin_channel(struct flow *f) {
     struct version *v = flow_channel(f);
+    if (f->id[0] != '\0') {
+        add_first(f);
+        return;
+    }
     if (v == NULL || !channel_is_local(v)) {
         flow_commit(f, NULL);
         return;

@@ -115,6 +115,17 @@ static int build_operation(const struct core *core, struct payment *p, struct co
             err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
                                      why);
     }
+    if (strcmp(q->kind, "capture") == 0 && r->to == OPERATION_SUCCESS) {
+        struct attempt *a = payment_attempt(p, p->attempt); /* the money is on its way to us */
+        struct payment_result paid = {.to = OPERATION_SUCCESS,
+                                      .money_id = r->money_id,
+                                      .paid_at = r->paid_at,
+                                      .settle_at = r->settle_at,
+                                      .paid_total = r->paid_total};
+        if (a != NULL && a->state != OPERATION_SUCCESS)
+            err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &paid,
+                                     why);
+    }
     if (err == 0)
         err = operation_add_move(c, str_of(q->operation), q->generation, q->state, r->to, r->doc,
                                  core->clock);

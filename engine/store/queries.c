@@ -127,6 +127,8 @@ static struct query BUILT_IN[] = {
     {"payment_of_key", "SELECT o.payment, o.id FROM operation_key k"
                        " JOIN operation o ON o.id = k.operation WHERE k.account = ?1"
                        " AND k.kind = ?2 AND k.value = ?3 ORDER BY k.operation DESC LIMIT 1"},
+    {"capture_of_payment", "SELECT id FROM operation WHERE payment = ?1 AND kind = 'capture'"
+                           " AND status <> 'failed' AND status <> 'cancelled'"},
     {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
                             " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
     /* the one that lives, else the last that did */

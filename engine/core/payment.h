@@ -110,7 +110,7 @@ struct payment {
     struct str fee_version;
     struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
     struct str person;  /* id; empty: none */
-    struct str doc;     /* JSON {items,description,metadata,return_urls,options} */
+    struct str doc;     /* JSON {items,description,metadata,return_urls} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
@@ -173,7 +173,7 @@ struct payment_new {
     int64_t amount;
     int64_t amount_due; /* 0: amount */
     struct str currency, method, bank;
-    struct str doc;    /* JSON {items,description,metadata,return_urls,options}: plain parts */
+    struct str doc;    /* JSON {items,description,metadata,return_urls}: plain parts */
     struct str person; /* id of a row added before (person_add) or that exists */
     struct fee fee;    /* count 0: none */
     bool open;

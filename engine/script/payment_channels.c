@@ -74,7 +74,7 @@ static int write_input(const struct payment_request *r, struct buf *out) {
         if (json_out_end(&w) != 0 && out->err == 0) out->err = E_NOMEM;
     }
     buf_adds(out, "{\"input\":");
-    channel_input(r, r->amount, buf_str(&customer), out);
+    channel_input(r, r->amount, buf_str(&customer), true, out);
     buf_adds(out, "}");
     buf_free(&customer);
     return out->err;
@@ -176,7 +176,7 @@ static void put(struct json_out *w, const char *name, const struct json *value) 
 }
 
 void channel_input(const struct payment_request *r, int64_t amount_due, struct str customer,
-                   struct buf *out) {
+                   bool options, struct buf *out) {
     struct json_out w;
     json_out_init(&w, out);
     json_begin_object(&w);
@@ -192,7 +192,7 @@ void channel_input(const struct payment_request *r, int64_t amount_due, struct s
     put(&w, "return_urls", r->return_urls);
     put(&w, "metadata", r->metadata);
     if (r->expires_in != 0) json_put_int(&w, "expires_in", r->expires_in);
-    for (const struct json *v = r->options == NULL ? NULL : r->options->first; v != NULL;
+    for (const struct json *v = r->options == NULL || !options ? NULL : r->options->first; v != NULL;
          v = v->next) {
         json_key_str(&w, v->key);
         json_value(&w, v);

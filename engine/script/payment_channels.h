@@ -37,8 +37,9 @@ int64_t channel_expires_at(const struct script_services *services, const struct 
                            const struct payment_request *request, int64_t now);
 
 /* What its `create` is given as op.input; `customer` (JSON) takes the customer's place, empty:
- * there is none. Errors stick in the buffer. */
+ * there is none. Options are personal as well: what is kept goes without them (input_fill() puts
+ * them back). Errors stick in the buffer. */
 void channel_input(const struct payment_request *request, int64_t amount_due, struct str customer,
-                   struct buf *out);
+                   bool options, struct buf *out);
 
 #endif

@@ -27,16 +27,26 @@ static void put_text(struct json_out *w, const char *name, const struct json *ch
     if (value.n != 0) json_put_str(w, name, value);
 }
 
+static void put_options(struct json_out *w, const struct json *chosen, const struct json *kept) {
+    const struct json *value = json_get(chosen, "options");
+    if (value == NULL || value->type == JT_NULL) value = kept;
+    if (value == NULL || value->count == 0) return;
+    json_key(w, "options");
+    json_value(w, value);
+}
+
 /* The create request that this payment came from, had the choice been in it. */
 static int write_request(const struct flow *f, const struct json *chosen, struct buf *out) {
     const struct payment *p = &f->payment;
     struct json_out w;
-    struct json_doc kept;
-    struct buf customer = {0};
+    struct json_doc kept, options = {0};
+    struct buf customer = {0}, text = {0};
     struct str asked = {0};
     int err = json_parse(&kept, p->doc, NULL, NULL);
     if (err != 0) return err;
     if (p->person.n != 0) err = person_open(f->core, p->person, &customer);
+    if (err == 0 && p->person.n != 0) err = person_open_options(f->core, p->person, &text);
+    if (err == 0 && text.len != 0) err = json_parse(&options, buf_str(&text), NULL, NULL);
     if (err == E_CLOSED || err == E_NOTFOUND) err = 0; /* erased */
     (void)json_get_str(kept.root, "channel", &asked);
     json_out_init(&w, out);
@@ -47,18 +57,20 @@ static int write_request(const struct flow *f, const struct json *chosen, struct
     put_text(&w, "method", chosen, p->method);
     put_text(&w, "bank", chosen, p->bank);
     put_text(&w, "channel", chosen, asked);
-    put(&w, "options", chosen, kept.root);
+    put_options(&w, chosen, options.root);
     put(&w, "items", NULL, kept.root);
     put(&w, "description", NULL, kept.root);
     put(&w, "metadata", NULL, kept.root);
     put(&w, "return_urls", NULL, kept.root);
-    if (customer.len != 0) {
+    if (customer.len != 0 && !str_eq(buf_str(&customer), STR("null"))) {
         json_key(&w, "customer");
         json_raw(&w, buf_str(&customer));
     }
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
     json_doc_free(&kept);
+    json_doc_free(&options);
+    buf_free(&text);
     buf_free(&customer);
     return err;
 }

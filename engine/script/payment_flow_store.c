@@ -62,7 +62,6 @@ static int write_doc(struct flow *f) {
     put_str(&w, "description", r->description);
     put_json(&w, "metadata", r->metadata);
     put_json(&w, "return_urls", r->return_urls);
-    put_json(&w, "options", r->options);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
     if (flow_channel(f) == NULL) put_str(&w, "channel", r->channel); /* for when it goes on */
     json_end_object(&w);
@@ -85,24 +84,32 @@ static int write_inputs(struct flow *f) {
     }
     buf_clear(&f->input);
     buf_clear(&f->given);
-    channel_input(r, f->amount_due, str_of(placeholder), &f->input);
+    channel_input(r, f->amount_due, str_of(placeholder), false, &f->input);
     buf_adds(&f->given, "{\"input\":");
-    channel_input(r, f->amount_due, buf_str(&customer), &f->given);
+    channel_input(r, f->amount_due, buf_str(&customer), true, &f->given);
     buf_adds(&f->given, "}");
     buf_free(&customer);
     return err != 0 ? err : f->input.err != 0 ? f->input.err : f->given.err;
 }
 
+static int write_filled(const struct json *value, struct buf *out) {
+    struct json_out w;
+    if (value == NULL || value->count == 0) return 0;
+    json_out_init(&w, out);
+    json_value(&w, value);
+    return json_out_end(&w);
+}
+
 /* The same person in every try to store this payment. */
 static int add_person(struct flow *f, struct commit *c, struct why *why) {
-    struct buf customer = {0};
-    struct json_out w;
-    if (f->request.customer == NULL || f->request.customer->count == 0) return 0;
-    json_out_init(&w, &customer);
-    json_value(&w, f->request.customer);
-    int err = json_out_end(&w);
-    if (err == 0) err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), f->person, why);
+    struct buf customer = {0}, options = {0};
+    int err = write_filled(f->request.customer, &customer);
+    if (err == 0) err = write_filled(f->request.options, &options);
+    if (err == 0 && customer.len + options.len != 0)
+        err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), buf_str(&options),
+                         f->person, why);
     buf_free(&customer);
+    buf_free(&options);
     return err;
 }
 

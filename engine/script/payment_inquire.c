@@ -217,7 +217,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
         row.expires_at = p.expires_at;
         payment_free(&p);
         row.payment = str_of(q->payment);
-        err = customer_fill(q->core, row.doc, &given);
+        err = input_fill(q->core, row.doc, &given);
         row.given = buf_str(&given);
     }
     if (err == 0) {

@@ -67,7 +67,7 @@ static int write_person(struct str customer, struct str options, struct buf *out
 int person_add(const struct core *core, struct commit *commit, struct str merchant,
                struct str customer, struct str options, char id[ID_SIZE], struct why *why) {
     struct buf key = {0}, sealed = {0}, plain = {.secret = true};
-    id_make(id, "per_", core->clock, core->rng);
+    if (id[0] == '\0') id_make(id, "per_", core->clock, core->rng);
     int err = write_person(customer, options, &plain);
     if (err == 0) err = piece_seal(core, PURPOSE, str_of(id), buf_str(&plain), &key, &sealed);
     if (err == 0)

@@ -8,7 +8,7 @@
 #include "core/core.h"
 
 /* `customer`, `options`: the JSON objects as the merchant gave them (options are the payer's too: a
- * wallet's phone number); empty: none. `id` out: "per_...". */
+ * wallet's phone number); empty: none. `id`: "per_...", made where it is empty. */
 int person_add(const struct core *core, struct commit *commit, struct str merchant,
                struct str customer, struct str options, char id[ID_SIZE], struct why *why);
 /* Appends the customer's JSON, "null" where only options were given. E_NOTFOUND; E_CLOSED: erased. */

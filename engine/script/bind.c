@@ -124,6 +124,20 @@ static int l_read_only(lua_State *L) {
     return luaL_error(L, "ctx is the engine's: %s cannot be set", luaL_tolstring(L, 2, NULL));
 }
 
+/* rawset goes round __newindex: what is locked refuses it as well. */
+int bind_l_rawset(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checkany(L, 2);
+    luaL_checkany(L, 3);
+    lua_settop(L, 3);
+    if (luaL_getmetafield(L, 1, "__newindex") != LUA_TNIL) {
+        if (lua_tocfunction(L, -1) == l_read_only) return l_read_only(L);
+        lua_pop(L, 1);
+    }
+    lua_rawset(L, 1);
+    return 1;
+}
+
 /* The table on the top, and those in it, behind one that nobody can write to: ctx serves all calls
  * of a state. A table with a metatable of its own only loses its writes. */
 static void freeze(lua_State *L) {

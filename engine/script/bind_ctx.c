@@ -4,6 +4,7 @@
  * Every name is kept under the script's provider, so that no provider reads another's. All times
  * are business time. */
 #include "base/buf.h"
+#include "base/pan.h"
 #include "base/schedule.h"
 #include "core/merchant.h"
 #include "script/bind.h"
@@ -20,7 +21,13 @@
 
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 200, VALUE_MAX_BYTES = 64 * 1024, TTL_MAX_S = 400 * 86400 };
+enum {
+    NAME_MAX_BYTES = 200,
+    VALUE_MAX_BYTES = 64 * 1024,
+    TTL_MAX_S = 400 * 86400,
+    STORE_ROWS_MAX = 1000
+};
+#define STORE_BYTES_MAX (INT64_C(16) << 20)
 
 struct call_context *context_of(lua_State *L) {
     struct call_context *c = co_data(L);
@@ -177,10 +184,33 @@ static int l_store_get(lua_State *L) {
 }
 
 static int put_done(lua_State *L, const struct store_answer *a) {
+    if (a->err == E_GUARD && str_search(str_of(a->detail), STR("the store is full")) >= 0)
+        return bind_fail(L, E_LIMIT,
+                         "the store is full: %d values and 16 MB for one provider; remove some",
+                         STORE_ROWS_MAX);
     if (a->err == E_GUARD) return bind_fail(L, E_GUARD, "somebody else has changed it");
     if (a->err != 0) return store_fail(L, a);
-    lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    lua_pushinteger(L, rows_int(a->rows, rows_count(a->rows) - 1, 0));
     return 1;
+}
+
+/* Channels and billers keep cursors and the like: so many, so much. Simulators keep books. */
+static void add_room(lua_State *L, struct commit *c, struct str key, struct str value) {
+    const struct call_context *ctx = context_of(L);
+    if (ctx->scope == SCOPE_SIMULATOR) return;
+    size_t from, to;
+    if (pan_find(value, &from, &to))
+        luaL_error(L, "ctx.store: this looks like a card number; card numbers are not kept");
+    lua_pushlstring(L, ctx->provider.p, ctx->provider.n);
+    lua_pushliteral(L, ":");
+    lua_concat(L, 2);
+    lua_pushlstring(L, ctx->provider.p, ctx->provider.n);
+    lua_pushliteral(L, ";"); /* the next character */
+    lua_concat(L, 2);
+    commit_add(c, OP_KV_ROOM,
+               VALS(V_STR(ctx->provider), V_STR(key), V_TEXT(lua_tostring(L, -2)),
+                    V_TEXT(lua_tostring(L, -1)), V_INT((int64_t)value.n), V_INT(STORE_ROWS_MAX),
+                    V_INT(STORE_BYTES_MAX)));
 }
 
 static int put(lua_State *L, struct val version) {
@@ -191,8 +221,10 @@ static int put(lua_State *L, struct val version) {
     struct commit *c = commit_push(L);
     if (lua_isnil(L, 2))
         commit_add(c, OP_KV_DELETE, VALS(V_STR(ctx->provider), V_STR(key), version));
-    else
+    else {
+        add_room(L, c, key, value);
         commit_add(c, OP_KV_PUT, VALS(V_STR(ctx->provider), V_STR(key), V_BLOB(value), version));
+    }
     return store_wait_commit(L, c, LANE_RESULT, put_done);
 }
 

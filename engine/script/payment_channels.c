@@ -192,8 +192,8 @@ void channel_input(const struct payment_request *r, int64_t amount_due, struct s
     put(&w, "return_urls", r->return_urls);
     put(&w, "metadata", r->metadata);
     if (r->expires_in != 0) json_put_int(&w, "expires_in", r->expires_in);
-    for (const struct json *v = r->options == NULL || !options ? NULL : r->options->first; v != NULL;
-         v = v->next) {
+    for (const struct json *v = r->options == NULL || !options ? NULL : r->options->first;
+         v != NULL; v = v->next) {
         json_key_str(&w, v->key);
         json_value(&w, v);
     }

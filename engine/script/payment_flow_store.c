@@ -68,6 +68,10 @@ static int write_doc(struct flow *f) {
     return json_out_end(&w);
 }
 
+static bool filled(const struct json *value) {
+    return value != NULL && value->count != 0;
+}
+
 /* What the channel is given, and the same with the customer's id in his place, which is kept. */
 static int write_inputs(struct flow *f) {
     const struct payment_request *r = &f->request;
@@ -75,6 +79,8 @@ static int write_inputs(struct flow *f) {
     char placeholder[ID_SIZE + 16] = "";
     struct json_out w;
     int err = 0;
+    if (f->person[0] == '\0' && (filled(r->customer) || filled(r->options)))
+        id_make(f->person, "per_", f->core->clock, f->core->rng);
     if (f->person[0] != '\0')
         snprintf(placeholder, sizeof placeholder, "{\"id\":\"%s\"}", f->person);
     if (r->customer != NULL) {
@@ -94,7 +100,7 @@ static int write_inputs(struct flow *f) {
 
 static int write_filled(const struct json *value, struct buf *out) {
     struct json_out w;
-    if (value == NULL || value->count == 0) return 0;
+    if (!filled(value)) return 0;
     json_out_init(&w, out);
     json_value(&w, value);
     return json_out_end(&w);

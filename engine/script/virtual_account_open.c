@@ -162,7 +162,8 @@ static int build(struct opening *o, struct commit *c, struct virtual_account *v)
     if (err == 0 && o->request.customer != NULL && o->request.customer->count != 0) {
         err = write_value(&customer, o->request.customer);
         if (err == 0)
-            err = person_add(o->core, c, o->ask.merchant, buf_str(&customer), STR(""), o->person, &why);
+            err = person_add(o->core, c, o->ask.merchant, buf_str(&customer), STR(""), o->person,
+                             &why);
     }
     buf_free(&customer);
     if (err != 0) return err;

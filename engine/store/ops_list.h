@@ -8,6 +8,9 @@
     /* small durable store of a provider or simulator: version 0 = must not exist, null = any */ \
     X(KV_PUT, "kv_put", "scope:text key:text value:blob version:int?",                           \
       "writes a value if its version is as given; returns the new version")                      \
+    X(KV_ROOM, "kv_room",                                                                        \
+      "scope:text key:text from:text to:text bytes:int rows_max:int bytes_max:int",              \
+      "the guard fails when one more value would be too many, or too much, between two keys")    \
     X(KV_DELETE, "kv_delete", "scope:text key:text version:int?", "removes a value")             \
     /* state of scripts across calls, workers and restarts */                                    \
     X(ONCE_TAKE, "once_take", "scope:text key:text until:int now:time",                          \

@@ -20,6 +20,11 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                     " version = kv.version + 1 WHERE :version IS NULL OR kv.version = :version"
                     " RETURNING version",
                     ROW, "the value has another version"}},
+    [OP_KV_ROOM] = {{"SELECT 1 FROM (SELECT count(*) AS n, coalesce(sum(length(value)), 0) AS b,"
+                     " coalesce(max(key = :key), 0) AS there FROM kv WHERE scope = :scope"
+                     " AND key >= :from AND key < :to) WHERE n + 1 - there <= :rows_max"
+                     " AND b + :bytes <= :bytes_max",
+                     ROW, "the store is full"}},
     [OP_KV_DELETE] = {{"SELECT 1 WHERE :version IS NULL OR EXISTS (SELECT 1 FROM kv"
                        " WHERE scope = :scope AND key = :key AND version = :version)",
                        CHECK_, "the value has another version"},

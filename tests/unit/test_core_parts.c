@@ -36,7 +36,7 @@ static void a_person_is_sealed_and_can_be_forgotten(void **state) {
     struct books b;
     books_open(&b);
     static const char CUSTOMER[] = "{\"name\":\"Siti Canary\",\"email\":\"siti@canary.id\"}";
-    char id[ID_SIZE];
+    char id[ID_SIZE] = "";
     struct commit *c = fresh();
     struct payment p;
     struct payment_result at_once = {.to = OPERATION_PENDING,

@@ -266,9 +266,10 @@ const struct cli_command CLI_COMMANDS[] = {
                  "only, and the provider calls back at /callbacks/PROVIDER/MERCHANT.",
         .args = ARGS({"ACTION", ARG_ONE, "new|list", "What to do."},
                      {"PROVIDER", ARG_OPTIONAL, NULL, "new: the provider, e.g. midtrans."}, {0}),
-        .options = OPTIONS({"merchant", "MERCHANT", NO_SETTING, NULL,
-                            "new: whose own account it is. The shared one's keys are configuration."},
-                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .options =
+            OPTIONS({"merchant", "MERCHANT", NO_SETTING, NULL,
+                     "new: whose own account it is. The shared one's keys are configuration."},
+                    SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak account new midtrans --merchant mer_... < keys.json",
                              "a merchant's own contract"),
         .run = cmd_account,

@@ -197,6 +197,7 @@ static int l_settle(lua_State *L) {
     w->settled = mem_zalloc(sizeof *w->settled);
     if (w->settled == NULL) return luaL_error(L, "out of memory");
     w->settled->callback = c->callback;
+    what.withdrawn = &w->settled->abandoned;
     if (payment_tell(&what, told, w->settled) != 0) return luaL_error(L, "out of memory");
     co_park(L, &w->wait);
     w->settled->ticket = w->wait.ticket;

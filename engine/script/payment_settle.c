@@ -144,10 +144,15 @@ static int add_money(struct telling *t, const struct core *core, struct payment 
     return payment_add_settle(core, c, p, attempt, &money, &t->verdict, why);
 }
 
+static bool withdrawn(const struct telling *t) {
+    return t->told.withdrawn != NULL && *t->told.withdrawn;
+}
+
 static int build(const struct core *core, struct payment *p, struct commit *c, void *data,
                  struct why *why) {
     struct telling *t = data;
     const struct attempt *a = payment_attempt(p, str_of(t->attempt));
+    if (withdrawn(t)) return why_set(why, E_CANCELLED, "the caller's time is over");
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->attempt);
     size_t attempt = (size_t)(a - p->attempts);
     bool money = is(t, "success") || is(t, "reversed");
@@ -219,7 +224,7 @@ static int build_number(struct telling *t, struct commit *c) {
 
 static void commit_number(struct telling *t) {
     struct commit *c = NULL;
-    int err = commit_new(&c);
+    int err = withdrawn(t) ? E_CANCELLED : commit_new(&c);
     if (err == 0) err = build_number(t, c);
     if (err == 0) {
         store_submit(t->core->store, c, LANE_RESULT, t->loop, number_stored, t);

@@ -17,6 +17,9 @@ struct payment_told { /* texts are copied */
     struct str money_id;
     int64_t amount, paid_at; /* paid_at 0: now */
     struct str code, message, provider_code;
+    /* Whoever called does not wait any more: a commit that has not begun is withdrawn (E_CANCELLED), he
+     * was answered that it failed and comes again. Lives until `done`; NULL: he waits. */
+    const bool *withdrawn;
 };
 
 /* `done` hears it once, never inside; err: nothing was kept, it must come again. NULL why on 0. */

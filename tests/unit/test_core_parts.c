@@ -41,8 +41,8 @@ static void a_person_is_sealed_and_can_be_forgotten(void **state) {
     struct payment p;
     struct payment_result at_once = {.to = OPERATION_PENDING,
                                      .instructions = STR("{\"type\":\"va_number\"}")};
-    CHECK_OK(person_add(&b.core, c, STR(MERCHANT), str_of(CUSTOMER), STR("{\"phone\":\"0812\"}"), id,
-                        &b.why));
+    CHECK_OK(person_add(&b.core, c, STR(MERCHANT), str_of(CUSTOMER), STR("{\"phone\":\"0812\"}"),
+                        id, &b.why));
     struct payment_new n = {.merchant = STR(MERCHANT),
                             .order_id = STR("o1"),
                             .amount = 1000,

@@ -23,9 +23,10 @@
 --   > account [JSON] | close        a number that stays is given out; closed
 --   > transfer AMOUNT               somebody pays into it
 --   > payments                      all there are, newest first
+--   > hook                          from here on the shop hears of events, and checks their signature
 --   > balance
 -- What comes without being asked: "heard" callbacks, "payment" when it is another than before,
--- "event" what webhooks carry, "books" entries of the ledger, "refund" when one moves, "held" money in suspense.
+-- "event" what webhooks carry, "webhook" how telling of it went (after > hook), "books" entries of the ledger, "refund" when one moves, "held" money in suspense.
 local HOME = "http://luwak.simulated"
 
 local function ask(method, path, body, key)
@@ -75,6 +76,8 @@ local function rows(sql, ...) return assert(store.select(sql, ...)) end
 local HEARD = "SELECT id, account, state, status, coalesce(amount, 0) AS amount FROM inbox WHERE id > ? ORDER BY id"
 local BOOKED = "SELECT e.n AS id, d.name AS debit, c.name AS credit, e.amount, e.kind FROM ledger_entry e "
   .. "JOIN ledger_account d ON d.n = e.debit JOIN ledger_account c ON c.n = e.credit WHERE e.n > ? ORDER BY e.n"
+local TOLD = "SELECT d.sequence, e.type, d.state, coalesce(d.status, 0) AS status, d.tries FROM delivery d JOIN endpoint p ON p.id = d.endpoint "
+  .. "JOIN topic t ON t.name = p.merchant JOIN event e ON e.topic = t.id AND e.sequence = d.sequence ORDER BY d.sequence"
 local REFUNDS = "SELECT id, status, amount FROM refund ORDER BY n"
 local HELD = "SELECT id, why, held FROM movement WHERE held > 0 ORDER BY id"
 local TOTAL = "SELECT sum(debits) - sum(credits) AS off FROM ledger_account"
@@ -100,6 +103,11 @@ local function meanwhile(w)
   for _, e in ipairs(ask("GET", "/v1/events?limit=100&after=" .. w.events):json().data) do
     w.events = e.sequence
     w.say("event " .. e.type)
+  end
+  for _, r in ipairs(rows(TOLD)) do
+    local now = ("webhook %s: %s %d"):format(r.type, r.state, r.status)
+    if w.told[r.sequence] ~= now then w.say(now) end
+    w.told[r.sequence] = now
   end
   for _, r in ipairs(rows(BOOKED, w.entries)) do
     w.entries = r.id
@@ -189,6 +197,13 @@ function STEPS.sleep(_, rest)
   return ""
 end
 
+function STEPS.hook()
+  local made = ask("POST", "/v1/webhook_endpoints", { url = HOME .. "/sandbox/shop/hook" })
+  if made.status ~= 201 then return problem(made) end
+  http.post { url = HOME .. "/sandbox/shop/secret", text = made:json().secret }
+  return "201 " .. made:json().status
+end
+
 function STEPS.account(w, rest)
   local answer = ask("POST", "/v1/virtual_accounts", json.decode(rest ~= "" and rest or "{}"), "va-" .. w.keys)
   w.keys = w.keys + 1
@@ -236,7 +251,7 @@ end
 
 local function run(t, provider, text)
   local expected, got = split(text), {}
-  local w = { t = t, provider = provider, orders = 0, keys = 0, inbox = 0, events = 0, refunds = {}, held = {},
+  local w = { t = t, provider = provider, orders = 0, keys = 0, inbox = 0, events = 0, refunds = {}, held = {}, told = {},
     entries = rows("SELECT coalesce(max(n), 0) AS n FROM ledger_entry")[1].n }
   function w.say(line) got[#got + 1] = line end
   for _, line in ipairs(expected) do

@@ -3,9 +3,13 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"virtual_account","bank":"self"}
 201 pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
@@ -15,6 +19,7 @@ pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
 heard self: applied 200
 payment success: due 150000, paid 150000, self_va success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:self -> merchant_payable.pending:merchant
 
 > refund 50000
@@ -24,6 +29,7 @@ books 150000 payment: provider_receivable:self -> merchant_payable.pending:merch
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

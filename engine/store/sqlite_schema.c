@@ -142,7 +142,7 @@ static const char STEP_3[] =
     "DROP TRIGGER event_kept;"
     "CREATE TRIGGER event_kept BEFORE DELETE ON event WHEN OLD.sequence >="
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
-    " BEGIN SELECT RAISE(ABORT, 'events are kept until their time is over'); END;";
+    " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
 
 const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -6,6 +6,7 @@
 local PREFIX, DIGITS = "88088", 10
 local DAY_MS = 86400000
 local REST_MS = 30 * DAY_MS -- how long a number rests after its end: money may still come for it
+local FOREVER = 253402300799000 -- the end of the year 9999
 local WORDS = { paid = "success", reversed = "reversed" }
 
 return {
@@ -24,6 +25,13 @@ return {
     local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, ends + REST_MS, op.reference)
     if not number then return failed { category = "BANK_UNAVAILABLE", message = why, final = true } end
     return pending { va_number = PREFIX .. ("%0" .. DIGITS .. "d"):format(number), expires_at = ends, data = { number = number } }
+  end,
+
+  -- A number that stays: nobody else is ever given it.
+  open_account = function(ctx, op)
+    local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, FOREVER, op.reference)
+    if not number then return failed { category = "UNIQUE_CODES_EXHAUSTED", message = why, final = true } end
+    return pending { va_number = PREFIX .. ("%0" .. DIGITS .. "d"):format(number) }
   end,
 
   -- Nobody can be asked: what was not told has not come, and a number that was not kept was never shown.

@@ -262,12 +262,15 @@ const struct cli_command CLI_COMMANDS[] = {
         .summary = "Add and list accounts at providers",
         .about = "new reads the account's keys from standard input, one JSON object of names and "
                  "texts, so that they are in no command line, and keeps them sealed under "
-                 "LUWAK_DATA_KEY; the same account again changes them. list never shows them.",
+                 "LUWAK_DATA_KEY; the same account again changes them. list never shows them. "
+                 "What such a merchant pays through that provider is asked for with these keys "
+                 "only, and the provider calls back at /callbacks/PROVIDER/MERCHANT.",
         .args = ARGS({"ACTION", ARG_ONE, "new|list", "What to do."},
                      {"PROVIDER", ARG_OPTIONAL, NULL, "new: the provider, e.g. midtrans."}, {0}),
-        .options = OPTIONS({"merchant", "MERCHANT", NO_SETTING, NULL,
-                            "new: a merchant's own account; without it the shared one."},
-                           SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .options =
+            OPTIONS({"merchant", "MERCHANT", NO_SETTING, NULL,
+                     "new: whose own account it is. The shared one's keys are configuration."},
+                    SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak account new midtrans --merchant mer_... < keys.json",
                              "a merchant's own contract"),
         .run = cmd_account,

@@ -27,7 +27,7 @@ static void put_time(struct json_out *w, const char *key, const struct rows *row
 
 /* All that names the person, as one JSON object: a copy for who asks for it. */
 static int export_person(struct work *w, struct why *why) {
-    struct buf data = {0}, text = {0};
+    struct buf data = {.secret = true}, text = {.secret = true}, options = {.secret = true};
     struct json_out out;
     struct rows *person = NULL;
     int err = work_query(w, "person_get", VALS(V_TEXT(w->id)), why);
@@ -36,7 +36,9 @@ static int export_person(struct work *w, struct why *why) {
     if (err == 0 && rows_count(person) == 0)
         err = why_set(why, E_NOTFOUND, "there is no person %s", w->id);
     bool erased = err == 0 && rows_null(person, 0, 2);
-    if (err == 0 && !erased && (err = person_open(w->core, str_of(w->id), &data)) != 0)
+    if (err == 0 && !erased &&
+        ((err = person_open(w->core, str_of(w->id), &data)) != 0 ||
+         (err = person_open_options(w->core, str_of(w->id), &options)) != 0))
         why_set(why, err, "%s cannot be opened: %s; was it sealed under another LUWAK_DATA_KEY?",
                 w->id, err_text(err));
     if (err == 0) err = work_query(w, "payments_of_person", VALS(V_TEXT(w->id)), why);
@@ -52,6 +54,11 @@ static int export_person(struct work *w, struct why *why) {
             json_null(&out);
         else
             json_raw(&out, buf_str(&data));
+        json_key(&out, "options");
+        if (erased)
+            json_null(&out);
+        else
+            json_raw(&out, buf_str(&options));
         json_key(&out, "payments");
         json_begin_array(&out);
         for (size_t i = 0; i < rows_count(w->rows); i++)
@@ -61,8 +68,7 @@ static int export_person(struct work *w, struct why *why) {
         if ((err = json_out_end(&out)) != 0) why_set(why, err, "%s", err_text(err));
     }
     if (err == 0) printf("%.*s\n", STR_FMT(buf_str(&text)));
-    if (data.data != NULL) mem_wipe(data.data, data.len);
-    if (text.data != NULL) mem_wipe(text.data, text.len);
+    buf_free(&options);
     buf_free(&data);
     buf_free(&text);
     rows_free(person);
@@ -133,15 +139,17 @@ static int build_account(struct work *w, struct commit *c, struct why *why) {
     const char *merchant = cli_option(w->args, "merchant");
     struct rows *rows = NULL;
     int err = 0;
-    if (merchant != NULL) {
-        err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(merchant)), &rows);
-        if (err == 0 && rows_count(rows) == 0)
-            err = why_set(why, E_NOTFOUND, "there is no merchant %s", merchant);
-    }
+    if (merchant == NULL)
+        return why_set(why, E_USAGE,
+                       "--merchant is missing: the shared account's keys are configuration, e.g. "
+                       "MIDTRANS_SERVER_KEY in the environment");
+    err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(merchant)), &rows);
+    if (err == 0 && rows_count(rows) == 0)
+        err = why_set(why, E_NOTFOUND, "there is no merchant %s", merchant);
     rows_free(rows);
     if (err != 0) return err;
-    snprintf(w->made, sizeof w->made, "%s/%s", w->id, merchant == NULL ? "shared" : merchant);
-    return account_put(w->core, c, str_of(w->id), str_of(merchant == NULL ? "" : merchant),
+    snprintf(w->made, sizeof w->made, "%s/%s", w->id, merchant);
+    return account_put(w->core, c, str_of(w->id), str_of(merchant),
                        str_of(config_text(w->config, SET_LUWAK_ENV)), buf_str(&account_config),
                        why);
 }

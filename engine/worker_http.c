@@ -218,6 +218,21 @@ static struct version *find_listener(const struct worker *w, struct str path) {
     return first;
 }
 
+/* "/callbacks/midtrans/mer_x": of that merchant's own account, whose keys verify it; every other path
+ * is the shared account's. An error: it cannot be told now. */
+static int find_account(const struct worker *w, const struct version *listener, struct str path,
+                        char out[ACCOUNT_NAME_SIZE]) {
+    struct str name, merchant, more;
+    out[0] = '\0';
+    if (!str_starts(path, CALLBACKS) ||
+        !str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &merchant))
+        return 0;
+    (void)str_cut(merchant, '/', &merchant, &more);
+    if (!str_starts(merchant, STR("mer_"))) return 0;
+    return account_choose(&w->engine->core, str_of(listener->manifest->provider), merchant,
+                          str_of(w->services.environment), out);
+}
+
 static bool callback_handle(struct worker *w, struct http_exchange *x) {
     struct version *listener = find_listener(w, x->path);
     if (listener == NULL) return false;
@@ -226,10 +241,16 @@ static bool callback_handle(struct worker *w, struct http_exchange *x) {
         admin_problem(x, PROBLEM_METHOD_NOT_ALLOWED, STR("callbacks are posted"), &allow);
         return true;
     }
+    char account[ACCOUNT_NAME_SIZE];
+    if (find_account(w, listener, x->path, account) != 0) {
+        admin_problem(x, PROBLEM_UNAVAILABLE, STR("try again"), NULL);
+        return true;
+    }
     dispatch_route(&(struct route_call){.runtime = w->runtime,
                                         .services = &w->services,
                                         .version = listener,
                                         .path = x->path,
+                                        .account = str_of(account),
                                         .caged = true},
                    x);
     return true;

@@ -1,6 +1,8 @@
 #include "core/audit.h"
 
 #include "base/buf.h"
+#include "base/ensure.h"
+#include "base/mem.h"
 #include "store/wire.h"
 #include "sys/crypto.h"
 
@@ -44,6 +46,102 @@ int audit_add(const struct core *core, struct commit *commit, const struct audit
         prev = now;
     }
     rows_free(rows);
+    return err;
+}
+
+/* ---- with a change ---- */
+
+enum { AUDIT_TRIES = 256 };
+
+struct audited {
+    struct core core;
+    struct buf bytes; /* of the change */
+    struct audit_line line;
+    int index; /* of the line in the commit: behind the change */
+    int tries;
+    enum lane lane;
+    struct loop *loop;
+    struct task task;
+    int err;
+    commit_done_cb done;
+    void *data;
+    char texts[];
+};
+
+static void audited_free(struct audited *a) {
+    buf_free(&a->bytes);
+    mem_free(a);
+}
+
+static void audited_failed(struct task *task) {
+    struct audited *a = CONTAINER_OF(task, struct audited, task);
+    a->done(&(struct commit_result){.err = a->err, .failed_op = -1, .detail = "audit log"},
+            a->data);
+    audited_free(a);
+}
+
+static void audited_try(struct audited *a);
+
+static void audited_done(const struct commit_result *result, void *data) {
+    struct audited *a = data;
+    bool behind =
+        result->failed_op == a->index && (result->err == E_STATE || result->err == E_EXISTS);
+    if (behind && ++a->tries < AUDIT_TRIES) {
+        audited_try(a);
+        return;
+    }
+    struct commit_result told = *result;
+    if (behind) told.err = E_BUSY;
+    a->done(&told, a->data);
+    audited_free(a);
+}
+
+static void audited_try(struct audited *a) {
+    struct commit *c = NULL;
+    a->err = commit_decode(&c, buf_str(&a->bytes), NULL);
+    if (a->err == 0) a->err = audit_add(&a->core, c, &a->line, 1);
+    if (a->err == 0) {
+        store_submit(a->core.store, c, a->lane, a->loop, audited_done, a);
+        return;
+    }
+    if (c != NULL) commit_free(c);
+    a->task.run = audited_failed;
+    loop_post(a->loop, &a->task);
+}
+
+static struct str keep(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    *at += s.n;
+    return (struct str){p, s.n};
+}
+
+int audit_submit(const struct core *core, struct commit *commit, const struct audit_line *line,
+                 enum lane lane, struct loop *loop, commit_done_cb done, void *data) {
+    size_t n = line->actor.n + line->action.n + line->object.n + line->detail.n;
+    if (commit_error(commit) != 0) { /* the store says what */
+        store_submit(core->store, commit, lane, loop, done, data);
+        return 0;
+    }
+    struct audited *a = mem_zalloc(sizeof *a + n);
+    if (a != NULL) {
+        char *at = a->texts;
+        *a = (struct audited){.core = *core,
+                              .line = {keep(&at, line->actor), keep(&at, line->action),
+                                       keep(&at, line->object), keep(&at, line->detail)},
+                              .index = (int)commit_count(commit),
+                              .lane = lane,
+                              .loop = loop,
+                              .done = done,
+                              .data = data};
+        buf_addstr(&a->bytes, commit_bytes(commit));
+    }
+    int err = a == NULL ? E_NOMEM : a->bytes.err;
+    commit_free(commit);
+    if (err == 0)
+        audited_try(a);
+    else if (a != NULL)
+        audited_free(a);
     return err;
 }
 

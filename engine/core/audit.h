@@ -20,6 +20,13 @@ struct audit_line {
 int audit_add(const struct core *core, struct commit *commit, const struct audit_line *lines,
               size_t count);
 
+/* Submits the commit with this line behind what it does, so that one is never without the other. Of
+ * two lines at once the second follows the first: its commit goes again, as it was built, until it
+ * does (E_BUSY after many tries). Takes the commit over, like store_submit; texts are copied.
+ * E_NOMEM: nothing happened and `done` is not called. */
+int audit_submit(const struct core *core, struct commit *commit, const struct audit_line *line,
+                 enum lane lane, struct loop *loop, commit_done_cb done, void *data);
+
 /* Reads the whole chain with the calling thread (commands only). E_CORRUPT: *bad is the first line
  * that does not fit. */
 int audit_verify(const struct core *core, int64_t *lines, int64_t *bad);

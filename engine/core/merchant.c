@@ -1,5 +1,6 @@
 #include "core/merchant.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "sys/crypto.h"
 
@@ -109,48 +110,72 @@ int api_key_open(const struct core *core, struct str id, struct str sealed, stru
 
 /* ---- provider accounts ---- */
 
+static int own_name(struct str provider, struct str merchant, char out[ACCOUNT_NAME_SIZE]) {
+    int n = snprintf(out, ACCOUNT_NAME_SIZE, "%.*s/%.*s", STR_FMT(provider), STR_FMT(merchant));
+    return n > 0 && n < (int)ACCOUNT_NAME_SIZE ? 0 : E_RANGE;
+}
+
 int account_put(const struct core *core, struct commit *commit, struct str provider,
                 struct str merchant, struct str environment, struct str config, struct why *why) {
-    struct buf name = {0}, sealed = {0};
+    char name[ACCOUNT_NAME_SIZE];
+    struct buf sealed = {0};
     if (core->ring == NULL)
         return why_set(why, E_STATE, "accounts are sealed: LUWAK_DATA_KEY is not set");
-    buf_addstr(&name, provider);
-    buf_addc(&name, '/');
-    buf_addstr(&name, merchant.n == 0 ? STR("shared") : merchant);
-    int err = name.err;
-    if (err == 0)
-        err = seal(core->ring, ACCOUNT_PURPOSE, buf_str(&name), config, core->rng, &sealed);
+    if (merchant.n == 0 || own_name(provider, merchant, name) != 0)
+        return why_set(why, E_INVAL, "an account needs its provider and its merchant");
+    int err = seal(core->ring, ACCOUNT_PURPOSE, str_of(name), config, core->rng, &sealed);
     if (err == 0)
         commit_add(commit, OP_ACCOUNT_PUT,
-                   VALS(V_STR(buf_str(&name)), V_STR(provider),
-                        merchant.n == 0 ? V_NULL : V_STR(merchant), V_STR(environment),
+                   VALS(V_TEXT(name), V_STR(provider), V_STR(merchant), V_STR(environment),
                         V_BLOB(buf_str(&sealed)), V_INT(core_now(core))));
     else
         why_set(why, err, "the account cannot be sealed: %s", err_text(err));
-    buf_free(&name);
     buf_free(&sealed);
     return err;
 }
 
-int account_for(const struct core *core, struct str provider, struct str merchant,
-                struct str environment, struct account *out) {
-    *out = (struct account){0};
-    if (core->ring == NULL) return E_STATE;
+int account_choose(const struct core *core, struct str provider, struct str merchant,
+                   struct str environment, char out[ACCOUNT_NAME_SIZE]) {
+    struct rows *rows = NULL;
     int err = store_get(core->store, "account_for",
-                        VALS(V_STR(provider), V_STR(environment), V_STR(merchant)), &out->rows);
-    if (err == 0 && rows_count(out->rows) == 0) err = E_NOTFOUND;
-    if (err == 0) {
-        out->name = rows_text(out->rows, 0, 0);
-        err = seal_open(core->ring, ACCOUNT_PURPOSE, out->name, rows_text(out->rows, 0, 4),
-                        &out->config);
-    }
-    if (err != 0) account_free(out);
+                        VALS(V_STR(provider), V_STR(environment), V_STR(merchant)), &rows);
+    bool own = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    if (err != 0) return err;
+    if (own) return own_name(provider, merchant, out);
+    int n = snprintf(out, ACCOUNT_NAME_SIZE, "%.*s", STR_FMT(provider));
+    return n < (int)ACCOUNT_NAME_SIZE ? 0 : E_RANGE;
+}
+
+bool account_own(struct str name, struct str *merchant) {
+    struct str provider;
+    return str_cut(name, '/', &provider, merchant);
+}
+
+int account_open(const struct core *core, struct str name, struct buf *out) {
+    struct rows *rows = NULL;
+    if (core->ring == NULL) return E_STATE;
+    int err = store_get(core->store, "account_get", VALS(V_STR(name)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0) err = seal_open(core->ring, ACCOUNT_PURPOSE, name, rows_text(rows, 0, 4), out);
+    rows_free(rows);
     return err;
 }
 
-void account_free(struct account *account) {
-    if (account->config.data != NULL) mem_wipe(account->config.data, account->config.len);
-    buf_free(&account->config);
-    rows_free(account->rows);
-    *account = (struct account){0};
+int account_key(const struct core *core, struct str name, struct str key, struct buf *out) {
+    struct buf config = {.secret = true};
+    struct json_doc doc = {0};
+    int err = account_open(core, name, &config);
+    if (err == 0) err = json_parse(&doc, buf_str(&config), NULL, NULL);
+    if (err == 0) {
+        err = E_NOTFOUND;
+        for (const struct json *v = doc.root->first; v != NULL && err == E_NOTFOUND; v = v->next) {
+            if (!str_eq(v->key, key) || v->type != JT_STRING) continue;
+            buf_addstr(out, v->s);
+            err = out->err;
+        }
+    }
+    json_doc_free(&doc);
+    buf_free(&config);
+    return err;
 }

@@ -42,18 +42,24 @@ void caller_free(struct caller *caller);
 /* An API key opened again, for its signatures (doors of other shapes). */
 int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out);
 
-/* Provider accounts: "midtrans/shared", "midtrans/mer_...": the name is what references and money
- * ids are unique in. `config`: JSON, kept sealed. */
+/* Provider accounts. "midtrans" is the shared one: its keys are configuration. "midtrans/mer_..." is
+ * a merchant's own, with a server key of its own: a row, its keys sealed. The name is what references
+ * and money ids are unique in; an attempt keeps it, and whatever is asked, refunded or verified for
+ * that attempt later is done with that account's keys. An own account never falls back on a shared
+ * key: money asked for with somebody else's key is somebody else's money. */
+#define ACCOUNT_NAME_SIZE (48 + ID_SIZE)
+
+/* `config`: JSON {"KEY":"value"}; a merchant's account of that provider is one. */
 int account_put(const struct core *core, struct commit *commit, struct str provider,
                 struct str merchant, struct str environment, struct str config, struct why *why);
-struct account {
-    struct str name;
-    struct buf config; /* opened JSON */
-    struct rows *rows;
-};
-/* The merchant's own account of that provider, else the shared one; E_NOTFOUND. */
-int account_for(const struct core *core, struct str provider, struct str merchant,
-                struct str environment, struct account *out);
-void account_free(struct account *account);
+/* Which one a new attempt of this merchant uses: its own where it has one, else the shared. */
+int account_choose(const struct core *core, struct str provider, struct str merchant,
+                   struct str environment, char out[ACCOUNT_NAME_SIZE]);
+bool account_own(struct str name, struct str *merchant); /* false: the shared one */
+/* Appends the value of a key of an own account. E_NOTFOUND: no such account, or it has no such key.
+ */
+int account_key(const struct core *core, struct str name, struct str key, struct buf *out);
+/* All its keys as they were given: JSON. */
+int account_open(const struct core *core, struct str name, struct buf *out);
 
 #endif

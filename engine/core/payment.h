@@ -67,7 +67,7 @@ struct attempt {
     char id[ID_SIZE];
     struct str script;    /* "channels/midtrans_bca_va.lua" */
     struct str version;   /* of it */
-    struct str account;   /* "midtrans/shared" */
+    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
     struct str reference; /* unique there */
     struct str doc;       /* JSON {"input","data","result"} */
     enum operation_state state;
@@ -110,7 +110,7 @@ struct payment {
     struct str fee_version;
     struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
     struct str person;  /* id; empty: none */
-    struct str doc;     /* JSON {items,description,metadata,return_urls,options} */
+    struct str doc;     /* JSON {items,description,metadata,return_urls} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
@@ -173,7 +173,7 @@ struct payment_new {
     int64_t amount;
     int64_t amount_due; /* 0: amount */
     struct str currency, method, bank;
-    struct str doc;    /* JSON {items,description,metadata,return_urls,options}: plain parts */
+    struct str doc;    /* JSON {items,description,metadata,return_urls}: plain parts */
     struct str person; /* id of a row added before (person_add) or that exists */
     struct fee fee;    /* count 0: none */
     bool open;
@@ -339,6 +339,11 @@ int payment_add_expire(const struct core *core, struct commit *commit, struct pa
                        struct why *why); /* only after its time, and never an unknown attempt */
 int payment_add_fail(const struct core *core, struct commit *commit, struct payment *payment,
                      struct str code, struct str message, struct why *why);
+/* Held for a person by a risk rule: processing without any attempt. */
+bool payment_held(const struct payment *payment);
+/* The person lets it go: pending, as if nobody had objected. E_STATE: it is not held. */
+int payment_add_release(const struct core *core, struct commit *commit, struct payment *payment,
+                        struct why *why);
 
 /* An operation on a payment besides its attempts: cancel, capture, refund at the provider: stored
  * `sending` with its ask job, in the commit before the call. Moves by operation_add_move(). A second

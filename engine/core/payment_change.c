@@ -27,7 +27,9 @@ static void ended(struct task *task) {
 
 static void committed(const struct commit_result *result, void *data) {
     struct change *c = data;
-    bool lost = result->err == E_GUARD || result->err == E_EXISTS;
+    bool lost = result->err == E_GUARD || result->err == E_EXISTS ||
+                (result->err == E_STATE && result->detail != NULL && /* another line was faster */
+                 str_starts(str_of(result->detail), STR("audit_append:")));
     if (lost && ++c->tries < PAYMENT_CHANGE_TRIES) {
         attempt_change(c);
         return;

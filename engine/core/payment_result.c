@@ -163,3 +163,17 @@ int payment_add_fail(const struct core *core, struct commit *commit, struct paym
     int err = failure_keep(p, code, message, STR(""));
     return err != 0 ? err : end(core, commit, p, PAYMENT_FAILED, OPERATION_CANCELLED, why);
 }
+
+bool payment_held(const struct payment *p) {
+    return p->status == PAYMENT_PROCESSING && p->attempt_count == 0;
+}
+
+int payment_add_release(const struct core *core, struct commit *commit, struct payment *p,
+                        struct why *why) {
+    if (!payment_held(p))
+        return why_set(why, E_STATE, "the payment is %s and not held for a person",
+                       PAYMENT_STATES[p->status].name);
+    int err = payment_move(p, PAYMENT_PENDING, why);
+    if (err == 0) payment_save(core, commit, p);
+    return err;
+}

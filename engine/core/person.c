@@ -1,5 +1,6 @@
 #include "core/person.h"
 
+#include "base/json.h"
 #include "base/mem.h"
 #include "sys/crypto.h"
 
@@ -50,11 +51,25 @@ int piece_open(const struct core *core, const char *purpose, struct str context,
     return err;
 }
 
+/* {"customer":...,"options":...} */
+static int write_person(struct str customer, struct str options, struct buf *out) {
+    struct json_out w;
+    json_out_init(&w, out);
+    json_begin_object(&w);
+    json_key(&w, "customer");
+    json_raw(&w, customer.n == 0 ? STR("null") : customer);
+    json_key(&w, "options");
+    json_raw(&w, options.n == 0 ? STR("{}") : options);
+    json_end_object(&w);
+    return json_out_end(&w);
+}
+
 int person_add(const struct core *core, struct commit *commit, struct str merchant,
-               struct str customer, char id[ID_SIZE], struct why *why) {
-    struct buf key = {0}, sealed = {0};
-    id_make(id, "per_", core->clock, core->rng);
-    int err = piece_seal(core, PURPOSE, str_of(id), customer, &key, &sealed);
+               struct str customer, struct str options, char id[ID_SIZE], struct why *why) {
+    struct buf key = {0}, sealed = {0}, plain = {.secret = true};
+    if (id[0] == '\0') id_make(id, "per_", core->clock, core->rng);
+    int err = write_person(customer, options, &plain);
+    if (err == 0) err = piece_seal(core, PURPOSE, str_of(id), buf_str(&plain), &key, &sealed);
     if (err == 0)
         commit_add(commit, OP_PERSON_ADD,
                    VALS(V_TEXT(id), V_STR(merchant), V_BLOB(buf_str(&key)),
@@ -62,19 +77,96 @@ int person_add(const struct core *core, struct commit *commit, struct str mercha
     else
         why_set(why, err, "customer: cannot be sealed: %s",
                 err == E_STATE ? "LUWAK_DATA_KEY is not set" : err_text(err));
+    buf_free(&plain);
     buf_free(&key);
     buf_free(&sealed);
     return err;
 }
 
-int person_open(const struct core *core, struct str id, struct buf *out) {
+static int open_whole(const struct core *core, struct str id, struct json_doc *doc) {
     struct rows *rows = NULL;
+    struct buf plain = {.secret = true};
+    *doc = (struct json_doc){0};
     int err = store_get(core->store, "person_get", VALS(V_STR(id)), &rows);
     if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
     if (err == 0 && rows_null(rows, 0, 2)) err = E_CLOSED;
     if (err == 0)
-        err = piece_open(core, PURPOSE, id, rows_text(rows, 0, 2), rows_text(rows, 0, 3), out);
+        err = piece_open(core, PURPOSE, id, rows_text(rows, 0, 2), rows_text(rows, 0, 3), &plain);
+    if (err == 0) err = json_parse(doc, buf_str(&plain), NULL, NULL);
     rows_free(rows);
+    buf_free(&plain);
+    return err;
+}
+
+static int open_part(const struct core *core, struct str id, const char *name, struct buf *out) {
+    struct json_doc doc;
+    struct json_out w;
+    int err = open_whole(core, id, &doc);
+    if (err != 0) return err;
+    json_out_init(&w, out);
+    const struct json *part = json_get(doc.root, name);
+    if (part == NULL)
+        json_null(&w);
+    else
+        json_value(&w, part);
+    err = json_out_end(&w);
+    json_doc_free(&doc);
+    return err;
+}
+
+int person_open(const struct core *core, struct str id, struct buf *out) {
+    return open_part(core, id, "customer", out);
+}
+
+int person_open_options(const struct core *core, struct str id, struct buf *out) {
+    return open_part(core, id, "options", out);
+}
+
+static void fill_input(struct json_out *w, const struct json *input, const struct json *person) {
+    const struct json *customer = json_get(person, "customer"),
+                      *options = json_get(person, "options");
+    json_begin_object(w);
+    for (const struct json *v = input->first; v != NULL; v = v->next) {
+        bool his = str_eq(v->key, STR("customer"));
+        if (his && (customer == NULL || customer->type != JT_OBJECT)) continue;
+        json_key_str(w, v->key);
+        json_value(w, his ? customer : v);
+    }
+    for (const struct json *v = options == NULL ? NULL : options->first; v != NULL; v = v->next) {
+        json_key_str(w, v->key);
+        json_value(w, v);
+    }
+    json_end_object(w);
+}
+
+int input_fill(const struct core *core, struct str text, struct buf *out) {
+    struct json_doc doc, person = {0};
+    struct json_out w;
+    struct str id = {0};
+    int err = json_parse(&doc, text, NULL, NULL);
+    if (err != 0) return err;
+    const struct json *input = json_get(doc.root, "input");
+    (void)json_get_str(json_get(input, "customer"), "id", &id);
+    if (!str_starts(id, STR("per_"))) {
+        buf_addstr(out, text);
+        json_doc_free(&doc);
+        return out->err;
+    }
+    err = open_whole(core, id, &person);
+    if (err == E_CLOSED || err == E_NOTFOUND) err = 0; /* erased: there is nothing to put in */
+    json_out_init(&w, out);
+    json_begin_object(&w);
+    for (const struct json *v = doc.root->first; v != NULL && err == 0; v = v->next) {
+        json_key_str(&w, v->key);
+        if (v == input)
+            fill_input(&w, v, person.root);
+        else
+            json_value(&w, v);
+    }
+    json_end_object(&w);
+    if (err == 0) err = json_out_end(&w);
+    json_doc_free(&person);
+    json_doc_free(&doc);
     return err;
 }
 

@@ -10,7 +10,7 @@ void virtual_account_add(const struct core *core, struct commit *commit,
     v->created_at = core_now(core);
     commit_add(commit, OP_VIRTUAL_ACCOUNT_ADD,
                VALS(V_TEXT(v->id), V_STR(v->merchant), V_STR(v->account), V_STR(v->number),
-                    V_STR(v->bank), V_STR(v->script), V_STR(v->version), text_or_null(v->name),
+                    V_STR(v->bank), V_STR(v->script), V_STR(v->version), text_or_null(v->person),
                     V_BLOB(v->doc.n == 0 ? STR("{}") : v->doc), V_INT(v->created_at)));
 }
 
@@ -27,7 +27,7 @@ int virtual_account_read_row(const struct rows *rows, size_t row, struct virtual
                                     .bank = rows_text(rows, row, 4),
                                     .script = rows_text(rows, row, 5),
                                     .version = rows_text(rows, row, 6),
-                                    .name = rows_text(rows, row, 7),
+                                    .person = rows_text(rows, row, 7),
                                     .doc = rows_text(rows, row, 8),
                                     .closed = str_eq(rows_text(rows, row, 9), STR("closed")),
                                     .created_at = rows_int(rows, row, 10),
@@ -66,23 +66,50 @@ void virtual_account_free(struct virtual_account *v) {
     *v = (struct virtual_account){0};
 }
 
+static void put_member(struct json_out *w, const struct json_doc *doc, const char *name) {
+    const struct json *value = doc->root == NULL ? NULL : json_get(doc->root, name);
+    json_key(w, name);
+    if (value == NULL)
+        json_null(w);
+    else
+        json_value(w, value);
+}
+
 void virtual_account_json(const struct virtual_account *v, struct buf *out) {
     struct json_out w;
+    struct json_doc doc = {0};
+    if (v->doc.n != 0 && json_parse(&doc, v->doc, NULL, NULL) != 0) {
+        out->err = out->err != 0 ? out->err : E_NOMEM;
+        return;
+    }
     json_out_init(&w, out);
     json_begin_object(&w);
     json_put_text(&w, "id", v->id);
     json_put_text(&w, "object", "virtual_account");
-    json_put_str(&w, "bank", v->bank);
-    json_put_str(&w, "va_number", v->number);
-    json_key(&w, "name");
-    if (v->name.n == 0)
+    json_key(&w, "customer"); /* before what the merchant writes: customer_fill() */
+    if (v->person.n == 0) {
         json_null(&w);
-    else
-        json_str(&w, v->name);
+    } else {
+        json_begin_object(&w);
+        json_put_str(&w, "id", v->person);
+        json_end_object(&w);
+    }
+    json_put_str(&w, "bank", v->bank);
+    json_put_str(&w, "channel", attempt_channel(&(struct attempt){.script = v->script}));
+    json_put_str(&w, "va_number", v->number);
+    put_member(&w, &doc, "description");
+    put_member(&w, &doc, "metadata");
     json_put_text(&w, "status", v->closed ? "closed" : "active");
     json_put_time(&w, "created_at", v->created_at);
     json_end_object(&w);
     if (json_out_end(&w) != 0 && out->err == 0) out->err = w.err;
+    json_doc_free(&doc);
+}
+
+void virtual_account_reference(struct str number, struct str money_id, struct buf *out) {
+    buf_addstr(out, number);
+    buf_addc(out, '-');
+    buf_addstr(out, money_id);
 }
 
 /* That transfer was here: as it is now, or with another amount. */
@@ -118,9 +145,7 @@ int virtual_account_add_settle(const struct core *core, struct commit *commit,
         return money_add_orphan(core, commit, v->account, m);
     }
     struct buf reference = {0};
-    buf_addstr(&reference, v->number);
-    buf_addc(&reference, '-');
-    buf_addstr(&reference, m->money_id);
+    virtual_account_reference(v->number, m->money_id, &reference);
     const struct payment_result shown = {.to = OPERATION_PENDING};
     const struct payment_new n = {.merchant = v->merchant,
                                   .order_id = buf_str(&reference),
@@ -130,6 +155,7 @@ int virtual_account_add_settle(const struct core *core, struct commit *commit,
                                   .method = STR("virtual_account"),
                                   .bank = v->bank,
                                   .doc = v->doc,
+                                  .person = v->person,
                                   .script = v->script,
                                   .version = v->version,
                                   .account = v->account,

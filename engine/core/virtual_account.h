@@ -11,7 +11,7 @@ struct virtual_account {
     char id[ID_SIZE]; /* "va_..." */
     struct str merchant, account, number, bank;
     struct str script, version; /* the channel that serves it */
-    struct str name;            /* shown to the payer; empty: none */
+    struct str person;          /* id of the customer it is for; empty: none */
     struct str doc;             /* JSON: what its payments get (description, metadata) */
     bool closed, direct;
     int64_t created_at;
@@ -28,9 +28,12 @@ int virtual_account_read(const struct core *core, struct str merchant, struct st
                          struct virtual_account *out);
 int virtual_account_find(const struct core *core, struct str account, struct str number,
                          struct virtual_account *out);
+/* What a transfer's payment is known by at the provider account. */
+void virtual_account_reference(struct str number, struct str money_id, struct buf *out);
 int virtual_account_read_row(const struct rows *rows, size_t row, struct virtual_account *out);
 void virtual_account_free(struct virtual_account *what);
-/* {id,object,bank,va_number,name,status,created_at} */
+/* {id,object,bank,channel,va_number,customer (its placeholder),description,metadata,status,created_at}
+ */
 void virtual_account_json(const struct virtual_account *what, struct buf *out);
 
 /* One transfer; it must have a money_id, or two of them could not be told apart. APPLIED fills `out`

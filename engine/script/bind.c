@@ -21,25 +21,33 @@ extern const struct bind_module bind_base, bind_base_string, bind_base_table, bi
     bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json,
     bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
     bind_ctx, bind_settle, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_rules,
-    bind_payment, bind_payment_read, bind_payment_due, bind_settlement, bind_channels, bind_routes,
-    bind_webhook, bind_jobs, bind_request, bind_say, bind_db, bind_qr, bind_t, bind_t_http,
-    bind_t_clock;
+    bind_payment, bind_payment_read, bind_payment_due, bind_payment_review, bind_settlement,
+    bind_virtual_account, bind_channels, bind_routes, bind_webhook, bind_jobs, bind_request,
+    bind_say, bind_db, bind_qr, bind_t, bind_t_http, bind_t_clock;
 
 const struct bind_module *const BIND_MODULES[] = {
-    &bind_base,         &bind_base_string, &bind_base_table,
-    &bind_base_math,    &bind_base_utf8,   &bind_base_io,
-    &bind_log,          &bind_engine,      &bind_decide,
-    &bind_problem,      &bind_json,        &bind_cjson,
-    &bind_money,        &bind_time,        &bind_form,
-    &bind_csv,          &bind_xml,         &bind_crypto,
-    &bind_http,         &bind_ctx,         &bind_settle,
-    &bind_ctx_http,     &bind_ctx_store,   &bind_store,
-    &bind_core,         &bind_rules,       &bind_payment,
-    &bind_payment_read, &bind_payment_due, &bind_settlement,
-    &bind_channels,     &bind_routes,      &bind_webhook,
-    &bind_jobs,         &bind_request,     &bind_say,
-    &bind_db,           &bind_qr,          &bind_t,
-    &bind_t_http,       &bind_t_clock,     NULL,
+    &bind_base,        &bind_base_string,
+    &bind_base_table,  &bind_base_math,
+    &bind_base_utf8,   &bind_base_io,
+    &bind_log,         &bind_engine,
+    &bind_decide,      &bind_problem,
+    &bind_json,        &bind_cjson,
+    &bind_money,       &bind_time,
+    &bind_form,        &bind_csv,
+    &bind_xml,         &bind_crypto,
+    &bind_http,        &bind_ctx,
+    &bind_settle,      &bind_ctx_http,
+    &bind_ctx_store,   &bind_store,
+    &bind_core,        &bind_rules,
+    &bind_payment,     &bind_payment_read,
+    &bind_payment_due, &bind_payment_review,
+    &bind_settlement,  &bind_virtual_account,
+    &bind_channels,    &bind_routes,
+    &bind_webhook,     &bind_jobs,
+    &bind_request,     &bind_say,
+    &bind_db,          &bind_qr,
+    &bind_t,           &bind_t_http,
+    &bind_t_clock,     NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */
@@ -114,6 +122,20 @@ static bool below_ctx(const char *name) {
 
 static int l_read_only(lua_State *L) {
     return luaL_error(L, "ctx is the engine's: %s cannot be set", luaL_tolstring(L, 2, NULL));
+}
+
+/* rawset goes round __newindex: what is locked refuses it as well. */
+int bind_l_rawset(lua_State *L) {
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_checkany(L, 2);
+    luaL_checkany(L, 3);
+    lua_settop(L, 3);
+    if (luaL_getmetafield(L, 1, "__newindex") != LUA_TNIL) {
+        if (lua_tocfunction(L, -1) == l_read_only) return l_read_only(L);
+        lua_pop(L, 1);
+    }
+    lua_rawset(L, 1);
+    return 1;
 }
 
 /* The table on the top, and those in it, behind one that nobody can write to: ctx serves all calls

@@ -55,6 +55,7 @@ struct bind_module {
     const struct bind_type *types; /* ended by {0}; or NULL */
 };
 
+int bind_l_rawset(lua_State *L);                       /* refuses what is locked */
 extern const struct bind_module *const BIND_MODULES[]; /* NULL-ended; bind.c */
 
 /* Puts all modules that `kind` may see into the table at the top of the stack. */

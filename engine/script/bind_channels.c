@@ -38,7 +38,7 @@ static void put_options(lua_State *L, const struct manifest *m) {
 }
 
 static void put_capabilities(lua_State *L, const struct manifest *m) {
-    static const char *const CAN[] = {"cancel", "capture", "refund"};
+    static const char *const CAN[] = {"cancel", "capture", "open_account", "refund"};
     lua_newtable(L);
     json_push_meta(L, JSON_ARRAY_META);
     lua_setmetatable(L, -2);
@@ -71,7 +71,7 @@ static void push_channel(lua_State *L, const struct script_services *s, const st
     lua_setfield(L, -2, "expires");
     put_options(L, m);
     put_capabilities(L, m);
-    lua_pushboolean(L, channel_configured(s, v));
+    lua_pushboolean(L, channel_configured(s, v, str_of(context_of(L)->merchant)));
     lua_setfield(L, -2, "available");
 }
 

@@ -4,11 +4,16 @@
  * Every name is kept under the script's provider, so that no provider reads another's. All times
  * are business time. */
 #include "base/buf.h"
+#include "base/pan.h"
 #include "base/schedule.h"
+#include "core/merchant.h"
 #include "script/bind.h"
+#include "script/bind_json.h"
 #include "script/bind_secret.h"
+#include "script/buf_lua.h"
 #include "script/context.h"
 #include "script/grants.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
 #include "script/store_wait.h"
 #include "script/tokens.h"
@@ -16,7 +21,13 @@
 
 #include <string.h>
 
-enum { NAME_MAX_BYTES = 200, VALUE_MAX_BYTES = 64 * 1024, TTL_MAX_S = 400 * 86400 };
+enum {
+    NAME_MAX_BYTES = 200,
+    VALUE_MAX_BYTES = 64 * 1024,
+    TTL_MAX_S = 400 * 86400,
+    STORE_ROWS_MAX = 1000
+};
+#define STORE_BYTES_MAX (INT64_C(16) << 20)
 
 struct call_context *context_of(lua_State *L) {
     struct call_context *c = co_data(L);
@@ -173,10 +184,33 @@ static int l_store_get(lua_State *L) {
 }
 
 static int put_done(lua_State *L, const struct store_answer *a) {
+    if (a->err == E_GUARD && str_search(str_of(a->detail), STR("the store is full")) >= 0)
+        return bind_fail(L, E_LIMIT,
+                         "the store is full: %d values and 16 MB for one provider; remove some",
+                         STORE_ROWS_MAX);
     if (a->err == E_GUARD) return bind_fail(L, E_GUARD, "somebody else has changed it");
     if (a->err != 0) return store_fail(L, a);
-    lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    lua_pushinteger(L, rows_int(a->rows, rows_count(a->rows) - 1, 0));
     return 1;
+}
+
+/* Channels and billers keep cursors and the like: so many, so much. Simulators keep books. */
+static void add_room(lua_State *L, struct commit *c, struct str key, struct str value) {
+    const struct call_context *ctx = context_of(L);
+    if (ctx->scope == SCOPE_SIMULATOR) return;
+    size_t from, to;
+    if (pan_find(value, &from, &to))
+        luaL_error(L, "ctx.store: this looks like a card number; card numbers are not kept");
+    lua_pushlstring(L, ctx->provider.p, ctx->provider.n);
+    lua_pushliteral(L, ":");
+    lua_concat(L, 2);
+    lua_pushlstring(L, ctx->provider.p, ctx->provider.n);
+    lua_pushliteral(L, ";"); /* the next character */
+    lua_concat(L, 2);
+    commit_add(c, OP_KV_ROOM,
+               VALS(V_STR(ctx->provider), V_STR(key), V_TEXT(lua_tostring(L, -2)),
+                    V_TEXT(lua_tostring(L, -1)), V_INT((int64_t)value.n), V_INT(STORE_ROWS_MAX),
+                    V_INT(STORE_BYTES_MAX)));
 }
 
 static int put(lua_State *L, struct val version) {
@@ -187,8 +221,10 @@ static int put(lua_State *L, struct val version) {
     struct commit *c = commit_push(L);
     if (lua_isnil(L, 2))
         commit_add(c, OP_KV_DELETE, VALS(V_STR(ctx->provider), V_STR(key), version));
-    else
+    else {
+        add_room(L, c, key, value);
         commit_add(c, OP_KV_PUT, VALS(V_STR(ctx->provider), V_STR(key), V_BLOB(value), version));
+    }
     return store_wait_commit(L, c, LANE_RESULT, put_done);
 }
 
@@ -230,13 +266,22 @@ static const char *webhook_url(const struct call_context *c, const char *path) {
     return config_text(config, SET_PAYMENT_WEBHOOK_URL);
 }
 
+/* A merchant's own account is called back at a path of its own: its key is what must fit there. */
+static bool own_callbacks(const struct call_context *c, const char *path) {
+    struct str rest = str_of(path);
+    if (!str_starts(rest, STR("/callbacks/"))) return false;
+    return str_eq(str_sub(rest, 11, rest.n), c->provider);
+}
+
 static int l_url(lua_State *L) {
     const char *path = luaL_checkstring(L, 1), *url = context_of(L)->services->url;
+    struct str merchant;
     luaL_argcheck(L, path[0] == '/', 1, "a path that begins with /");
-    const char *named = webhook_url(context_of(L), path);
+    bool own = account_own(context_of(L)->account, &merchant) && own_callbacks(context_of(L), path);
+    const char *named = own ? NULL : webhook_url(context_of(L), path);
     if (named != NULL) return lua_pushstring(L, named), 1;
     if (url == NULL || url[0] == '\0') return lua_pushnil(L), 1;
-    lua_pushfstring(L, "%s%s", url, path);
+    lua_pushfstring(L, "%s%s%s%s", url, path, own ? "/" : "", own ? merchant.p : "");
     return 1;
 }
 
@@ -248,6 +293,23 @@ static int l_verify(lua_State *L) {
     const char *why = lua_type(L, 2) == LUA_TSTRING ? lua_tostring(L, 2) : NULL;
     context_of(L)->unverified = true;
     co_refuse(L, why == NULL ? "the signature does not fit" : why);
+}
+
+/* The key of a merchant's own account; there is no other one behind it. */
+static int push_own_key(lua_State *L, const char *name, const struct manifest_config *key) {
+    const struct call_context *c = context_of(L);
+    struct buf *value = buf_push(L);
+    value->secret = true;
+    int err = account_key(c->services->core, c->account, str_of(key->key), value);
+    if (err == E_NOTFOUND)
+        return luaL_error(L, "ctx.config.%s: %s is not set in the account %s", name, key->key,
+                          c->account.p);
+    if (err != 0) return luaL_error(L, "ctx.config.%s: %s", name, err_text(err));
+    if (key->secret)
+        secret_push(L, buf_str(value), key->key);
+    else
+        push_str(L, buf_str(value));
+    return 1;
 }
 
 /* ctx.config.NAME: the declared key's value, a secret where the script said so. Kept nowhere: a
@@ -265,6 +327,8 @@ static int config_index(lua_State *L) {
         return luaL_error(L,
                           "ctx.config.%s: %s is not granted to %s; grant it with: luwak grant %s",
                           name, key->key, owner, owner);
+    struct str merchant;
+    if (account_own(c->account, &merchant)) return push_own_key(L, name, key);
     const char *value;
     int err = config_provider(c->services->config, owner, key->key, &value);
     if (err == E_DENIED)
@@ -275,6 +339,43 @@ static int config_index(lua_State *L) {
         secret_push(L, str_of(value), key->key);
     else
         lua_pushstring(L, value);
+    return 1;
+}
+
+/* The simulator's view of who is a customer of its provider: the merchants' own accounts, by name,
+ * with their keys. Only in simulated mode, where simulators are the only ones to have it. */
+static int l_accounts(lua_State *L) {
+    const struct call_context *c = context_of(L);
+    const struct core *core = c->services->core;
+    struct rows **rows = rows_push(L);
+    lua_newtable(L);
+    int list = lua_gettop(L);
+    if (core == NULL || !c->services->simulated) return 1;
+    int err = store_get(core->store, "accounts_of_provider",
+                        VALS(V_STR(c->provider), V_TEXT(c->services->environment)), rows);
+    if (err != 0) return luaL_error(L, "ctx.accounts: %s", err_text(err));
+    for (size_t i = 0; i < rows_count(*rows); i++) {
+        struct buf *config = buf_push(L);
+        config->secret = true;
+        err = account_open(core, rows_text(*rows, i, 0), config);
+        if (err != 0) return luaL_error(L, "ctx.accounts: %s", err_text(err));
+        if (json_decode_push(L, buf_str(config)) != 1)
+            return luaL_error(L, "ctx.accounts: an account is damaged");
+        lua_pushnil(L);
+        while (lua_next(L, -2) != 0) { /* each key a secret; a table may be changed while it is
+                                          walked, if nothing is added */
+            struct str value;
+            value.p = lua_tolstring(L, -1, &value.n);
+            lua_pushvalue(L, -2);
+            secret_push(L, value, lua_tostring(L, -3));
+            lua_rawset(L, -5);
+            lua_pop(L, 1);
+        }
+        push_str(L, rows_text(*rows, i, 0));
+        lua_insert(L, -2);
+        lua_rawset(L, list);
+        lua_settop(L, list);
+    }
     return 1;
 }
 
@@ -310,6 +411,8 @@ static const struct bind_fn CTX[] = {
     {"url", l_url, KINDS_CAGED & ~KIND_RULE, "path: string -> string?",
      "a path of ours as others call it (LUWAK_PUBLIC_URL), for callbacks; nil where that is not "
      "set"},
+    {"accounts", l_accounts, KIND_SANDBOX, "-> table",
+     "merchants' own accounts at the simulated provider: {name = {KEY = secret}}"},
     {"verify", l_verify, KINDS_CAGED & ~KIND_RULE, "fact: any, why?: string",
      "anything but true ends the call: it answers 401 and nothing changes"},
     {0},

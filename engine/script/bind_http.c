@@ -221,6 +221,8 @@ static int request(lua_State *L, const char *who, const char *method, enum mode 
     struct http_caps *caps = bind_http_caps(L);
     if (caps == NULL || caps->transport == NULL)
         return luaL_error(L, "%s: no requests may leave from here", who);
+    if (caps->hosts != NULL && ++caps->calls > HTTP_CALLS_MAX)
+        return luaL_error(L, "%s: one call of a script may send %d requests", who, HTTP_CALLS_MAX);
     if (lua_type(L, 1) == LUA_TSTRING) { /* get "https://..." */
         lua_settop(L, 1);
         lua_createtable(L, 0, 1);

@@ -7,6 +7,8 @@
 #include "net/transport.h"
 #include "script/bind.h"
 
+#define HTTP_CALLS_MAX 32
+
 struct http_caps {
     struct transport *transport; /* NULL: no requests here */
     struct rng *rng;             /* jitter between tries; NULL: none */
@@ -18,6 +20,8 @@ struct http_caps {
     const char *pinned_key;
     const char *client_cert;
     const char *client_key;
+    unsigned calls; /* so far, of those with a list of hosts: HTTP_CALLS_MAX in one call */
+
     struct str label; /* for logs and metrics: "bni_va create" */
 
     bool effect_ok;   /* an operation runs: ctx.http.effect may be called, once */

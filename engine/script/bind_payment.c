@@ -11,6 +11,7 @@
 #include "script/lua_util.h"
 #include "script/payment_act.h"
 #include "script/store_wait.h"
+#include "script/virtual_account_open.h"
 
 /* ---- waiting for an answer; on the heap, because the flow does not forget who asked ---- */
 
@@ -143,6 +144,29 @@ static int l_create(lua_State *L) {
     return co_yield (L, reply_finish);
 }
 
+static int l_choose(lua_State *L) {
+    struct payment_ask ask = ask_of(L, "core.payment.choose");
+    struct str id = text_field(L, "id");
+    struct ask_wait *w = wait_push(L);
+    w->asked->flow = payment_flow_continue(&ask, id, replied, w->asked);
+    if (w->asked->flow == NULL) return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->asked->ticket = w->wait.ticket;
+    return co_yield (L, reply_finish);
+}
+
+static int l_open_account(lua_State *L) {
+    struct payment_ask ask = ask_of(L, "core.payment.open_account");
+    if (ask.path.n == 0) ask.path = STR("POST /v1/virtual_accounts");
+    char actor[AUDIT_ACTOR_SIZE];
+    struct ask_wait *w = wait_push(L);
+    if (virtual_account_open(&ask, audit_actor(context_of(L), actor), replied, w->asked) != 0)
+        return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->asked->ticket = w->wait.ticket;
+    return co_yield (L, reply_finish);
+}
+
 static int act(lua_State *L, enum payment_action action, const char *name) {
     struct payment_ask ask = ask_of(L, name);
     struct str id = text_field(L, "id");
@@ -172,6 +196,11 @@ static const struct bind_fn PAYMENT[] = {
     {"create", l_create, KINDS, "ask: table -> reply",
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
      "return"},
+    {"choose", l_choose, KINDS, "ask: table -> reply",
+     "goes on with one that has no attempt yet: {merchant=, id=, body={method=, bank=, channel=, "
+     "options=}}; the answer"},
+    {"open_account", l_open_account, KINDS, "ask: table -> reply",
+     "gives out a virtual account that stays: {merchant=, body=, key=, path=}"},
     {"cancel", l_cancel, KINDS, "ask: table -> reply",
      "cancels an open one, at the provider too: {merchant=, id=}"},
     {"sync", l_sync, KINDS, "ask: table -> reply", "asks the provider now: {merchant=, id=}"},

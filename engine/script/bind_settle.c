@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "core/core.h"
+#include "core/virtual_account.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/buf_lua.h"
@@ -57,6 +58,26 @@ static int push_attempt(lua_State *L, struct payment *p, size_t at, struct buf *
     return 1;
 }
 
+/* A number that stays, which is what it is settled by: each money_id is a payment of its own. */
+static int push_account(lua_State *L, struct str number) {
+    const struct call_context *c = context_of(L);
+    struct virtual_account v;
+    int err = virtual_account_find(c->services->core, c->account, number, &v);
+    if (err == E_NOTFOUND) return lua_pushnil(L), 1;
+    if (err != 0) return luaL_error(L, "ctx.find: %s", err_text(err));
+    char id[ID_SIZE];
+    bool closed = v.closed;
+    memcpy(id, v.id, sizeof id);
+    virtual_account_free(&v);
+    lua_createtable(L, 0, 5);
+    put_str(L, "id", str_of(id));
+    put_str(L, "kind", STR("virtual_account"));
+    put_str(L, "reference", number);
+    put_str(L, "va_number", number);
+    put_str(L, "status", closed ? STR("closed") : STR("active"));
+    return 1;
+}
+
 static int l_find(lua_State *L) {
     const struct call_context *c = context_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -76,6 +97,7 @@ static int l_find(lua_State *L) {
         err = payment_find(c->services->core, c->account, value, &p, &at);
     if (err == E_NOTFOUND)
         err = payment_find_key(c->services->core, c->account, kind, value, &p, &at);
+    if (err == E_NOTFOUND && str_eq(kind, STR("va_number"))) return push_account(L, value);
     if (err == E_NOTFOUND) return lua_pushnil(L), 1;
     if (err != 0) return luaL_error(L, "ctx.find: %s", err_text(err));
     return push_attempt(L, &p, at, doc, reference);
@@ -189,6 +211,7 @@ static int l_settle(lua_State *L) {
     w->settled = mem_zalloc(sizeof *w->settled);
     if (w->settled == NULL) return luaL_error(L, "out of memory");
     w->settled->callback = c->callback;
+    what.withdrawn = &w->settled->abandoned;
     if (payment_tell(&what, told, w->settled) != 0) return luaL_error(L, "out of memory");
     co_park(L, &w->wait);
     w->settled->ticket = w->wait.ticket;

@@ -158,7 +158,7 @@ static int l_add(lua_State *L) {
     lua_replace(L, AT_ID);
     lua_pushstring(L, secret);
     lua_replace(L, AT_SECRET);
-    return store_wait_commit(L, c, LANE_NEW, changed);
+    return store_wait_audited(L, c, "webhook_endpoint.add", check_str(L, AT_ID), changed);
 }
 
 /* The id comes second for scripts, and third on the stack. */
@@ -190,7 +190,9 @@ static int l_set(lua_State *L) {
     struct commit *c = commit_push(L);
     err = endpoint_set(core_of(L), c, check_str(L, AT_ID), &n, state, &why);
     if (err != 0) return refuse(L, err, param, why.text);
-    return store_wait_commit(L, c, LANE_NEW, changed);
+    const char *action =
+        str_eq(state, STR("deleted")) ? "webhook_endpoint.delete" : "webhook_endpoint.change";
+    return store_wait_audited(L, c, action, check_str(L, AT_ID), changed);
 }
 
 static int l_rotate(lua_State *L) {
@@ -203,7 +205,7 @@ static int l_rotate(lua_State *L) {
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     lua_pushstring(L, secret);
     lua_replace(L, AT_SECRET);
-    return store_wait_commit(L, c, LANE_NEW, changed);
+    return store_wait_audited(L, c, "webhook_endpoint.rotate_secret", check_str(L, AT_ID), changed);
 }
 
 static int again_written(lua_State *L, const struct store_answer *a) {

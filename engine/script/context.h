@@ -72,7 +72,7 @@ struct call_context {
     enum context_scope scope; /* both sides of a provider bear its name; their stores are apart */
     char networks[CONTEXT_NETWORKS_SIZE]; /* private ones that are granted, with commas between */
     struct str provider; /* whose state, configuration and hosts; empty: a trusted script */
-    struct str account;  /* provider account: "demo/shared" */
+    struct str account;  /* provider account: "demo", "demo/mer_..." */
     struct http_caps http;
     uint64_t serial;                /* of the call: what a kept request is known by */
     struct http_exchange *exchange; /* the request being answered, or NULL */
@@ -80,6 +80,7 @@ struct call_context {
     const struct param *params;     /* of the route's path */
     size_t param_count;
     char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
+    char key[ID_SIZE];         /* that key's id */
     bool direct;               /* it has provider contracts of its own */
     struct callback *callback; /* of a channel that a provider calls; or NULL */
     bool verified;             /* ctx.verify said yes */
@@ -89,5 +90,9 @@ struct call_context {
 };
 
 struct call_context *context_of(struct lua_State *L); /* raises outside a call */
+
+/* Who did it, for the audit log: the API key's id, else the script. */
+#define AUDIT_ACTOR_SIZE 320
+struct str audit_actor(const struct call_context *context, char out[AUDIT_ACTOR_SIZE]);
 
 #endif

@@ -17,9 +17,10 @@ struct route_call {
     struct runtime *runtime;
     const struct script_services *services;
     struct version *version;
-    const char *key; /* of the routes table: "GET /v1/ping"; NULL: the channel's notify */
-    bool has_run;    /* the function stands under `run` */
-    struct str path; /* as the script sees it */
+    const char *key;    /* of the routes table: "GET /v1/ping"; NULL: the channel's notify */
+    bool has_run;       /* the function stands under `run` */
+    struct str path;    /* as the script sees it */
+    struct str account; /* provider account of a callback, copied; empty: the shared one */
     const struct param *params;
     size_t param_count;
     const struct caller *caller; /* of a merchant's route; copied */

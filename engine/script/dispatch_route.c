@@ -32,9 +32,12 @@ struct route_run {
     struct reply reply;
     bool caged;
     struct callback callback;
-    bool troubled;         /* on_trouble is what runs */
+    bool troubled; /* on_trouble is what runs */
+    char account[ACCOUNT_NAME_SIZE];
     struct param params[]; /* and their bytes behind them */
 };
+
+enum { CALLBACK_MS = 30000 }; /* what providers wait at most, from their first byte to our answer */
 
 static _Atomic uint64_t serials;
 
@@ -202,6 +205,16 @@ static void keep_params(struct route_run *run, const struct route_call *route) {
     }
 }
 
+/* Whoever calls back counts from the first byte that he sent: so do we. False: his time is over. */
+static bool time_left(const struct route_run *run, uint32_t *ms) {
+    uint64_t now = clock_mono_ns(run->context.services->clock);
+    uint64_t whole = *ms == 0 ? CALLBACK_MS : *ms, began = run->exchange->first_byte_ns;
+    uint64_t gone = began == 0 || now < began ? 0 : (now - began) / 1000000u;
+    if (gone >= whole) return false;
+    *ms = (uint32_t)(whole - gone);
+    return true;
+}
+
 void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     size_t bytes = 0;
     for (size_t i = 0; i < route->param_count; i++)
@@ -216,13 +229,15 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     run->caged = route->caged;
     keep_params(run, route);
     struct call_context *c = &run->context;
-    call_context_init(c, route->services, route->version, STR(""));
+    snprintf(run->account, sizeof run->account, "%.*s", STR_FMT(route->account));
+    call_context_init(c, route->services, route->version, str_of(run->account));
     c->exchange = x;
     c->path = route->path;
     c->params = run->params;
     c->param_count = route->param_count;
     if (route->caller != NULL) {
         memcpy(c->merchant, route->caller->merchant, sizeof c->merchant);
+        memcpy(c->key, route->caller->key, sizeof c->key);
         c->direct = route->caller->direct;
     }
     run->runtime = route->runtime;
@@ -235,9 +250,15 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
         run->entry[1] = route->key;
         run->entry[2] = route->has_run ? "run" : NULL;
     }
+    uint32_t left = route->deadline_ms;
+    if (c->callback != NULL && !time_left(run, &left)) {
+        answer_problem(x, PROBLEM_UNAVAILABLE, "this came too slowly; try again");
+        run_free(run);
+        return;
+    }
     struct call call = {.version = route->version,
                         .entry = run->entry,
-                        .deadline_ms = route->deadline_ms,
+                        .deadline_ms = left,
                         .data = run,
                         .push = push,
                         .take = take,

@@ -73,6 +73,8 @@ static const struct manifest_field CHANNEL[] = {
      .doc = "documented longest wait, if > 30s"},
     {"create", FIELD_FUNCTION, MUST, .doc = "starts the payment at the provider"},
     {"inquire", FIELD_FUNCTION_OR_NONE, MUST, .doc = "asks what became of an operation"},
+    ENTRY("open_account", "gives out a number that stays and may be paid many times; only where no "
+                          "host is called"),
     ENTRY("cancel", "ends an open payment at the provider"),
     ENTRY("capture", "takes authorised money"),
     ENTRY("refund", "gives money back"),

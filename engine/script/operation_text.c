@@ -49,6 +49,39 @@ static void mask_cards(lua_State *L) {
     lua_remove(L, -2);
 }
 
+/* What a channel remembers, without card numbers: the table on the top, whatever is in it. A provider's
+ * own id that merely looks like one is kept where its field says that it is an id. */
+static void mask_data(lua_State *L, int depth) {
+    if (depth == 0) luaL_error(L, "decision: data is too deep");
+    luaL_checkstack(L, 8, NULL);
+    int table = lua_gettop(L);
+    for (lua_pushnil(L); lua_next(L, table) != 0;) {
+        size_t n, from, to;
+        const char *name = lua_type(L, -2) == LUA_TSTRING ? lua_tolstring(L, -2, &n) : NULL;
+        if (name != NULL && strcmp(name, "provider_reference") == 0) {
+            lua_pop(L, 1);
+            continue;
+        }
+        if (name != NULL && pan_find((struct str){name, n}, &from, &to)) {
+            lua_pop(L, 1);
+            lua_pushnil(L); /* a field of that name is none */
+        } else if (lua_istable(L, -1)) {
+            mask_data(L, depth - 1);
+            lua_pop(L, 1);
+            continue;
+        } else if (lua_type(L, -1) == LUA_TNUMBER) {
+            lua_pushvalue(L, -1); /* a number that is none stays a number */
+            const char *digits = lua_tolstring(L, -1, &n);
+            bool card = pan_find((struct str){digits, n}, &from, &to);
+            lua_remove(L, card ? -2 : -1);
+        }
+        if (lua_type(L, -1) == LUA_TSTRING) mask_cards(L);
+        lua_pushvalue(L, -2);
+        lua_insert(L, -2);
+        lua_rawset(L, table); /* a key that is there: lua_next goes on */
+    }
+}
+
 void operation_doc_write(lua_State *L, const struct operation_row *row, int index, const char *tag,
                          struct buf *out) {
     luaL_checkstack(L, 12, NULL);
@@ -58,6 +91,7 @@ void operation_doc_write(lua_State *L, const struct operation_row *row, int inde
     lua_newtable(L); /* result: all fields but data */
     for (lua_pushnil(L); lua_next(L, index) != 0;) {
         if (lua_type(L, -2) == LUA_TSTRING && strcmp(lua_tostring(L, -2), "data") == 0) {
+            if (lua_istable(L, -1)) mask_data(L, JSON_DEPTH);
             lua_setfield(L, doc, "data");
             continue;
         }

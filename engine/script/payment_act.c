@@ -150,10 +150,34 @@ static void stored_late(struct timer *timer) {
     tell(CONTAINER_OF(timer, struct act, patience));
 }
 
-/* The refund as it stands, kept for its key. */
+/* What he hears is kept for his key. */
+static void keep_reply(struct act *a, struct str object) {
+    struct commit *c = NULL;
+    if (a->reply.body.err != 0 || commit_new(&c) != 0) {
+        payment_reply_store(&a->reply, E_NOMEM, a->ask.request_id);
+        return;
+    }
+    idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, a->reply.status,
+                       buf_str(&a->reply.body), object);
+    a->storing = true;
+    timer_start(a->loop, &a->patience, payment_store_ms(a->ask.services->config), stored_late);
+    store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
+}
+
+static void reply_capture(struct act *a) {
+    struct payment p;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    if (err != 0) {
+        payment_reply_store(&a->reply, err, a->ask.request_id);
+        return;
+    }
+    payment_reply_payment(&a->reply, a->core, 200, &p);
+    payment_free(&p);
+    keep_reply(a, str_of(a->id));
+}
+
 static void reply_refund(struct act *a) {
     struct refund refund;
-    struct commit *c = NULL;
     int err = refund_read(a->core, a->ask.merchant, str_of(a->refund), &refund);
     if (err != 0) {
         payment_reply_store(&a->reply, err, a->ask.request_id);
@@ -162,21 +186,15 @@ static void reply_refund(struct act *a) {
     a->reply.status = 201;
     refund_json(&refund, &a->reply.body);
     refund_free(&refund);
-    if (a->reply.body.err != 0 || commit_new(&c) != 0) {
-        payment_reply_store(&a->reply, E_NOMEM, a->ask.request_id);
-        return;
-    }
-    idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, 201, buf_str(&a->reply.body),
-                       str_of(a->refund));
-    a->storing = true;
-    timer_start(a->loop, &a->patience, payment_store_ms(a->ask.services->config), stored_late);
-    store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
+    keep_reply(a, str_of(a->refund));
 }
 
 static void reply_now(struct act *a) {
     if (a->told || a->storing) return; /* what he heard, or is to hear, stays */
     if (a->action == ACT_REFUND)
         reply_refund(a);
+    else if (a->action == ACT_CAPTURE)
+        reply_capture(a);
     else
         reply_payment(a);
 }
@@ -303,6 +321,10 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
 }
 
 static void changed(int err, const struct why *why, void *data) {
+    static const char *const FUNCTIONS[] = {[ACT_CANCEL] = "cancel",
+                                            [ACT_SYNC] = "inquire",
+                                            [ACT_CAPTURE] = "capture",
+                                            [ACT_REFUND] = "refund"};
     struct act *a = data;
     if (err == E_STATE)
         end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
@@ -318,7 +340,7 @@ static void changed(int err, const struct why *why, void *data) {
         act_over(a);
     else {
         jobs_poke(a->ask.services->jobs);
-        if (ask_provider(a, a->action == ACT_REFUND ? "refund" : "cancel", str_of(a->operation)))
+        if (ask_provider(a, FUNCTIONS[a->action], str_of(a->operation)))
             act_over(a); /* the ask job takes it */
     }
 }
@@ -489,11 +511,50 @@ static void begin_refund(struct act *a) {
     if (err != 0) end_error(a, err);
 }
 
-/* ---- capture: no channel authorises first, so there is nothing to take ---- */
+/* ---- capture: of money that a channel has authorised; all of it, once ---- */
 
+static int build_capture(const struct core *core, struct payment *p, struct commit *c, void *data,
+                         struct why *why) {
+    struct act *a = data;
+    struct attempt *at = payment_attempt(p, p->attempt);
+    struct rows *rows = NULL;
+    a->operation[0] = '\0';
+    if (key_known(a)) return E_CANCELLED;
+    if (at == NULL || !can(a, "capture"))
+        return why_set(why, E_STATE,
+                       "there is nothing to capture: this way of paying takes money "
+                       "at once");
+    if (!payment_open(p->status) ||
+        (at->state != OPERATION_PENDING && at->state != OPERATION_PROCESSING))
+        return why_set(why, E_STATE, "there is nothing to capture: the payment is %s",
+                       PAYMENT_STATES[p->status].name);
+    if (a->amount != 0 && a->amount != p->amount_due)
+        return why_set(why, E_RANGE, "amount: all of it is captured, %lld",
+                       (long long)p->amount_due);
+    int err = store_get(core->store, "capture_of_payment", VALS(V_TEXT(p->id)), &rows);
+    bool before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    if (before) return why_set(why, E_STATE, "it is captured already, or being captured");
+    make_reference(a, at->reference, 'k');
+    if (err == 0) err = write_input(a, at->reference, p->amount_due);
+    struct payment_operation o = operation_of(a, at, "capture", p->amount_due);
+    if (err == 0) err = payment_add_operation(core, c, p, &o);
+    if (err == 0)
+        err = idempotency_take(core, c,
+                               &(struct idempotency){.merchant = a->ask.merchant,
+                                                     .path = a->ask.path,
+                                                     .key = a->ask.key,
+                                                     .body = a->ask.raw,
+                                                     .object = str_of(p->id)});
+    memcpy(a->operation, o.id, sizeof a->operation);
+    return err;
+}
+
+/* The payment as it stands after the call: the answer, and what a repeat gets. */
 static void begin_capture(struct act *a) {
-    if (read_keyed(a, CAPTURE))
-        end_problem(a, PROBLEM_INVALID_STATE, NULL, "there is nothing to capture");
+    if (!read_keyed(a, CAPTURE)) return;
+    (void)json_get_i64(a->body.root, "amount", &a->amount);
+    change(a, build_capture);
 }
 
 /* ---- beginning ---- */

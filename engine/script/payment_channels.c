@@ -2,6 +2,7 @@
 #include "script/payment_channels.h"
 
 #include "base/ensure.h"
+#include "core/merchant.h"
 #include "script/grants.h"
 #include "script/manifest.h"
 #include "script/operation_input.h"
@@ -15,13 +16,30 @@ bool channel_is_local(const struct version *v) {
     return v->manifest->hosts.count == 0;
 }
 
-bool channel_configured(const struct script_services *s, const struct version *v) {
+static bool key_there(const struct script_services *s, const struct version *v, const char *key,
+                      struct str own) {
+    const char *shared;
+    struct buf value = {.secret = true};
+    if (!grants_have(s->grants, str_of(v->manifest->provider), "key", key)) return false;
+    if (own.n == 0) return config_provider(s->config, v->manifest->provider, key, &shared) == 0;
+    int err = account_key(s->core, own, str_of(key), &value);
+    buf_free(&value);
+    return err == 0;
+}
+
+bool channel_configured(const struct script_services *s, const struct version *v,
+                        struct str merchant) {
     const struct manifest *m = v->manifest;
-    const char *value;
-    for (size_t i = 0; i < m->config.count; i++)
-        if (!grants_have(s->grants, str_of(m->provider), "key", m->config.at[i].key) ||
-            config_provider(s->config, m->provider, m->config.at[i].key, &value) != 0)
+    char name[ACCOUNT_NAME_SIZE];
+    struct str own = {0}, whose;
+    if (m->config.count == 0) return true;
+    if (merchant.n != 0) {
+        if (account_choose(s->core, str_of(m->provider), merchant, str_of(s->environment), name))
             return false;
+        if (account_own(str_of(name), &whose)) own = str_of(name);
+    }
+    for (size_t i = 0; i < m->config.count; i++)
+        if (!key_there(s, v, m->config.at[i].key, own)) return false;
     return true;
 }
 
@@ -56,7 +74,7 @@ static int write_input(const struct payment_request *r, struct buf *out) {
         if (json_out_end(&w) != 0 && out->err == 0) out->err = E_NOMEM;
     }
     buf_adds(out, "{\"input\":");
-    channel_input(r, r->amount, buf_str(&customer), out);
+    channel_input(r, r->amount, buf_str(&customer), true, out);
     buf_adds(out, "}");
     buf_free(&customer);
     return out->err;
@@ -110,8 +128,8 @@ static int none_fits(const struct payment_request *r, bool bank_known, bool fits
 }
 
 int payment_channels_find(const struct script_services *s, const struct script_set *set,
-                          const struct payment_request *r, struct payment_channels *out,
-                          struct refusal *fault) {
+                          struct str merchant, const struct payment_request *r,
+                          struct payment_channels *out, struct refusal *fault) {
     bool fits = false, bank_known = false;
     struct refusal first = {0}, more = {0};
     *out = (struct payment_channels){0};
@@ -128,7 +146,7 @@ int payment_channels_find(const struct script_services *s, const struct script_s
             continue;
         if (!is_text(m->bank, r->bank)) continue;
         fits = bank_known = true;
-        if (!channel_configured(s, e->version)) continue;
+        if (!channel_configured(s, e->version, merchant)) continue;
         int err = check_channel(e->version, r, first.code == PROBLEM_NONE ? &first : &more);
         if (err == 0 && out->count < RULE_CHANNELS_MAX) out->at[out->count++] = e->version;
         if (err != 0 && err != E_INVAL) return err;
@@ -158,7 +176,7 @@ static void put(struct json_out *w, const char *name, const struct json *value) 
 }
 
 void channel_input(const struct payment_request *r, int64_t amount_due, struct str customer,
-                   struct buf *out) {
+                   bool options, struct buf *out) {
     struct json_out w;
     json_out_init(&w, out);
     json_begin_object(&w);
@@ -174,8 +192,8 @@ void channel_input(const struct payment_request *r, int64_t amount_due, struct s
     put(&w, "return_urls", r->return_urls);
     put(&w, "metadata", r->metadata);
     if (r->expires_in != 0) json_put_int(&w, "expires_in", r->expires_in);
-    for (const struct json *v = r->options == NULL ? NULL : r->options->first; v != NULL;
-         v = v->next) {
+    for (const struct json *v = r->options == NULL || !options ? NULL : r->options->first;
+         v != NULL; v = v->next) {
         json_key_str(&w, v->key);
         json_value(&w, v);
     }

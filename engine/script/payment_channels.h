@@ -17,13 +17,16 @@ struct payment_channels {
  * amount, expiry and options; in file order. E_INVAL with the fault: none does, and this is why
  * the first did not. A request without a method and a channel fits none: count 0. */
 int payment_channels_find(const struct script_services *services, const struct script_set *set,
-                          const struct payment_request *request, struct payment_channels *out,
-                          struct refusal *fault);
+                          struct str merchant, const struct payment_request *request,
+                          struct payment_channels *out, struct refusal *fault);
 
 /* Only those the rule names, in its order; with nothing named they stay as they are. */
 void payment_channels_order(struct payment_channels *channels, const struct rule_route *route);
 
-bool channel_configured(const struct script_services *services, const struct version *v);
+/* All its keys are there: those of the merchant's own account where it has one, else the shared
+ * one's. `merchant` empty: the shared one's. */
+bool channel_configured(const struct script_services *services, const struct version *v,
+                        struct str merchant);
 
 /* A channel that declares no host calls nobody: what it decides is known before anything is
  * stored. */
@@ -34,8 +37,9 @@ int64_t channel_expires_at(const struct script_services *services, const struct 
                            const struct payment_request *request, int64_t now);
 
 /* What its `create` is given as op.input; `customer` (JSON) takes the customer's place, empty:
- * there is none. Errors stick in the buffer. */
+ * there is none. Options are personal as well: what is kept goes without them (input_fill() puts
+ * them back). Errors stick in the buffer. */
 void channel_input(const struct payment_request *request, int64_t amount_due, struct str customer,
-                   struct buf *out);
+                   bool options, struct buf *out);
 
 #endif

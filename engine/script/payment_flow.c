@@ -72,7 +72,7 @@ void flow_end(struct flow *f) {
     loop_post(f->loop, &f->task);
 }
 
-static void end_fault(struct flow *f, const struct refusal *fault) {
+void flow_end_fault(struct flow *f, const struct refusal *fault) {
     payment_reply_fault(&f->reply, fault, f->ask.request_id);
     flow_end(f);
 }
@@ -254,7 +254,7 @@ static void begin(struct flow *f) {
         refusal_set(&fault, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
                     "an Idempotency-Key is 1 to %d characters of printable ASCII",
                     IDEMPOTENCY_KEY_MAX);
-        end_fault(f, &fault);
+        flow_end_fault(f, &fault);
         return;
     }
     const struct config *config = f->ask.services->config;
@@ -263,15 +263,16 @@ static void begin(struct flow *f) {
         err = payment_request_return_urls(&f->request, config_text(config, SET_PAYMENT_SUCCESS_URL),
                                           config_text(config, SET_PAYMENT_FAILURE_URL));
     if (err == E_INVAL) {
-        end_fault(f, &fault);
+        flow_end_fault(f, &fault);
     } else if (err != 0) {
         flow_end_error(f, err);
     } else if (!flow_find_key(f) && !flow_find_order(f)) {
-        err = payment_channels_find(f->ask.services, f->set, &f->request, &f->channels, &fault);
+        err = payment_channels_find(f->ask.services, f->set, f->ask.merchant, &f->request,
+                                    &f->channels, &fault);
         if (err == 0)
             ask_risk(f);
         else if (err == E_INVAL)
-            end_fault(f, &fault);
+            flow_end_fault(f, &fault);
         else
             flow_end_error(f, err);
     }
@@ -351,6 +352,10 @@ static void ask_fee(struct flow *f) {
     struct version *v = flow_channel(f);
     f->amount_due = f->request.amount;
     f->expires_at = channel_expires_at(f->ask.services, v, &f->request, core_now(f->core));
+    if (v == NULL && f->id[0] != '\0') {
+        flow_end_problem(f, PROBLEM_UNAVAILABLE, "no channel is available for this now");
+        return;
+    }
     if (v == NULL) { /* which way costs what is known when the payer chose one */
         flow_commit(f, NULL);
         return;
@@ -405,6 +410,27 @@ static void route_known(const struct rule_answer *answer, void *data) {
     choose(f);
 }
 
+static void ask_routing(struct flow *f) {
+    f->on = UINT64_C(1) << PROBLEM_BANK_UNAVAILABLE | UINT64_C(1) << PROBLEM_PROVIDER_ERROR;
+    int err = f->channels.count > 1 ? ask_rule(f, RULE_ROUTING, NULL, route_known) : 0;
+    if (err != 0)
+        flow_end_error(f, err);
+    else if (f->channels.count <= 1)
+        choose(f);
+}
+
+void flow_continue_channels(struct flow *f) {
+    struct refusal fault = {0};
+    int err = payment_channels_find(f->ask.services, f->set, f->ask.merchant, &f->request,
+                                    &f->channels, &fault);
+    if (err == 0)
+        ask_routing(f);
+    else if (err == E_INVAL)
+        flow_end_fault(f, &fault);
+    else
+        flow_end_error(f, err);
+}
+
 static void risk_known(const struct rule_answer *answer, void *data) {
     struct flow *f = data;
     if (answer->err != 0) {
@@ -423,12 +449,7 @@ static void risk_known(const struct rule_answer *answer, void *data) {
         flow_commit(f, &result);
         return;
     }
-    f->on = UINT64_C(1) << PROBLEM_BANK_UNAVAILABLE | UINT64_C(1) << PROBLEM_PROVIDER_ERROR;
-    int err = f->channels.count > 1 ? ask_rule(f, RULE_ROUTING, NULL, route_known) : 0;
-    if (err != 0)
-        flow_end_error(f, err);
-    else if (f->channels.count <= 1)
-        choose(f);
+    ask_routing(f);
 }
 
 static void ask_risk(struct flow *f) {
@@ -453,13 +474,24 @@ static struct str keep(char **at, struct str s) {
 }
 
 static void begin_now(struct task *task) {
-    begin(CONTAINER_OF(task, struct flow, task));
+    struct flow *f = CONTAINER_OF(task, struct flow, task);
+    if (f->id[0] != '\0')
+        flow_continue(f);
+    else
+        begin(f);
 }
 
 void payment_flow_hurry(struct flow *f) {
     if (!timer_armed(&f->look) || f->trying) return;
     timer_stop(&f->look);
     flow_end_problem(f, PROBLEM_UNAVAILABLE, "try again");
+}
+
+struct flow *payment_flow_continue(const struct payment_ask *ask, struct str id,
+                                   payment_replied done, void *data) {
+    struct flow *f = payment_flow_start(ask, done, data);
+    if (f != NULL) snprintf(f->id, sizeof f->id, "%.*s", STR_FMT(id));
+    return f;
 }
 
 struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data) {

@@ -35,6 +35,13 @@ struct flow;
 typedef void (*payment_replied)(const struct payment_reply *reply, void *data);
 struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied done, void *data);
 
+/* Goes on with a payment that has no attempt yet: the payer chose how to pay, or a person let go what
+ * a risk rule held. ask->body: {method?, bank?, channel?, options?} over what the payment has. The
+ * rules for routing and fees are asked as at create; risk was asked then. 200 with the payment; 409
+ * where it is held, over, or has an attempt; 400, 503 as at create. */
+struct flow *payment_flow_continue(const struct payment_ask *ask, struct str id,
+                                   payment_replied done, void *data);
+
 /* Before `done` only: whoever asked is gone. `done` is still called; nothing waits for others. */
 void payment_flow_hurry(struct flow *flow);
 

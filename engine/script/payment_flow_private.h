@@ -3,6 +3,7 @@
 #ifndef LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
+#include "core/merchant.h"
 #include "script/dispatch.h"
 #include "script/payment_breaker.h"
 #include "script/payment_channels.h"
@@ -40,9 +41,11 @@ struct flow {
     char next[ID_SIZE];    /* the one that this commit begins */
     struct operation_mark payment_mark, attempt_mark;
     bool payment_marked, attempt_marked;
+    char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
     struct payment_decision decision;
+    char id[ID_SIZE];     /* of a payment that this goes on with; empty: it makes one */
     char person[ID_SIZE]; /* the customer, sealed; empty: none */
     struct buf doc, input, backoff,
         given; /* given: the input with the customer in it, for the channel only */
@@ -61,6 +64,7 @@ struct flow {
 
 /* payment_flow.c: the ends. What is in f->reply is the answer, if nobody was answered before. */
 void flow_end(struct flow *f);
+void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_problem(struct flow *f, enum problem_code code, const char *detail);
 void flow_end_error(struct flow *f, int err);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
@@ -76,5 +80,7 @@ void flow_note_skipped(struct flow *f, struct commit *c, size_t from, size_t to)
 /* payment_flow_store.c: from here on it is stored. `at_once`: decided without any provider. */
 void flow_begin_channel(struct flow *f);
 void flow_commit(struct flow *f, const struct payment_result *at_once);
+void flow_continue(struct flow *f);          /* payment_flow_continue.c: f->id */
+void flow_continue_channels(struct flow *f); /* payment_flow.c: its request is read */
 
 #endif

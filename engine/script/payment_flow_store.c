@@ -37,8 +37,11 @@ static void make_reference(struct flow *f) {
 }
 
 /* Of one attempt: the merchant's own provider account where it has one, else the shared one. */
-static struct str account_of(const struct version *v) {
-    return str_of(v->manifest->provider);
+static int choose_account(struct flow *f, const struct version *v) {
+    f->account[0] = '\0';
+    if (v == NULL) return 0;
+    return account_choose(f->core, str_of(v->manifest->provider), f->ask.merchant,
+                          str_of(f->ask.services->environment), f->account);
 }
 
 static void put_str(struct json_out *w, const char *name, struct str value) {
@@ -61,10 +64,14 @@ static int write_doc(struct flow *f) {
     put_str(&w, "description", r->description);
     put_json(&w, "metadata", r->metadata);
     put_json(&w, "return_urls", r->return_urls);
-    put_json(&w, "options", r->options);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
+    if (flow_channel(f) == NULL) put_str(&w, "channel", r->channel); /* for when it goes on */
     json_end_object(&w);
     return json_out_end(&w);
+}
+
+static bool filled(const struct json *value) {
+    return value != NULL && value->count != 0;
 }
 
 /* What the channel is given, and the same with the customer's id in his place, which is kept. */
@@ -74,6 +81,8 @@ static int write_inputs(struct flow *f) {
     char placeholder[ID_SIZE + 16] = "";
     struct json_out w;
     int err = 0;
+    if (f->person[0] == '\0' && (filled(r->customer) || filled(r->options)))
+        id_make(f->person, "per_", f->core->clock, f->core->rng);
     if (f->person[0] != '\0')
         snprintf(placeholder, sizeof placeholder, "{\"id\":\"%s\"}", f->person);
     if (r->customer != NULL) {
@@ -83,24 +92,32 @@ static int write_inputs(struct flow *f) {
     }
     buf_clear(&f->input);
     buf_clear(&f->given);
-    channel_input(r, f->amount_due, str_of(placeholder), &f->input);
+    channel_input(r, f->amount_due, str_of(placeholder), false, &f->input);
     buf_adds(&f->given, "{\"input\":");
-    channel_input(r, f->amount_due, buf_str(&customer), &f->given);
+    channel_input(r, f->amount_due, buf_str(&customer), true, &f->given);
     buf_adds(&f->given, "}");
     buf_free(&customer);
     return err != 0 ? err : f->input.err != 0 ? f->input.err : f->given.err;
 }
 
+static int write_filled(const struct json *value, struct buf *out) {
+    struct json_out w;
+    if (!filled(value)) return 0;
+    json_out_init(&w, out);
+    json_value(&w, value);
+    return json_out_end(&w);
+}
+
 /* The same person in every try to store this payment. */
 static int add_person(struct flow *f, struct commit *c, struct why *why) {
-    struct buf customer = {0};
-    struct json_out w;
-    if (f->request.customer == NULL || f->request.customer->count == 0) return 0;
-    json_out_init(&w, &customer);
-    json_value(&w, f->request.customer);
-    int err = json_out_end(&w);
-    if (err == 0) err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), f->person, why);
+    struct buf customer = {0}, options = {0};
+    int err = write_filled(f->request.customer, &customer);
+    if (err == 0) err = write_filled(f->request.options, &options);
+    if (err == 0 && customer.len + options.len != 0)
+        err = person_add(f->core, c, f->ask.merchant, buf_str(&customer), buf_str(&options),
+                         f->person, why);
     buf_free(&customer);
+    buf_free(&options);
     return err;
 }
 
@@ -146,10 +163,12 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     if (v != NULL) {
         what.script = str_of(v->path);
         what.version = str_of(v->id);
-        what.account = account_of(v);
+        what.account = str_of(f->account);
         what.reference = str_of(f->reference);
         what.input = buf_str(&f->input);
-        what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
+        bool settled = at_once != NULL && at_once->to != OPERATION_PROCESSING &&
+                       at_once->to != OPERATION_UNKNOWN;
+        what.ask_at = settled ? 0 : core_now(f->core) + ASK_AFTER_MS;
         what.ask_backoff = ask_backoff(f, v);
     }
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
@@ -168,7 +187,8 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
     struct commit *c = NULL;
     struct why why = {0};
     if (f->reference[0] == '\0') make_reference(f);
-    int err = write_doc(f);
+    int err = choose_account(f, flow_channel(f));
+    if (err == 0) err = write_doc(f);
     if (err == 0) err = commit_new(&c);
     if (err == 0) err = add_person(f, c, &why);
     if (err == 0) err = write_inputs(f);
@@ -239,16 +259,88 @@ static int dispatch(struct flow *f, const struct operation_row *row) {
                               NULL, f);
 }
 
+/* ---- commit 1 of a payment that exists: its first attempt ---- */
+
+static int build_attempt(const struct core *core, struct payment *p, struct commit *c, void *data,
+                         struct why *why) {
+    struct flow *f = data;
+    const struct version *v = flow_channel(f);
+    struct fee fee = {.bearer =
+                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
+                      .version = str_of(f->fee_version),
+                      .count = f->fee.count};
+    memcpy(fee.lines, f->lines, sizeof f->lines);
+    if (p->status != PAYMENT_PENDING || p->attempt_count != 0)
+        return why_set(why, E_STATE, "the payment is %s%s", PAYMENT_STATES[p->status].name,
+                       p->attempt_count != 0 ? " and has its way to be paid" : "");
+    int err = choose_account(f, v);
+    if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
+    make_reference(f);
+    struct attempt_new first = {.script = str_of(v->path),
+                                .version = str_of(v->id),
+                                .account = str_of(f->account),
+                                .reference = str_of(f->reference),
+                                .input = buf_str(&f->input),
+                                .method = str_of(v->manifest->method),
+                                .bank = str_of(v->manifest->bank),
+                                .ask_at = core_now(core) + ASK_AFTER_MS,
+                                .ask_backoff = ask_backoff(f, v),
+                                .amount_due = f->amount_due,
+                                .fee = &fee,
+                                .open = v->manifest->amounts == AMOUNTS_OPEN};
+    return payment_add_attempt(core, c, p, &first, why);
+}
+
+static void attempt_stored(int err, const struct why *why, void *data) {
+    struct flow *f = data;
+    struct refusal fault = {.code = PROBLEM_INVALID_STATE};
+    if (err == E_STATE) {
+        snprintf(fault.text, sizeof fault.text, "%.200s", why->text);
+        flow_end_fault(f, &fault);
+        return;
+    }
+    if (err == 0) err = flow_read_again(f);
+    if (err != 0) {
+        flow_end_error(f, err);
+        return;
+    }
+    jobs_poke(f->ask.services->jobs);
+    memcpy(f->attempt, f->payment.attempts[f->payment.attempt_count - 1].id, sizeof f->attempt);
+    call_channel(f);
+}
+
+static void add_first(struct flow *f) {
+    struct payment_change change = {.core = f->core,
+                                    .loop = f->loop,
+                                    .lane = LANE_NEW,
+                                    .id = str_of(f->payment.id),
+                                    .build = build_attempt,
+                                    .done = attempt_stored,
+                                    .data = f};
+    int err = flow_channel(f) == NULL ? E_STATE : write_inputs(f);
+    if (err == 0) {
+        operation_mark(f->ask.services->gate, &f->payment_mark, str_of(f->payment.id));
+        f->payment_marked = true;
+        err = payment_change(&change);
+    }
+    if (err != 0) flow_end_error(f, err);
+}
+
 /* A channel that calls nobody is asked before anything is stored; the others after commit 1. */
 void flow_begin_channel(struct flow *f) {
     struct version *v = flow_channel(f);
+    if (f->id[0] != '\0') {
+        add_first(f);
+        return;
+    }
     if (v == NULL || !channel_is_local(v)) {
         flow_commit(f, NULL);
         return;
     }
     if (f->reference[0] == '\0') make_reference(f);
     struct buf doc = {0};
-    int err = write_inputs(f);
+    int err = choose_account(f, v);
+    if (err == 0) err = write_inputs(f);
     buf_adds(&doc, "{\"input\":");
     buf_addstr(&doc, buf_str(&f->input));
     buf_adds(&doc, "}");
@@ -258,7 +350,7 @@ void flow_begin_channel(struct flow *f) {
                                                   .kind = STR("create"),
                                                   .script = str_of(v->path),
                                                   .version = str_of(v->id),
-                                                  .account = account_of(v),
+                                                  .account = str_of(f->account),
                                                   .reference = str_of(f->reference),
                                                   .doc = buf_str(&doc),
                                                   .given = buf_str(&f->given),
@@ -313,12 +405,14 @@ static void note_fallover(struct flow *f, struct commit *c, const struct version
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
     const struct version *v = f->channels.at[f->next_channel];
+    int err = choose_account(f, v);
+    if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
     flow_note_skipped(f, c, f->channel + 1, f->next_channel);
     note_fallover(f, c, v);
     make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
-                               .account = account_of(v),
+                               .account = str_of(f->account),
                                .reference = str_of(f->reference),
                                .input = buf_str(&f->input),
                                .method = str_of(v->manifest->method),
@@ -326,7 +420,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .ask_at = core_now(core) + ASK_AFTER_MS,
                                .ask_backoff = ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
-    int err = payment_add_attempt(core, c, p, &next, why);
+    err = payment_add_attempt(core, c, p, &next, why);
     if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
     return err;
 }
@@ -365,9 +459,9 @@ static void result_stored(int err, const struct why *why, void *data) {
         f->attempt_marked = false;
         jobs_poke(f->ask.services->jobs);
     }
-    if (err == 0)
-        payment_adopt_result(f->ask.services, f->ask.runtime, account_of(flow_channel(f)),
-                             &f->decision.result);
+    const struct attempt *a = payment_attempt(&f->payment, str_of(f->attempt));
+    if (err == 0 && a != NULL)
+        payment_adopt_result(f->ask.services, f->ask.runtime, a->account, &f->decision.result);
     if (err == 0 && f->next[0] != '\0' && flow_read_again(f) == 0) {
         f->channel = f->next_channel;
         memcpy(f->attempt, f->next, sizeof f->attempt);

@@ -147,6 +147,17 @@ static int build_operation(const struct core *core, struct payment *p, struct co
             err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
                                      why);
     }
+    if (strcmp(q->kind, "capture") == 0 && r->to == OPERATION_SUCCESS) {
+        struct attempt *a = payment_attempt(p, p->attempt); /* the money is on its way to us */
+        struct payment_result paid = {.to = OPERATION_SUCCESS,
+                                      .money_id = r->money_id,
+                                      .paid_at = r->paid_at,
+                                      .settle_at = r->settle_at,
+                                      .paid_total = r->paid_total};
+        if (a != NULL && a->state != OPERATION_SUCCESS)
+            err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &paid,
+                                     why);
+    }
     if (err == 0)
         err = operation_add_move(c, str_of(q->operation), q->generation, q->state, r->to, r->doc,
                                  core->clock);
@@ -242,7 +253,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
         row.expires_at = p.expires_at;
         payment_free(&p);
         row.payment = str_of(q->payment);
-        err = customer_fill(q->core, row.doc, &given);
+        err = input_fill(q->core, row.doc, &given);
         row.given = buf_str(&given);
     }
     if (err == 0) {

@@ -221,6 +221,14 @@ static const struct request_field CREATE[] = {
     {"metadata", REQUEST_OBJECT, .max = 50},
     {0}};
 
+static const struct request_field ACCOUNT[] = {
+    {"bank", REQUEST_TEXT, .min = 1, .max = 32, .wrong = not_name},
+    {"channel", REQUEST_TEXT, .min = 1, .max = 64, .wrong = not_name},
+    {"customer", REQUEST_OBJECT, .members = CUSTOMER},
+    {"description", REQUEST_TEXT, .min = 1, .max = 500},
+    {"metadata", REQUEST_OBJECT, .max = 50},
+    {0}};
+
 static int check_metadata(const struct json *metadata, struct refusal *fault) {
     for (const struct json *v = metadata == NULL ? NULL : metadata->first; v != NULL; v = v->next) {
         char param[FAULT_PARAM_MAX];
@@ -258,12 +266,13 @@ static const struct json *member(const struct json *root, const char *name) {
     return value == NULL || value->type == JT_NULL ? NULL : value;
 }
 
-int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault) {
+static int read_by(struct payment_request *r, struct str body, const struct request_field *fields,
+                   struct refusal *fault) {
     *r = (struct payment_request){.currency = STR("IDR")};
     int err = request_parse(&r->doc, body, fault);
     if (err != 0) return err;
     const struct json *root = r->doc.root;
-    err = request_check(root, CREATE, "", fault);
+    err = request_check(root, fields, "", fault);
     if (err == 0) err = check_metadata(member(root, "metadata"), fault);
     if (err != 0) {
         payment_request_free(r);
@@ -283,6 +292,15 @@ int payment_request_read(struct payment_request *r, struct str body, struct refu
     r->metadata = member(root, "metadata");
     r->return_urls = member(root, "return_urls");
     return 0;
+}
+
+int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault) {
+    return read_by(r, body, CREATE, fault);
+}
+
+int payment_request_read_account(struct payment_request *r, struct str body,
+                                 struct refusal *fault) {
+    return read_by(r, body, ACCOUNT, fault);
 }
 
 static void put_url(struct json_out *w, const struct json *said, const char *name,

@@ -31,6 +31,9 @@ struct payment_request {
 /* On failure there is nothing to free. E_INVAL with the fault; E_NOMEM. */
 int payment_request_read(struct payment_request *r, struct str body, struct refusal *fault);
 void payment_request_free(struct payment_request *r);
+/* The same for a virtual account that stays: of those fields bank, channel, customer, description
+ * and metadata. */
+int payment_request_read_account(struct payment_request *r, struct str body, struct refusal *fault);
 
 /* Where the payer goes when the request does not say; NULL: nowhere. E_NOMEM. */
 int payment_request_return_urls(struct payment_request *r, const char *success,

@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/pan.h"
 #include "base/timefmt.h"
+#include "core/virtual_account.h"
 #include "net/problem.h"
 #include "script/payment_policy.h"
 #include "script/rules.h"
@@ -21,6 +22,8 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
+    bool number; /* the reference is a number that stays: there is no payment yet */
+    int tries;
     bool priced, unpriced;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
     uint8_t hash[INBOX_HASH];
@@ -137,30 +140,40 @@ static int add_states(struct telling *t, const struct core *core, struct payment
     return payment_add_result(core, c, p, attempt, a->generation, &result, why);
 }
 
-static int add_money(struct telling *t, const struct core *core, struct payment *p,
-                     struct commit *c, size_t attempt, struct why *why) {
-    struct fee fee = {.bearer =
-                          t->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                      .version = str_of(t->fee_version),
-                      .count = t->fee.count};
+static struct money money_of(const struct telling *t, struct fee *fee) {
+    *fee =
+        (struct fee){.bearer = t->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
+                     .version = str_of(t->fee_version),
+                     .count = t->fee.count};
     for (size_t i = 0; i < t->fee.count; i++)
-        fee.lines[i] = (struct fee_line){str_of(t->fee.lines[i].name), t->fee.lines[i].amount};
-    struct money money = {.money_id = t->told.money_id,
+        fee->lines[i] = (struct fee_line){str_of(t->fee.lines[i].name), t->fee.lines[i].amount};
+    return (struct money){.money_id = t->told.money_id,
                           .amount = t->told.amount,
                           .paid_at = t->told.paid_at,
                           .settle_at = t->settle_at,
                           .source = STR("callback"),
-                          .fee = t->priced ? &fee : NULL,
+                          .fee = t->priced ? fee : NULL,
                           .unpriced = t->unpriced};
+}
+
+static int add_money(struct telling *t, const struct core *core, struct payment *p,
+                     struct commit *c, size_t attempt, struct why *why) {
+    struct fee fee;
+    struct money money = money_of(t, &fee);
     if (is(t, "reversed"))
         return payment_add_reverse(core, c, p, attempt, &money, t->told.message, &t->verdict, why);
     return payment_add_settle(core, c, p, attempt, &money, &t->verdict, why);
+}
+
+static bool withdrawn(const struct telling *t) {
+    return t->told.withdrawn != NULL && *t->told.withdrawn;
 }
 
 static int build(const struct core *core, struct payment *p, struct commit *c, void *data,
                  struct why *why) {
     struct telling *t = data;
     const struct attempt *a = payment_attempt(p, str_of(t->attempt));
+    if (withdrawn(t)) return why_set(why, E_CANCELLED, "the caller's time is over");
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->attempt);
     size_t attempt = (size_t)(a - p->attempts);
     t->inbox_at = -1;
@@ -211,11 +224,63 @@ static void inbox_row_known(struct telling *t, const struct commit_result *resul
         t->inbox = rows_int(result->values, (size_t)t->inbox_at, 0);
 }
 
+/* ---- money for a number that stays: a payment of its own ---- */
+
+static void commit_number(struct telling *t);
+
+static void number_stored(const struct commit_result *result, void *data) {
+    struct telling *t = data;
+    if (result->err == 0) inbox_row_known(t, result);
+    bool lost = result->err == E_EXISTS || result->err == E_GUARD;
+    if (lost && ++t->tries < PAYMENT_CHANGE_TRIES)
+        commit_number(t); /* the same money came twice at once, or the number was closed */
+    else
+        end(t, result->err);
+}
+
+static int build_number(struct telling *t, struct commit *c) {
+    struct virtual_account v;
+    struct payment p = {0};
+    struct fee fee;
+    int err = virtual_account_find(t->core, t->told.account, t->told.reference, &v);
+    if (err != 0) return err;
+    struct money money = money_of(t, &fee);
+    err = virtual_account_add_settle(t->core, c, &v, &money, &p, &t->verdict, &t->why);
+    int64_t orphan = 0;
+    t->inbox_at = -1;
+    bool heard = err == 0 && heard_before(t, t->core, &orphan);
+    if (heard && orphan != 0 && t->verdict == VERDICT_APPLIED)
+        inbox_add_adopt(t->core, c, orphan, str_of(p.id));
+    if (err == 0 && !heard)
+        err =
+            add_inbox(t, t->core, c, t->verdict == VERDICT_EXPIRED ? INBOX_SUSPENSE : INBOX_APPLIED,
+                      t->verdict == VERDICT_APPLIED ? str_of(p.id) : STR(""));
+    virtual_account_free(&v);
+    payment_free(&p);
+    return err;
+}
+
+static void commit_number(struct telling *t) {
+    struct commit *c = NULL;
+    int err = withdrawn(t) ? E_CANCELLED : commit_new(&c);
+    if (err == 0) err = build_number(t, c);
+    if (err == 0) {
+        store_submit(t->core->store, c, LANE_RESULT, t->loop, number_stored, t);
+        return;
+    }
+    if (c != NULL) commit_free(c);
+    end(t, err);
+}
+
 static void committed(const struct commit_result *result, void *data) {
     inbox_row_known(data, result);
 }
 
 static void commit_money(struct telling *t) {
+    if (t->number) {
+        commit_number(t);
+        return;
+    }
     struct payment_change change = {.core = t->core,
                                     .loop = t->loop,
                                     .lane = LANE_RESULT,
@@ -303,6 +368,40 @@ static int price(struct telling *t, const struct payment *p) {
     return err;
 }
 
+/* The reference may be a number that stays. What came for it before is a payment with a reference of
+ * its own. E_NOTFOUND: it is none. */
+static int find_number(struct telling *t, struct payment *p, size_t *attempt, bool *found) {
+    struct virtual_account v;
+    struct buf reference = {0};
+    *found = false;
+    int err = virtual_account_find(t->core, t->told.account, t->told.reference, &v);
+    if (err != 0) return err;
+    virtual_account_reference(t->told.reference, t->told.money_id, &reference);
+    err = reference.err;
+    if (err == 0 && t->told.money_id.n != 0)
+        err = payment_find(t->core, t->told.account, buf_str(&reference), p, attempt);
+    buf_free(&reference);
+    *found = err == 0 && t->told.money_id.n != 0;
+    bool fresh = !*found && (err == 0 || err == E_NOTFOUND) && is(t, "success");
+    if (fresh && t->told.money_id.n == 0) {
+        err = why_set(&t->why, E_INVAL, "money_id: a number that stays needs one");
+    } else if (fresh) {
+        const struct payment shape = {.merchant = v.merchant,
+                                      .order_id = t->told.reference,
+                                      .currency = STR("IDR"),
+                                      .method = STR("virtual_account"),
+                                      .channel =
+                                          attempt_channel(&(struct attempt){.script = v.script}),
+                                      .bank = v.bank};
+        t->number = true;
+        err = price(t, &shape);
+    } else if (err == 0 && !*found) {
+        err = E_NOTFOUND;
+    }
+    virtual_account_free(&v);
+    return err;
+}
+
 static bool payers_fee(const struct payment *p) {
     return str_search(p->fee, STR("\"bearer\":\"customer\"")) >= 0;
 }
@@ -322,6 +421,9 @@ static int find(struct telling *t) {
 static void look(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
     int err = find(t);
+    bool found = true;
+    if (err == E_NOTFOUND) err = find_number(t, &t->found->payment, &t->found->attempt, &found);
+    if (err == 0 && !found) return; /* a number that stays: priced, then stored */
     if (err == E_NOTFOUND) {
         keep_orphan(t);
         return;

@@ -26,6 +26,9 @@ struct payment_told { /* texts are copied */
     int64_t orphan;          /* the inbox's row that is told again, without its body; 0: none */
     struct str code, message, provider_code;
     struct found **found; /* taken when it is this reference's; NULL or *found NULL: none */
+    /* Whoever called does not wait any more: a commit that has not begun is withdrawn (E_CANCELLED), he
+     * was answered that it failed and comes again. Lives until `done`; NULL: he waits. */
+    const bool *withdrawn;
 };
 
 /* `done` hears it once, never inside; err: nothing was kept, it must come again. NULL why on 0.

@@ -2,6 +2,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/audit.h"
 #include "script/bind.h"
 #include "script/context.h"
 
@@ -107,6 +108,19 @@ static void committed(const struct commit_result *result, void *data) {
     wake(a);
 }
 
+/* There was no memory to begin: an answer like others, in the next turn. */
+static void no_memory(struct task *task) {
+    struct store_answer *a = CONTAINER_OF(task, struct store_answer, task);
+    a->err = E_NOMEM;
+    a->failed_op = -1;
+    wake(a);
+}
+
+static void committed_failed(struct store_answer *a, struct loop *loop) {
+    a->task.run = no_memory;
+    loop_post(loop, &a->task);
+}
+
 static void queried(int err, const struct why *why, struct rows *rows, void *data) {
     struct store_answer *a = data;
     a->err = err;
@@ -139,6 +153,28 @@ int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store
     const struct script_services *s = services(L);
     struct store_answer *a = park(L, commit, finish);
     store_submit(s->store, commit, lane, co_loop(L), committed, a);
+    return co_yield (L, finished);
+}
+
+struct str audit_actor(const struct call_context *c, char out[AUDIT_ACTOR_SIZE]) {
+    if (c->key[0] != '\0')
+        snprintf(out, AUDIT_ACTOR_SIZE, "%s", c->key);
+    else
+        snprintf(out, AUDIT_ACTOR_SIZE, "script %s", c->version->path);
+    return str_of(out);
+}
+
+int store_wait_audited(lua_State *L, struct commit *commit, const char *action, struct str object,
+                       store_finish finish) {
+    const struct call_context *c = context_of(L);
+    char actor[AUDIT_ACTOR_SIZE];
+    const struct audit_line line = {.actor = audit_actor(c, actor),
+                                    .action = str_of(action),
+                                    .object = object,
+                                    .detail = STR("{}")};
+    struct store_answer *a = park(L, commit, finish);
+    if (audit_submit(c->services->core, commit, &line, LANE_NEW, co_loop(L), committed, a) != 0)
+        committed_failed(a, co_loop(L));
     return co_yield (L, finished);
 }
 

@@ -9,6 +9,7 @@
 
 struct store_answer {
     struct ticket ticket;
+    struct task task;
     bool abandoned; /* the call is gone */
     int err;
     int failed_op;
@@ -26,6 +27,10 @@ struct store_wait {
 
 /* Only ever as a tail call. They take the commit over, park, and come back in `finish`. */
 int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store_finish finish);
+/* With a line of the audit log in the same commit: the key (or script) that this call is made for did
+ * `action` to `object`. */
+int store_wait_audited(lua_State *L, struct commit *commit, const char *action, struct str object,
+                       store_finish finish);
 int store_wait_query(lua_State *L, const char *name, const struct val *values, size_t count,
                      store_finish finish);
 int store_wait_select(lua_State *L, const char *sql, const struct val *values, size_t count,

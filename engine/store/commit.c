@@ -35,6 +35,14 @@ void commit_free(struct commit *commit) {
     mem_free(commit);
 }
 
+int commit_error(const struct commit *commit) {
+    return commit->err != 0 ? commit->err : commit->bytes.err;
+}
+
+size_t commit_count(const struct commit *commit) {
+    return commit->count;
+}
+
 int commit_failed(struct commit *commit, int err, int op, const char *detail) {
     commit->err = err;
     commit->failed_op = op;

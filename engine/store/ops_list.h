@@ -8,6 +8,9 @@
     /* small durable store of a provider or simulator: version 0 = must not exist, null = any */ \
     X(KV_PUT, "kv_put", "scope:text key:text value:blob version:int?",                           \
       "writes a value if its version is as given; returns the new version")                      \
+    X(KV_ROOM, "kv_room",                                                                        \
+      "scope:text key:text from:text to:text bytes:int rows_max:int bytes_max:int",              \
+      "the guard fails when one more value would be too many, or too much, between two keys")    \
     X(KV_DELETE, "kv_delete", "scope:text key:text version:int?", "removes a value")             \
     /* state of scripts across calls, workers and restarts */                                    \
     X(ONCE_TAKE, "once_take", "scope:text key:text until:int now:time",                          \
@@ -23,6 +26,8 @@
     /* events: gapless sequence per topic */                                                     \
     X(EVENT_APPEND, "event_append", "topic:text type:text object:text doc:blob at:time",         \
       "appends; returns the sequence")                                                           \
+    X(EVENT_PURGE, "event_purge", "topic:text kept:int",                                         \
+      "forgets the events below that sequence, and how their webhooks went; never the newest")   \
     /* jobs */                                                                                   \
     X(JOB_ENQUEUE, "job_enqueue",                                                                \
       "id:text name:text args:blob due_at:time priority:int once:bool backoff:text? "            \
@@ -86,7 +91,7 @@
       "notes what an attempt can be found by; only: by no other of that account")                \
     X(VIRTUAL_ACCOUNT_ADD, "virtual_account_add",                                                \
       "id:text merchant:text account:text number:text bank:text script:text version:text "       \
-      "name:text? doc:blob now:time",                                                            \
+      "person:text? doc:blob now:time",                                                          \
       "adds an open virtual account; its number is one active one's per provider account")       \
     X(VIRTUAL_ACCOUNT_CLOSE, "virtual_account_close", "id:text merchant:text now:time",          \
       "closes it; the guard fails if it is closed")                                              \

@@ -23,8 +23,8 @@
 #define MOVEMENT_COLUMNS                                                                        \
     "id, account, money_id, payment, operation, amount, counted, held, returned, why, source, " \
     "paid_at, at"
-#define VIRTUAL_ACCOUNT_COLUMNS                                                           \
-    "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.name, v.doc, " \
+#define VIRTUAL_ACCOUNT_COLUMNS                                                             \
+    "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.person, v.doc, " \
     "v.status, v.created, m.kind"
 #define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
@@ -84,10 +84,12 @@ static struct query BUILT_IN[] = {
                  " WHERE merchant = ?1 ORDER BY id"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
-    /* the merchant's own, else the shared one */
-    {"account_for", "SELECT name, provider, merchant, environment, config FROM provider_account"
-                    " WHERE provider = ?1 AND environment = ?2 AND (merchant = ?3 OR merchant IS"
-                    " NULL) ORDER BY merchant IS NULL LIMIT 1"},
+    /* the merchant's own */
+    {"account_for", "SELECT name FROM provider_account"
+                    " WHERE provider = ?1 AND environment = ?2 AND coalesce(merchant, '') = ?3"},
+    {"accounts_of_provider", "SELECT name FROM provider_account"
+                             " WHERE provider = ?1 AND environment = ?2 AND merchant IS NOT NULL"
+                             " ORDER BY name LIMIT 100"},
     {"accounts", "SELECT name, provider, merchant, environment, updated FROM provider_account"
                  " ORDER BY name"},
     {"person_get", "SELECT id, merchant, key, data, created, erased FROM person WHERE id = ?1"},
@@ -125,6 +127,8 @@ static struct query BUILT_IN[] = {
     {"payment_of_key", "SELECT o.payment, o.id FROM operation_key k"
                        " JOIN operation o ON o.id = k.operation WHERE k.account = ?1"
                        " AND k.kind = ?2 AND k.value = ?3 ORDER BY k.operation DESC LIMIT 1"},
+    {"capture_of_payment", "SELECT id FROM operation WHERE payment = ?1 AND kind = 'capture'"
+                           " AND status <> 'failed' AND status <> 'cancelled'"},
     {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
                             " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
     /* the one that lives, else the last that did */
@@ -187,6 +191,19 @@ static struct query BUILT_IN[] = {
     {"events_of_object", "SELECT t.id, e.sequence, e.type, e.object, e.doc, e.at FROM event e"
                          " JOIN topic t ON t.id = e.topic WHERE t.name = ?1 AND e.sequence > ?2"
                          " AND e.object = ?3 ORDER BY e.sequence LIMIT ?4"},
+    /* Per topic behind ?3: up to where it may be forgotten, ?2 at a time. Older than ?1 without a
+     * break, never the newest, never what an endpoint still has to be told. */
+    {"events_over",
+     "SELECT name, kept FROM (SELECT t.name, coalesce(f.kept, 1) AS old, min("
+     " coalesce((SELECT min(e.sequence) FROM event e WHERE e.topic = t.id"
+     "  AND e.sequence >= coalesce(f.kept, 1) AND e.sequence < coalesce(f.kept, 1) + ?2"
+     "  AND e.at >= ?1), coalesce(f.kept, 1) + ?2), t.last,"
+     " coalesce((SELECT min(p.cursor) + 1 FROM endpoint p WHERE p.merchant = t.name"
+     "  AND p.state = 'enabled'), t.last),"
+     " coalesce((SELECT min(d.sequence) FROM endpoint p JOIN delivery d ON d.endpoint = p.id"
+     "  AND d.state = 'waiting' WHERE p.merchant = t.name AND p.state = 'enabled'), t.last))"
+     " AS kept FROM topic t LEFT JOIN event_floor f ON f.topic = t.id WHERE t.name > ?3)"
+     " WHERE kept > old ORDER BY name LIMIT 100"},
     {"merchant_topic", "SELECT id, last FROM topic WHERE name = ?1"},
     {"endpoint_get", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE id = ?1"},
     {"endpoints_of_merchant", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"

@@ -20,6 +20,11 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                     " version = kv.version + 1 WHERE :version IS NULL OR kv.version = :version"
                     " RETURNING version",
                     ROW, "the value has another version"}},
+    [OP_KV_ROOM] = {{"SELECT 1 FROM (SELECT count(*) AS n, coalesce(sum(length(value)), 0) AS b,"
+                     " coalesce(max(key = :key), 0) AS there FROM kv WHERE scope = :scope"
+                     " AND key >= :from AND key < :to) WHERE n + 1 - there <= :rows_max"
+                     " AND b + :bytes <= :bytes_max",
+                     ROW, "the store is full"}},
     [OP_KV_DELETE] = {{"SELECT 1 WHERE :version IS NULL OR EXISTS (SELECT 1 FROM kv"
                        " WHERE scope = :scope AND key = :key AND version = :version)",
                        CHECK_, "the value has another version"},
@@ -76,6 +81,14 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                           " FROM topic WHERE name = :topic",
                           ONE, "topic"},
                          {"SELECT last FROM topic WHERE name = :topic", ROW, "topic"}},
+    [OP_EVENT_PURGE] = {{"INSERT INTO event_floor SELECT id, :kept FROM topic WHERE name = :topic"
+                         " AND :kept > 1 AND :kept <= last ON CONFLICT (topic) DO UPDATE SET"
+                         " kept = excluded.kept WHERE excluded.kept > event_floor.kept",
+                         ONE, "what is kept only rises, up to the newest event"},
+                        {"DELETE FROM event WHERE topic = (SELECT id FROM topic"
+                         " WHERE name = :topic) AND sequence < :kept"},
+                        {"DELETE FROM delivery WHERE sequence < :kept AND state <> 'waiting'"
+                         " AND endpoint IN (SELECT id FROM endpoint WHERE merchant = :topic)"}},
     [OP_JOB_ENQUEUE] = {{"SELECT id FROM job WHERE :unique_key IS NOT NULL"
                          " AND unique_key = :unique_key AND state IN ('waiting', 'running')",
                          ENOUGH},

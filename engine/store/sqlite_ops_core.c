@@ -74,10 +74,11 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
                          " :only) ON CONFLICT (account, kind, value, operation) DO NOTHING"}},
-    [OP_VIRTUAL_ACCOUNT_ADD] = {{"INSERT INTO virtual_account VALUES (:id, :merchant, :account,"
-                                 " :number, :bank, :script, :version, :name, :doc, 'active', :now,"
-                                 " :now)",
-                                 ONE, "virtual account"}},
+    [OP_VIRTUAL_ACCOUNT_ADD] =
+        {{"INSERT INTO virtual_account VALUES (:id, :merchant, :account,"
+          " :number, :bank, :script, :version, :person, :doc, 'active', :now,"
+          " :now)",
+          ONE, "virtual account"}},
     [OP_VIRTUAL_ACCOUNT_CLOSE] = {{"UPDATE virtual_account SET status = 'closed', updated = :now"
                                    " WHERE id = :id AND merchant = :merchant"
                                    " AND status = 'active'",

@@ -127,5 +127,22 @@ static const char STEP_1[] =
     "CREATE TABLE migration (number INTEGER PRIMARY KEY CHECK (number > 0), name TEXT NOT NULL,"
     " text BLOB NOT NULL, at INTEGER NOT NULL) STRICT;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE};
+/* A virtual account knows its customer by id, as a payment does. Events live for a while: the oldest
+ * may go, up to a floor that is noted first and only rises, so that what is kept is still without a
+ * gap from there to the head. */
+static const char STEP_3[] =
+    "ALTER TABLE virtual_account RENAME COLUMN name TO person;"
+    "CREATE TABLE event_floor (topic INTEGER PRIMARY KEY REFERENCES topic (id),"
+    " kept INTEGER NOT NULL CHECK (kept > 1)) STRICT;"
+    "CREATE TRIGGER event_floor_rises BEFORE UPDATE ON event_floor"
+    " WHEN NEW.kept <= OLD.kept OR NEW.topic <> OLD.topic"
+    " BEGIN SELECT RAISE(ABORT, 'events: what is kept only rises'); END;"
+    "CREATE TRIGGER event_floor_kept BEFORE DELETE ON event_floor"
+    " BEGIN SELECT RAISE(ABORT, 'events: what is kept stays known'); END;"
+    "DROP TRIGGER event_kept;"
+    "CREATE TRIGGER event_kept BEFORE DELETE ON event WHEN OLD.sequence >="
+    " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
+    " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -59,6 +59,9 @@ void commit_free(struct commit *commit); /* only before it was submitted */
  * store_submit reports, so a builder needs no check per line. Returns the operation's index. */
 int commit_add(struct commit *commit, enum store_op op, const struct val *values, size_t count);
 
+int commit_error(const struct commit *commit); /* what sticks; 0: none */
+size_t commit_count(const struct commit *commit);
+
 /* The bytes, for the socket; decoding checks everything: count, sizes, types, ranges. */
 struct str commit_bytes(const struct commit *commit);
 int commit_decode(struct commit **out, struct str bytes, struct why *why);

@@ -7,6 +7,14 @@ local function invalid(param, detail)
   return problem { status = 400, code = "INVALID_REQUEST", detail = detail, param = param }
 end
 
+-- Nothing is said in the query; nil where that is so.
+local function query_fault(req)
+  local args = req:args()
+  if not args then return invalid(nil, "the query does not read") end
+  local name = next(args)
+  if name then return invalid(name, "there is no such parameter") end
+end
+
 -- The first thing wrong with the body, as a problem; nil when there is none.
 local function fault(body, size)
   if type(body) ~= "table" or #body > 0 then return invalid(nil, "the body is a JSON object") end
@@ -26,6 +34,8 @@ return {
     ["POST /v1/operations"] = {
       auth = "simulated",
       run = function(req)
+        local odd = query_fault(req)
+        if odd then return odd end
         local body, why = req:json()
         if why then return invalid(nil, why) end
         local wrong = fault(body, #req.body)
@@ -46,6 +56,8 @@ return {
     ["GET /v1/operations/:id"] = {
       auth = "simulated",
       run = function(req)
+        local odd = query_fault(req)
+        if odd then return odd end
         local op = core.operation.get(req.params.id)
         if not op then return problem { status = 404, code = "NOT_FOUND", detail = "no such operation" } end
         return 200, op

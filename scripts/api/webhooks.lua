@@ -9,7 +9,7 @@ local function missing(what) return problem { code = "NOT_FOUND", detail = "ther
 -- The body with nothing in it but these fields; nil and the problem.
 local function body_of(req, fields)
   local body, why = req:json()
-  if type(body) ~= "table" or #body > 0 then return nil, query.wrong(nil, why or "the body is a JSON object") end
+  if type(body) ~= "table" or req.body:find "^%s*[^%s{]" then return nil, query.wrong(nil, why or "the body is a JSON object") end
   for name, value in sorted(body) do
     if not fields[name] then return nil, query.wrong(name, "there is no such field") end
     if value == json.null then return nil, query.wrong(name, name .. " is not null") end

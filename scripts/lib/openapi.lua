@@ -121,7 +121,7 @@ local SCHEMAS = {
     name = text(), title = text(), method = way(), provider = text(), bank = maybe(text()),
     limits = object { min = int(), ["max?"] = int() }, expires = object { ["default?"] = int(), ["max?"] = int() },
     options = { type = "object", additionalProperties = object { type = text(), required = bool(), ["description?"] = text() } },
-    capabilities = list(one_of("cancel", "capture", "refund")), available = bool(),
+    capabilities = list(one_of("cancel", "capture", "open_account", "refund")), available = bool(),
   },
   QuoteRequest = request {
     amount = amount(), ["currency?"] = const "IDR", ["method?"] = way(), ["bank?"] = text(), ["channel?"] = text(),
@@ -134,6 +134,15 @@ local SCHEMAS = {
   Mutation = object {
     id = text(), object = const "mutation", type = text(), amount = int { description = "signed" }, balance_before = sum(), balance_after = sum(),
     reference = maybe(text()), created_at = time(),
+  },
+  VirtualAccount = object {
+    id = text { pattern = "^va_" }, object = const "virtual_account", customer = maybe(ref "Customer"), bank = text(), channel = text(),
+    va_number = text(), description = maybe(text()), metadata = maybe(any()), status = one_of("active", "closed"), created_at = time(),
+  },
+  VirtualAccountRequest = request {
+    ["bank?"] = text { pattern = "^[a-z0-9_]{1,32}$" }, ["channel?"] = text { pattern = "^[a-z0-9_]{1,64}$" }, ["customer?"] = ref "Customer",
+    ["description?"] = text { minLength = 1, maxLength = 500 },
+    ["metadata?"] = { type = "object", maxProperties = 50, additionalProperties = { type = { "string", "number", "boolean", "null" } } },
   },
   WebhookEndpoint = object {
     id = text { pattern = "^we_" }, object = const "webhook_endpoint", url = text(), ["secret?"] = text { description = "shown once" },
@@ -180,6 +189,10 @@ local ROUTES = {
   ["POST /v1/quotes"] = { takes = "QuoteRequest", gives = { [200] = "Quote" }, refuses = { 400 } },
   ["GET /v1/balance"] = { gives = { [200] = "Balance" } },
   ["GET /v1/balance/mutations"] = { gives = { [200] = page "Mutation" }, refuses = { 400 }, query = { limit(), after() } },
+  ["POST /v1/virtual_accounts"] = { takes = "VirtualAccountRequest", gives = { [201] = "VirtualAccount" }, refuses = { 400, 409, 422, 503 }, query = { KEY } },
+  ["GET /v1/virtual_accounts"] = { gives = { [200] = page "VirtualAccount" }, refuses = { 400 }, query = { limit(), after() } },
+  ["GET /v1/virtual_accounts/:id"] = { gives = { [200] = "VirtualAccount" }, refuses = { 404 } },
+  ["POST /v1/virtual_accounts/:id/close"] = { gives = { [200] = "VirtualAccount" }, refuses = { 400, 404 } },
   ["POST /v1/webhook_endpoints"] = { takes = "WebhookRequest", gives = { [201] = "WebhookEndpoint" }, refuses = { 400 } },
   ["GET /v1/webhook_endpoints"] = { gives = { [200] = page "WebhookEndpoint" }, refuses = { 400 }, query = { limit(), after() } },
   ["GET /v1/webhook_endpoints/:id"] = { gives = { [200] = "WebhookEndpoint" }, refuses = { 404 } },

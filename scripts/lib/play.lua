@@ -20,9 +20,13 @@
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
 --   > wait TIME                     the clock goes on; all that falls due runs
 --   > sleep TIME                    time passes, for what waits for an answer too
+--   > account [JSON] | close        a number that stays is given out; closed
+--   > transfer AMOUNT               somebody pays into it
+--   > payments                      all there are, newest first
+--   > hook                          from here on the shop hears of events, and checks their signature
 --   > balance
 -- What comes without being asked: "heard" callbacks, "payment" when it is another than before,
--- "event" what webhooks carry, "books" entries of the ledger, "refund" when one moves, "held" money in suspense.
+-- "event" what webhooks carry, "webhook" how telling of it went (after > hook), "books" entries of the ledger, "refund" when one moves, "held" money in suspense.
 local HOME = "http://luwak.simulated"
 
 local function ask(method, path, body, key)
@@ -72,6 +76,8 @@ local function rows(sql, ...) return assert(store.select(sql, ...)) end
 local HEARD = "SELECT id, account, state, status, coalesce(amount, 0) AS amount FROM inbox WHERE id > ? ORDER BY id"
 local BOOKED = "SELECT e.n AS id, d.name AS debit, c.name AS credit, e.amount, e.kind FROM ledger_entry e "
   .. "JOIN ledger_account d ON d.n = e.debit JOIN ledger_account c ON c.n = e.credit WHERE e.n > ? ORDER BY e.n"
+local TOLD = "SELECT d.sequence, e.type, d.state, coalesce(d.status, 0) AS status, d.tries FROM delivery d JOIN endpoint p ON p.id = d.endpoint "
+  .. "JOIN topic t ON t.name = p.merchant JOIN event e ON e.topic = t.id AND e.sequence = d.sequence ORDER BY d.sequence"
 local REFUNDS = "SELECT id, status, amount FROM refund ORDER BY n"
 local HELD = "SELECT id, why, held FROM movement WHERE held > 0 ORDER BY id"
 local TOTAL = "SELECT sum(debits) - sum(credits) AS off FROM ledger_account"
@@ -97,6 +103,11 @@ local function meanwhile(w)
   for _, e in ipairs(ask("GET", "/v1/events?limit=100&after=" .. w.events):json().data) do
     w.events = e.sequence
     w.say("event " .. e.type)
+  end
+  for _, r in ipairs(rows(TOLD)) do
+    local now = ("webhook %s: %s %d"):format(r.type, r.state, r.status)
+    if w.told[r.sequence] ~= now then w.say(now) end
+    w.told[r.sequence] = now
   end
   for _, r in ipairs(rows(BOOKED, w.entries)) do
     w.entries = r.id
@@ -186,6 +197,42 @@ function STEPS.sleep(_, rest)
   return ""
 end
 
+function STEPS.hook()
+  local made = ask("POST", "/v1/webhook_endpoints", { url = HOME .. "/sandbox/shop/hook" })
+  if made.status ~= 201 then return problem(made) end
+  http.post { url = HOME .. "/sandbox/shop/secret", text = made:json().secret }
+  return "201 " .. made:json().status
+end
+
+function STEPS.account(w, rest)
+  local answer = ask("POST", "/v1/virtual_accounts", json.decode(rest ~= "" and rest or "{}"), "va-" .. w.keys)
+  w.keys = w.keys + 1
+  local v = answer:json()
+  if v.object ~= "virtual_account" then return problem(answer) end
+  w.account, w.number, w.provider = v.id, v.va_number, v.channel:match "^%a+"
+  return ("%d %s, %s %s"):format(answer.status, v.status, v.bank, short(v.va_number))
+end
+
+function STEPS.close(w)
+  local answer = ask("POST", "/v1/virtual_accounts/" .. w.account .. "/close")
+  return answer.status == 200 and "200 " .. answer:json().status or problem(answer)
+end
+
+function STEPS.transfer(w, rest)
+  local answer = control(w, { pay = w.number, amount = math.tointeger(tonumber(rest)) })
+  local said = answer:json()
+  if answer.status ~= 200 then return problem(answer) end
+  local words = { "200 paid " .. said.amount }
+  for _, callback in ipairs(said.callbacks or {}) do words[#words + 1] = "callback " .. tostring(callback.status or callback.error) end
+  return table.concat(words, ", ")
+end
+
+function STEPS.payments()
+  local lines = {}
+  for _, p in ipairs(ask("GET", "/v1/payments?limit=100"):json().data) do lines[#lines + 1] = state(p) end
+  return #lines > 0 and table.concat(lines, "\n") or "none"
+end
+
 function STEPS.balance()
   local b = ask("GET", "/v1/balance"):json()
   return ("available %d, pending %d, held %d"):format(b.available, b.pending, b.held)
@@ -204,7 +251,7 @@ end
 
 local function run(t, provider, text)
   local expected, got = split(text), {}
-  local w = { t = t, provider = provider, orders = 0, keys = 0, inbox = 0, events = 0, refunds = {}, held = {},
+  local w = { t = t, provider = provider, orders = 0, keys = 0, inbox = 0, events = 0, refunds = {}, held = {}, told = {},
     entries = rows("SELECT coalesce(max(n), 0) AS n FROM ledger_entry")[1].n }
   function w.say(line) got[#got + 1] = line end
   for _, line in ipairs(expected) do
@@ -213,7 +260,7 @@ local function run(t, provider, text)
       if not STEPS[word] then t.fail("there is no step " .. word) end
       w.say(line)
       local answer = STEPS[word](w, rest)
-      if answer ~= "" then w.say(answer) end
+      for said in answer:gmatch "[^\n]+" do w.say(said) end
       meanwhile(w)
     end
   end

@@ -50,13 +50,25 @@ end
 
 ---- signatures ----
 
+-- Who asks: "" by the configured key, or the name of a merchant's own account, by that one's; nil: nobody.
+-- Each has books of its own, as two customers of Midtrans have.
 local function authorized(ctx, request)
-  local right = crypto.base64 { ctx.config.server_key, ":" }
-  return crypto.equal(request.headers.authorization or "", crypto.join { "Basic ", right })
+  local function is(key)
+    return crypto.equal(request.headers.authorization or "", crypto.join { "Basic ", crypto.base64 { key, ":" } })
+  end
+  if is(ctx.config.server_key) then return "" end
+  for name, keys in pairs(ctx.accounts()) do
+    if keys.MIDTRANS_SERVER_KEY and is(keys.MIDTRANS_SERVER_KEY) then return name end
+  end
+end
+
+local function key_of(ctx, tx)
+  if (tx.account or "") == "" then return ctx.config.server_key end
+  return table_or(ctx.accounts()[tx.account]).MIDTRANS_SERVER_KEY
 end
 
 local function signature(ctx, tx, code, gross)
-  return crypto.sha512({ tx.order_id, code, gross, ctx.config.server_key }, "hex")
+  return crypto.sha512({ tx.order_id, code, gross, key_of(ctx, tx) }, "hex")
 end
 
 ---- the transaction as outsiders see it ----
@@ -119,9 +131,14 @@ end
 
 ---- books ----
 
-local function find(ctx, id)
-  local pointer = ctx.store.get("order " .. id)
-  return simulator.read(ctx, "tx " .. (pointer or id))
+local function order_key(account, id) return "order " .. (account == "" and "" or account .. " ") .. id end
+
+-- By order id or transaction id, in the books of that account.
+local function find(ctx, id, account)
+  local pointer = ctx.store.get(order_key(account or "", id))
+  local tx = simulator.read(ctx, "tx " .. (pointer or id))
+  if tx and account and (tx.account or "") ~= account then return nil end
+  return tx
 end
 
 -- change(tx) alters it and returns true, or says no. The transaction, and whether it was altered.
@@ -270,7 +287,7 @@ sim = simulator.new {
     expire = function(ctx, arg)
       change(ctx, arg.id, function(tx)
         if tx.status ~= "pending" or ctx.now() < tx.expires_at then return false end
-        if ctx.store.get("order " .. tx.order_id) ~= arg.id then return false end -- another had the order id first
+        if ctx.store.get(order_key(tx.account or "", tx.order_id)) ~= arg.id then return false end -- another had the order id first
         tx.status, tx.owes = "expire", "expire"
         return true
       end)
@@ -328,11 +345,11 @@ local function urls(request)
   return list(headers["x-append-notification"] or "", json.array { simulator.HOME .. "/callbacks/midtrans" })
 end
 
-local function charge(ctx, request, want)
+local function charge(ctx, request, want, account)
   local wrong, lasts, from = rules.check(want)
   if #wrong > 0 then return invalid(wrong) end
   local order = want.transaction_details.order_id
-  local pointer, version = ctx.store.get("order " .. order)
+  local pointer, version = ctx.store.get(order_key(account, order))
   local before = pointer and simulator.read(ctx, "tx " .. pointer)
   if before and not FREE[seen_status(ctx, before)] then
     local used = before.settled_at and "order_id has been paid and utilized, please use another order ID" or nil
@@ -342,7 +359,7 @@ local function charge(ctx, request, want)
   local tx = { transaction_id = crypto.uuid(), order_id = order, payment_type = want.payment_type, status = "pending",
     amount = want.transaction_details.gross_amount, made_at = at, expires_at = (from or at) + lasts, refunded = 0,
     refunds = json.array {}, urls = urls(request), custom_field1 = want.custom_field1, custom_field2 = want.custom_field2,
-    custom_field3 = want.custom_field3 }
+    custom_field3 = want.custom_field3, account = account ~= "" and account or nil }
   tx.base = ctx.url "/sandbox/midtrans" -- where a person's browser finds it, not Midtrans' own host
   local n = simulator.remember(ctx, tx.transaction_id)
   local more = {}
@@ -358,7 +375,7 @@ local function charge(ctx, request, want)
   end
   sim.later(ctx, tx.expires_at, "expire", { id = tx.transaction_id })
   ctx.store.put("tx " .. tx.transaction_id, json.encode(tx))
-  if not ctx.store.cas("order " .. order, tx.transaction_id, version) then return refuse "406" end
+  if not ctx.store.cas(order_key(account, order), tx.transaction_id, version) then return refuse "406" end
   for _, ref in ipairs { tx.va_number or tx.bill_key or false, tx.custom_field1 or false, tx.custom_field2 or false } do
     if ref then ctx.store.put("ref " .. ref, tx.transaction_id) end
   end
@@ -368,9 +385,10 @@ end
 
 ---- idempotency: only what succeeded is kept, five minutes, over all endpoints ----
 
-local function idempotent(ctx, request, skip, run)
+local function idempotent(ctx, request, account, skip, run)
   local key = request.headers["idempotency-key"]
   if not key or #key > 46 or skip then return run() end
+  key = account .. key
   local at, stored = ctx.now(), nil
   local first = simulator.update(ctx, "key " .. key, function(kept)
     if kept and kept.until_ms > at then
@@ -397,14 +415,15 @@ local function maintenance() return refuse "503" end
 -- One documented path about a transaction: authorized, found, misbehaving when told.
 local function about(refused, run)
   return function(ctx, request)
-    if not authorized(ctx, request) then return refuse "401" end
-    local tx = find(ctx, request.params.id)
+    local account = authorized(ctx, request)
+    if not account then return refuse "401" end
+    local tx = find(ctx, request.params.id, account)
     local what = { facts = tx and facts_of(tx) or { order_id = request.params.id }, effect = refused ~= nil, broken = broken,
       maintenance = maintenance, refused = function() return refused(ctx, tx) end }
     return sim.call(ctx, what, function()
       if not tx then return refuse "404" end
       if request.method == "GET" then return run(ctx, tx, request) end
-      return idempotent(ctx, request, tx.bank == "permata", function() return run(ctx, tx, request) end)
+      return idempotent(ctx, request, account, tx.bank == "permata", function() return run(ctx, tx, request) end)
     end)
   end
 end
@@ -492,7 +511,8 @@ return {
   config = { server_key = secret "MIDTRANS_SERVER_KEY" },
   routes = sim.routes {
     ["POST /v2/charge"] = function(ctx, request)
-      if not authorized(ctx, request) then return refuse "401" end
+      local account = authorized(ctx, request)
+      if not account then return refuse "401" end
       local want = json.decode(request.body)
       if type(want) ~= "table" then return refuse "413" end
       if want.payment_type == "permata" then
@@ -504,7 +524,7 @@ return {
         broken = broken, maintenance = maintenance, refused = function() return refuse "402" end }
       return sim.call(ctx, what, function()
         local skip = table_or(want.bank_transfer).bank == "permata"
-        return idempotent(ctx, request, skip, function() return charge(ctx, request, want) end)
+        return idempotent(ctx, request, account, skip, function() return charge(ctx, request, want, account) end)
       end)
     end,
     ["GET /v2/:id/status"] = about(nil, status),

@@ -39,7 +39,8 @@ local function told(ctx, arg)
 end
 
 local function paid(ctx, m)
-  m.money_id, m.paid_at = "self-" .. crypto.uuid(), ctx.now()
+  -- what is paid later has its id from the day it was asked for: the job may run twice, the money moves once
+  m.money_id, m.paid_at = m.money_id or "self-" .. crypto.uuid(), ctx.now()
   sim.remember(ctx, m.va_number .. " " .. m.amount)
   local said = book(ctx, m, "paid")
   if simulator.denied(ctx, m.facts) then
@@ -59,6 +60,7 @@ local function pay(ctx, ref, amount)
   local m = { va_number = p.instructions.va_number, amount = simulator.amount(ctx, facts, p.amount_due, amount), facts = facts }
   local ends = p.expires_at and time.parse(p.expires_at)
   if not late or not ends or ctx.now() >= ends then return paid(ctx, m) end
+  m.money_id = "self-" .. crypto.uuid()
   sim.later(ctx, ends + LATE_BY, "pay", m)
   return { va_number = m.va_number, amount = m.amount, pays_at = time.format(ends + LATE_BY) }
 end

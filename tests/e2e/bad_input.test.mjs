@@ -105,6 +105,8 @@ async function shop () {
     wallet: await made('wallet-1', { ...phone, options: { phone: '081234561111' } }),
     held: await made('held-1', { ...phone, options: { phone: '081234560000' } }) }
   assert.equal((await s.post('/sandbox/self/_control', { pay: ids.paid })).status, 200)
+  const hook = await s.post('/v1/webhook_endpoints', { url: 'http://127.0.0.1:9/', enabled_types: ['webhook_endpoint.disabled'] }, { headers: { authorization: basic('sk_test_demo') } })
+  ids.hook = hook.json().id
   return { s, fill: text => text.replace(/\$(\w+)/g, (_, name) => ids[name]) }
 }
 

@@ -1,7 +1,7 @@
 // luwak person, luwak account, and the audit line that each change leaves.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { readFileSync, readdirSync } from 'node:fs'
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { luwak } from './luwak.mjs'
 import { Server, root } from './server.mjs'
@@ -63,4 +63,34 @@ test('a provider account is sealed, listed without its keys, and changed with a 
   await s.stop()
   assert.ok(!onDisk(s).includes('canary'), 'nowhere in the file')
   assert.ok(onDisk(s).includes('operator ' + process.env.USER) || /operator [\w-]+/.test(onDisk(s)))
+})
+
+test('options are personal too: sealed with the customer, given to the channel when it asks, exported, erased', async () => {
+  const dir = root('channels', 'rules', 'scripts')
+  writeFileSync(join(dir, 'channels/opt_wallet.lua'), `return { api = 1, title = "Options", provider = "opt", method = "ewallet", effect = "charge", lookup = "ours", hosts = {},
+    input = { phone = { type = "string", required = true } },
+    create = function(ctx, op) return processing { data = { long = #op.input.phone } } end,
+    inquire = function(ctx, op)
+      if not op.input.phone:find "^0812.*44$" or op.input.customer ~= nil or op.data.long ~= 12 then return processing {} end
+      return success { money_id = op.reference, amount = op.input.amount }
+    end }`)
+  const s = await Server.start({ dir })
+  const make = (order_id, more = {}) => s.post('/v1/payments', { order_id, amount: 20000, method: 'ewallet', channel: 'opt_wallet', options: { phone: '081277665544' }, ...more }, { headers: DEMO })
+  const p = (await make('opt-1')).json()
+  assert.equal(p.status, 'processing')
+  assert.equal(p.customer, null, 'nobody was named')
+  const synced = await s.post(`/v1/payments/${p.id}/sync`, undefined, { headers: DEMO })
+  assert.equal(synced.json().status, 'success', synced.body)
+  const named = (await make('opt-2', { customer: { name: 'Canary Opsi' } })).json()
+  assert.deepEqual(named.customer, { name: 'Canary Opsi' })
+  const person = /per_[0-9a-z]{26}/.exec(onDisk(s))[0]
+  const exported = JSON.parse(tell(s, ['person', 'export', person]).out)
+  assert.deepEqual(exported.options, { phone: '081277665544' })
+  assert.equal(exported.payments.length, 1)
+  assert.equal(tell(s, ['person', 'erase', person]).code, 0)
+  assert.equal(JSON.parse(tell(s, ['person', 'export', person]).out).options, null)
+  await s.stop()
+  for (const word of ['081277665544', 'Canary Opsi']) assert.ok(!onDisk(s).includes(word), word)
+  assert.ok(!s.raw.includes('081277665544'))
+  assert.equal(verify(s).code, 0)
 })

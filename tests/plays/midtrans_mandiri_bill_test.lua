@@ -5,9 +5,13 @@ local play = require "play"
 
 return play {
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"virtual_account","bank":"mandiri"}
 201 pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000000000001
@@ -17,6 +21,7 @@ pending: due 150000, paid 0, midtrans_mandiri_bill pending, shown bill 70012 000
 heard midtrans: applied 200
 payment success: due 150000, paid 150000, midtrans_mandiri_bill success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
 books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
@@ -28,6 +33,7 @@ books 440 vat: merchant_payable.pending:merchant -> output_vat
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

@@ -3,9 +3,13 @@ local play = require "play"
 
 return play {
 ["paid, settled, refunded in two parts"] = [[
+> hook
+201 enabled
+
 > create 50000 {"method":"qris"}
 201 pending: due 50000, paid 0, midtrans_qris pending, shown qr 00020... 181
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 50000, paid 0, midtrans_qris pending, shown qr 00020... 181
@@ -15,6 +19,7 @@ pending: due 50000, paid 0, midtrans_qris pending, shown qr 00020... 181
 heard midtrans: applied 200
 payment success: due 50000, paid 50000, midtrans_qris success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 50000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
 books 315 fee: merchant_payable.pending:merchant -> fee_income
 books 35 vat: merchant_payable.pending:merchant -> output_vat
@@ -25,6 +30,8 @@ payment success: due 50000, paid 50000, refunded 20000, midtrans_qris success
 refund success 20000
 event refund.created
 event refund.succeeded
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 books 20000 refund_paid: refund_clearing -> provider_receivable:midtrans
 
@@ -38,6 +45,8 @@ payment success: due 50000, paid 50000, refunded 50000, midtrans_qris success
 refund success 30000
 event refund.created
 event refund.succeeded
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
 books 29650 refund: merchant_payable.pending:merchant -> refund_clearing
 books 350 refund: merchant_receivable:merchant -> refund_clearing
 books 30000 refund_paid: refund_clearing -> provider_receivable:midtrans

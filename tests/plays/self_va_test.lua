@@ -3,9 +3,13 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"virtual_account","bank":"self"}
 201 pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
@@ -15,6 +19,7 @@ pending: due 150000, paid 0, self_va pending, shown va_number 88088... 15
 heard self: applied 200
 payment success: due 150000, paid 150000, self_va success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:self -> merchant_payable.pending:merchant
 
 > refund 50000
@@ -24,6 +29,7 @@ books 150000 payment: provider_receivable:self -> merchant_payable.pending:merch
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d
@@ -31,6 +37,72 @@ books 100000 available: merchant_payable.pending:merchant -> merchant_payable:me
 
 > balance
 available 10100000, pending 0, held 0
+]],
+
+["a number that stays: paid many times, each a payment of its own; closed"] = [[
+> account {"bank":"self","customer":{"name":"Budi"},"description":"saving"}
+201 active, self 88088... 15
+
+> transfer 20000
+200 paid 20000, callback 200
+heard self: applied 200
+event payment.created
+event payment.succeeded
+books 20000 payment: provider_receivable:self -> merchant_payable.pending:merchant
+
+> transfer 35000
+200 paid 35000, callback 200
+heard self: applied 200
+event payment.created
+event payment.succeeded
+books 35000 payment: provider_receivable:self -> merchant_payable.pending:merchant
+
+> next duplicate
+200
+
+> transfer 1500
+200 paid 1500, callback 200, callback 200
+heard self: applied 200
+event payment.created
+event payment.succeeded
+books 1500 payment: provider_receivable:self -> merchant_payable.pending:merchant
+
+> next deny_after_settlement
+200
+
+> transfer 9000
+200 paid 9000, callback 200, callback 200
+heard self: applied 200
+heard self: applied 200
+event payment.created
+event payment.succeeded
+event payment.reversed
+books 9000 payment: provider_receivable:self -> merchant_payable.pending:merchant
+books 9000 reversal: merchant_payable.pending:merchant -> provider_receivable:self
+
+> payments
+success: due 9000, paid 9000, reversed 9000, self_va success
+success: due 1500, paid 1500, self_va success
+success: due 35000, paid 35000, self_va success
+success: due 20000, paid 20000, self_va success
+
+> close
+200 closed
+
+> close
+200 closed
+
+> transfer 7000
+200 paid 7000, callback 200
+heard self: suspense 200
+books 7000 orphan: provider_receivable:self -> suspense
+held 7000: orphan
+
+> account {"bank":"bca"}
+400 INVALID_REQUEST bank
+
+> balance
+available 10000000, pending 56500, held 0
 ]],
 
 ["nobody pays"] = [[

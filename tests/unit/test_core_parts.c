@@ -36,12 +36,13 @@ static void a_person_is_sealed_and_can_be_forgotten(void **state) {
     struct books b;
     books_open(&b);
     static const char CUSTOMER[] = "{\"name\":\"Siti Canary\",\"email\":\"siti@canary.id\"}";
-    char id[ID_SIZE];
+    char id[ID_SIZE] = "";
     struct commit *c = fresh();
     struct payment p;
     struct payment_result at_once = {.to = OPERATION_PENDING,
                                      .instructions = STR("{\"type\":\"va_number\"}")};
-    CHECK_OK(person_add(&b.core, c, STR(MERCHANT), str_of(CUSTOMER), id, &b.why));
+    CHECK_OK(person_add(&b.core, c, STR(MERCHANT), str_of(CUSTOMER), STR("{\"phone\":\"0812\"}"),
+                        id, &b.why));
     struct payment_new n = {.merchant = STR(MERCHANT),
                             .order_id = STR("o1"),
                             .amount = 1000,
@@ -178,21 +179,32 @@ static void a_merchants_own_account_goes_first(void **state) {
     struct books b;
     books_open(&b);
     struct commit *c = fresh();
-    struct account a;
-    CHECK_OK(account_put(&b.core, c, STR("midtrans"), STR(""), STR("sandbox"), STR("{\"k\":1}"),
-                         &b.why));
+    char name[ACCOUNT_NAME_SIZE];
+    struct str merchant;
+    struct buf value = {0};
+    CHECK_ERR(account_put(&b.core, c, STR("midtrans"), STR(""), STR("sandbox"), STR("{}"), &b.why),
+              E_INVAL); /* the shared one is configuration */
     CHECK_OK(account_put(&b.core, c, STR("midtrans"), STR(MERCHANT), STR("sandbox"),
-                         STR("{\"k\":2}"), &b.why));
+                         STR("{\"MIDTRANS_SERVER_KEY\":\"own\",\"MIDTRANS_N\":7}"), &b.why));
     CHECK_OK(run_commit(&b.f, c, NULL));
-    CHECK_OK(account_for(&b.core, STR("midtrans"), STR(MERCHANT), STR("sandbox"), &a));
-    CHECK_STR(a.name, "midtrans/" MERCHANT);
-    CHECK_STR(buf_str(&a.config), "{\"k\":2}");
-    account_free(&a);
-    CHECK_OK(account_for(&b.core, STR("midtrans"), STR("mer_x"), STR("sandbox"), &a));
-    CHECK_STR(a.name, "midtrans/shared");
-    account_free(&a);
-    CHECK_ERR(account_for(&b.core, STR("midtrans"), STR("mer_x"), STR("production"), &a),
+    CHECK_OK(account_choose(&b.core, STR("midtrans"), STR(MERCHANT), STR("sandbox"), name));
+    CHECK_STR(str_of(name), "midtrans/" MERCHANT);
+    CHECK(account_own(str_of(name), &merchant));
+    CHECK_STR(merchant, MERCHANT);
+    CHECK_OK(account_key(&b.core, str_of(name), STR("MIDTRANS_SERVER_KEY"), &value));
+    CHECK_STR(buf_str(&value), "own");
+    CHECK_ERR(account_key(&b.core, str_of(name), STR("MIDTRANS_N"), &value), E_NOTFOUND);
+    CHECK_ERR(account_key(&b.core, str_of(name), STR("MIDTRANS_CLIENT_KEY"), &value), E_NOTFOUND);
+    CHECK_ERR(account_key(&b.core, STR("midtrans"), STR("MIDTRANS_SERVER_KEY"), &value),
               E_NOTFOUND);
+    CHECK_OK(account_choose(&b.core, STR("midtrans"), STR("mer_x"), STR("sandbox"), name));
+    CHECK_STR(str_of(name), "midtrans");
+    CHECK(!account_own(str_of(name), &merchant));
+    CHECK_OK(account_choose(&b.core, STR("midtrans"), STR(MERCHANT), STR("production"), name));
+    CHECK_STR(str_of(name), "midtrans"); /* of another environment: none here */
+    CHECK_OK(account_choose(&b.core, STR("doku"), STR(MERCHANT), STR("sandbox"), name));
+    CHECK_STR(str_of(name), "doku");
+    buf_free(&value);
     books_close(&b);
 }
 
@@ -697,8 +709,7 @@ static void an_open_account_is_paid_many_times(void **state) {
                                 .number = STR("8808123"),
                                 .bank = STR("bca"),
                                 .script = STR("channels/midtrans_bca_va.lua"),
-                                .version = STR("v1"),
-                                .name = STR("Toko")};
+                                .version = STR("v1")};
     for (int i = 0; i < 2; i++) {
         struct virtual_account twin = v;
         struct commit *c = fresh();

@@ -128,12 +128,13 @@ static int check_file(struct sqlite_store *s, bool was_clean, off_t size, struct
     if (rc == SQLITE_OK) rc = sqlite_int(db, "PRAGMA application_id", &application);
     const char *found = NULL;
     sqlite3_stmt *stmt = NULL;
+    const unsigned refused = sqlite_memory_refused();
     if (rc == SQLITE_OK && (!was_clean || size < QUICK_CHECK_BYTES)) {
         rc = sqlite3_prepare_v2(db, "PRAGMA quick_check(1)", -1, &stmt, NULL);
         if (rc == SQLITE_OK && (rc = sqlite3_step(stmt)) == SQLITE_ROW) rc = SQLITE_OK;
         if (rc == SQLITE_OK) found = (const char *)sqlite3_column_text(stmt, 0);
         if (found != NULL && strcmp(found, "ok") == 0) found = NULL;
-        if (sqlite_check_starved(found)) {
+        if (found != NULL && sqlite_memory_refused() != refused) {
             found = NULL;
             rc = SQLITE_NOMEM;
         }

@@ -13,14 +13,24 @@
 
 /* ---- memory: base/mem.h; the size SQLite asks for is what malloc knows ---- */
 
+static _Thread_local unsigned refused;
+
+unsigned sqlite_memory_refused(void) {
+    return refused;
+}
+
 static void *lite_malloc(int size) {
-    return size <= 0 ? NULL : mem_alloc((size_t)size);
+    void *p = size <= 0 ? NULL : mem_alloc((size_t)size);
+    if (p == NULL) refused++;
+    return p;
 }
 static int lite_size(void *p) {
     return p == NULL ? 0 : (int)malloc_usable_size(p);
 }
 static void *lite_realloc(void *p, int size) {
-    return mem_realloc(p, (size_t)size);
+    void *now = mem_realloc(p, (size_t)size);
+    if (now == NULL) refused++;
+    return now;
 }
 static int lite_roundup(int size) {
     return (size + 7) & ~7;

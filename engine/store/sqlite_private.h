@@ -195,8 +195,9 @@ int sqlite_migrate(struct store *store, const char *folder, struct why *why);
 int sqlite_backup(struct store *store, const char *to, struct why *why);
 int sqlite_verify(struct store *store, const struct store_report *report);
 int sqlite_check(sqlite3 *db, const struct store_report *report); /* all checks on a connection */
-bool sqlite_check_starved(
-    const char *text);          /* of an integrity check: memory was short, no damage */
 int dir_sync(const char *path); /* fsync of the directory that holds path */
+/* How often SQLite got no memory in this thread. An integrity check reports a page that it had no
+ * memory for as damaged, in various words: what it finds counts when this did not change. */
+unsigned sqlite_memory_refused(void);
 
 #endif

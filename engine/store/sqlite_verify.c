@@ -2,8 +2,6 @@
  * finds what breaks it. One line each through the report, good or bad, with the first finds. */
 #include "store/sqlite_private.h"
 
-#include <stdlib.h>
-
 #define FINDS_SHOWN 10
 
 struct invariant {
@@ -149,17 +147,12 @@ static const struct invariant CORE_INVARIANTS[] = {
      " WHERE n <> want OR prev <> coalesce(before, x'')"},
 };
 
-bool sqlite_check_starved(const char *text) {
-    const char *code = text == NULL ? NULL : strstr(text, "error code=");
-    int rc = code == NULL ? 0 : atoi(code + strlen("error code="));
-    return rc == SQLITE_NOMEM || rc == SQLITE_IOERR_NOMEM;
-}
-
 /* 0; E_CORRUPT: something was found; else why it could not be looked at. `good_text`: a first row
  * that says all is well. */
 static int look(sqlite3 *db, const struct store_report *report, const char *name, const char *sql,
                 const char *good_text) {
     sqlite3_stmt *stmt = NULL;
+    const unsigned refused = sqlite_memory_refused();
     int found = 0, rc = sqlite3_prepare_v2(db, sql, -1, &stmt, NULL);
     while (rc == SQLITE_OK || rc == SQLITE_ROW) {
         rc = sqlite3_step(stmt);
@@ -167,7 +160,7 @@ static int look(sqlite3 *db, const struct store_report *report, const char *name
         const char *text = (const char *)sqlite3_column_text(stmt, 0);
         if (text == NULL) text = "(null)";
         if (good_text != NULL && strcmp(text, good_text) == 0) continue;
-        if (sqlite_check_starved(text) || sqlite3_errcode(db) == SQLITE_NOMEM) {
+        if (sqlite_memory_refused() != refused) {
             rc = SQLITE_NOMEM;
             break;
         }

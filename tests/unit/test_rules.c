@@ -342,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     T(no_rule_is_a_safe_answer),
     T(risk_asks_all_until_one_objects),
     T(a_route_is_read),
+    T(a_route_may_be_long),
     T(a_policy_is_of_one_kind_of_money),
     T(what_does_not_fit_is_the_rules_error),
     T(a_rule_is_tried_in_its_place),

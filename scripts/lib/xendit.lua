@@ -209,7 +209,8 @@ function REQUEST.expires(t)
 end
 
 function REQUEST.closed(t) return METHOD_CLOSED[table_of(t.payment_method).status] or false end
-function REQUEST.close(t) return "/v2/payment_methods/" .. form.escape(table_of(t.payment_method).id) .. "/expire" end
+function REQUEST.data(t) return { id = t.id, method = text_of(table_of(t.payment_method).id) } end
+function REQUEST.close(data) return data.method and "/v2/payment_methods/" .. form.escape(data.method) .. "/expire" end
 
 ---- invoices ----
 
@@ -243,7 +244,8 @@ function INVOICE.taken_back() return {} end
 function INVOICE.shown(t) return { redirect_url = text_of(t.invoice_url) } end
 function INVOICE.expires(t) return at(t.expiry_date) end
 function INVOICE.closed() return false end
-function INVOICE.close(t) return "/invoices/" .. form.escape(t.id) .. "/expire!" end
+function INVOICE.data(t) return { id = t.id } end
+function INVOICE.close(data) return "/invoices/" .. form.escape(data.id) .. "/expire!" end
 
 ---- asking ----
 
@@ -298,11 +300,11 @@ local function decide(ctx, kind, t, op, spec)
     if not payments then return unknown { message = why } end
     local sum, last = sum_of(payments, "SUCCEEDED")
     if not last then return unknown { message = "paid, and no payment of it" } end
-    return success { reference = t.id, money_id = sum == last.amount and last.id or nil, amount = sum, paid_at = last.at, data = { id = t.id } }
+    return success { reference = t.id, money_id = sum == last.amount and last.id or nil, amount = sum, paid_at = last.at, data = kind.data(t) }
   elseif word == "pending" or word == "processing" then
     local facts = word == "pending" and kind.shown(t, spec, op)
     local shown = facts or {}
-    shown.reference, shown.expires_at, shown.data = t.id, kind.expires(t), { id = t.id }
+    shown.reference, shown.expires_at, shown.data = t.id, kind.expires(t), kind.data(t)
     return facts and pending(shown) or processing(shown)
   elseif word == "failed" then
     return failed { category = category_of(t), code = text_of(t.failure_code), message = "Xendit: " .. tostring(t.failure_code), final = true }
@@ -345,6 +347,8 @@ local function was_shown(attempt)
   return attempt.status ~= "sending" and attempt.status ~= "unknown"
 end
 
+local OPEN = "it is still open"
+
 -- Of a cancel: did it happen?
 local function inquire_cancel(ctx, kind, op)
   local attempt = ctx.find { reference = op.input.reference or op.reference }
@@ -353,20 +357,28 @@ local function inquire_cancel(ctx, kind, op)
   if not t then return unknown { message = why } end
   local word = kind.word(t)
   if word == "success" then return failed { category = "INVALID_REQUEST", code = "PAID", message = "it is paid", final = true } end
-  if word == "pending" then return kind.closed(t) and success {} or not_created { message = "it is still open" } end
+  if word == "pending" then return kind.closed(t) and success {} or not_created { message = OPEN } end
   return word and word ~= "processing" and success {} or unknown { message = tostring(t.status) }
+end
+
+-- What is known of the attempt at Xendit: from when it was made, else it is asked for; or nil, none, why.
+local function known(ctx, kind, op)
+  local attempt = ctx.find { reference = op.input.reference or op.reference }
+  local data = attempt and table_of(attempt.data) or {}
+  if data.id then return data, false, nil, attempt end
+  local t, none, why = ask(ctx, kind, asked_by(op, attempt))
+  return t and kind.data(t), none, why or "Xendit does not know it", attempt
 end
 
 -- Whatever the answer: what is so afterwards decides. The payer may have been quicker.
 local function cancel(ctx, kind, op)
-  local attempt = ctx.find { reference = op.input.reference or op.reference }
-  local t, none, why = ask(ctx, kind, asked_by(op, attempt))
+  local data, none, why, attempt = known(ctx, kind, op)
   if none and not was_shown(attempt) then return success {} end
-  if not t then return not_created { message = why or "Xendit does not know it" } end
-  if kind.word(t) ~= "pending" then return inquire_cancel(ctx, kind, op) end
-  local _, decision = effect(ctx, kind.close(t), { json = json.object {} })
+  local path = data and kind.close(data)
+  if not path then return not_created { message = why or "Xendit gave it no method" } end
+  local _, decision = effect(ctx, path, { json = json.object {} })
   local found = inquire_cancel(ctx, kind, op)
-  return decision and decision.category and found.message == "it is still open" and decision or found
+  return decision and decision.category and found.message == OPEN and decision or found
 end
 
 ---- refunds ----
@@ -387,11 +399,10 @@ local function inquire_refund(ctx, kind, op)
     local r, _, why = get(ctx, "/refunds/" .. form.escape(id))
     return r and decide_refund(r) or unknown { message = why or "Xendit does not know it any more" }
   end
-  local attempt = ctx.find { reference = op.input.reference or op.reference }
-  local t, _, why = ask(ctx, kind, asked_by(op, attempt))
-  if not t then return unknown { message = why } end
+  local data, _, why = known(ctx, kind, op)
+  if not data then return unknown { message = why } end
   local list
-  list, _, why = get(ctx, "/refunds?" .. kind.named_by .. "=" .. form.escape(t.id) .. "&limit=100")
+  list, _, why = get(ctx, "/refunds?" .. kind.named_by .. "=" .. form.escape(data.id) .. "&limit=100")
   if not list or type(list.data) ~= "table" then return unknown { message = why or "Xendit's list of refunds is none" } end
   for _, r in ipairs(list.data) do
     if r.reference_id == op.reference then return decide_refund(r) end
@@ -401,13 +412,12 @@ local function inquire_refund(ctx, kind, op)
 end
 
 local function refund(ctx, kind, op, spec)
-  local attempt = ctx.find { reference = op.input.reference or op.reference }
+  local data, _, why, attempt = known(ctx, kind, op)
   if spec.refunds == "whole" and attempt and op.input.amount ~= attempt.amount_due then
     return failed { category = "INVALID_REQUEST", code = "PARTIAL_REFUND_NOT_SUPPORTED", message = "only the whole sum goes back", final = true }
   end
-  local t, _, why = ask(ctx, kind, asked_by(op, attempt))
-  if not t then return not_created { message = why or "Xendit does not know the payment" } end
-  local r, decision, but = effect(ctx, "/refunds", { headers = { ["idempotency-key"] = op.id }, json = { [kind.named_by] = t.id,
+  if not data then return not_created { message = why } end
+  local r, decision, but = effect(ctx, "/refunds", { headers = { ["idempotency-key"] = op.id }, json = { [kind.named_by] = data.id,
     reference_id = op.reference, currency = "IDR", amount = op.input.amount, reason = "OTHERS", metadata = { reason = op.input.reason } } })
   if r and (r.reference_id ~= op.reference or not text_of(r.id)) then return unknown { message = "Xendit spoke of another refund" } end
   if r then return decide_refund(r) end

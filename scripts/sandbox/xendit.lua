@@ -337,7 +337,7 @@ end
 
 -- Writes the record and all by which it is found.
 local function keep(ctx, tx, n)
-  tx.made_at, tx.updated_at, tx.status = ctx.now(), ctx.now(), "pending"
+  tx.updated_at, tx.status = tx.made_at, "pending"
   tx.payments, tx.refunds, tx.owes, tx.refunded = json.array {}, json.array {}, json.array {}, 0
   tx.base = ctx.url "/sandbox/xendit" -- where a person's browser finds it, not Xendit's own host
   if tx.kind == "qr" or tx.type == "QR_CODE" then tx.qr_string = rules.qr_string(tx.amount, n) end
@@ -356,7 +356,8 @@ local function keep(ctx, tx, n)
 end
 
 local function make_method(ctx, want, method, amount, kind)
-  local wrong, tx = rules.check_method(method, amount, ctx.now())
+  local at = ctx.now()
+  local wrong, tx = rules.check_method(method, amount, at)
   if kind == "request" and want.currency ~= "IDR" then wrong[#wrong + 1] = "currency must be IDR" end
   if want.reference_id ~= nil and (type(want.reference_id) ~= "string" or want.reference_id == "" or #want.reference_id > 255) then
     wrong[#wrong + 1] = "reference_id must be 1 to 255 characters"
@@ -364,7 +365,7 @@ local function make_method(ctx, want, method, amount, kind)
   if #wrong > 0 then return rules.invalid(wrong) end
   local magic = (tx.wallet or tx.type == "QR_CODE") and rules.magic(amount)
   if magic then return refuse(magic) end
-  tx.kind, tx.amount, tx.metadata, tx.description = kind, amount, want.metadata, want.description
+  tx.kind, tx.made_at, tx.amount, tx.metadata, tx.description = kind, at, amount, want.metadata, want.description
   tx.id = kind == "request" and "pr-" .. crypto.uuid() or "pm-" .. crypto.uuid()
   tx.method = kind == "request" and "pm-" .. crypto.uuid() or tx.id
   tx.reference, tx.method_reference = want.reference_id or crypto.uuid(), method.reference_id
@@ -380,14 +381,14 @@ end
 -- Of one of the older products.
 local function make_product(kind)
   return function(ctx, want, request)
-    local product = products[kind]
-    local wrong, tx, code = product.check(want, ctx.now(), request.headers)
+    local product, at = products[kind], ctx.now()
+    local wrong, tx, code = product.check(want, at, request.headers)
     if #wrong > 0 then return rules.invalid(wrong) end
     if code then return refuse(code) end
     local magic = (kind == "charge" or kind == "qr") and rules.magic(want.amount)
     if magic then return refuse(magic) end
     if kind == "qr" and of_kind(ctx, tx.reference, "qr") then return refuse("DUPLICATE_ERROR", "external_id has been used before") end
-    tx.kind = kind
+    tx.kind, tx.made_at = kind, at
     tx.id = (kind == "charge" or kind == "qr") and product.prefix .. crypto.uuid() or hex(24)
     local n, used = simulator.remember(ctx, tx.id), false
     if kind == "va" then tx.number, used = number(ctx, tx.prefix, tx.digits, n, tx.wanted) end
@@ -405,9 +406,10 @@ local function make_invoice(ctx, want)
   local methods = json.object {}
   for _, name in ipairs(table_or(want.payment_methods)) do methods[name] = true end
   if next(methods) == nil then methods = { CREDIT_CARD = true, BCA = true, BNI = true, OVO = true, DANA = true, QRIS = true, KREDIVO = true } end
-  local tx = { kind = "invoice", id = hex(24), reference = want.external_id, amount = want.amount, methods = methods, closed = true, single = true,
+  local at = ctx.now()
+  local tx = { kind = "invoice", made_at = at, id = hex(24), reference = want.external_id, amount = want.amount, methods = methods, closed = true, single = true,
     paid_by = want.payment_methods and want.payment_methods[1] or "CREDIT_CARD", channel = want.payment_methods and want.payment_methods[1],
-    expires_at = ctx.now() + (want.invoice_duration or 86400) * 1000, description = want.description, email = want.payer_email,
+    expires_at = at + (want.invoice_duration or 86400) * 1000, description = want.description, email = want.payer_email,
     back = want.success_redirect_url, failure_url = want.failure_redirect_url, metadata = want.metadata }
   return reply(200, view(ctx, keep(ctx, tx, simulator.remember(ctx, tx.id))))
 end
@@ -551,8 +553,15 @@ local function show_method(ctx, tx) return reply(200, rules.method(tx, seen(ctx,
 
 ---- customers: kept as they come ----
 
+local CUSTOMER = { "individual_detail", "business_detail", "description", "email", "mobile_number", "phone_number", "addresses", "identity_accounts",
+  "kyc_documents", "metadata" }
+
 local function make_customer(ctx, want)
   if type(want.reference_id) ~= "string" then return rules.invalid { "reference_id is required" } end
+  if ctx.store.get("customer of " .. want.reference_id) then return refuse("DUPLICATE_ERROR", "reference_id has been used before") end
+  for _, name in ipairs(CUSTOMER) do
+    if want[name] == nil then want[name] = json.null end -- the clients expect each to be there
+  end
   want.id, want.created, want.updated = "cust-" .. crypto.uuid(), utc(ctx.now()), utc(ctx.now())
   want.type = want.type or "INDIVIDUAL"
   ctx.store.put("customer " .. want.id, json.encode(want))

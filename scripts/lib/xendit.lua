@@ -266,8 +266,9 @@ local function ask(ctx, kind, a)
   local path, member = kind.list(a.reference)
   local body, none, why = get(ctx, path)
   if none then return nil, true end
-  local list = body and (member and body[member] or body)
-  if type(list) ~= "table" or (member == nil and body[1] == nil and next(body) ~= nil) then return nil, nil, why or "Xendit's list is none" end
+  local list = body
+  if body and member then list = body[member] end
+  if type(list) ~= "table" or (list[1] == nil and next(list) ~= nil) then return nil, nil, why or "Xendit's list is none" end
   local found
   for _, t in ipairs(list) do
     local fits = type(t) == "table" and text_of(t.id) and kind.reference(t) == a.reference and ours(t, a.payment, a.amount)

@@ -1,256 +1,21 @@
 -- scripts/sandbox/xendit.lua: Xendit as a stand-in: Basic auth, payment requests and methods (v2), hosted
 -- invoices, refunds, the older product APIs, callbacks with Xendit's six retries over a day, and a person
 -- who pays (POST _control, the page, or Xendit's own simulate calls).
--- Books: "tx ID" one record each (scripts/lib/sandbox_xendit.lua), "ref X" -> what else it goes by (number,
--- method, newest of an order), "all REFERENCE" -> the ids under one reference, "refund ID" -> its record.
+-- Its books are in scripts/lib/sandbox_xendit_books.lua.
 --
 -- Not here: v3, cards by token, direct debit, payouts, sub accounts (for-user-id is taken and ignored).
 local simulator = require "simulator"
 local rules = require "sandbox_xendit"
 local products = require "sandbox_xendit_products"
+local books = require "sandbox_xendit_books"
 
 local refuse, table_or, utc = rules.refuse, rules.table_or, rules.utc
-local LATE_BY = 3600000 -- behind every channel's grace
-local TELL_MS, LOOK_MS = 1000, 60000 -- when it is told of; when it is looked whether that was done
-local INTERVALS = { 15 * 60000, 45 * 60000, 2 * 3600000, 3 * 3600000, 6 * 3600000, 12 * 3600000 }
-local KEY_MS = 86400000
-local PREFIX = { request = "pr-", method = "pm-bare-", invoice = "" }
+local sim, find, of_kind, seen, change, view = books.sim, books.find, books.of_kind, books.seen, books.change, books.view
+local facts_of, keep = books.facts_of, books.keep
+local TELL_MS, KEY_MS = 1000, 86400000
 local MISSING = { va = "CALLBACK_VIRTUAL_ACCOUNT_NOT_FOUND_ERROR", invoice = "INVOICE_NOT_FOUND_ERROR" }
 
-local sim
-
 local function hex(n) return (crypto.uuid():gsub("-", ""):sub(1, n)) end
-
----- books ----
-
-local function find(ctx, id) return simulator.read(ctx, "tx " .. (ctx.store.get("ref " .. id) or id)) end
-
-local function of_kind(ctx, id, ...)
-  local tx = find(ctx, id)
-  for _, kind in ipairs { ... } do
-    if tx and tx.kind == kind then return tx end
-  end
-end
-
-local function seen(ctx, tx)
-  return tx.status == "pending" and ctx.now() >= tx.expires_at and "expired" or tx.status
-end
-
--- change(tx) alters it and returns true, or says no. The record, and whether it was altered.
-local function change(ctx, id, alter)
-  local tx
-  local done = simulator.update(ctx, "tx " .. id, function(now)
-    tx = now
-    if tx and alter(tx) then
-      tx.updated_at = ctx.now()
-      return tx, true
-    end
-    return nil, false
-  end)
-  return tx, done
-end
-
-local function facts_of(tx)
-  return { order_id = tx.reference, payment_id = table_or(tx.metadata).payment, id = tx.id }
-end
-
-local function view(ctx, tx)
-  local status = seen(ctx, tx)
-  if tx.kind == "request" then return rules.request(tx, status) end
-  if tx.kind == "method" then return rules.method(tx, status) end
-  if tx.kind == "invoice" then return rules.invoice(tx, status) end
-  return products[tx.kind].view(tx, status)
-end
-
----- callbacks ----
-
--- What is owed to be heard: { what = "payment", n = index } and the like, first to last.
-local function body_of(ctx, tx, owed)
-  local p = owed.n and tx.payments[owed.n]
-  if owed.what == "refund" then
-    local r = tx.refunds[owed.n]
-    if tx.kind == "charge" then return products.charge.event(tx, nil, ctx.now(), "ewallet.refund") end
-    return { event = r.status == "SUCCEEDED" and "refund.succeeded" or "refund.failed", business_id = rules.BUSINESS, created = utc(ctx.now()),
-      data = rules.refund(tx, r) }
-  end
-  if tx.kind == "invoice" then return rules.invoice_event(tx) end
-  if tx.kind == "request" or tx.kind == "method" then return rules.request_event(tx, owed.what, p, ctx.now()) end
-  if owed.what == "awake" then return products.va.awake_event(tx, ctx.now()) end
-  return products[tx.kind].event(tx, p, ctx.now(), owed.what == "voided" and "ewallet.void" or nil)
-end
-
-local function tell_one(ctx, tx, owed)
-  local headers = { ["Content-Type"] = "application/json", ["webhook-id"] = owed.id }
-  local body = json.encode(body_of(ctx, tx, owed))
-  local function kept() -- this is told, whatever becomes of us; what came later is not
-    change(ctx, tx.id, function(now)
-      for i, one in ipairs(now.owes) do
-        if one.id == owed.id then return table.remove(now.owes, i) ~= nil end
-      end
-    end)
-  end
-  local function spoil()
-    return { ["Content-Type"] = "application/json", ["webhook-id"] = owed.id, ["x-callback-token"] = "somebody else's" }, body
-  end
-  return sim.callback(ctx, { url = tx.callback_url or simulator.HOME .. "/callbacks/xendit", headers = headers, body = body,
-    facts = facts_of(tx), spoil = spoil, kept = kept })
-end
-
--- What was not told of yet.
-local function tell(ctx, arg)
-  local tx, sent = simulator.read(ctx, "tx " .. arg.id), json.array {}
-  for _, owed in ipairs(tx and tx.owes or {}) do
-    for _, one in ipairs(tell_one(ctx, tx, owed)) do sent[#sent + 1] = one end
-  end
-  return sent
-end
-
--- A change that is told of after `ms`, whenever we die: what is owed stands in the books with the
--- change itself, and the job that looks for it was on disk before.
-local function change_and_tell(ctx, id, ms, alter)
-  sim.later(ctx, ctx.now() + ms, "tell", { id = id })
-  local webhook = crypto.uuid()
-  return change(ctx, id, function(tx)
-    local what, n = alter(tx)
-    if not what then return false end
-    tx.owes[#tx.owes + 1] = { what = what, n = n, id = webhook }
-    return true
-  end)
-end
-
----- paying ----
-
-local SUCCEEDED = { request = "payment.succeeded", method = "payment.succeeded" }
-local FAILED = { request = "payment.failed", method = "payment.failed" }
-
-local function payable(ctx, tx, late)
-  if tx.status == "pending" then return late or ctx.now() < tx.expires_at end
-  return late and (tx.status == "expired" or tx.status == "inactive" or tx.status == "failed")
-end
-
--- Somebody pays: the record and what was sent; or nil, status, why.
-local function settle(ctx, id, amount, late)
-  local payment = { id = PREFIX[id] or "py-" .. crypto.uuid(), amount = amount, at = ctx.now(), status = "paid" }
-  local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
-    if not payable(ctx, tx, late) then return end
-    local fails = rules.failure(tx)
-    if tx.kind == "qr" then payment.id = payment.id:gsub("^py%-", "qrpy_") end
-    if fails then
-      tx.status, tx.failure, payment.status, payment.failure = "failed", fails, "failed", fails
-    elseif tx.single ~= false then
-      tx.status = "paid"
-    end
-    tx.payments[#tx.payments + 1] = payment
-    return fails and (FAILED[tx.kind] or "payment") or SUCCEEDED[tx.kind] or "payment", #tx.payments
-  end)
-  if not done then return nil, 409, "it is " .. (tx and seen(ctx, tx) or "gone") .. " and takes no money" end
-  return tx, tell(ctx, { id = id })
-end
-
--- Taken back after it was settled: payment requests and wallets only.
-local function void(ctx, id)
-  local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
-    if tx.status ~= "paid" or (tx.kind ~= "request" and tx.kind ~= "charge") then return end
-    tx.status = "voided"
-    for _, p in ipairs(tx.payments) do p.status = "voided" end
-    return tx.kind == "request" and "payment.voided" or "voided", 1
-  end)
-  return tx, done and tell(ctx, { id = id }) or json.array {}
-end
-
-local function paid(ctx, id, amount, late)
-  local tx, sent, why = settle(ctx, id, amount, late)
-  if not tx then return nil, sent, why end
-  if simulator.denied(ctx, facts_of(tx)) then
-    local _, more = void(ctx, id)
-    for _, one in ipairs(more) do sent[#sent + 1] = one end
-  end
-  return { order_id = tx.reference, id = tx.id, payment_id = tx.payments[#tx.payments].id, amount = amount, callbacks = sent }
-end
-
-local function pay(ctx, ref, amount)
-  local tx = find(ctx, ref)
-  if not tx then return nil, 404 end
-  if tx.amount == nil and amount == nil then return nil, 400, "it is open: say how much" end
-  local facts = facts_of(tx)
-  local late = simulator.late(ctx, facts)
-  amount = simulator.amount(ctx, facts, tx.amount, amount)
-  if late and tx.status == "pending" and ctx.now() < tx.expires_at then
-    sim.later(ctx, tx.expires_at + LATE_BY, "pay", { id = tx.id, amount = amount })
-    return { order_id = tx.reference, id = tx.id, amount = amount, pays_at = utc(tx.expires_at + LATE_BY) }
-  end
-  return paid(ctx, tx.id, amount, late)
-end
-
-local function row(ctx, tx)
-  local status = seen(ctx, tx)
-  return { ref = tx.id, payable = status == "pending", back = tx.back, cells = { tx.reference, tx.kind, tx.channel or "", tx.number or "",
-    tx.amount or "open", status, utc(tx.made_at), utc(tx.expires_at) } }
-end
-
-sim = simulator.new {
-  provider = "xendit", title = "Xendit simulator", keys = { "payment_id", "id" },
-  columns = { "reference", "product", "channel", "number", "amount", "status", "made", "expires" },
-  rows = function(ctx)
-    local list = {}
-    for _, id in ipairs(simulator.recent(ctx)) do
-      local tx = simulator.read(ctx, "tx " .. id)
-      if tx then list[#list + 1] = row(ctx, tx) end
-    end
-    return list
-  end,
-  pay = pay,
-  secret_headers = function(ctx) return { ["x-callback-token"] = ctx.config.token } end,
-  retry = function(_, tried) return INTERVALS[tried + 1] end, -- any answer but 2xx
-  take_back = function(ctx, match)
-    local tx = find(ctx, match.id or match.order_id or match.payment_id or "")
-    if not tx or tx.status ~= "paid" or not simulator.fits(match, facts_of(tx)) then return false end
-    local now = void(ctx, tx.id)
-    return now.status == "voided"
-  end,
-  later = {
-    pay = function(ctx, arg) paid(ctx, arg.id, arg.amount, true) end,
-    tell = tell,
-    expire = function(ctx, arg)
-      local webhook = crypto.uuid()
-      change(ctx, arg.id, function(tx)
-        if tx.status ~= "pending" or ctx.now() < tx.expires_at then return false end
-        tx.status = "expired"
-        local what = tx.kind == "invoice" and "expired" or tx.kind == "request" and "payment_method.expired"
-        local n
-        if tx.wallet then -- nobody confirmed
-          tx.status, tx.failure = "failed", "USER_DID_NOT_AUTHORIZE"
-          tx.payments[1] = { id = "py-" .. webhook, amount = tx.amount, at = ctx.now(), status = "failed", failure = tx.failure }
-          what, n = FAILED[tx.kind] or "payment", 1
-        end
-        if what then tx.owes[#tx.owes + 1] = { what = what, n = n, id = webhook } end
-        return true
-      end)
-      tell(ctx, arg) -- also where we died behind the change
-    end,
-    awake = function(ctx, arg) -- the bank knows the number now
-      local webhook = crypto.uuid()
-      change(ctx, arg.id, function(tx)
-        if tx.awake then return false end
-        tx.awake = true
-        tx.owes[#tx.owes + 1] = { what = "awake", id = webhook }
-        return true
-      end)
-      tell(ctx, arg)
-    end,
-    refunded = function(ctx, arg)
-      local webhook = crypto.uuid()
-      change(ctx, arg.id, function(tx)
-        local r = tx.refunds[arg.n]
-        if not r or r.status ~= "PENDING" then return false end
-        r.status, r.updated_at = "SUCCEEDED", ctx.now()
-        tx.owes[#tx.owes + 1] = { what = "refund", n = arg.n, id = webhook }
-        return true
-      end)
-      tell(ctx, arg)
-    end,
-  },
-}
 
 ---- every call ----
 
@@ -327,34 +92,6 @@ end
 
 ---- making ----
 
-local function number(ctx, prefix, digits, n, wanted)
-  local own = prefix .. ("%0" .. digits .. "d"):format(n)
-  if not wanted then return own end
-  wanted = wanted:sub(1, #prefix) == prefix and wanted or prefix .. wanted
-  local holder = find(ctx, wanted)
-  return wanted, holder ~= nil and seen(ctx, holder) == "pending"
-end
-
--- Writes the record and all by which it is found.
-local function keep(ctx, tx, n)
-  tx.updated_at, tx.status = tx.made_at, "pending"
-  tx.payments, tx.refunds, tx.owes, tx.refunded = json.array {}, json.array {}, json.array {}, 0
-  tx.base = ctx.url "/sandbox/xendit" -- where a person's browser finds it, not Xendit's own host
-  if tx.kind == "qr" or tx.type == "QR_CODE" then tx.qr_string = rules.qr_string(tx.amount, n) end
-  sim.later(ctx, tx.expires_at, "expire", { id = tx.id })
-  ctx.store.put("tx " .. tx.id, json.encode(tx))
-  simulator.update(ctx, "all " .. tx.reference, function(list)
-    list = json.array(list or {})
-    list[#list + 1] = tx.id
-    return list
-  end)
-  for _, ref in ipairs { tx.reference, tx.number or false, tx.method or false, table_or(tx.metadata).payment or false,
-    table_or(tx.metadata).order_id or false } do
-    if ref then ctx.store.put("ref " .. ref, tx.id) end
-  end
-  return tx
-end
-
 local function make_method(ctx, want, method, amount, kind)
   local at = ctx.now()
   local wrong, tx = rules.check_method(method, amount, at)
@@ -372,8 +109,8 @@ local function make_method(ctx, want, method, amount, kind)
   tx.single, tx.closed, tx.back = tx.reusability == "ONE_TIME_USE", amount ~= nil, tx.properties.success_return_url
   local n, used = simulator.remember(ctx, tx.id), false
   local bank, outlet = rules.BANKS[tx.channel], rules.OUTLETS[tx.channel]
-  if tx.type == "VIRTUAL_ACCOUNT" then tx.number, used = number(ctx, bank.prefix, bank.digits, n, tx.number) end
-  if tx.type == "OVER_THE_COUNTER" then tx.number, used = number(ctx, outlet.prefix, 8, n, tx.properties.payment_code) end
+  if tx.type == "VIRTUAL_ACCOUNT" then tx.number, used = books.number(ctx, bank.prefix, bank.digits, n, tx.number) end
+  if tx.type == "OVER_THE_COUNTER" then tx.number, used = books.number(ctx, outlet.prefix, 8, n, tx.properties.payment_code) end
   if used then return refuse("DUPLICATE_ERROR", "The number is in use.") end
   return reply(201, view(ctx, keep(ctx, tx, n)))
 end
@@ -391,8 +128,8 @@ local function make_product(kind)
     tx.kind, tx.made_at = kind, at
     tx.id = (kind == "charge" or kind == "qr") and product.prefix .. crypto.uuid() or hex(24)
     local n, used = simulator.remember(ctx, tx.id), false
-    if kind == "va" then tx.number, used = number(ctx, tx.prefix, tx.digits, n, tx.wanted) end
-    if kind == "code" then tx.number, used = number(ctx, tx.prefix, 8, n, tx.wanted) end
+    if kind == "va" then tx.number, used = books.number(ctx, tx.prefix, tx.digits, n, tx.wanted) end
+    if kind == "code" then tx.number, used = books.number(ctx, tx.prefix, 8, n, tx.wanted) end
     if used then return refuse(kind == "va" and "DUPLICATE_CALLBACK_VIRTUAL_ACCOUNT_ERROR" or "DUPLICATE_ERROR") end
     keep(ctx, tx, n)
     if kind == "va" then sim.later(ctx, ctx.now() + TELL_MS, "awake", { id = tx.id }) end
@@ -477,7 +214,7 @@ end
 local function refund_charge(ctx, tx, want)
   local id, amount = "ewr_" .. crypto.uuid(), want.amount
   local no
-  local now, done = change_and_tell(ctx, tx.id, TELL_MS, function(t)
+  local now, done = books.change_and_tell(ctx, tx.id, TELL_MS, function(t)
     local p, wallet = t.payments[1], rules.WALLETS[t.channel]
     amount = amount or p and p.amount - t.refunded
     no = t.status ~= "paid" and "INELIGIBLE_TRANSACTION_STATUS" or not wallet.refund and "REFUND_NOT_SUPPORTED"
@@ -514,7 +251,7 @@ local function simulate(answer)
     local amount = want.amount or want.transfer_amount or tx.amount
     if math.type(amount) ~= "integer" or amount < 1 then return rules.invalid { "amount must be a whole number" } end
     if tx.closed and amount ~= tx.amount then return rules.invalid { "amount must be what is expected" } end
-    local said, _, why = paid(ctx, tx.id, amount, false)
+    local said, _, why = books.paid(ctx, tx.id, amount, false)
     if not said then return refuse("INACTIVE_PAYMENT_REQUEST", why) end
     return answer(simulator.read(ctx, "tx " .. tx.id), said)
   end
@@ -672,7 +409,7 @@ local routes = {
   ["GET /ewallets/charges/:id"] = about({ "charge" }, show),
   ["POST /ewallets/charges/:id/void"] = about({ "charge" }, function(ctx, tx)
     if tx.status ~= "paid" or time.day(tx.payments[1].at) ~= time.day(ctx.now()) then return refuse "INELIGIBLE_TRANSACTION_STATUS" end
-    return show(ctx, (void(ctx, tx.id)))
+    return show(ctx, (books.void(ctx, tx.id)))
   end, ineligible),
   ["POST /ewallets/charges/:id/refunds"] = about({ "charge" }, refund_charge, ineligible),
   ["GET /ewallets/charges/:id/refunds"] = about({ "charge" }, function(_, tx)
@@ -713,7 +450,7 @@ local routes = {
 
   ["GET /pay/:id"] = function(ctx, request) -- the payer's browser
     local tx = find(ctx, request.params.id)
-    return tx and sim.page { row(ctx, tx) } or refuse "DATA_NOT_FOUND"
+    return tx and sim.page { books.row(ctx, tx) } or refuse "DATA_NOT_FOUND"
   end,
 }
 

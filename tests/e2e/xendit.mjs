@@ -17,7 +17,7 @@ const HEAR = `return { api = 1, routes = {
   end } } }`
 
 export async function start (data) {
-  const dir = root('scripts/sandbox/xendit.lua', 'scripts/lib/simulator.lua', 'scripts/lib/sandbox_xendit.lua', 'scripts/lib/sandbox_xendit_products.lua',
+  const dir = root('scripts/sandbox/xendit.lua', 'scripts/lib/simulator.lua', 'scripts/lib/sandbox_xendit.lua', 'scripts/lib/sandbox_xendit_products.lua', 'scripts/lib/sandbox_xendit_books.lua',
     'scripts/jobs/simulator.lua')
   writeFileSync(join(dir, 'scripts/api/hear.lua'), HEAR)
   const s = await Server.start({ dir, data, args: ['--workers', '2'] })

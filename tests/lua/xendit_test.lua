@@ -308,6 +308,10 @@ local tests = {
     t.equal(h.all, "cancelled, reversed 150000 py-1")
     h = heard(note "payment.voided", { truth = shown { status = "VOIDED" }, attempt = was })
     t.equal(h.status, 503, "how much is not known: later")
+    h = heard(note "payment.voided", { truth = shown { status = "VOIDED" }, payments = { data = { payment() } }, attempt = was })
+    t.equal(h.all .. " " .. h.status, "cancelled 503", "it contradicts itself: nothing is taken back")
+    h = heard(note "payment.voided", { truth = shown { status = "VOIDED" }, payments = { data = json.array {} }, attempt = was })
+    t.equal(h.all, "cancelled, reversed 150000")
     t.equal(heard(note "payment.expired", { truth = shown { status = "EXPIRED" }, attempt = was }).all, "expired", "nothing is taken back by an expiry")
   end,
 

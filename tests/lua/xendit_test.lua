@@ -260,6 +260,25 @@ local tests = {
     t.equal(kinds({ 503, { error_code = "CHANNEL_UNAVAILABLE" } }, { 500, {} }), "unknown unknown")
   end,
 
+  ["a refund is sent once, with a key, and only where its sum may go back"] = function(t)
+    local sent
+    local function asked(name, amount)
+      sent = nil
+      local ctx = { config = { api_key = KEY }, find = function() return { status = "success", amount_due = 150000, data = { id = "pr-1", method = "pm-1" } } end,
+        http = { effect = function(what) sent = what; return nil, "no answer", "E_TIMEOUT", true end } }
+      return t.kind(t.load(path(name)).refund(ctx, about("refund", "r1", { amount = amount, reason = "broken" })))
+    end
+    t.equal(asked("dana", 1000), "unknown")
+    t.equal(sent.headers["idempotency-key"], "op_x")
+    t.equal(sent.json, { payment_request_id = "pr-1", reference_id = "re-r1", currency = "IDR", amount = 1000, reason = "OTHERS", metadata = { reason = "broken" } })
+    t.equal(asked("linkaja", 1000), "failed")
+    t.equal(sent, nil)
+    t.equal(asked("linkaja", 150000), "unknown")
+    t.equal(asked("card", 1000), "unknown")
+    t.equal(sent.json.invoice_id, "pr-1")
+    for _, name in ipairs { "ovo", "jeniuspay", "akulaku", "bca_va", "alfamart" } do t.equal(t.load(path(name)).refund, nil, name) end
+  end,
+
   ["a callback without the right token changes nothing"] = function(t)
     for _, token in ipairs { false, "", "xnd-callback-dem", "xnd-callback-demo ", "XND-CALLBACK-DEMO" } do
       local h = heard(note "payment.succeeded", { token = token, truth = shown { status = "SUCCEEDED" }, payments = { data = { payment() } }, attempt = OPEN })
@@ -312,7 +331,8 @@ local tests = {
     t.equal(h.all .. " " .. h.status, "cancelled 503", "it contradicts itself: nothing is taken back")
     h = heard(note "payment.voided", { truth = shown { status = "VOIDED" }, payments = { data = json.array {} }, attempt = was })
     t.equal(h.all, "cancelled, reversed 150000")
-    t.equal(heard(note "payment.expired", { truth = shown { status = "EXPIRED" }, attempt = was }).all, "expired", "nothing is taken back by an expiry")
+    t.equal(heard(note "payment.expired", { truth = shown { status = "EXPIRED" }, payments = { data = json.array {} }, attempt = was }).all, "expired",
+      "nothing is taken back by an expiry")
   end,
 
   ["invoices are heard flat"] = function(t)

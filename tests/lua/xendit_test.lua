@@ -91,6 +91,11 @@ local tests = {
     t.equal(body.payment_methods, { "CREDIT_CARD" })
     t.equal({ body.external_id, body.amount, body.invoice_duration, body.success_redirect_url, body.failure_redirect_url },
       { "r1", 150000, 600, "https://s/ok", "https://s/no" })
+    for i, name in ipairs { "kredivo", "akulaku" } do -- the page offers nothing else
+      t.http.answer { status = 201, json = bill() }
+      t.call(path(name), "create", op "r1")
+      t.equal(json.decode(t.http.requests()[2 + i].body).payment_methods, { name:upper() })
+    end
   end,
 
   ["a phone number, however it is written"] = function(t)

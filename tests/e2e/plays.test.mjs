@@ -47,7 +47,7 @@ test('a play with one line changed fails', () => {
     })
     writeFileSync(join(dir, 'tests/plays', file), `${head}${changed.join('\n')}${end}`)
     const failures = changed.length * (end.match(/^ *\{ name = /gm) ?? [1]).length
-    const r = luwak(['test', `tests/plays/${file}`, '--root', dir], { cwd: dir })
+    const r = luwak(['test', `tests/plays/${file}`, '--root', dir], { cwd: dir, timeout: 300000 })
     assert.equal(r.code, 1, r.out + r.err)
     assert.match(r.out, new RegExp(`^0 passed, ${failures} failed$`, 'm'), r.out.replace(/^ .*\n/gm, ''))
     assert.equal(r.out.split('but it came to this').length - 1, failures, 'each for its line, and not for another reason')

@@ -234,9 +234,9 @@ return function(plays, provider, fillings)
   local tests = {}
   for title, text in pairs(plays) do
     for _, with in ipairs(fillings or { {} }) do
-      local name = with.name and title .. ": " .. with.name or title
+      local full = with.name and title .. ": " .. with.name or title
       local filled = text:gsub("%$(%l+)", with)
-      tests[name] = function(t) run(t, provider or "midtrans", filled) end
+      tests[full] = function(t) run(t, provider or "midtrans", filled) end
     end
   end
   return { tests = tests }

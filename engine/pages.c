@@ -62,6 +62,7 @@ void page_index(struct buf *out, const char *environment, bool simulated, struct
     add_command(out, "curl -u sk_test_demo: '", base, "/v1/payments?order_id=o-1'");
     buf_adds(out, "<p>The providers' stand-ins, with what was made there and a button to pay it: "
                   "<a href=\"/sandbox/midtrans/\">Midtrans</a>, "
+                  "<a href=\"/sandbox/xendit/\">Xendit</a>, "
                   "<a href=\"/sandbox/demo/\">Demo Wallet</a>, "
                   "<a href=\"/sandbox/self/\">our own virtual accounts</a>. Move the clock:</p>");
     add_command(out, "curl -d '{\"advance\":\"5m\"}' ", base, "/sandbox/_clock");

@@ -9,7 +9,7 @@
 
 static bool path_char(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (c != '\0' && strchr("-._~:*/", c) != NULL);
+           (c != '\0' && strchr("-._~!:*/", c) != NULL);
 }
 
 /* "GET /v1/things/:id": what is wrong with it, or NULL. */
@@ -20,7 +20,7 @@ static const char *route_wrong(struct str key, bool exact, struct str *method, s
     if (path->n == 0 || path->p[0] != '/') return "expected a path that begins with /";
     for (size_t i = 0; i < path->n; i++) {
         char c = path->p[i], before = i == 0 ? '\0' : path->p[i - 1];
-        if (!path_char(c)) return "expected a path of letters, digits and - . _ ~ /";
+        if (!path_char(c)) return "expected a path of letters, digits and - . _ ~ ! /";
         if ((c == ':' || c == '*') && exact) return "expected an exact path, without : or *";
         if (c == ':' && before != '/') return "expected : at the start of a part of the path";
         if (c == '*' && (before != '/' || memchr(path->p + i, '/', path->n - i) != NULL))

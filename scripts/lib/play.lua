@@ -12,6 +12,9 @@
 --   > pay
 --   ... ]] }
 --
+-- Plays of several channels leave open what differs, `$bank`, and are given it: play({ ... }, "xendit", {
+-- { name = "bca", bank = "bca" }, ... }).
+--
 --   > create AMOUNT JSON            POST /v1/payments; the order is o-1, then o-2
 --   > again                         the same request once more
 --   > show | sync | cancel          of the newest payment
@@ -38,7 +41,8 @@ end
 
 ---- how things are said ----
 
-local SHOWN = { va_number = { "va_number" }, bill = { "biller_code", "bill_key" }, qr = { "qr_string" }, redirect = { "redirect_url" } }
+local SHOWN = { va_number = { "va_number" }, bill = { "biller_code", "bill_key" }, qr = { "qr_string" }, redirect = { "redirect_url" },
+  retail = { "outlet", "payment_code" }, push = { "message" } }
 
 -- Long texts by their beginning and length: ids and hosts are not the play's business.
 local function short(text)
@@ -271,9 +275,16 @@ local function run(t, provider, text)
   end
 end
 
--- One function per play; what speaks of no channel yet misbehaves at this provider.
-return function(plays, provider)
+-- One function per play; what speaks of no channel yet misbehaves at this provider. With fillings, a list
+-- of { name = ..., ... }, each play is played for each of them, $name and the like being what it says there.
+return function(plays, provider, fillings)
   local tests = {}
-  for title, text in pairs(plays) do tests[title] = function(t) run(t, provider or "midtrans", text) end end
+  for title, text in pairs(plays) do
+    for _, with in ipairs(fillings or { {} }) do
+      local full = with.name and title .. ": " .. with.name or title
+      local filled = text:gsub("%$(%l+)", with)
+      tests[full] = function(t) run(t, provider or "midtrans", filled) end
+    end
+  end
   return { tests = tests }
 end

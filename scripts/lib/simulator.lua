@@ -7,6 +7,7 @@
 --     keys  = { "order_id" },                    what `match` may name, besides order_id
 --     words = { "refused" },                     those that make sense here, besides reset; nil: all
 --     retry = function(status, tried) end,       ms until a callback goes again (status 0: no answer); nil: never
+--     secret_headers = function(ctx) end,        of each callback, where its own headers do not name them
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
 --     later = { expire = function(ctx, arg) end },
@@ -262,8 +263,12 @@ function simulator.new(spec)
     assert(jobs.enqueue("simulator", { provider = spec.provider, name = name, arg = arg }, { at = at }))
   end
 
+  -- A secret is never written down, so headers that hold one are put on as it goes.
   local function post(ctx, cb)
-    local answer, why = ctx.http.post { url = cb.url, headers = cb.headers, body = cb.body, timeout = "15s" }
+    local headers = {}
+    for name, value in pairs(spec.secret_headers and spec.secret_headers(ctx) or {}) do headers[name] = value end
+    for name, value in pairs(cb.headers) do headers[name] = value end
+    local answer, why = ctx.http.post { url = cb.url, headers = headers, body = cb.body, timeout = "15s" }
     return { url = cb.url, status = answer and answer.status, error = why, body = cb.body }
   end
 

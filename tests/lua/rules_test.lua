@@ -5,6 +5,17 @@ local function lines(fee)
   return out
 end
 
+-- A bank's route leads to channels that are there, and of that bank.
+local function all_of(t, bank, method)
+  local route = t.load("rules/routing/default.lua").route { method = method, bank = bank }
+  t.truthy(#route > 0, bank)
+  for _, name in ipairs(route) do
+    local channel = t.load("channels/" .. name .. ".lua")
+    t.equal(channel.bank, bank)
+    t.equal(channel.method, method)
+  end
+end
+
 return { tests = {
   ["a virtual account costs the same whatever it moves"] = function(t)
     local rule = t.load "rules/fees/midtrans_va.lua"
@@ -50,21 +61,30 @@ return { tests = {
       for i, name in ipairs(route(p)) do out[i] = name end
       return out
     end
-    t.equal(names { method = "virtual_account", bank = "bca" }, { "midtrans_bca_va" })
-    t.equal(names { method = "virtual_account", bank = "mandiri" }, { "midtrans_mandiri_bill" })
+    t.equal(names { method = "virtual_account", bank = "bca" }, { "midtrans_bca_va", "xendit_bca_va" })
+    t.equal(names { method = "virtual_account", bank = "mandiri" }, { "midtrans_mandiri_bill", "xendit_mandiri_va" })
     t.equal(names { method = "virtual_account", bank = "nobody" }, {})
     t.equal(names { method = "virtual_account" }[1], "midtrans_bni_va")
-    t.equal(names { method = "qris" }, { "midtrans_qris" })
-    t.equal(names { method = "card" }, {})
-    for _, p in ipairs { { method = "virtual_account" }, { method = "qris" }, { method = "ewallet" } } do
+    t.equal(names { method = "qris" }, { "midtrans_qris", "xendit_qris" })
+    t.equal(names { method = "card" }, { "xendit_card" })
+    t.equal(names { method = "bank_transfer" }, {})
+    for _, p in ipairs { { method = "virtual_account" }, { method = "qris" }, { method = "ewallet" }, { method = "retail" }, { method = "paylater" },
+      { method = "card" } } do
       for _, name in ipairs(names(p)) do
         local channel = t.load("channels/" .. name .. ".lua") -- it exists, and is of that method
         t.equal(channel.method, p.method)
       end
     end
-    for _, bank in ipairs { "bca", "bni", "bri", "permata", "mandiri", "self" } do
-      t.equal(t.load("channels/" .. names({ method = "virtual_account", bank = bank })[1] .. ".lua").bank, bank)
-    end
+  end,
+
+  ["each channel of a bank is of that bank: virtual accounts"] = function(t)
+    for _, bank in ipairs { "bca", "bni", "bri", "permata", "mandiri", "cimb", "self" } do all_of(t, bank, "virtual_account") end
+  end,
+
+  ["each channel of a bank is of that bank: wallets, pay-later, outlets"] = function(t)
+    for _, bank in ipairs { "gopay", "ovo", "dana", "linkaja", "shopeepay", "jenius" } do all_of(t, bank, "ewallet") end
+    for _, bank in ipairs { "alfamart", "indomaret" } do all_of(t, bank, "retail") end
+    for _, bank in ipairs { "kredivo", "akulaku" } do all_of(t, bank, "paylater") end
   end,
 
   ["velocity: the twenty-first in an hour is denied"] = function(t)

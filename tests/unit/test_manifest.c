@@ -278,6 +278,9 @@ static void the_other_kinds_are_read(void **state) {
     version_drop(v);
     v = load(KIND_SANDBOX, "return { api = 1, routes = { ['GET /v2/:id/status'] = type } }");
     version_drop(v);
+    v = load(KIND_SANDBOX,
+             "return { api = 1, routes = { ['POST /invoices/:id/expire!'] = type } }");
+    version_drop(v);
     refused(KIND_TOOL, "return { api = 1, about = 'x', args = { { 'file', 'pth' } }, run = type }",
             "args: argument 1");
     refused(KIND_MIGRATION, "return { down = type, up = type }", "down: there is no such field");

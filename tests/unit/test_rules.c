@@ -182,6 +182,19 @@ static void a_route_is_read(void **state) {
           (UINT64_C(1) << PROBLEM_BANK_UNAVAILABLE | UINT64_C(1) << PROBLEM_PROVIDER_ERROR));
 }
 
+/* Three gateways have some twenty virtual accounts between them. */
+static void a_route_may_be_long(void **state) {
+    (void)state;
+    RULES("rules/routing/a.lua",
+          "kind = 'routing', route = function(p) local r = {} for i = 1, p.amount do r[i] = 'c' .. "
+          "i end return r end");
+    const struct rule_answer *a = ask(RULE_ROUTING, "{\"amount\":64}");
+    CHECK_INT(a->err, 0);
+    CHECK_INT(a->route.count, 64);
+    CHECK_STR(str_of(a->route.channels[63]), "c64");
+    CHECK_INT(ask(RULE_ROUTING, "{\"amount\":65}")->err, E_SCRIPT);
+}
+
 static void a_policy_is_of_one_kind_of_money(void **state) {
     (void)state;
     RULES("rules/policy/late.lua",
@@ -329,6 +342,7 @@ static const struct CMUnitTest tests[] = {
     T(no_rule_is_a_safe_answer),
     T(risk_asks_all_until_one_objects),
     T(a_route_is_read),
+    T(a_route_may_be_long),
     T(a_policy_is_of_one_kind_of_money),
     T(what_does_not_fit_is_the_rules_error),
     T(a_rule_is_tried_in_its_place),

@@ -12,6 +12,9 @@
 --   > pay
 --   ... ]] }
 --
+--   return play({ ... }, "doku", { doku_dana = { shown = "redirect ..." } })     each play for each channel: $shown
+--                                   is that channel's, $channel its name
+--
 --   > create AMOUNT JSON            POST /v1/payments; the order is o-1, then o-2
 --   > again                         the same request once more
 --   > show | sync | cancel          of the newest payment
@@ -34,7 +37,7 @@ end
 
 ---- how things are said ----
 
-local SHOWN = { va_number = { "va_number" }, bill = { "biller_code", "bill_key" }, qr = { "qr_string" }, redirect = { "redirect_url" } }
+local SHOWN = { va_number = { "va_number" }, bill = { "biller_code", "bill_key" }, qr = { "qr_string" }, redirect = { "redirect_url" }, retail = { "payment_code" } }
 
 -- Long texts by their beginning and length: ids and hosts are not the play's business.
 local function short(text)
@@ -224,9 +227,20 @@ local function run(t, provider, text)
   end
 end
 
--- One function per play; what speaks of no channel yet misbehaves at this provider.
-return function(plays, provider)
+-- The play as it is for one channel.
+local function cast(text, channel, parts)
+  return (text:gsub("%$(%a+)", function(word) return word == "channel" and channel or parts[word] end))
+end
+
+-- One function per play, or per play and channel; what speaks of no channel yet misbehaves at this provider.
+return function(plays, provider, channels)
   local tests = {}
-  for title, text in pairs(plays) do tests[title] = function(t) run(t, provider or "midtrans", text) end end
+  for title, text in pairs(plays) do
+    if not channels then tests[title] = function(t) run(t, provider or "midtrans", text) end end
+    for channel, parts in pairs(channels or {}) do
+      local lines = cast(text, channel, parts)
+      tests[channel .. ": " .. title] = function(t) run(t, provider, lines) end
+    end
+  end
   return { tests = tests }
 end

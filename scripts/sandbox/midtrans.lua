@@ -293,16 +293,6 @@ sim = simulator.new {
 
 ---- charge ----
 
-local function tlv(id, value) return ("%s%02d%s"):format(id, #value, value) end
-
-local function qr_string(tx, n)
-  local text = tlv("00", "01") .. tlv("01", "12")
-    .. tlv("26", tlv("00", "COM.GO-JEK.WWW") .. tlv("01", "936009143000000017") .. tlv("02", MERCHANT) .. tlv("03", "UKE"))
-    .. tlv("52", "5399") .. tlv("53", "360") .. tlv("54", tostring(tx.amount)) .. tlv("58", "ID") .. tlv("59", "Toko Simulator")
-    .. tlv("60", "Jakarta") .. tlv("61", "10110") .. tlv("62", tlv("05", ("S%012d"):format(n)) .. tlv("07", "A01")) .. "6304"
-  return text .. ("%04X"):format(crypto.crc16(text))
-end
-
 -- Too long is cut at the end, too short gets zeros in front, one in use becomes another silently.
 local function va_number(ctx, bank, wanted, n)
   local prefix, digits = rules.BANKS[bank][1], rules.BANKS[bank][2]
@@ -313,13 +303,10 @@ local function va_number(ctx, bank, wanted, n)
   return holder and seen_status(ctx, holder) == "pending" and own or wanted
 end
 
--- This server under the address it has today is this server also after it was started anew.
-local function lasting(url) return (url:gsub("^http://127%.0%.0%.1:%d+/", simulator.HOME .. "/")) end
-
 local function urls(request)
   local function list(text, into)
     for url in text:gmatch "[^,%s]+" do
-      if #into < 4 then into[#into + 1] = lasting(url) end
+      if #into < 4 then into[#into + 1] = simulator.lasting(url) end
     end
     return into
   end
@@ -352,7 +339,7 @@ local function charge(ctx, request, want)
   elseif tx.payment_type == "echannel" then
     tx.bank, tx.biller_code, tx.bill_key = "mandiri", "70012", want.echannel.bill_key or ("%012d"):format(n)
   else
-    tx.qr_string, tx.acquirer = qr_string(tx, n), tx.payment_type == "qris" and (table_or(want.qris).acquirer or "gopay") or nil
+    tx.qr_string, tx.acquirer = simulator.qr({ "COM.GO-JEK.WWW", "936009143000000017", MERCHANT }, tx.amount, n), tx.payment_type == "qris" and (table_or(want.qris).acquirer or "gopay") or nil
     more = { actions = actions(tx), qr_string = tx.payment_type == "qris" and tx.qr_string or nil }
     if tx.payment_type == "gopay" and table_or(want.gopay).enable_callback then tx.back = want.gopay.callback_url end
   end

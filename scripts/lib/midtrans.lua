@@ -128,6 +128,18 @@ end
 -- Of operations on a payment: what the provider knows the payment by.
 local function target(op) return op.input.reference or op.reference end
 
+-- What a transaction is asked for by. BI-SNAP channels (`by_theirs`) are known by Midtrans' own id only;
+-- nil where nobody has heard it.
+local function id_of(ctx, op, spec)
+  if not spec.by_theirs then return target(op) end
+  local data = op.kind == "create" and op.data
+  if not data then
+    local attempt = ctx.find { reference = target(op) }
+    data = attempt and attempt.data
+  end
+  return data and data.transaction_id
+end
+
 local function customer(op)
   local c = op.input.customer
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
@@ -142,7 +154,10 @@ local function foreign(t, op, used)
 end
 
 local function inquire_create(ctx, op, spec, used)
-  local t, code, why = ask(ctx, op.reference)
+  local id = id_of(ctx, op, spec)
+  -- What nobody was shown nobody can pay; of what was shown we have the id.
+  if not id then return not_created { message = "Midtrans cannot be asked, and nobody was shown how to pay" } end
+  local t, code, why = ask(ctx, id)
   if not t then
     -- Gone after it was seen, or the wrong key: that proves nothing.
     if code == "404" and op.status ~= "pending" and op.status ~= "processing" then
@@ -167,9 +182,9 @@ local function create(ctx, op, spec)
   local what = {}
   for name, value in pairs(type(spec.charge) == "function" and spec.charge(ctx, op) or spec.charge) do what[name] = value end
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
-  what.customer_details = customer(op)
+  what.customer_details = what.customer_details or customer(op)
   what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
-  what.custom_expiry = expiry(ctx, op)
+  what.custom_expiry = spec.fixed_expiry ~= true and expiry(ctx, op) or nil
   local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
   if not answer and sent == false then return not_created { message = why, code = code } end
@@ -192,8 +207,10 @@ local function was_shown(ctx, op)
 end
 
 -- Of a cancel: did it happen?
-local function inquire_cancel(ctx, op)
-  local t, code, why = ask(ctx, target(op))
+local function inquire_cancel(ctx, op, spec)
+  local id = id_of(ctx, op, spec)
+  if not id then return success {} end -- it was never shown
+  local t, code, why = ask(ctx, id)
   -- After no answer 404 may only mean "not yet"; but nobody can pay what nobody was shown.
   if code == "404" and not was_shown(ctx, op) then return success {} end
   if not t then return unknown { message = why } end
@@ -205,13 +222,15 @@ local function inquire_cancel(ctx, op)
   return word and word ~= "processing" and success {} or unknown { message = tostring(t.transaction_status) }
 end
 
-local function cancel(ctx, op)
-  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/cancel") }))
+local function cancel(ctx, op, spec)
+  local id = id_of(ctx, op, spec)
+  if not id then return success {} end
+  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(id) .. "/cancel") }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
   local body, code = body_of(answer)
   if code == "200" and body.transaction_status == "cancel" then return success {} end
-  if code == "412" or code == "404" then return inquire_cancel(ctx, op) end
+  if code == "412" or code == "404" then return inquire_cancel(ctx, op, spec) end
   if FAILURES[code] then return refused(code, body) end
   return unknown { message = said(answer, code), code = code }
 end
@@ -227,10 +246,15 @@ local function inquire_refund(ctx, op)
   return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
 end
 
--- "direct" is what GoPay documents; for QRIS the reference names no other path.
-local function refund(ctx, op)
+-- "direct" is what GoPay documents; for QRIS the reference names no other path. Cards have it with some
+-- acquirers only, so they go the slow way.
+local function refund(ctx, op, spec)
+  local attempt = spec.refunds == "whole" and ctx.find { reference = target(op) }
+  if attempt and attempt.amount_due ~= op.input.amount then
+    return failed { category = "INVALID_REQUEST", message = "it goes back as a whole only", final = true }
+  end
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
-    url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/refund/online/direct"),
+    url = url(ctx, "/v2/" .. form.escape(target(op)) .. (spec.refund_path or "/refund/online/direct")),
     json = { refund_key = refund_key(op), amount = op.input.amount, reason = op.input.reason } }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
@@ -307,17 +331,41 @@ function midtrans.notify(ctx, req)
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })
 end
 
+---- what is shown ----
+
+-- Of bank_transfer: the number at this bank.
+function midtrans.va_number(bank)
+  return function(t)
+    for _, v in ipairs(midtrans.list(t.va_numbers)) do
+      if v.bank == bank then return { va_number = v.va_number } end
+    end
+  end
+end
+
+function midtrans.redirect(t) return { redirect_url = text_of(t.redirect_url) } end
+
+-- One item of the whole amount: Midtrans wants items that add up to it.
+function midtrans.items(op)
+  local about = op.input.description or op.input.order_id or op.reference
+  return json.array { { id = op.reference, name = about:sub(1, 50), price = op.input.amount, quantity = 1 } }
+end
+
+midtrans.DOCS = {
+  keys = { MIDTRANS_SERVER_KEY = "dashboard.midtrans.com, Settings, Access Keys" },
+  certainty = "publisher's documentation; the longest order id (50) and HTTP statuses of errors are from memory",
+}
+
 ---- a channel ----
 
 function midtrans.channel(spec)
   return {
-    api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = "offer",
-    limits = spec.limits, expires = spec.expires, hosts = HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
-    amounts = "closed", docs = spec.docs,
+    api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = spec.effect or "offer",
+    limits = spec.limits, expires = spec.expires, input = spec.input, hosts = spec.hosts or HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
+    amounts = "closed", docs = spec.docs or midtrans.DOCS,
     create = function(ctx, op) return create(ctx, op, spec) end,
     inquire = function(ctx, op) return (INQUIRE[op.kind] or inquire_create)(ctx, op, spec) end,
-    cancel = cancel,
-    refund = spec.refunds and refund or nil,
+    cancel = function(ctx, op) return (spec.cancel or cancel)(ctx, op, spec) end,
+    refund = spec.refunds and function(ctx, op) return refund(ctx, op, spec) end or nil,
     notify = midtrans.notify,
   }
 end

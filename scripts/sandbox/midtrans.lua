@@ -80,12 +80,17 @@ end
 local function actions(tx)
   local list = json.array {}
   local function add(name, method, url) list[#list + 1] = { name = name, method = method, url = url } end
+  local app = tx.base .. "/" .. tx.payment_type .. "/app?reference=" .. tx.transaction_id
+  if tx.payment_type == "shopeepay" then
+    add("deeplink-redirect", "GET", app)
+    return list
+  end
   add("generate-qr-code", "GET", tx.base .. "/v2/" .. tx.payment_type .. "/" .. tx.transaction_id .. "/qr-code")
   if tx.payment_type == "qris" then
     add("generate-qr-code-v2", "GET", tx.base .. "/v4/qris/" .. tx.transaction_id .. "/qr-code")
     return list
   end
-  add("deeplink-redirect", "GET", tx.base .. "/gopay/app?reference=" .. tx.transaction_id)
+  add("deeplink-redirect", "GET", app)
   add("get-status", "GET", tx.base .. "/v2/" .. tx.transaction_id .. "/status")
   add("cancel", "POST", tx.base .. "/v2/" .. tx.transaction_id .. "/cancel")
   return list
@@ -98,8 +103,10 @@ local function view(ctx, tx)
     fraud_status = "accept", expiry_time = wib(tx.expires_at), settlement_time = tx.settled_at and wib(tx.settled_at),
     custom_field1 = tx.custom_field1, custom_field2 = tx.custom_field2, custom_field3 = tx.custom_field3,
     biller_code = tx.biller_code, bill_key = tx.bill_key, acquirer = tx.acquirer, issuer = tx.settled_at and tx.issuer,
+    store = tx.store, payment_code = tx.payment_code, shopeepay_reference_number = tx.payment_type == "shopeepay" and tx.settled_at and "SP" .. tx.n or nil,
     permata_va_number = tx.bank == "permata" and tx.va_number or nil,
   }
+  if tx.store == "indomaret" then v.fraud_status, v.approval_code = nil, tx.settled_at and "IDM" .. tx.n or nil end
   if tx.va_number and tx.bank ~= "permata" then
     v.va_numbers = json.array { { bank = tx.bank, va_number = tx.va_number } }
     v.payment_amounts = json.array {}
@@ -243,7 +250,7 @@ local function rows(ctx)
     if tx then
       local status = seen_status(ctx, tx)
       list[#list + 1] = { ref = tx.transaction_id, payable = status == "pending", cells = { tx.order_id, tx.bank or tx.payment_type,
-        tx.va_number or tx.bill_key or "", gross(tx), status, wib(tx.made_at), wib(tx.expires_at) } }
+        tx.va_number or tx.bill_key or tx.payment_code or "", gross(tx), status, wib(tx.made_at), wib(tx.expires_at) } }
     end
   end
   return list
@@ -333,11 +340,21 @@ local function charge(ctx, request, want)
   tx.base = ctx.url "/sandbox/midtrans" -- where a person's browser finds it, not Midtrans' own host
   local n = simulator.remember(ctx, tx.transaction_id)
   local more = {}
+  tx.n = n
   if tx.payment_type == "bank_transfer" then
     tx.bank = want.bank_transfer.bank
     tx.va_number = va_number(ctx, tx.bank, want.bank_transfer.va_number, n)
   elseif tx.payment_type == "echannel" then
     tx.bank, tx.biller_code, tx.bill_key = "mandiri", "70012", want.echannel.bill_key or ("%012d"):format(n)
+  elseif tx.payment_type == "cstore" then
+    tx.store = want.cstore.store
+    tx.payment_code = rules.STORES[tx.store] .. ("%014d"):format(n)
+  elseif tx.payment_type == "shopeepay" then
+    tx.back = want.shopeepay.callback_url
+    more = { actions = actions(tx), channel_response_code = "0", channel_response_message = "success" }
+  elseif TYPES[tx.payment_type].page then
+    more = { redirect_url = tx.base .. "/" .. tx.payment_type .. "/app?reference=" .. tx.transaction_id,
+      channel_response_code = tx.payment_type == "kredivo" and "OK" or nil }
   else
     tx.qr_string, tx.acquirer = simulator.qr({ "COM.GO-JEK.WWW", "936009143000000017", MERCHANT }, tx.amount, n), tx.payment_type == "qris" and (table_or(want.qris).acquirer or "gopay") or nil
     more = { actions = actions(tx), qr_string = tx.payment_type == "qris" and tx.qr_string or nil }
@@ -346,7 +363,7 @@ local function charge(ctx, request, want)
   sim.later(ctx, tx.expires_at, "expire", { id = tx.transaction_id })
   ctx.store.put("tx " .. tx.transaction_id, json.encode(tx))
   if not ctx.store.cas("order " .. order, tx.transaction_id, version) then return refuse "406" end
-  for _, ref in ipairs { tx.va_number or tx.bill_key or false, tx.custom_field1 or false, tx.custom_field2 or false } do
+  for _, ref in ipairs { tx.va_number or tx.bill_key or tx.payment_code or false, tx.custom_field1 or false, tx.custom_field2 or false } do
     if ref then ctx.store.put("ref " .. ref, tx.transaction_id) end
   end
   local message = tx.bank == "permata" and "Success, PERMATA VA transaction is successful" or TYPES[tx.payment_type].says
@@ -386,6 +403,7 @@ local function about(refused, run)
   return function(ctx, request)
     if not authorized(ctx, request) then return refuse "401" end
     local tx = find(ctx, request.params.id)
+    if tx and tx.bank == "danamon" and request.params.id ~= tx.transaction_id then tx = nil end -- BI-SNAP: by its own id only
     local what = { facts = tx and facts_of(tx) or { order_id = request.params.id }, effect = refused ~= nil, broken = broken,
       maintenance = maintenance, refused = function() return refused(ctx, tx) end }
     return sim.call(ctx, what, function()
@@ -425,6 +443,7 @@ local function refund_no(tx, want, at)
   local left = tx.paid - tx.refunded
   local amount = want.amount == nil and left or want.amount
   if math.type(amount) ~= "integer" or amount < 1 or amount > left then return refuse "414" end
+  if TYPES[tx.payment_type].whole and amount ~= tx.paid then return refuse "414" end
   if at > tx.settled_at + window then return refuse("414", "Payment Provider doesn't allow refund within this time") end
   return nil, amount
 end
@@ -472,6 +491,15 @@ local function image(ctx, request)
   return reply(200, qr.png(tx.qr_string), { ["Content-Type"] = "image/png" })
 end
 
+-- The payer's phone, or the page he is sent to.
+local function app(ctx, request)
+  local tx = find(ctx, (request:args() or {}).reference or "")
+  if not tx then return refuse "404" end
+  local open = seen_status(ctx, tx) == "pending"
+  return sim.page { { ref = tx.transaction_id, payable = open, back = tx.back,
+    cells = { tx.order_id, tx.payment_type, "", gross(tx), seen_status(ctx, tx), wib(tx.made_at), wib(tx.expires_at) } } }
+end
+
 return {
   api = 1,
   provider = "midtrans",
@@ -504,13 +532,7 @@ return {
     ["GET /v2/qris/:id/qr-code"] = image,
     ["GET /v4/qris/:id/qr-code"] = image,
     ["GET /v2/gopay/:id/qr-code"] = image,
-    ["GET /gopay/app"] = function(ctx, request) -- the payer's phone
-      local tx = find(ctx, (request:args() or {}).reference or "")
-      if not tx then return refuse "404" end
-      local open = seen_status(ctx, tx) == "pending"
-      return sim.page { { ref = tx.transaction_id, payable = open, back = tx.back,
-        cells = { tx.order_id, "gopay", "", gross(tx), seen_status(ctx, tx), wib(tx.made_at), wib(tx.expires_at) } } }
-    end,
+    ["GET /gopay/app"] = app, ["GET /shopeepay/app"] = app, ["GET /akulaku/app"] = app, ["GET /kredivo/app"] = app, ["GET /cimb_clicks/app"] = app,
   },
   docs = { certainty = "gateways.md of the reference; the HTTP status of errors is the least certain" },
 }

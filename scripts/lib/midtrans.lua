@@ -84,15 +84,27 @@ local function word_of(t)
   return words[status]
 end
 
+-- channel_response_code of a card -> why; what is not here was declined.
+local CARD_CODES = {
+  ["51"] = "INSUFFICIENT_BALANCE", ["61"] = "LIMIT_EXCEEDED", ["65"] = "LIMIT_EXCEEDED", ["38"] = "INVALID_OTP", ["55"] = "INVALID_OTP",
+  ["75"] = "INVALID_OTP", ["34"] = "FRAUD_DETECTED", ["59"] = "FRAUD_DETECTED", ["67"] = "FRAUD_DETECTED", ["04"] = "FRAUD_DETECTED",
+  ["07"] = "FRAUD_DETECTED", ["35"] = "FRAUD_DETECTED", ["36"] = "FRAUD_DETECTED", ["37"] = "FRAUD_DETECTED", ["41"] = "FRAUD_DETECTED",
+  ["43"] = "FRAUD_DETECTED", ["22"] = "BANK_UNAVAILABLE", ["90"] = "BANK_UNAVAILABLE", ["91"] = "BANK_UNAVAILABLE", ["92"] = "BANK_UNAVAILABLE",
+  ["96"] = "BANK_UNAVAILABLE", ["68"] = "TIMEOUT", ["94"] = "DUPLICATE_TRANSACTION", ["12"] = "INVALID_REQUEST", ["13"] = "INVALID_REQUEST",
+  ["30"] = "INVALID_REQUEST",
+}
+
 local function failure_of(t)
   if t.transaction_status == "failure" then return "BANK_UNAVAILABLE" end
   if t.fraud_status == "deny" then return "FRAUD_DETECTED" end
-  return t.payment_type == "credit_card" and "CARD_DECLINED" or "PROVIDER_ERROR"
+  return t.payment_type == "credit_card" and (CARD_CODES[t.channel_response_code] or "CARD_DECLINED") or "PROVIDER_ERROR"
 end
 
--- A transaction as our decision about the charge.
-local function decide(t, shown, op)
+-- A transaction as our decision about the charge. `page`: on a page of Midtrans' own the payer may try
+-- again after a denial, with the same order id, until the page ends.
+local function decide(t, shown, op, page)
   local word = word_of(t)
+  if page and (word == "failed" or word == "pending") then return pending {} end
   if word == "success" then
     local amount = amount_of(t)
     if not amount then return unknown { message = "gross_amount " .. tostring(t.gross_amount) .. " is no amount" } end
@@ -145,6 +157,9 @@ local function customer(op)
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
 end
 
+-- Whether the payer is on a page of Midtrans': a card whose token came with the request is not.
+local function page_of(op, spec) return spec.page ~= nil and not op.input.token_id end
+
 -- Somebody else's transaction under our order id: of another payment, or, where we were told that the
 -- id was used before (`used`), of another amount. Without that the payer may have paid another.
 local function foreign(t, op, used)
@@ -160,7 +175,9 @@ local function inquire_create(ctx, op, spec, used)
   local t, code, why = ask(ctx, id)
   if not t then
     -- Gone after it was seen, or the wrong key: that proves nothing.
-    if code == "404" and op.status ~= "pending" and op.status ~= "processing" then
+    local seen = op.status == "pending" or op.status == "processing"
+    if code == "404" and seen and page_of(op, spec) then return pending {} end -- no way to pay was picked yet
+    if code == "404" and not seen then
       return not_created { message = "Midtrans does not know it" }
     end
     return unknown { message = why or code }
@@ -169,7 +186,7 @@ local function inquire_create(ctx, op, spec, used)
     return failed { category = "DUPLICATE_TRANSACTION", code = "406", final = true,
       message = "this order id belongs to another payment at Midtrans" }
   end
-  return decide(t, spec.shown, op)
+  return decide(t, spec.shown, op, page_of(op, spec))
 end
 
 -- What is left until the payment's end; Midtrans takes 20 seconds at least.
@@ -179,6 +196,7 @@ local function expiry(ctx, op)
 end
 
 local function create(ctx, op, spec)
+  if page_of(op, spec) then return spec.page(ctx, op, spec) end
   local what = {}
   for name, value in pairs(type(spec.charge) == "function" and spec.charge(ctx, op) or spec.charge) do what[name] = value end
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
@@ -314,6 +332,9 @@ function midtrans.notify(ctx, req)
     return reply(200, { status = "left to a person" })
   end
   if word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
+  -- On a page of Midtrans' own a denial is one attempt: the payer may try again.
+  local page = attempt and attempt.data and attempt.data.snap_token
+  if page and word == "failed" and attempt.status ~= "success" then return reply(200, { status = "ok" }) end
   local verdict
   if word == "failed" or word == "expired" or word == "cancelled" then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
@@ -349,6 +370,11 @@ function midtrans.items(op)
   local about = op.input.description or op.input.order_id or op.reference
   return json.array { { id = op.reference, name = about:sub(1, 50), price = op.input.amount, quantity = 1 } }
 end
+
+-- For midtrans_page.
+midtrans.request, midtrans.ask, midtrans.cancel = request, ask, cancel
+function midtrans.customer(op) return customer(op) end
+function midtrans.used(ctx, op, spec) return inquire_create(ctx, op, spec, true) end
 
 midtrans.DOCS = {
   keys = { MIDTRANS_SERVER_KEY = "dashboard.midtrans.com, Settings, Access Keys" },

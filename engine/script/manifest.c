@@ -15,7 +15,7 @@
 
 enum {
     RULE_PRIORITY = 100,          /* of a rule that names none */
-    CALL_WAIT_MAX_MS = 90 * 1000, /* of a channel: less than the 2 minutes after which it is asked about */
+    CALL_WAIT_MAX_MS = 90 * 1000, /* of a channel: after 2 minutes it is asked about */
 };
 
 struct manifest_memory {

@@ -323,9 +323,8 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     const struct attempt *a = payment_attempt(p, str_of(f->attempt));
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
-    if (f->decision.result.settle_at == 0) /* paid at once is T+n as well */
-        f->decision.result.settle_at =
-            payment_settle_at(f->ask.services, f->set, core_now(core));
+    if (f->decision.result.settle_at == 0)                   /* paid at once is T+n as well */
+        f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
     int err =
         payment_add_result(core, c, p, (size_t)(a - p->attempts), 1, &f->decision.result, why);
     if (err != 0) return err;

@@ -138,10 +138,9 @@ end
 
 local function va_create(ctx, op, spec)
   local ends = ends_at(ctx, op, spec)
-  local customer, why = ctx.store.get(va_key(op.reference))
+  local customer = ctx.store.get(va_key(op.reference))
   if not customer then
-    local number
-    number, why = ctx.allocate("va " .. spec.bank, { 0, LAST_CUSTOMER }, ends + REST_MS, op.reference)
+    local number, why = ctx.allocate("va " .. spec.bank, { 0, LAST_CUSTOMER }, ends + REST_MS, op.reference)
     if not number then return failed { category = "BANK_UNAVAILABLE", message = why, final = true } end
     customer = ("%08d"):format(number)
     local kept

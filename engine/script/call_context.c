@@ -39,6 +39,8 @@ void call_context_init(struct call_context *c, const struct script_services *ser
     c->http.hosts = has_list(services, version) ? c->hosts : NULL;
     c->http.rng = services->rng;
     c->http.private_ok = services->simulated;
+    if (m != NULL && (version->kind & (KIND_CHANNEL | KIND_BILLER)) != 0)
+        c->http.max_total_ms = (uint32_t)m->timeout_ms; /* 0: 30 s, as for everybody */
     if (services->grants != NULL && c->provider.n != 0 &&
         grants_list(services->grants, c->provider, "network", c->networks, sizeof c->networks)) {
         c->http.private_ok = true;

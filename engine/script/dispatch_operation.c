@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "script/dispatch.h"
 #include "script/dispatch_private.h"
+#include "script/manifest.h"
 #include "script/operation_text.h"
 #include "sys/log.h"
 
@@ -207,6 +208,9 @@ static int copy_row(struct operation_run *run, const struct operation_row *row) 
     return 0;
 }
 
+/* A call that waits longer than others, because its channel says so, has time left for the rest. */
+enum { USUAL_WAIT_MS = 30000 };
+
 int dispatch_operation(const struct operation_call *call, operation_done_cb done, void *data) {
     (void)FAULT("operation.intent"); /* the intent is on disk, the provider knows nothing */
     struct operation_run *run = mem_zalloc(sizeof *run);
@@ -227,8 +231,12 @@ int dispatch_operation(const struct operation_call *call, operation_done_cb done
         run->gate = call->services->gate;
         operation_mark(run->gate, &run->mark, run->row.id);
     }
+    const struct manifest *m = call->version->manifest;
     struct call c = {.version = call->version,
                      .entry = run->entry,
+                     .deadline_ms = m == NULL || m->timeout_ms <= USUAL_WAIT_MS
+                                        ? 0
+                                        : (uint32_t)m->timeout_ms + USUAL_WAIT_MS,
                      .data = run,
                      .push = push,
                      .take = take,

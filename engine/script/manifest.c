@@ -13,7 +13,10 @@
 
 #include <stdio.h>
 
-enum { RULE_PRIORITY = 100 }; /* of a rule that names none */
+enum {
+    RULE_PRIORITY = 100,          /* of a rule that names none */
+    CALL_WAIT_MAX_MS = 90 * 1000, /* of a channel: after 2 minutes it is asked about */
+};
 
 struct manifest_memory {
     struct manifest_memory *next;
@@ -444,6 +447,8 @@ static void check_whole(struct manifest_reader *r) {
         manifest_problem(r, "lookup",
                          "is missing; a charge without an answer is asked for by "
                          "\"ours\" or \"theirs\" reference");
+    if ((m->kind & (KIND_CHANNEL | KIND_BILLER)) != 0 && m->timeout_ms > CALL_WAIT_MAX_MS)
+        manifest_problem(r, "timeout", "at most 90s: after 2m a call is asked about");
     if (m->kind == KIND_RULE) check_rule(r);
     check_backoff(r, "poll", &m->poll);
     check_backoff(r, "backoff", &m->backoff);

@@ -6,6 +6,7 @@
 #include "core/person.h"
 #include "script/payment_adopt.h"
 #include "script/payment_flow_private.h"
+#include "script/payment_settle.h"
 #include "sys/config.h"
 #include "sys/log.h"
 
@@ -436,6 +437,8 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
     size_t at = (size_t)(a - p->attempts);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
+    if (f->decision.result.settle_at == 0) /* paid at once is T+n as well */
+        f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
     f->next[0] = '\0';
     f->trying = f->again && a->generation == 1 && payment_open(p->status);
     if (f->trying) return payment_add_try_later(core, c, p, at, 1, tries_max(f));

@@ -38,14 +38,22 @@ static bool shadows(const struct version *a, const struct version *b) {
     return (a->kind == KIND_CHANNEL) != (b->kind == KIND_CHANNEL);
 }
 
+/* Channels of one provider share the paths that it calls, as they share /callbacks/PROVIDER: the first
+ * of them by name answers, and finds the attempt whichever of them made it. */
+static bool share(const struct version *a, const struct version *b) {
+    return a->kind == KIND_CHANNEL && b->kind == KIND_CHANNEL &&
+           strcmp(a->manifest->provider, b->manifest->provider) == 0;
+}
+
 /* Those of deleted channels come last, and each only where nobody has its path by now. */
 static void add_routes(struct script_set *set, const struct script_entry *e) {
     const struct manifest_routes *r = &e->version->manifest->routes;
     size_t before = set->route_count;
     for (size_t k = 0; k < r->count; k++) {
         bool taken = false;
-        for (size_t i = 0; e->deleted && i < before && !taken; i++)
+        for (size_t i = 0; i < before && !taken; i++)
             taken =
+                (e->deleted || share(e->version, set->routes[i].version)) &&
                 clash(&r->at[k], set->routes[i].route, shadows(e->version, set->routes[i].version));
         if (!taken) set->routes[set->route_count++] = (struct script_route){e->version, &r->at[k]};
     }
@@ -108,7 +116,7 @@ bool script_routes_clash(const struct manifest_route *a, const struct manifest_r
 
 bool script_scripts_clash(const struct version *a, const struct version *b,
                           const struct manifest_route **of_a, const struct manifest_route **of_b) {
-    if ((a->kind & KINDS_WEB) == 0 || (b->kind & KINDS_WEB) == 0) return false;
+    if ((a->kind & KINDS_WEB) == 0 || (b->kind & KINDS_WEB) == 0 || share(a, b)) return false;
     const struct manifest_routes *x = &a->manifest->routes, *y = &b->manifest->routes;
     for (size_t i = 0; i < x->count; i++)
         for (size_t k = 0; k < y->count; k++)

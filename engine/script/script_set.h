@@ -40,7 +40,7 @@ bool script_routes_clash(const struct manifest_route *a, const struct manifest_r
 
 /* The first routes of two scripts that clash, where both are mounted at the server's root. Between a
  * channel and a page, /a/:x and /a/b clash as well, /a/b and /a/ *rest, HEAD and GET: a bank's path
- * takes nothing from our own. */
+ * takes nothing from our own. Channels of one provider share their paths: none of theirs clash. */
 bool script_scripts_clash(const struct version *a, const struct version *b,
                           const struct manifest_route **of_a, const struct manifest_route **of_b);
 

@@ -3,6 +3,7 @@
 #include "base/mem.h"
 #include "sys/config.h"
 #include "sys/config_private.h"
+#include "sys/demo_key.h"
 
 #include <ctype.h>
 
@@ -16,6 +17,20 @@ static const struct {
     {"XENDIT_WEBHOOK_TOKEN", "xnd-callback-demo"},
     {"DOKU_CLIENT_ID", "BRN-demo"},
     {"DOKU_SECRET_KEY", "SK-demo"},
+    {"DOKU_PRIVATE_KEY", DEMO_PRIVATE_KEY},
+    {"DOKU_PUBLIC_KEY", DEMO_PUBLIC_KEY},
+    {"DOKU_BCA_SERVICE_ID", "19008"},
+    {"DOKU_MANDIRI_SERVICE_ID", "88899"},
+    {"DOKU_BSI_SERVICE_ID", "60179"},
+    {"DOKU_BRI_SERVICE_ID", "13925"},
+    {"DOKU_BNI_SERVICE_ID", "84923"},
+    {"DOKU_PERMATA_SERVICE_ID", "88560"},
+    {"DOKU_CIMB_SERVICE_ID", "18990"},
+    {"DOKU_DANAMON_SERVICE_ID", "89220"},
+    {"DOKU_DOKU_SERVICE_ID", "18993"},
+    {"DOKU_QRIS_MERCHANT_ID", "1955"},
+    {"DOKU_QRIS_TERMINAL_ID", "A01"},
+    {"DOKU_QRIS_POSTAL_CODE", "10110"},
     {"DEMO_KEY", "demo-wallet-key"},
     {"SELF_KEY", "self-demo-key"},
 };
@@ -162,7 +177,8 @@ void config_print(const struct config *c, struct buf *out) {
         if (config_find(c, str_of(DEMO_KEYS[i].key)) != NULL) continue;
         if (!any) buf_adds(out, "\nProviders' keys\n");
         any = true;
-        add_row(out, DEMO_KEYS[i].key, DEMO_KEYS[i].value);
+        bool pem = DEMO_KEYS[i].value[0] == '-'; /* of many lines */
+        add_row(out, DEMO_KEYS[i].key, pem ? "examples/keys/demo.pem" : DEMO_KEYS[i].value);
         buf_adds(out, "demo\n");
     }
 }

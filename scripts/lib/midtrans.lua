@@ -85,15 +85,30 @@ local function word_of(t)
   return words[status]
 end
 
+-- channel_response_code of a card -> why; what is not here was declined.
+local CARD_CODES = {
+  ["51"] = "INSUFFICIENT_BALANCE", ["61"] = "LIMIT_EXCEEDED", ["65"] = "LIMIT_EXCEEDED", ["38"] = "INVALID_OTP", ["55"] = "INVALID_OTP",
+  ["75"] = "INVALID_OTP", ["34"] = "FRAUD_DETECTED", ["59"] = "FRAUD_DETECTED", ["67"] = "FRAUD_DETECTED", ["04"] = "FRAUD_DETECTED",
+  ["07"] = "FRAUD_DETECTED", ["35"] = "FRAUD_DETECTED", ["36"] = "FRAUD_DETECTED", ["37"] = "FRAUD_DETECTED", ["41"] = "FRAUD_DETECTED",
+  ["43"] = "FRAUD_DETECTED", ["22"] = "BANK_UNAVAILABLE", ["90"] = "BANK_UNAVAILABLE", ["91"] = "BANK_UNAVAILABLE", ["92"] = "BANK_UNAVAILABLE",
+  ["96"] = "BANK_UNAVAILABLE", ["68"] = "TIMEOUT", ["94"] = "DUPLICATE_TRANSACTION", ["12"] = "INVALID_REQUEST", ["13"] = "INVALID_REQUEST",
+  ["30"] = "INVALID_REQUEST",
+}
+
 local function failure_of(t)
   if t.transaction_status == "failure" then return "BANK_UNAVAILABLE" end
   if t.fraud_status == "deny" then return "FRAUD_DETECTED" end
-  return t.payment_type == "credit_card" and "CARD_DECLINED" or "PROVIDER_ERROR"
+  return t.payment_type == "credit_card" and (CARD_CODES[t.channel_response_code] or "CARD_DECLINED") or "PROVIDER_ERROR"
 end
 
--- A transaction as our decision about the charge.
+-- Whether the payer is on a page of Midtrans': a card whose token came with the request is not.
+local function page_of(op, spec) return spec.page ~= nil and not op.input.token_id end
+
+-- A transaction as our decision about the charge. On a page of Midtrans' own the payer may try again
+-- after a denial, with the same order id, until the page ends.
 local function decide(ctx, t, spec, op)
   local word = word_of(t)
+  if page_of(op, spec) and (word == "failed" or word == "pending") then return pending {} end
   if word == "success" then
     local amount = amount_of(t)
     if not amount then return unknown { message = "gross_amount " .. tostring(t.gross_amount) .. " is no amount" } end
@@ -132,6 +147,18 @@ end
 -- Of operations on a payment: what the provider knows the payment by.
 local function target(op) return op.input.reference or op.reference end
 
+-- What a transaction is asked for by. BI-SNAP channels (`by_theirs`) are known by Midtrans' own id only;
+-- nil where nobody has heard it.
+local function id_of(ctx, op, spec)
+  if not spec.by_theirs then return target(op) end
+  local data = op.kind == "create" and op.data
+  if not data then
+    local attempt = ctx.find { reference = target(op) }
+    data = attempt and attempt.data
+  end
+  return data and data.transaction_id
+end
+
 local function customer(op)
   local c = op.input.customer
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
@@ -146,10 +173,15 @@ local function foreign(t, op, used)
 end
 
 local function inquire_create(ctx, op, spec, used)
-  local t, code, why = ask(ctx, op.reference)
+  local id = id_of(ctx, op, spec)
+  -- What nobody was shown nobody can pay; of what was shown we have the id.
+  if not id then return not_created { message = "Midtrans cannot be asked, and nobody was shown how to pay" } end
+  local t, code, why = ask(ctx, id)
   if not t then
     -- Gone after it was seen, or the wrong key: that proves nothing.
-    if code == "404" and op.status ~= "pending" and op.status ~= "processing" then
+    local seen = op.status == "pending" or op.status == "processing"
+    if code == "404" and seen and page_of(op, spec) then return pending {} end -- no way to pay was picked yet
+    if code == "404" and not seen then
       return not_created { message = "Midtrans does not know it" }
     end
     return unknown { message = why or code }
@@ -168,12 +200,13 @@ local function expiry(ctx, op)
 end
 
 local function create(ctx, op, spec)
+  if page_of(op, spec) then return spec.page(ctx, op, spec) end
   local what = {}
   for name, value in pairs(type(spec.charge) == "function" and spec.charge(ctx, op) or spec.charge) do what[name] = value end
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
-  what.customer_details = customer(op)
+  what.customer_details = what.customer_details or customer(op)
   what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
-  what.custom_expiry = expiry(ctx, op)
+  what.custom_expiry = spec.fixed_expiry ~= true and expiry(ctx, op) or nil
   local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
   if not answer and sent == false then return not_created { message = why, code = code } end
@@ -196,8 +229,10 @@ local function was_shown(ctx, op)
 end
 
 -- Of a cancel: did it happen?
-local function inquire_cancel(ctx, op)
-  local t, code, why = ask(ctx, target(op))
+local function inquire_cancel(ctx, op, spec)
+  local id = id_of(ctx, op, spec)
+  if not id then return success {} end -- it was never shown
+  local t, code, why = ask(ctx, id)
   -- After no answer 404 may only mean "not yet"; but nobody can pay what nobody was shown.
   if code == "404" and not was_shown(ctx, op) then return success {} end
   if not t then return unknown { message = why } end
@@ -209,13 +244,15 @@ local function inquire_cancel(ctx, op)
   return word and word ~= "processing" and success {} or unknown { message = tostring(t.transaction_status) }
 end
 
-local function cancel(ctx, op)
-  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/cancel") }))
+local function cancel(ctx, op, spec)
+  local id = id_of(ctx, op, spec)
+  if not id then return success {} end
+  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(id) .. "/cancel") }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
   local body, code = body_of(answer)
   if code == "200" and body.transaction_status == "cancel" then return success {} end
-  if code == "412" or code == "404" then return inquire_cancel(ctx, op) end
+  if code == "412" or code == "404" then return inquire_cancel(ctx, op, spec) end
   if FAILURES[code] then return refused(code, body) end
   return unknown { message = said(answer, code), code = code }
 end
@@ -231,10 +268,15 @@ local function inquire_refund(ctx, op)
   return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
 end
 
--- "direct" is what GoPay documents; for QRIS the reference names no other path.
-local function refund(ctx, op)
+-- "direct" is what GoPay documents; for QRIS the reference names no other path. Cards have it with some
+-- acquirers only, so they go the slow way.
+local function refund(ctx, op, spec)
+  local attempt = spec.refunds == "whole" and ctx.find { reference = target(op) }
+  if attempt and attempt.amount_due ~= op.input.amount then
+    return failed { category = "INVALID_REQUEST", message = "it goes back as a whole only", final = true }
+  end
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
-    url = url(ctx, "/v2/" .. form.escape(target(op)) .. "/refund/online/direct"),
+    url = url(ctx, "/v2/" .. form.escape(target(op)) .. (spec.refund_path or "/refund/online/direct")),
     json = { refund_key = refund_key(op), amount = op.input.amount, reason = op.input.reason } }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
@@ -294,6 +336,9 @@ function midtrans.notify(ctx, req)
     return reply(200, { status = "left to a person" })
   end
   if word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
+  -- On a page of Midtrans' own a denial is one attempt: the payer may try again.
+  local page = attempt and attempt.data and attempt.data.snap_token
+  if page and word == "failed" and attempt.status ~= "success" then return reply(200, { status = "ok" }) end
   local verdict
   if word == "failed" or word == "expired" or word == "cancelled" then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
@@ -311,17 +356,46 @@ function midtrans.notify(ctx, req)
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })
 end
 
+---- what is shown ----
+
+-- Of bank_transfer: the number at this bank.
+function midtrans.va_number(bank)
+  return function(t)
+    for _, v in ipairs(midtrans.list(t.va_numbers)) do
+      if v.bank == bank then return { va_number = v.va_number } end
+    end
+  end
+end
+
+function midtrans.redirect(t) return { redirect_url = text_of(t.redirect_url) } end
+
+-- One item of the whole amount: Midtrans wants items that add up to it.
+function midtrans.items(op)
+  local about = op.input.description or op.input.order_id or op.reference
+  return json.array { { id = op.reference, name = about:sub(1, 50), price = op.input.amount, quantity = 1 } }
+end
+
+-- For midtrans_page.
+midtrans.request, midtrans.ask, midtrans.cancel = request, ask, cancel
+function midtrans.customer(op) return customer(op) end
+function midtrans.used(ctx, op, spec) return inquire_create(ctx, op, spec, true) end
+
+midtrans.DOCS = {
+  keys = { MIDTRANS_SERVER_KEY = "dashboard.midtrans.com, Settings, Access Keys" },
+  certainty = "publisher's documentation; the longest order id (50) and HTTP statuses of errors are from memory",
+}
+
 ---- a channel ----
 
 function midtrans.channel(spec)
   return {
-    api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = "offer",
-    limits = spec.limits, expires = spec.expires, hosts = HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
-    amounts = "closed", docs = spec.docs,
+    api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = spec.effect or "offer",
+    limits = spec.limits, expires = spec.expires, input = spec.input, hosts = spec.hosts or HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
+    amounts = "closed", docs = spec.docs or midtrans.DOCS,
     create = function(ctx, op) return create(ctx, op, spec) end,
     inquire = function(ctx, op) return (INQUIRE[op.kind] or inquire_create)(ctx, op, spec) end,
-    cancel = cancel,
-    refund = spec.refunds and refund or nil,
+    cancel = function(ctx, op) return (spec.cancel or cancel)(ctx, op, spec) end,
+    refund = spec.refunds and function(ctx, op) return refund(ctx, op, spec) end or nil,
     notify = midtrans.notify,
   }
 end

@@ -12,8 +12,9 @@
 --   > pay
 --   ... ]] }
 --
--- Plays of several channels leave open what differs, `$bank`, and are given it: play({ ... }, "xendit", {
--- { name = "bca", bank = "bca" }, ... }).
+-- Plays of several channels leave open what differs, `$shown`, `$bank`, and are given it: play({ ... }, "doku",
+-- { doku_dana = { shown = "redirect ..." } }) by channel, whose name is `$channel`; or as a list with names,
+-- { { name = "bca", bank = "bca" }, ... }.
 --
 --   > create AMOUNT JSON            POST /v1/payments; the order is o-1, then o-2
 --   > again                         the same request once more
@@ -275,14 +276,25 @@ local function run(t, provider, text)
   end
 end
 
--- One function per play; what speaks of no channel yet misbehaves at this provider. With fillings, a list
--- of { name = ..., ... }, each play is played for each of them, $name and the like being what it says there.
+local function by_name(fillings)
+  local list = fillings or { {} }
+  if list[1] then return list end
+  for channel, parts in pairs(fillings) do
+    local with = { name = channel, channel = channel }
+    for word, text in pairs(parts) do with[word] = text end
+    list[#list + 1] = with
+  end
+  return list
+end
+
+-- One function per play; what speaks of no channel yet misbehaves at this provider. With fillings each
+-- play is played for each of them, $name and the like being what it says there.
 return function(plays, provider, fillings)
   local tests = {}
   for title, text in pairs(plays) do
-    for _, with in ipairs(fillings or { {} }) do
+    for _, with in ipairs(by_name(fillings)) do
       local full = with.name and title .. ": " .. with.name or title
-      local filled = text:gsub("%$(%l+)", with)
+      local filled = text:gsub("%$(%a+)", with)
       tests[full] = function(t) run(t, provider or "midtrans", filled) end
     end
   end

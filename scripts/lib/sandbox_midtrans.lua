@@ -5,12 +5,20 @@ local rules = {}
 local DAY = 86400000
 rules.BANKS = { -- prefix, digits behind it
   bca = { "81278", 11 }, bni = { "98812345", 8 }, bri = { "12345", 13 }, permata = { "856200", 10 }, cimb = { "81093", 13 },
+  danamon = { "8922", 12 },
 }
+rules.STORES = { alfamart = "88", indomaret = "25" } -- what their codes begin with
 rules.TYPES = { -- how long it can be paid, and refunded; the message of a charge
   bank_transfer = { lasts = DAY, longest = 180 * DAY, says = "Success, Bank Transfer transaction is created" },
   echannel = { lasts = DAY, longest = 180 * DAY, says = "OK, Mandiri Bill transaction is successful" },
   qris = { lasts = 15 * 60000, longest = 5 * DAY, refund = 45 * DAY, says = "QRIS transaction is created" },
   gopay = { lasts = 15 * 60000, longest = 7 * DAY, refund = 45 * DAY, says = "GO-PAY transaction is created" },
+  shopeepay = { lasts = 15 * 60000, longest = 5 * DAY, refund = 365 * DAY, whole = true, says = "ShopeePay transaction is created" },
+  cstore = { lasts = DAY, longest = 180 * DAY, says = "Success, cstore transaction is successful" },
+  akulaku = { lasts = DAY, longest = DAY, page = true, says = "Success, Akulaku transaction is created" },
+  kredivo = { lasts = DAY, longest = 180 * DAY, page = true, refund = 14 * DAY, says = "Kredivo transaction is created" },
+  cimb_clicks = { lasts = DAY // 12, longest = DAY // 12, page = true, says = "Success, CIMB Clicks transaction is successful" },
+  credit_card = { lasts = 10 * 60000, longest = 8 * DAY, refund = 180 * DAY, says = "Success, Credit Card transaction is successful" },
 }
 local UNITS = { second = 1000, minute = 60000, hour = 3600000, day = DAY }
 
@@ -29,6 +37,27 @@ local function check_items(want, amount, wrong)
   end
   if sum ~= amount then wrong[#wrong + 1] = "transaction_details.gross_amount is not equal to the sum of item_details" end
 end
+
+-- What a way to pay wants besides.
+local CHECKS = {
+  cstore = function(want, wrong)
+    local c = table_or(want.cstore)
+    if not rules.STORES[c.store] then wrong[#wrong + 1] = "cstore.store must be alfamart or indomaret" end
+    if c.message ~= nil and (type(c.message) ~= "string" or #c.message > 20) then wrong[#wrong + 1] = "cstore.message length must be 20 at most" end
+  end,
+  shopeepay = function(want, wrong)
+    if type(table_or(want.shopeepay).callback_url) ~= "string" then wrong[#wrong + 1] = "shopeepay.callback_url is required" end
+  end,
+  kredivo = function(want, wrong)
+    local c = table_or(want.customer_details)
+    if type(want.item_details) ~= "table" then wrong[#wrong + 1] = "item_details is required" end
+    if type(c.email) ~= "string" or type(c.phone) ~= "string" then wrong[#wrong + 1] = "customer_details.email and phone are required" end
+    if type(table_or(c.shipping_address).address) ~= "string" then wrong[#wrong + 1] = "customer_details.shipping_address is required" end
+  end,
+  cimb_clicks = function(want, wrong)
+    if type(table_or(want.cimb_clicks).description) ~= "string" then wrong[#wrong + 1] = "cimb_clicks.description is required" end
+  end,
+}
 
 local function check_expiry(want, kind, wrong)
   local expiry = want.custom_expiry
@@ -76,6 +105,7 @@ function rules.check(want)
     local field = want["custom_field" .. i]
     if field ~= nil and (type(field) ~= "string" or #field > 255) then wrong[#wrong + 1] = "custom_field" .. i .. " length must be 255 at most" end
   end
+  if CHECKS[want.payment_type] then CHECKS[want.payment_type](want, wrong) end
   return wrong, check_expiry(want, rules.TYPES[want.payment_type], wrong)
 end
 rules.table_or = table_or

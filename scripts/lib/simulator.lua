@@ -10,6 +10,7 @@
 --     secret_headers = function(ctx) end,        of each callback, where its own headers do not name them
 --     pay   = function(ctx, ref, amount) end,    a table for the answer, or nil, status, why
 --     take_back = function(ctx, match) end,      a settled payment that fits is taken back: true
+--     sign  = function(ctx, cb) end,             headers of a callback that came without: made anew each time it goes
 --     later = { expire = function(ctx, arg) end },
 --     rows  = function(ctx) end,                 the page: { { ref =, payable =, cells = {...}, back = }, ... }
 --     columns = { "order", ... } }
@@ -35,7 +36,7 @@ table.sort(SORTED)
 simulator.HOME = "http://luwak.simulated"
 simulator.SHORT_BY = 1000
 simulator.SLOW_MS = 10000
-local HOLD = "58s" -- longer than any caller waits, within the deadline of our own call
+local HOLD_MS = 58000 -- of a call, from its beginning: longer than most wait, within the deadline of our own
 local RELEASE_MS = 60000 -- when what was to be released goes in any case
 local ORDERS_MAX, COUNT_MAX, RECENT, TRIES = 100, 1000, 50, 100
 
@@ -91,8 +92,8 @@ local function take(ctx, words, facts)
   end)
 end
 
-local function hold()
-  engine.sleep(HOLD)
+local function hold(ctx, since)
+  engine.sleep(math.max(0, math.min(HOLD_MS, since + HOLD_MS - ctx.now())))
   return reply(504, "nobody waits any more")
 end
 
@@ -108,14 +109,15 @@ local RUBBISH = '<html><body>{"ok":tru'
 -- refused = function() a decline end, broken = function() the provider's own 500 end,
 -- maintenance = function() end }
 function simulator.call(ctx, what, run)
+  local since = ctx.now()
   local word = take(ctx, what.effect and what.refused and EFFECT or CALL, what.facts)
   if word == "maintenance" then return what.maintenance and what.maintenance() or reply(503, "maintenance") end
   if word == "server_error" then return what.broken and what.broken() or reply(500, "internal error") end
   if word == "refused" then return what.refused() end
-  if word == "timeout_before_debit" then return hold() end
+  if word == "timeout_before_debit" then return hold(ctx, since) end
   if word == "slow" then wait_ms(ctx, simulator.SLOW_MS) end
   local answer = run()
-  if word == "timeout_after_debit" then return hold() end
+  if word == "timeout_after_debit" then return hold(ctx, since) end
   if word == "rubbish" then return reply(200, RUBBISH, { ["Content-Type"] = "text/html" }) end
   return answer
 end
@@ -166,6 +168,22 @@ function simulator.recent(ctx)
   end
   return keys
 end
+
+---- a QRIS code that reads ----
+
+local function tlv(id, value) return ("%s%02d%s"):format(id, #value, value) end
+
+-- acquirer: tag 26, of { domain, PAN, merchant's id }.
+function simulator.qr(acquirer, amount, n)
+  local text = tlv("00", "01") .. tlv("01", "12")
+    .. tlv("26", tlv("00", acquirer[1]) .. tlv("01", acquirer[2]) .. tlv("02", acquirer[3]) .. tlv("03", "UKE"))
+    .. tlv("52", "5399") .. tlv("53", "360") .. tlv("54", tostring(amount)) .. tlv("58", "ID") .. tlv("59", "Toko Simulator")
+    .. tlv("60", "Jakarta") .. tlv("61", "10110") .. tlv("62", tlv("05", ("S%012d"):format(n)) .. tlv("07", "A01")) .. "6304"
+  return text .. ("%04X"):format(crypto.crc16(text))
+end
+
+-- This server under the address it has today is this server also after it was started anew.
+function simulator.lasting(url) return (url:gsub("^http://127%.0%.0%.1:%d+/", simulator.HOME .. "/")) end
 
 ---- a page for a person ----
 
@@ -265,10 +283,12 @@ function simulator.new(spec)
 
   -- A secret is never written down, so headers that hold one are put on as it goes.
   local function post(ctx, cb)
-    local headers = {}
+    local made, why = cb.headers
+    if not made then made, why = spec.sign(ctx, cb) end
+    local headers, answer = {}, nil
     for name, value in pairs(spec.secret_headers and spec.secret_headers(ctx) or {}) do headers[name] = value end
-    for name, value in pairs(cb.headers) do headers[name] = value end
-    local answer, why = ctx.http.post { url = cb.url, headers = headers, body = cb.body, timeout = "15s" }
+    for name, value in pairs(made or {}) do headers[name] = value end
+    if made then answer, why = ctx.http.post { url = cb.url, headers = headers, body = cb.body, timeout = "15s" } end
     return { url = cb.url, status = answer and answer.status, error = why, body = cb.body }
   end
 
@@ -277,7 +297,8 @@ function simulator.new(spec)
   local function send(ctx, cb, first, kept)
     local wait, id = spec.retry(0, cb.tried), crypto.uuid()
     if wait then
-      sim.later(ctx, ctx.now() + wait, "callback", { id = id, url = cb.url, headers = cb.headers, body = cb.body, tried = cb.tried + 1 })
+      sim.later(ctx, ctx.now() + wait, "callback",
+        { id = id, url = cb.url, headers = cb.headers, scheme = cb.scheme, body = cb.body, tried = cb.tried + 1 })
     end
     if kept then kept() end
     local said = post(ctx, first or cb)
@@ -302,7 +323,7 @@ function simulator.new(spec)
       ids = {}
       for i, cb in ipairs(list) do
         ids[i] = crypto.uuid()
-        sim.later(ctx, ctx.now() + RELEASE_MS, "callback", { id = ids[i], url = cb.url, headers = cb.headers, body = cb.body, tried = 0 })
+        sim.later(ctx, ctx.now() + RELEASE_MS, "callback", { id = ids[i], url = cb.url, headers = cb.headers, scheme = cb.scheme, body = cb.body, tried = 0 })
       end
       return json.array {}, list
     end)
@@ -313,11 +334,11 @@ function simulator.new(spec)
     return all
   end
 
-  -- cb: { url, headers, body, facts, spoil = function() headers, body of a wrong signature end,
+  -- cb: { url, headers (or scheme, for spec.sign), body, facts, spoil = function() headers, body of a wrong signature end,
   --       kept = function() end: called when it cannot be lost any more }
   -- Returns what became of it, one entry per request that went.
   function sim.callback(ctx, cb)
-    local keep = { url = cb.url, headers = cb.headers, body = cb.body, tried = 0 }
+    local keep = { url = cb.url, headers = cb.headers, scheme = cb.scheme, body = cb.body, tried = 0 }
     local word = take(ctx, CALLBACK, cb.facts)
     if word == "reorder" then
       simulator.update(ctx, "held", function(list)

@@ -9,6 +9,8 @@
 -- the body.] Not here: the notification of `pending` that follows a charge, and POST after a 307/308.
 local simulator = require "simulator"
 local rules = require "sandbox_midtrans"
+local cards = require "sandbox_midtrans_card"
+local snap = require "sandbox_midtrans_snap"
 
 local TYPES, table_or = rules.TYPES, rules.table_or
 local MERCHANT = "G812785002"
@@ -31,6 +33,7 @@ local MESSAGES = {
   ["402"] = "Payment channel is not activated.",
   ["404"] = "Transaction doesn't exist.",
   ["406"] = "The request could not be completed due to a conflict with the current state of the target resource, please try again",
+  ["411"] = "Token id is missing, invalid, or timed out",
   ["412"] = "Merchant cannot modify the status of the transaction",
   ["413"] = "The request could not be processed due to malformed syntax in the request body.",
   ["414"] = "Refund request is rejected due to invalid amount",
@@ -92,12 +95,17 @@ end
 local function actions(tx)
   local list = json.array {}
   local function add(name, method, url) list[#list + 1] = { name = name, method = method, url = url } end
+  local app = tx.base .. "/" .. tx.payment_type .. "/app?reference=" .. tx.transaction_id
+  if tx.payment_type == "shopeepay" then
+    add("deeplink-redirect", "GET", app)
+    return list
+  end
   add("generate-qr-code", "GET", tx.base .. "/v2/" .. tx.payment_type .. "/" .. tx.transaction_id .. "/qr-code")
   if tx.payment_type == "qris" then
     add("generate-qr-code-v2", "GET", tx.base .. "/v4/qris/" .. tx.transaction_id .. "/qr-code")
     return list
   end
-  add("deeplink-redirect", "GET", tx.base .. "/gopay/app?reference=" .. tx.transaction_id)
+  add("deeplink-redirect", "GET", app)
   add("get-status", "GET", tx.base .. "/v2/" .. tx.transaction_id .. "/status")
   add("cancel", "POST", tx.base .. "/v2/" .. tx.transaction_id .. "/cancel")
   return list
@@ -107,11 +115,15 @@ local function view(ctx, tx)
   local v = {
     transaction_id = tx.transaction_id, order_id = tx.order_id, merchant_id = MERCHANT, gross_amount = gross(tx), currency = "IDR",
     payment_type = tx.payment_type, transaction_time = wib(tx.made_at), transaction_status = seen_status(ctx, tx),
-    fraud_status = "accept", expiry_time = wib(tx.expires_at), settlement_time = tx.settled_at and wib(tx.settled_at),
+    fraud_status = tx.fraud_status or "accept", expiry_time = wib(tx.expires_at), settlement_time = tx.settled_at and wib(tx.settled_at),
     custom_field1 = tx.custom_field1, custom_field2 = tx.custom_field2, custom_field3 = tx.custom_field3,
     biller_code = tx.biller_code, bill_key = tx.bill_key, acquirer = tx.acquirer, issuer = tx.settled_at and tx.issuer,
+    masked_card = tx.card and tx.card.masked, bank = tx.card and "cimb" or nil, card_type = tx.card and "credit" or nil, eci = tx.eci,
+    approval_code = tx.approval_code, channel_response_code = tx.channel_response_code, channel_response_message = tx.channel_response_message,
+    store = tx.store, payment_code = tx.payment_code, shopeepay_reference_number = tx.payment_type == "shopeepay" and tx.settled_at and "SP" .. tx.n or nil,
     permata_va_number = tx.bank == "permata" and tx.va_number or nil,
   }
+  if tx.store == "indomaret" then v.fraud_status, v.approval_code = nil, tx.settled_at and "IDM" .. tx.n or nil end
   if tx.va_number and tx.bank ~= "permata" then
     v.va_numbers = json.array { { bank = tx.bank, va_number = tx.va_number } }
     v.payment_amounts = json.array {}
@@ -208,16 +220,34 @@ end
 
 ---- paying ----
 
+-- The bank's word about a card: captured, reserved for a capture later, or denied.
+local function bank_says(ctx, tx, amount)
+  for name, value in pairs(cards.outcome(tx.card, amount)) do tx[name] = value end
+  if tx.status == "capture" and tx.authorize then tx.status, tx.expires_at = "authorize", ctx.now() + 8 * 86400000 end
+  tx.paid = tx.status == "capture" and amount or nil
+end
+
+-- What was captured settles at the end of the day.
+local function day_end(ctx)
+  local at = time.day_start(time.add_days(time.day(ctx.now(), "WIB"), 1), "WIB")
+  return at
+end
+
 -- Somebody pays: the transaction, what was sent; or nil, status, why.
 local function settle(ctx, id, amount, late)
   local at = ctx.now()
   local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
     local open = tx.status == "pending" and (late or at < tx.expires_at) or (late and FREE[tx.status] and not tx.settled_at) -- taken back is over
     if not open then return false end
+    if tx.card then -- captured, or denied by the bank
+      bank_says(ctx, tx, amount)
+      return true
+    end
     tx.status, tx.settled_at, tx.paid, tx.issuer = "settlement", at, amount, tx.acquirer and "Bank Simulator"
     return true
   end)
   if not done then return nil, 409, "it is " .. seen_status(ctx, tx) .. " and takes no money" end
+  if tx.status == "capture" then sim.later(ctx, day_end(ctx), "settle_card", { id = tx.transaction_id }) end
   return tx, notify(ctx, tx)
 end
 
@@ -240,8 +270,19 @@ local function paid(ctx, id, amount, late)
   return { order_id = tx.order_id, transaction_id = tx.transaction_id, amount = amount, callbacks = sent }
 end
 
+local charge
+
+-- On a Snap page somebody picks the first way that it offers.
+local function pick(ctx, ref)
+  local made = snap.pick(ctx, ref)
+  if not made then return nil end
+  local said = charge(ctx, { headers = {}, urls = made.urls }, made.want)
+  return said.body.transaction_id and find(ctx, said.body.transaction_id)
+end
+
 local function pay(ctx, ref, amount)
   local tx = find(ctx, ctx.store.get("ref " .. ref) or ref) -- the newest that bears it
+  if not tx or FREE[seen_status(ctx, tx)] then tx = pick(ctx, ref) or tx end
   if not tx then return nil, 404 end
   local facts = facts_of(tx)
   local late = simulator.late(ctx, facts)
@@ -260,7 +301,7 @@ local function rows(ctx)
     if tx then
       local status = seen_status(ctx, tx)
       list[#list + 1] = { ref = tx.transaction_id, payable = status == "pending", cells = { tx.order_id, tx.bank or tx.payment_type,
-        tx.va_number or tx.bill_key or "", gross(tx), status, wib(tx.made_at), wib(tx.expires_at) } }
+        tx.va_number or tx.bill_key or tx.payment_code or "", gross(tx), status, wib(tx.made_at), wib(tx.expires_at) } }
     end
   end
   return list
@@ -294,6 +335,14 @@ sim = simulator.new {
       tell(ctx, arg) -- also where we died behind the change
     end,
     tell = tell,
+    settle_card = function(ctx, arg)
+      change_and_tell(ctx, arg.id, 0, function(tx)
+        if tx.status ~= "capture" then return false end
+        tx.status, tx.settled_at = "settlement", ctx.now()
+        return true
+      end)
+      tell(ctx, arg)
+    end,
     refunded = function(ctx, arg) -- Midtrans tells twice: at once, and when the bank has confirmed
       local tx, done = change(ctx, arg.id, function(tx)
         for _, r in ipairs(tx.refunds) do
@@ -310,16 +359,6 @@ sim = simulator.new {
 
 ---- charge ----
 
-local function tlv(id, value) return ("%s%02d%s"):format(id, #value, value) end
-
-local function qr_string(tx, n)
-  local text = tlv("00", "01") .. tlv("01", "12")
-    .. tlv("26", tlv("00", "COM.GO-JEK.WWW") .. tlv("01", "936009143000000017") .. tlv("02", MERCHANT) .. tlv("03", "UKE"))
-    .. tlv("52", "5399") .. tlv("53", "360") .. tlv("54", tostring(tx.amount)) .. tlv("58", "ID") .. tlv("59", "Toko Simulator")
-    .. tlv("60", "Jakarta") .. tlv("61", "10110") .. tlv("62", tlv("05", ("S%012d"):format(n)) .. tlv("07", "A01")) .. "6304"
-  return text .. ("%04X"):format(crypto.crc16(text))
-end
-
 -- Too long is cut at the end, too short gets zeros in front, one in use becomes another silently.
 local function va_number(ctx, bank, wanted, n)
   local prefix, digits = rules.BANKS[bank][1], rules.BANKS[bank][2]
@@ -330,13 +369,10 @@ local function va_number(ctx, bank, wanted, n)
   return holder and seen_status(ctx, holder) == "pending" and own or wanted
 end
 
--- This server under the address it has today is this server also after it was started anew.
-local function lasting(url) return (url:gsub("^http://127%.0%.0%.1:%d+/", simulator.HOME .. "/")) end
-
 local function urls(request)
   local function list(text, into)
     for url in text:gmatch "[^,%s]+" do
-      if #into < 4 then into[#into + 1] = lasting(url) end
+      if #into < 4 then into[#into + 1] = simulator.lasting(url) end
     end
     return into
   end
@@ -345,10 +381,15 @@ local function urls(request)
   return list(headers["x-append-notification"] or "", json.array { simulator.HOME .. "/callbacks/midtrans" })
 end
 
-local function charge(ctx, request, want, account)
+function charge(ctx, request, want, account) -- no account: from a Snap page, which is of the shared one
+  account = account or ""
   local wrong, lasts, from = rules.check(want)
   if #wrong > 0 then return invalid(wrong) end
-  local order = want.transaction_details.order_id
+  local card, order = nil, want.transaction_details.order_id
+  if want.payment_type == "credit_card" then
+    card = want.card or cards.take(ctx, table_or(want.credit_card).token_id)
+    if not card then return refuse "411" end
+  end
   local pointer, version = ctx.store.get(order_key(account, order))
   local before = pointer and simulator.read(ctx, "tx " .. pointer)
   if before and not FREE[seen_status(ctx, before)] then
@@ -358,29 +399,50 @@ local function charge(ctx, request, want, account)
   local at = ctx.now()
   local tx = { transaction_id = crypto.uuid(), order_id = order, payment_type = want.payment_type, status = "pending",
     amount = want.transaction_details.gross_amount, made_at = at, expires_at = (from or at) + lasts, refunded = 0,
-    refunds = json.array {}, urls = urls(request), custom_field1 = want.custom_field1, custom_field2 = want.custom_field2,
+    refunds = json.array {}, urls = request.urls or urls(request), card = card, custom_field1 = want.custom_field1, custom_field2 = want.custom_field2,
     custom_field3 = want.custom_field3, account = account ~= "" and account or nil }
   tx.base = ctx.url "/sandbox/midtrans" -- where a person's browser finds it, not Midtrans' own host
   local n = simulator.remember(ctx, tx.transaction_id)
   local more = {}
+  tx.n = n
   if tx.payment_type == "bank_transfer" then
     tx.bank = want.bank_transfer.bank
     tx.va_number = va_number(ctx, tx.bank, want.bank_transfer.va_number, n)
   elseif tx.payment_type == "echannel" then
     tx.bank, tx.biller_code, tx.bill_key = "mandiri", "70012", want.echannel.bill_key or ("%012d"):format(n)
+  elseif card then
+    tx.authorize = table_or(want.credit_card).type == "authorize"
+    local at_once = table_or(want.credit_card).authentication ~= true and not want.card
+    if at_once then
+      bank_says(ctx, tx, tx.amount)
+      if tx.status == "capture" then
+        sim.later(ctx, day_end(ctx), "settle_card", { id = tx.transaction_id })
+      end
+    else
+      more = { redirect_url = tx.base .. "/v2/token/rba/redirect/" .. tx.transaction_id, three_ds_version = "2" }
+    end
+  elseif tx.payment_type == "cstore" then
+    tx.store = want.cstore.store
+    tx.payment_code = rules.STORES[tx.store] .. ("%014d"):format(n)
+  elseif tx.payment_type == "shopeepay" then
+    tx.back = want.shopeepay.callback_url
+    more = { actions = actions(tx), channel_response_code = "0", channel_response_message = "success" }
+  elseif TYPES[tx.payment_type].page then
+    more = { redirect_url = tx.base .. "/" .. tx.payment_type .. "/app?reference=" .. tx.transaction_id,
+      channel_response_code = tx.payment_type == "kredivo" and "OK" or nil }
   else
-    tx.qr_string, tx.acquirer = qr_string(tx, n), tx.payment_type == "qris" and (table_or(want.qris).acquirer or "gopay") or nil
+    tx.qr_string, tx.acquirer = simulator.qr({ "COM.GO-JEK.WWW", "936009143000000017", MERCHANT }, tx.amount, n), tx.payment_type == "qris" and (table_or(want.qris).acquirer or "gopay") or nil
     more = { actions = actions(tx), qr_string = tx.payment_type == "qris" and tx.qr_string or nil }
     if tx.payment_type == "gopay" and table_or(want.gopay).enable_callback then tx.back = want.gopay.callback_url end
   end
   sim.later(ctx, tx.expires_at, "expire", { id = tx.transaction_id })
   ctx.store.put("tx " .. tx.transaction_id, json.encode(tx))
   if not ctx.store.cas(order_key(account, order), tx.transaction_id, version) then return refuse "406" end
-  for _, ref in ipairs { tx.va_number or tx.bill_key or false, tx.custom_field1 or false, tx.custom_field2 or false } do
+  for _, ref in ipairs { tx.va_number or tx.bill_key or tx.payment_code or false, tx.custom_field1 or false, tx.custom_field2 or false } do
     if ref then ctx.store.put("ref " .. ref, tx.transaction_id) end
   end
   local message = tx.bank == "permata" and "Success, PERMATA VA transaction is successful" or TYPES[tx.payment_type].says
-  return answer(ctx, tx, "201", message, more)
+  return answer(ctx, tx, (tx.status == "capture" or tx.status == "authorize") and "200" or tx.status == "deny" and "202" or "201", message, more)
 end
 
 ---- idempotency: only what succeeded is kept, five minutes, over all endpoints ----
@@ -418,6 +480,7 @@ local function about(refused, run)
     local account = authorized(ctx, request)
     if not account then return refuse "401" end
     local tx = find(ctx, request.params.id, account)
+    if tx and tx.bank == "danamon" and request.params.id ~= tx.transaction_id then tx = nil end -- BI-SNAP: by its own id only
     local what = { facts = tx and facts_of(tx) or { order_id = request.params.id }, effect = refused ~= nil, broken = broken,
       maintenance = maintenance, refused = function() return refused(ctx, tx) end }
     return sim.call(ctx, what, function()
@@ -430,12 +493,13 @@ end
 
 local function never() return refuse "412" end
 
--- From pending only: cancel and expire.
+-- From pending only: cancel and expire; what was captured can be cancelled until it settles.
 local function close(status, code, message)
   return about(never, function(ctx, tx)
     local at = ctx.now()
     local now, done = change_and_tell(ctx, tx.transaction_id, TELL_MS, function(t)
-      if t.status ~= "pending" or at >= t.expires_at then return false end
+      local held = status == "cancel" and (t.status == "capture" or t.status == "authorize")
+      if not held and (t.status ~= "pending" or at >= t.expires_at) then return false end
       t.status = status
       if status == "expire" then t.expires_at = at end
       return true
@@ -457,6 +521,7 @@ local function refund_no(tx, want, at)
   local left = tx.paid - tx.refunded
   local amount = want.amount == nil and left or want.amount
   if math.type(amount) ~= "integer" or amount < 1 or amount > left then return refuse "414" end
+  if TYPES[tx.payment_type].whole and amount ~= tx.paid then return refuse "414" end
   if at > tx.settled_at + window then return refuse("414", "Payment Provider doesn't allow refund within this time") end
   return nil, amount
 end
@@ -504,11 +569,20 @@ local function image(ctx, request)
   return reply(200, qr.png(tx.qr_string), { ["Content-Type"] = "image/png" })
 end
 
+-- The payer's phone, or the page he is sent to.
+local function app(ctx, request)
+  local tx = find(ctx, request.params.id or (request:args() or {}).reference or "")
+  if not tx then return refuse "404" end
+  local open = seen_status(ctx, tx) == "pending"
+  return sim.page { { ref = tx.transaction_id, payable = open, back = tx.back,
+    cells = { tx.order_id, tx.payment_type, "", gross(tx), seen_status(ctx, tx), wib(tx.made_at), wib(tx.expires_at) } } }
+end
+
 return {
   api = 1,
   provider = "midtrans",
   title = "Midtrans simulator",
-  config = { server_key = secret "MIDTRANS_SERVER_KEY" },
+  config = { server_key = secret "MIDTRANS_SERVER_KEY", client_key = "MIDTRANS_CLIENT_KEY" },
   routes = sim.routes {
     ["POST /v2/charge"] = function(ctx, request)
       local account = authorized(ctx, request)
@@ -537,13 +611,83 @@ return {
     ["GET /v2/qris/:id/qr-code"] = image,
     ["GET /v4/qris/:id/qr-code"] = image,
     ["GET /v2/gopay/:id/qr-code"] = image,
-    ["GET /gopay/app"] = function(ctx, request) -- the payer's phone
-      local tx = find(ctx, (request:args() or {}).reference or "")
-      if not tx then return refuse "404" end
-      local open = seen_status(ctx, tx) == "pending"
-      return sim.page { { ref = tx.transaction_id, payable = open, back = tx.back,
-        cells = { tx.order_id, "gopay", "", gross(tx), seen_status(ctx, tx), wib(tx.made_at), wib(tx.expires_at) } } }
+    ["GET /v2/token"] = function(ctx, request)
+      local want = request:args() or {}
+      if want.client_key ~= ctx.config.client_key then return refuse "401" end
+      local wrong, token = cards.token(ctx, want)
+      if wrong then return invalid(wrong) end
+      return reply(200, { status_code = "200", status_message = "Credit card token is created as Token ID.", token_id = token, hash = token })
     end,
+    ["GET /v2/token/rba/redirect/:id"] = app,
+    ["GET /v2/card/register"] = function(ctx, request) -- a saved token is one that lasts; nothing of the card is kept
+      local want = request:args() or {}
+      if want.client_key ~= ctx.config.client_key then return refuse "401" end
+      want.card_cvv = want.card_cvv or "123"
+      local wrong, token = cards.token(ctx, want)
+      if wrong then return invalid(wrong) end
+      return reply(200, { status_code = "200", saved_token_id = token, transaction_id = crypto.uuid(), masked_card = token:sub(1, 13) })
+    end,
+    ["POST /v2/capture"] = function(ctx, request)
+      local account = authorized(ctx, request)
+      if not account then return refuse "401" end
+      local want = table_or(json.decode(request.body))
+      local tx = type(want.transaction_id) == "string" and find(ctx, want.transaction_id, account)
+      if not tx then return refuse "404" end
+      return sim.call(ctx, { facts = facts_of(tx), effect = true, broken = broken, maintenance = maintenance, refused = never }, function()
+        local amount = want.gross_amount == nil and tx.amount or want.gross_amount
+        if math.type(amount) ~= "integer" or amount < 1 or amount > tx.amount then return refuse "414" end
+        local now, done = change_and_tell(ctx, tx.transaction_id, TELL_MS, function(t)
+          if t.status ~= "authorize" or ctx.now() >= t.expires_at then return false end
+          t.status, t.paid = "capture", amount
+          return true
+        end)
+        if not done then return refuse "412" end
+        sim.later(ctx, day_end(ctx), "settle_card", { id = tx.transaction_id })
+        return answer(ctx, now, "200", "Success, Credit Card transaction is captured")
+      end)
+    end,
+    ["POST /snap/v1/transactions"] = function(ctx, request)
+      if not authorized(ctx, request) then return snap.refuse(401, "Access denied due to unauthorized transaction, please check client or server key") end
+      local want = json.decode(request.body)
+      if type(want) ~= "table" then return snap.refuse(400, "JSON is not valid") end
+      local what = { facts = { order_id = table_or(want.transaction_details).order_id, payment_id = want.custom_field1 }, effect = true,
+        broken = function() return snap.refuse(500, MESSAGES["500"]) end, maintenance = function() return snap.refuse(503, MESSAGES["503"]) end,
+        refused = function() return snap.refuse(400, "enabled_payments is not activated") end }
+      return sim.call(ctx, what, function()
+        local used = find(ctx, tostring(what.facts.order_id))
+        if used and not FREE[seen_status(ctx, used)] then return snap.refuse(400, "transaction_details.order_id has already been taken") end
+        return snap.create(ctx, want, urls(request), ctx.url "/sandbox/midtrans")
+      end)
+    end,
+    ["POST /snap/v1/transactions/:token/cancel"] = function(ctx, request)
+      if not authorized(ctx, request) then return snap.refuse(401, "Access denied due to unauthorized transaction, please check client or server key") end
+      local made = snap.of_token(ctx, request.params.token)
+      local what = { facts = { order_id = made and made.order_id }, effect = true, broken = function() return snap.refuse(500, MESSAGES["500"]) end,
+        maintenance = function() return snap.refuse(503, MESSAGES["503"]) end, refused = function() return snap.refuse(400, "Transaction is on progress") end }
+      return sim.call(ctx, what, function()
+        local tx = made and find(ctx, made.order_id)
+        return snap.cancel(ctx, request.params.token, tx and not FREE[seen_status(ctx, tx)])
+      end)
+    end,
+    ["GET /snap/v3/redirection/:token"] = function(ctx, request)
+      local made = snap.of_token(ctx, request.params.token)
+      if not made then return reply(404, "token not found") end
+      local tx = find(ctx, made.order_id)
+      local done = tx and tx.paid
+      return sim.page { { ref = made.order_id, payable = not done and snap.open(ctx, made), back = made.back,
+        cells = { made.order_id, "snap", "", rupiah(made.amount), done and tx.status or "open", wib(made.made_at), wib(made.expires_at) } } }
+    end,
+    ["POST /snap/decline"] = function(ctx, request) -- the bank says no to a card on a Snap page; the payer may try again
+      local want = table_or(json.decode(request.body))
+      local tx = type(want.order_id) == "string" and pick(ctx, want.order_id)
+      if not tx then return reply(404, "no such page") end
+      tx = change_and_tell(ctx, tx.transaction_id, LOOK_MS, function(t)
+        t.status, t.channel_response_code, t.channel_response_message = "deny", "05", "Do not honour"
+        return true
+      end)
+      return reply(200, { callbacks = notify(ctx, tx) })
+    end,
+    ["GET /gopay/app"] = app, ["GET /shopeepay/app"] = app, ["GET /akulaku/app"] = app, ["GET /kredivo/app"] = app, ["GET /cimb_clicks/app"] = app,
   },
   docs = { certainty = "gateways.md of the reference; the HTTP status of errors is the least certain" },
 }

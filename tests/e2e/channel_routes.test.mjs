@@ -7,10 +7,10 @@ import { join } from 'node:path'
 import { Server, WALLET, root, until } from './server.mjs'
 
 const INQUIRY = '/v1.0/transfer-va/inquiry'
-const channel = (word, route = `POST ${INQUIRY}`) => `
+const channel = (word, route = `POST ${INQUIRY}`, provider = 'acme') => `
 return {
-  api = 1, title = "A bank", provider = "acme", method = "virtual_account", effect = "offer",
-  config = { key = secret "ACME_KEY" },
+  api = 1, title = "A bank", provider = "${provider}", method = "virtual_account", effect = "offer",
+  config = { key = secret "${provider.toUpperCase()}_KEY" },
   create = function() return pending {} end, inquire = function() return pending {} end,
   routes = {
     ["${route}"] = function(ctx, request)
@@ -26,7 +26,7 @@ test('a bank calls a channel at its own exact path', async () => {
   const dir = root(...WALLET)
   const save = text => writeFileSync(join(dir, 'channels/acme_va.lua'), text)
   save(channel('one'))
-  const s = await Server.start({ dir, env: { ACME_KEY: 'k' } })
+  const s = await Server.start({ dir, env: { ACME_KEY: 'k', OTHER_KEY: 'k' } })
   const r = await s.post(`${INQUIRY}?x=1`, 'raw bytes')
   assert.equal(r.status, 202, r.body)
   assert.equal(r.headers['x-bank'], 'acme')
@@ -42,11 +42,11 @@ test('a bank calls a channel at its own exact path', async () => {
   rmSync(join(dir, 'channels/acme_va.lua')) // what was offered before can still be paid
   await s.logged('script_deleted')
   assert.equal((await s.post(INQUIRY, '')).json().word, 'two')
-  writeFileSync(join(dir, 'channels/acme_other.lua'), channel('three')) // until another one takes the path over
+  writeFileSync(join(dir, 'channels/other_va.lua'), channel('three', undefined, 'other')) // until another one takes the path over
   await until('the other channel answers', async () => (await s.post(INQUIRY, '')).json().word === 'three')
   save(channel('four'))
   const broken = await s.logged('script_broken', l => l.path === 'channels/acme_va.lua')
-  assert.match(broken.error, /channels\/acme_va\.lua: "POST \/v1\.0\/transfer-va\/inquiry" is a route of channels\/acme_other\.lua/)
+  assert.match(broken.error, /channels\/acme_va\.lua: "POST \/v1\.0\/transfer-va\/inquiry" is a route of channels\/other_va\.lua/)
   assert.equal((await s.post(INQUIRY, '')).json().word, 'three')
   await s.stop()
 })
@@ -66,5 +66,24 @@ test('a path that is taken is an error that names both', async () => {
   }
   assert.equal((await s.get('/v1/ping')).json().pong, true)
   assert.equal((await s.get('/healthz')).status, 200)
+  await s.stop()
+})
+
+test('channels of one provider share the paths that it calls: the first by name answers', async () => {
+  const dir = root(...WALLET)
+  const save = (name, word) => writeFileSync(join(dir, `channels/acme_${name}.lua`), channel(word))
+  save('b_va', 'b')
+  save('c_va', 'c')
+  const s = await Server.start({ dir, env: { ACME_KEY: 'k' } })
+  const word = async () => (await s.post(INQUIRY, '')).json().word
+  assert.equal(await word(), 'b')
+  save('a_va', 'a')
+  await until('the new first one answers', async () => await word() === 'a')
+  save('b_va', 'b again')
+  await s.logged('script_live', l => l.path === 'channels/acme_b_va.lua')
+  assert.equal(await word(), 'a')
+  rmSync(join(dir, 'channels/acme_a_va.lua')) // what is there goes before what is gone
+  await until('the next one answers', async () => await word() === 'b again')
+  assert.equal(s.events('script_broken').length, 0)
   await s.stop()
 })

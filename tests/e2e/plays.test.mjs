@@ -20,7 +20,9 @@ function read (file) {
   const text = readFileSync(join(PLAYS, file), 'utf8')
   const plays = [...text.matchAll(/^\["(.*?)"\] = \[\[\n([^]*?)\]\],$/gm)].map(([, title, body]) => ({ title, lines: body.split('\n') }))
   assert.equal(plays.length, text.split('] = [[').length - 1, `${file} reads`)
-  return { head: text.slice(0, text.indexOf('["')), plays, end: text.slice(text.lastIndexOf(']],') + 3) }
+  let channels = 0
+  const head = text.slice(0, text.indexOf('["')).replace(/^  \w+ = \{ .*\n/gm, line => channels++ ? '' : line)
+  return { head, plays, end: text.slice(text.lastIndexOf(']],') + 3) }
 }
 
 const EXPECTED = line => line !== '' && !line.startsWith('> ')

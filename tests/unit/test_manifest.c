@@ -124,6 +124,7 @@ static void slips_in_a_channel_are_named(void **state) {
         {"routes = { ['FETCH /x'] = function() end } }", "expected a method of GET"},
         {"routes = { ['POST x'] = function() end } }", "begins with /"},
         {"routes = { ['POST /x'] = 1 } }", "\"POST /x\": expected a function, found 1"},
+        {"timeout = '91s' }", "timeout: at most 90s"},
         {"refund = 'yes' }", "refund: expected a function, found \"yes\""},
         {"docs = { f = function() end } }", "docs: a document holds texts"},
         {"[1] = 5 }", "expected named fields only"},

@@ -1,0 +1,5 @@
+-- channels/doku_cimb_va.lua: CIMB Niaga virtual account through DOKU (SNAP). The number is ours: DOKU's prefix for us and
+-- eight digits that we allot. Not refundable at DOKU: a refund is paid out by us or by hand.
+local doku = require "doku"
+
+return doku.va { title = "CIMB Niaga Virtual Account (DOKU)", bank = "cimb", code = "VIRTUAL_ACCOUNT_BANK_CIMB" }

@@ -437,7 +437,7 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
     size_t at = (size_t)(a - p->attempts);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
-    if (f->decision.result.settle_at == 0) /* paid at once is T+n as well */
+    if (f->decision.result.settle_at == 0)                   /* paid at once is T+n as well */
         f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
     f->next[0] = '\0';
     f->trying = f->again && a->generation == 1 && payment_open(p->status);

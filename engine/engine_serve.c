@@ -174,6 +174,7 @@ static int listen_all(struct serving *s) {
         if (err == 0 && i == 0) address_of(e, first, sizeof first);
     }
     if (err == 0) own_url_set(&e->url, e->config, first);
+    if (err == 0) e->core.public_url = str_of(e->url.text); /* simulated: where it listens */
     return err;
 }
 

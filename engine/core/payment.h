@@ -214,7 +214,7 @@ enum create_clash payment_clash(const struct commit_result *result);
  * is under way or unknown. The payer's fee may not rise: `amount_due` stays. */
 struct attempt_new {
     struct str script, version, account, reference, input;
-    struct str method, bank; /* empty: as before */
+    struct str method, bank; /* both as before where the method is empty */
     int64_t ask_at;
     struct str ask_backoff;
     bool old_is_offer;
@@ -239,7 +239,8 @@ struct payment_result {
     int64_t expires_at;      /* the provider's own; 0: as it is */
     /* failed */
     struct str code, message, provider_code; /* code: a category of the contract */
-    bool more; /* another channel will be tried: the payment does not fail with this attempt */
+    bool more;  /* another channel will be tried: the payment does not fail with this attempt */
+    bool again; /* the payer chose this way and may choose another: the payment waits for him */
     /* success of a charge, or an inquiry that found money: what is paid in total by now */
     int64_t paid_total;    /* 0: amount_due */
     struct str money_id;   /* the provider's id of it, where it is known; empty: unclaimed */
@@ -314,6 +315,12 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
 
 /* T+n: what waits becomes available; the merchant's debt to us is paid from it first. */
 int payment_add_available(const struct core *core, struct commit *commit, struct payment *payment);
+
+/* A person lets a payment go on that risk rules held (processing, without an attempt): the payer may
+ * choose how to pay. E_STATE when it is not held. Not letting it go on is payment_add_fail(). */
+bool payment_held(const struct payment *payment);
+int payment_add_release(const struct core *core, struct commit *commit, struct payment *payment,
+                        struct why *why);
 
 /* ---- ends ---- */
 

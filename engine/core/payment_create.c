@@ -162,6 +162,8 @@ static int may_follow(const struct payment *p, const struct attempt *old, bool o
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
     if (p->amount_paid > 0)
         return why_set(why, E_STATE, "a part of it is paid already, by the other way");
+    if (old == NULL && p->status == PAYMENT_PROCESSING)
+        return why_set(why, E_STATE, "the payment is held until a person has looked at it");
     if (old == NULL) return 0;
     switch (old->state) {
     case OPERATION_PENDING:
@@ -203,8 +205,10 @@ int payment_add_attempt(const struct core *core, struct commit *commit, struct p
     p->instructions = STR("");
     p->open = n->open;
     if (n->amount_due != 0) p->amount_due = n->amount_due;
-    if (n->method.n != 0) p->method = n->method;
-    if (n->bank.n != 0) p->bank = n->bank;
+    if (n->method.n != 0) { /* the bank is part of the method */
+        p->method = n->method;
+        p->bank = n->bank;
+    }
     if (p->status == PAYMENT_PENDING) err = payment_move(p, PAYMENT_PROCESSING, why);
     if (err != 0) return err;
     payment_save(core, commit, p);

@@ -30,7 +30,9 @@ static enum payment_status leads_to(const struct payment *p, const struct paymen
     case OPERATION_PENDING: return PAYMENT_PENDING;
     case OPERATION_PROCESSING:
     case OPERATION_UNKNOWN: return PAYMENT_PROCESSING;
-    case OPERATION_FAILED: return r->more ? p->status : PAYMENT_FAILED;
+    case OPERATION_FAILED:
+        if (r->again) return PAYMENT_PENDING;
+        return r->more ? p->status : PAYMENT_FAILED;
     case OPERATION_EXPIRED: return PAYMENT_EXPIRED;
     case OPERATION_CANCELLED: return PAYMENT_CANCELLED;
     default: return p->status; /* success is money's; superseded has its successor */
@@ -53,7 +55,7 @@ static int follow(const struct core *core, struct commit *commit, struct payment
     if (open && r->instructions.n != 0) p->instructions = r->instructions;
     if (open && r->expires_at != 0) p->expires_at = r->expires_at;
     int err = 0;
-    if (open && r->to == OPERATION_FAILED && !r->more)
+    if (open && r->to == OPERATION_FAILED && !r->more && !r->again)
         err = failure_keep(p, r->code, r->message, r->provider_code);
     if (err == 0 && open && moves) err = payment_move(p, to, why);
     if (err != 0) return err;
@@ -124,6 +126,22 @@ int payment_add_answer(const struct core *core, struct commit *commit, const str
                        struct str path, struct str key, int status, struct str body) {
     (void)core;
     idempotency_answer(commit, p->merchant, path, key, status, body, str_of(p->id));
+    return 0;
+}
+
+/* ---- held for a person ---- */
+
+bool payment_held(const struct payment *p) {
+    return p->status == PAYMENT_PROCESSING && p->attempt.n == 0;
+}
+
+int payment_add_release(const struct core *core, struct commit *commit, struct payment *p,
+                        struct why *why) {
+    if (!payment_held(p)) return why_set(why, E_STATE, "the payment is not held");
+    int err = payment_move(p, PAYMENT_PENDING, why);
+    if (err != 0) return err;
+    payment_add_note(core, commit, str_of(p->id), "released", STR(""));
+    payment_save(core, commit, p);
     return 0;
 }
 

@@ -22,7 +22,7 @@ extern const struct bind_module bind_base, bind_base_string, bind_base_table, bi
     bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
     bind_ctx, bind_settle, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_rules,
     bind_payment, bind_payment_read, bind_payment_due, bind_settlement, bind_channels, bind_routes,
-    bind_webhook, bind_jobs, bind_request, bind_say, bind_db, bind_qr, bind_t, bind_t_http,
+    bind_webhook, bind_jobs, bind_checkout, bind_request, bind_say, bind_db, bind_qr, bind_t, bind_t_http,
     bind_t_clock;
 
 const struct bind_module *const BIND_MODULES[] = {
@@ -39,7 +39,8 @@ const struct bind_module *const BIND_MODULES[] = {
     &bind_channels,     &bind_routes,      &bind_webhook,
     &bind_jobs,         &bind_request,     &bind_say,
     &bind_db,           &bind_qr,          &bind_t,
-    &bind_t_http,       &bind_t_clock,     NULL,
+    &bind_t_http,       &bind_t_clock,     &bind_checkout,
+    NULL,
 };
 
 /* Pushes the table for a dotted module name, made below `root` where it is missing. */

@@ -143,6 +143,19 @@ static int l_create(lua_State *L) {
     return co_yield (L, reply_finish);
 }
 
+static int l_choose(lua_State *L) {
+    struct payment_ask ask = ask_of(L, "core.payment.choose");
+    ask.choose = text_field(L, "id");
+    if (ask.choose.n == 0) luaL_error(L, "core.payment.choose: for which payment?");
+    ask.key = STR("");
+    struct ask_wait *w = wait_push(L);
+    w->asked->flow = payment_flow_start(&ask, replied, w->asked);
+    if (w->asked->flow == NULL) return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->asked->ticket = w->wait.ticket;
+    return co_yield (L, reply_finish);
+}
+
 static int act(lua_State *L, enum payment_action action, const char *name) {
     struct payment_ask ask = ask_of(L, name);
     struct str id = text_field(L, "id");
@@ -172,6 +185,8 @@ static const struct bind_fn PAYMENT[] = {
     {"create", l_create, KINDS, "ask: table -> reply",
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
      "return"},
+    {"choose", l_choose, KINDS, "ask: table -> reply",
+     "the payer's way for one that waits: {merchant=, id=, body = {method, bank, channel, options}}"},
     {"cancel", l_cancel, KINDS, "ask: table -> reply",
      "cancels an open one, at the provider too: {merchant=, id=}"},
     {"sync", l_sync, KINDS, "ask: table -> reply", "asks the provider now: {merchant=, id=}"},

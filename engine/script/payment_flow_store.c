@@ -15,7 +15,7 @@ enum { ASK_AFTER_MS = 120000 }; /* a call that has not answered by then is asked
 /* ---- commit 1 ---- */
 
 /* The order id where every provider takes it, else what is left of it; then with 4 characters. */
-static void make_reference(struct flow *f) {
+void flow_make_reference(struct flow *f) {
     static const char *const KEPT = "-._~";
     size_t n = 0, max = REFERENCE_MAX_ - 5;
     bool changed = f->request.order_id.n > max, dots = true; /* "..": a step back in a path */
@@ -66,7 +66,7 @@ static int write_doc(struct flow *f) {
 }
 
 /* What the channel is given, and the same with the customer's id in his place, which is kept. */
-static int write_inputs(struct flow *f) {
+int flow_write_inputs(struct flow *f) {
     const struct payment_request *r = &f->request;
     struct buf customer = {0};
     char placeholder[ID_SIZE + 16] = "";
@@ -103,7 +103,7 @@ static int add_person(struct flow *f, struct commit *c, struct why *why) {
 }
 
 /* How it is asked about after the first time: as the channel says. */
-static struct str ask_backoff(struct flow *f, const struct version *v) {
+struct str flow_ask_backoff(struct flow *f, const struct version *v) {
     buf_clear(&f->backoff);
     if (v->manifest->poll.first_ms == 0) return ASK_BACKOFF;
     backoff_write(&v->manifest->poll, &f->backoff);
@@ -145,7 +145,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         what.reference = str_of(f->reference);
         what.input = buf_str(&f->input);
         what.ask_at = at_once != NULL ? 0 : core_now(f->core) + ASK_AFTER_MS;
-        what.ask_backoff = ask_backoff(f, v);
+        what.ask_backoff = flow_ask_backoff(f, v);
     }
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
@@ -161,11 +161,15 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
 void flow_commit(struct flow *f, const struct payment_result *at_once) {
     struct commit *c = NULL;
     struct why why = {0};
-    if (f->reference[0] == '\0') make_reference(f);
+    if (f->ask.choose.n != 0) {
+        flow_choose_commit(f, at_once);
+        return;
+    }
+    if (f->reference[0] == '\0') flow_make_reference(f);
     int err = write_doc(f);
     if (err == 0) err = commit_new(&c);
     if (err == 0) err = add_person(f, c, &why);
-    if (err == 0) err = write_inputs(f);
+    if (err == 0) err = flow_write_inputs(f);
     if (err == 0) err = build_first(f, c, at_once, &why);
     if (err != 0) {
         log_error("payment_not_created", L_TEXT("error", why.code == 0 ? err_text(err) : why.text));
@@ -179,8 +183,6 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
     store_submit(f->core->store, c, LANE_NEW, f->loop, first_stored, f);
 }
 
-static void call_channel(struct flow *f);
-
 /* It did not go in because somebody was faster. */
 static void clashed(struct flow *f, const struct commit_result *result) {
     enum create_clash clash = payment_clash(result);
@@ -190,7 +192,7 @@ static void clashed(struct flow *f, const struct commit_result *result) {
     f->has_payment = false;
     payment_reply_free(&f->reply);
     if (clash == CLASH_REFERENCE && f->reference_tries < REFERENCE_TRIES) {
-        make_reference(f);
+        flow_make_reference(f);
         flow_begin_channel(f);
     } else if (clash == CLASH_ORDER && flow_find_order(f)) {
         return;
@@ -216,7 +218,7 @@ static void first_stored(const struct commit_result *result, void *data) {
     }
     jobs_poke(f->ask.services->jobs);
     memcpy(f->attempt, f->payment.attempts[0].id, sizeof f->attempt);
-    call_channel(f);
+    flow_call_channel(f);
 }
 
 /* ---- the channel ---- */
@@ -240,9 +242,9 @@ void flow_begin_channel(struct flow *f) {
         flow_commit(f, NULL);
         return;
     }
-    if (f->reference[0] == '\0') make_reference(f);
+    if (f->reference[0] == '\0') flow_make_reference(f);
     struct buf doc = {0};
-    int err = write_inputs(f);
+    int err = flow_write_inputs(f);
     buf_adds(&doc, "{\"input\":");
     buf_addstr(&doc, buf_str(&f->input));
     buf_adds(&doc, "}");
@@ -265,7 +267,7 @@ void flow_begin_channel(struct flow *f) {
 
 static void result_stored(int err, const struct why *why, void *data);
 
-static void call_channel(struct flow *f) {
+void flow_call_channel(struct flow *f) {
     const struct attempt *a = payment_attempt(&f->payment, str_of(f->attempt));
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
     operation_mark(f->ask.services->gate, &f->attempt_mark, str_of(f->attempt));
@@ -279,7 +281,7 @@ static void call_channel(struct flow *f) {
                                 .doc = a->doc,
                                 .given = buf_str(&f->given),
                                 .payment = str_of(f->payment.id),
-                                .expires_at = f->payment.expires_at,
+                                .expires_at = f->expires_at,
                                 .state = OPERATION_SENDING,
                                 .generation = a->generation};
     int err = dispatch(f, &row);
@@ -300,7 +302,7 @@ static bool has_next(const struct flow *f, const struct operation_decision *d) {
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
     const struct version *v = f->channels.at[f->channel + 1];
-    make_reference(f);
+    flow_make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
                                .account = account_of(v),
@@ -309,7 +311,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .method = str_of(v->manifest->method),
                                .bank = str_of(v->manifest->bank),
                                .ask_at = core_now(core) + ASK_AFTER_MS,
-                               .ask_backoff = ask_backoff(f, v),
+                               .ask_backoff = flow_ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
     int err = payment_add_attempt(core, c, p, &next, why);
     if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
@@ -343,7 +345,7 @@ static void result_stored(int err, const struct why *why, void *data) {
         f->channel++;
         memcpy(f->attempt, f->next, sizeof f->attempt);
         jobs_poke(f->ask.services->jobs);
-        call_channel(f);
+        flow_call_channel(f);
     } else if (f->replied) {
         flow_end(f);
     } else if (err == 0 && f->ask.key.n != 0) {
@@ -355,6 +357,8 @@ static void result_stored(int err, const struct why *why, void *data) {
 
 static void write_result(struct flow *f, const struct operation_decision *d) {
     f->decision.result.more = has_next(f, d);
+    f->decision.result.again =
+        f->ask.choose.n != 0 && !f->decision.result.more;
     f->stored = true;
     struct payment_change change = {.core = f->core,
                                     .loop = f->loop,

@@ -208,6 +208,10 @@ enum create_clash {
 };
 enum create_clash payment_clash(const struct commit_result *result);
 
+/* Did the payer choose it at the checkout ("chosen" in its input)? When such a way ends unpaid he may
+ * choose another while there is time: the payment waits for him. */
+bool attempt_chosen(const struct attempt *attempt);
+
 /* One more attempt for the same payment, `sending`. Allowed (E_STATE else) when the old one (a) has
  * ended without success, (b) waits for the payer (pending), or (c) is unknown and only an offer
  * (`offer`: the channel's effect); it is superseded then, and stays watched. Never while a charge
@@ -239,8 +243,8 @@ struct payment_result {
     int64_t expires_at;      /* the provider's own; 0: as it is */
     /* failed */
     struct str code, message, provider_code; /* code: a category of the contract */
-    bool more;  /* another channel will be tried: the payment does not fail with this attempt */
-    bool again; /* the payer chose this way and may choose another: the payment waits for him */
+    bool more; /* another channel will be tried: the payment does not fail with this attempt */
+    bool ends; /* the merchant wanted an end: the payment ends with it, even where the payer chose */
     /* success of a charge, or an inquiry that found money: what is paid in total by now */
     int64_t paid_total;    /* 0: amount_due */
     struct str money_id;   /* the provider's id of it, where it is known; empty: unclaimed */

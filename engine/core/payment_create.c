@@ -3,6 +3,16 @@
 #include "core/idempotency.h"
 #include "core/payment_private.h"
 
+bool attempt_chosen(const struct attempt *a) {
+    struct json_doc doc = {0};
+    bool chosen = false;
+    if (str_search(a->doc, STR("\"chosen\":true")) < 0) return false;
+    if (json_parse(&doc, a->doc, NULL, NULL) == 0)
+        chosen = json_get(json_get(doc.root, "input"), "chosen") != NULL;
+    json_doc_free(&doc);
+    return chosen;
+}
+
 static int doc_of_input(struct payment *p, struct str input, struct str *out) {
     struct buf b = {0};
     struct json_out w;

@@ -32,6 +32,17 @@ static void write_doc_parts(struct json_out *w, const struct payment *p) {
     json_doc_free(&doc);
 }
 
+/* The provider's own end of the way that counts; 0: it said none. */
+static int64_t way_expires(const struct payment *p) {
+    const struct attempt *a = payment_attempt((struct payment *)p, p->attempt);
+    struct json_doc doc = {0};
+    int64_t at = 0;
+    if (a == NULL || json_parse(&doc, a->doc, NULL, NULL) != 0) return 0;
+    (void)json_get_i64(json_get(doc.root, "result"), "expires_at", &at);
+    json_doc_free(&doc);
+    return at;
+}
+
 /* What carries it now: whose, and what it is called. */
 static void write_channel(struct json_out *w, const struct script_services *s,
                           const struct payment *p) {
@@ -59,6 +70,7 @@ static int write(const struct script_services *s, const struct payment *p, struc
     json_put_int(&w, "expires_ms", p->expires_at);
     json_put_bool(&w, "held", payment_held(p));
     json_put_str(&w, "attempt", p->attempt);
+    json_put_int(&w, "way_expires_ms", way_expires(p));
     json_put_bool(&w, "simulated", s->simulated);
     write_channel(&w, s, p);
     write_doc_parts(&w, p);
@@ -99,7 +111,7 @@ static int l_watch(lua_State *L) {
 static const struct bind_fn FNS[] = {
     {"get", l_get, WEB, "token: string -> table?, string?, string?",
      "the payment of a checkout link, without its customer: payment, merchant, name, return_urls, "
-     "generation, expires_ms, held, attempt, simulated, title, provider; or nil"},
+     "generation, expires_ms, way_expires_ms, held, attempt, simulated, title, provider; or nil"},
     {"watch", l_watch, WEB, "payment: string -> watch",
      "for a route to return: a stream of server-sent events, one after each change of the payment"},
     {0},

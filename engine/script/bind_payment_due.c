@@ -2,6 +2,7 @@
  * channel's grace and a last look at the provider; a merchant's share becomes available. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/audit.h"
 #include "core/inbox.h"
 #include "core/payment.h"
 #include "script/bind.h"
@@ -108,6 +109,48 @@ static int change(lua_State *L, const char *id, payment_build build) {
     w->due->ticket = w->wait.ticket;
     return co_yield (L, due_finish);
 }
+
+/* ---- what risk rules held: a person decides, and the audit log remembers ---- */
+
+static int add_audit(const struct core *core, struct commit *c, const struct payment *p,
+                     const char *action) {
+    return audit_add(core, c,
+                     &(struct audit_line){.actor = STR("operator"),
+                                          .action = str_of(action),
+                                          .object = str_of(p->id),
+                                          .detail = STR("{}")},
+                     1);
+}
+
+static int build_release(const struct core *core, struct payment *p, struct commit *c, void *data,
+                         struct why *why) {
+    (void)data;
+    int err = payment_add_release(core, c, p, why);
+    return err != 0 ? err : add_audit(core, c, p, "payment.release");
+}
+
+static int build_refuse(const struct core *core, struct payment *p, struct commit *c, void *data,
+                        struct why *why) {
+    (void)data;
+    if (!payment_held(p)) return why_set(why, E_STATE, "the payment is not held");
+    int err = payment_add_fail(core, c, p, STR("FRAUD_DETECTED"),
+                               STR("it was not let through"), why);
+    return err != 0 ? err : add_audit(core, c, p, "payment.refuse");
+}
+
+static int l_release(lua_State *L) {
+    luaL_checkstring(L, 1);
+    co_require_wait(L, "core.payment.release");
+    return change(L, lua_tostring(L, 1), build_release);
+}
+
+static int l_refuse(lua_State *L) {
+    luaL_checkstring(L, 1);
+    co_require_wait(L, "core.payment.refuse");
+    return change(L, lua_tostring(L, 1), build_refuse);
+}
+
+/* ---- */
 
 /* The version that asks, when there is somebody to ask; NULL: it simply expires. Deleted channels
  * serve what is open. */
@@ -235,6 +278,10 @@ static const struct bind_fn DUE[] = {
      "ids of payments that are due, a hundred at most: \"expire\" or \"available\""},
     {"expire", l_expire, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
      "lets one expire, after a last look at its provider; false: it is not to"},
+    {"release", l_release, KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
+     "a person lets a payment go on that risk rules held: the payer may choose how to pay"},
+    {"refuse", l_refuse, KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
+     "a person does not: it fails, FRAUD_DETECTED"},
     {"policy", l_policy, KIND_JOB | KIND_TOOL | KIND_TEST, "movement: integer -> boolean, string?",
      "asks the policy about money in suspense, again"},
     {"orphans", l_orphans, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",

@@ -277,9 +277,7 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     int err = payment_add_attempt(f->core, c, p, &next, why);
     if (err == 0) err = add_withdrawal(f, c, shown);
     if (err != 0 || at_once == NULL) return err;
-    struct payment_result result = *at_once;
-    result.again = result.to == OPERATION_FAILED;
-    return payment_add_result(f->core, c, p, p->attempt_count - 1, 1, &result, why);
+    return payment_add_result(f->core, c, p, p->attempt_count - 1, 1, at_once, why);
 }
 
 static const struct payment_result *decided_before(struct flow *f) {

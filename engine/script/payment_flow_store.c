@@ -82,6 +82,10 @@ int flow_write_inputs(struct flow *f) {
     buf_clear(&f->input);
     buf_clear(&f->given);
     channel_input(r, f->amount_due, str_of(placeholder), &f->input);
+    if (f->ask.choose.n != 0 && f->input.err == 0) { /* see attempt_chosen() */
+        f->input.len--;
+        buf_adds(&f->input, ",\"chosen\":true}");
+    }
     buf_adds(&f->given, "{\"input\":");
     channel_input(r, f->amount_due, buf_str(&customer), &f->given);
     buf_adds(&f->given, "}");
@@ -357,8 +361,6 @@ static void result_stored(int err, const struct why *why, void *data) {
 
 static void write_result(struct flow *f, const struct operation_decision *d) {
     f->decision.result.more = has_next(f, d);
-    f->decision.result.again =
-        f->ask.choose.n != 0 && !f->decision.result.more;
     f->stored = true;
     struct payment_change change = {.core = f->core,
                                     .loop = f->loop,

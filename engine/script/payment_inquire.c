@@ -111,7 +111,7 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     if (strcmp(q->kind, "cancel") == 0 && (r->to == OPERATION_SUCCESS || over) &&
         payment_open(p->status)) {
         struct attempt *a = payment_attempt(p, p->attempt);
-        struct payment_result gone = {.to = OPERATION_CANCELLED};
+        struct payment_result gone = {.to = OPERATION_CANCELLED, .ends = true};
         /* of a way that the payer left for another: the payment goes by the newer one */
         if (a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of))))
             err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,

@@ -34,7 +34,7 @@ h3{font-size:.8125rem;color:var(--soft);font-weight:600;margin:1.1rem 0 .5rem}
 .ways{list-style:none;display:grid;gap:.5rem}
 .way,summary.way{display:flex;width:100%;min-height:3.5rem;align-items:center;gap:.8rem;padding:.6rem .9rem;border:1px solid var(--line);border-radius:12px;
 background:var(--card);color:var(--ink);font:inherit;text-align:left;cursor:pointer;list-style:none}
-.way:hover{border-color:var(--brand);background:var(--tint)}
+.way.off{cursor:default;opacity:.75;background:none}.way:not(.off):hover{border-color:var(--brand);background:var(--tint)}
 summary.way::-webkit-details-marker{display:none}
 .badge{flex:none;width:3.4rem;height:2.1rem;border-radius:7px;background:var(--tint);color:var(--brand);font-size:.6875rem;font-weight:700;display:grid;
 place-items:center;text-align:center;line-height:1.05;overflow:hidden;padding:0 .2rem}
@@ -54,11 +54,11 @@ background:var(--brand);color:var(--on);font:inherit;font-weight:600;text-align:
 .val{display:flex;align-items:center;justify-content:space-between;gap:.75rem;background:var(--bg);border-radius:12px;padding:.7rem .75rem .7rem 1rem;margin-top:.6rem}
 .val div{min-width:0}
 .val dt,.val .label{font-size:.8125rem;color:var(--soft)}
-.num{font-size:1.2rem;font-weight:650;font-variant-numeric:tabular-nums;letter-spacing:.01em;overflow-wrap:anywhere}
+.num{font-size:clamp(1rem,4.3vw,1.2rem);font-weight:650;font-variant-numeric:tabular-nums;letter-spacing:.01em;overflow-wrap:anywhere}
 .copy{flex:none;min-height:2.75rem;min-width:4.5rem;border:1px solid var(--line);border-radius:10px;background:var(--card);color:var(--brand);font:inherit;
 font-size:.875rem;font-weight:600;cursor:pointer;padding:0 .8rem}
 .copy.done{color:var(--good)}
-.qr{background:#fff;border:1px solid var(--line);border-radius:16px;padding:.75rem;width:100%;max-width:18rem;margin:0 auto;aspect-ratio:1}
+.end dd.id{font-size:.8125rem}.qr{background:#fff;border:1px solid var(--line);border-radius:16px;padding:.75rem;width:100%;max-width:18rem;margin:0 auto;aspect-ratio:1}
 .qr img{display:block;width:100%;height:100%;image-rendering:pixelated}
 .note{border-radius:12px;padding:.75rem .95rem;margin:0 0 1rem;background:var(--tint);font-size:.9375rem}
 .note.warn{background:var(--warn-t);color:var(--warn)}
@@ -83,10 +83,11 @@ font-size:.875rem;font-weight:600;cursor:pointer;padding:0 .8rem}
 .end dl{display:grid;grid-template-columns:auto 1fr;gap:.35rem 1rem;text-align:left;border-top:1px solid var(--line);padding-top:1rem;margin-bottom:1.25rem;font-size:.9375rem}
 .end dt{color:var(--soft)}
 .end dd{text-align:right;overflow-wrap:anywhere}
-.foot{color:var(--soft);font-size:.8125rem;text-align:center;padding:.25rem 0 2rem}
+.foot{color:var(--soft);font-size:.8125rem;text-align:center;padding:1rem 0 2rem}
+.foot svg{vertical-align:-.15em}
 .live{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 @media(min-width:60rem){.wrap{max-width:58rem}.cols{display:grid;grid-template-columns:1fr 22rem;gap:1.5rem;align-items:start}.cols>.side{order:2;position:sticky;top:1rem}
-.sum{grid-template-columns:1fr}.clock{text-align:left;margin-top:.6rem}.ways{grid-template-columns:1fr 1fr}.only{max-width:30rem;margin:0 auto}.top{padding:1.5rem 0}}
+.sum{grid-template-columns:1fr}.clock{text-align:left;margin-top:.6rem}.ways{grid-template-columns:1fr 1fr}.ways>li:only-child{grid-column:1/-1}.only{max-width:30rem;margin:0 auto}.top{padding:1.5rem 0}}
 ]]
 
 local JS = [[

@@ -6,7 +6,7 @@ text.languages = { "id", "en" }
 
 text.id = {
   title = "Pembayaran", to = "Pembayaran ke", order = "Pesanan", total = "Total pembayaran", amount = "Jumlah",
-  fee = "Biaya layanan", no_fee = "Tanpa biaya tambahan", plus = "Biaya", before = "Bayar sebelum", left = "Sisa waktu",
+  fee = "Biaya layanan", no_fee = "Tanpa biaya tambahan", from = "Mulai", up_to = "Maks.", plus = "Biaya", before = "Bayar sebelum", left = "Sisa waktu",
   choose = "Pilih cara pembayaran", other = "Ganti cara bayar", back = "Kembali", pay_with = "Bayar dengan", continue = "Lanjutkan",
   secure = "Pembayaran aman dan terenkripsi", language = "Bahasa", skip = "Langsung ke pembayaran", copy = "Salin", copied = "Tersalin",
   simulated = "Mode simulasi: tidak ada uang sungguhan.", simulator = "Buka simulator",
@@ -37,7 +37,7 @@ text.id = {
 
 text.en = {
   title = "Payment", to = "Payment to", order = "Order", total = "Total to pay", amount = "Amount",
-  fee = "Service fee", no_fee = "No extra fee", plus = "Fee", before = "Pay before", left = "Time left",
+  fee = "Service fee", no_fee = "No extra fee", from = "From", up_to = "Up to", plus = "Fee", before = "Pay before", left = "Time left",
   choose = "Choose how to pay", other = "Pay another way", back = "Back", pay_with = "Pay with", continue = "Continue",
   secure = "Secure, encrypted payment", language = "Language", skip = "Skip to payment", copy = "Copy", copied = "Copied",
   simulated = "Simulated mode: no real money.", simulator = "Open the simulator",

@@ -14,7 +14,8 @@ local PAGE = html.template [[
 <link rel="icon" href="data:,"><link rel="stylesheet" href="{base}/pay/assets/{css}"><script src="{base}/pay/assets/{js}" defer></script>{refresh}</head>
 <body><a class="skip" href="#pay">{skip}</a><div class="wrap"><header class="top"><div class="shop"><span class="mark" aria-hidden="true">{letter}</span>
 <span>{name}</span></div><nav aria-label="{language}"><ul class="lang">{languages}</ul></nav></header>{banner}{main}
-<footer class="foot">&#128274;&#xFE0E; {secure}</footer></div><div class="live" id="live" role="status" aria-live="polite"></div></body></html>]]
+<footer class="foot"><svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path fill="currentColor" d="M4 7V5a4 4 0 0 1 8 0v2h.5A1.5 1.5 0 0 1
+14 8.5v5A1.5 1.5 0 0 1 12.5 15h-9A1.5 1.5 0 0 1 2 13.5v-5A1.5 1.5 0 0 1 3.5 7zm1.5 0h5V5a2.5 2.5 0 0 0-5 0z"/></svg> {secure}</footer></div><div class="live" id="live" role="status" aria-live="polite"></div></body></html>]]
 local REFRESH = html.template [[<noscript><meta http-equiv="refresh" content="{seconds}"></noscript>]]
 local LANGUAGE = html.template [[<li><a href="?lang={code}" hreflang="{code}" lang="{code}"{current}>{label}</a></li>]]
 local CURRENT = html.template [[ aria-current="true"]] {}
@@ -223,11 +224,26 @@ local function fields_of(c, way)
   return out
 end
 
+local WAY_OFF = html.template [[<li><div class="way off">{row}</div></li>]]
+
+-- Fee and limits, shortly. A limit that nobody reaches is none.
+local function hint_of(c, way)
+  local words, parts = c.words, {}
+  if way.off then
+    if c.payment.amount < way.min then return words.from .. " " .. rupiah(way.min) end
+    return words.up_to .. " " .. rupiah(way.max)
+  end
+  if way.fee then parts[1] = way.fee > 0 and words.fee .. " " .. rupiah(way.fee) or words.no_fee end
+  if way.max and way.max < 900000000 then parts[#parts + 1] = words.up_to .. " " .. rupiah(way.max) end
+  return table.concat(parts, " · ")
+end
+
 local function way_row(c, way)
   local words = c.words
-  local hint = way.fee == nil and "" or way.fee > 0 and words.fee .. " " .. rupiah(way.fee) or words.no_fee
-  if way.method == "qris" then hint = words.qris_hint .. (hint ~= "" and " · " .. hint or "") end
-  local row = ROW { badge = badge_of(way.method, way.bank, way.title), title = title_of(c, way.method, way.bank, way.title), hint = hint }
+  local bank = way.bank and way.bank ~= "self" and text.banks[way.bank] -- the heading says the method
+  local title = way.method == "qris" and words.qris_hint or bank or title_of(c, way.method, way.bank, way.title)
+  local row = ROW { badge = badge_of(way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
+  if way.off then return WAY_OFF { row = row } end
   local hidden = { HIDDEN { name = "way", value = way.key } }
   if next(way.options) == nil then return WAY { action = c.path, hidden = hidden, row = row } end
   return WAY_ASKS { action = c.path, hidden = hidden, row = row, fields = fields_of(c, way), label = words.continue, open = c.chosen == way.key and OPEN or false }
@@ -253,6 +269,7 @@ end
 local END = html.template [[
 <section class="card end"><div class="big {kind}" aria-hidden="true">{sign}</div><h1>{title}</h1><p>{hint}</p><dl>{facts}</dl>{back}</section>]]
 local FACT = html.template [[<dt>{label}</dt><dd>{value}</dd>]]
+local FACT_ID = html.template [[<dt>{label}</dt><dd class="id">{value}</dd>]]
 local FAILURES = { INSUFFICIENT_BALANCE = "insufficient", CARD_DECLINED = "declined", FRAUD_DETECTED = "fraud" }
 
 local function shop_url(c, name)
@@ -268,7 +285,7 @@ local function ended(c)
   local why = p.status == "failed" and type(p.failure) == "table" and FAILURES[p.failure.code]
   local facts = { FACT { label = words.order, value = p.order_id }, FACT { label = words.amount, value = rupiah(good and p.amount_paid or p.amount_due) } }
   if good and p.paid_at ~= json.null then facts[3] = FACT { label = words.paid_at, value = moment(time.parse(p.paid_at), words) } end
-  facts[#facts + 1] = FACT { label = words.reference, value = p.id:sub(5) }
+  facts[#facts + 1] = FACT_ID { label = words.reference, value = p.id:sub(5) }
   return END { kind = good and "good" or "bad", sign = good and "✓" or "!", title = words[p.status],
     hint = { why and words[why] .. " " or "", words[p.status .. "_hint"] }, facts = facts, back = back and button(words.return_shop, back) or false }
 end

@@ -72,13 +72,19 @@ local function ways_of(c)
   local dearer = #p.attempts > 0 and p.amount_due > p.amount -- QRIS may carry no fee of the payer
   for _, channel in ipairs(channels) do
     local key, body, bank = key_of(channel, banked)
-    local fits = channel.available and p.amount >= channel.limits.min and (not channel.limits.max or p.amount <= channel.limits.max)
-    if channel.method == "bank_transfer" and #p.attempts > 0 then fits = false end -- its unique code would change what is due
-    if fits and not found[key] and not (dearer and channel.method == "qris") then
-      local fee, broken = fee_of(c, channel, day)
+    local min, max = channel.limits.min, channel.limits.max
+    local fits = p.amount >= min and (not max or p.amount <= max)
+    local shown = channel.available and (not found[key] or (fits and found[key].off))
+    if channel.method == "bank_transfer" and #p.attempts > 0 then shown = false end -- its unique code would change what is due
+    if shown and not (dearer and channel.method == "qris") then
+      local fee, broken = nil, false
+      if fits then fee, broken = fee_of(c, channel, day) end
       if not broken then
-        found[key] = true
-        list[#list + 1] = { key = key, body = body, method = channel.method, bank = bank, title = channel.title, options = channel.options, fee = fee }
+        local way = { key = key, body = body, method = channel.method, bank = bank, title = channel.title, options = channel.options, fee = fee,
+          min = min, max = max, off = not fits }
+        if found[key] then list[found[key].at] = way else list[#list + 1] = way end
+        way.at = found[key] and found[key].at or #list
+        found[key] = way
       end
     end
   end
@@ -104,6 +110,9 @@ local function open(req)
   -- behind a proxy that takes a part of the path away, a browser's links need it
   c.base = type(c.payment.checkout_url) == "string" and c.payment.checkout_url:match "^%a+://[^/]+(.*)/pay/[^/]+$" or ""
   c.lang, c.words, c.now, c.path, c.more = lang, text[lang], time.now(), c.base .. "/pay/" .. req.params.token, more
+  if c.way_expires_ms > 0 and type(c.payment.instructions) == "table" and (c.expires_ms == 0 or c.way_expires_ms < c.expires_ms) then
+    c.expires_ms = c.way_expires_ms -- this way ends sooner than the order
+  end
   local state = current(c)
   local waits = c.payment.status == "pending" and c.payment.amount_paid == 0
   c.choosing = waits and (state == nil or GONE[state] == true)
@@ -155,7 +164,7 @@ local function choose(req)
   if not c then return lost(lang) end
   local given, chosen = req:form() or {}, nil
   for _, way in ipairs(ways_of(c)) do
-    if way.key == given.way then chosen = way end
+    if way.key == given.way and not way.off then chosen = way end
   end
   if ENDED[c.payment.status] then return 303, "", headers { Location = c.path } end
   if not chosen then return 303, "", headers { Location = c.path .. "/ways" } end

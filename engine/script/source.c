@@ -24,6 +24,7 @@ static const struct folder {
     {"scripts/api/", KIND_API},        {"scripts/jobs/", KIND_JOB},
     {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
     {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
+    {"examples/shop/scripts/pages/", KIND_PAGE}, /* its routes exist in simulated mode only */
 };
 /* What is watched with them. */
 static const struct beside {

@@ -36,7 +36,7 @@ h3{font-size:.8125rem;color:var(--soft);font-weight:600;margin:1.1rem 0 .5rem}
 background:var(--card);color:var(--ink);font:inherit;text-align:left;cursor:pointer;list-style:none}
 .way.off{cursor:default;opacity:.75;background:none}.way:not(.off):hover{border-color:var(--brand);background:var(--tint)}
 summary.way::-webkit-details-marker{display:none}
-.badge{flex:none;width:3.4rem;height:2.1rem;border-radius:7px;background:var(--tint);color:var(--brand);font-size:.6875rem;font-weight:700;display:grid;
+.badge{flex:none;width:3.9rem;height:2.1rem;border-radius:7px;background:var(--tint);color:var(--brand);font-size:.6875rem;font-weight:700;display:grid;
 place-items:center;text-align:center;line-height:1.05;overflow:hidden;padding:0 .2rem}
 .what{flex:1;min-width:0}
 .what small{display:block;color:var(--soft);font-size:.8125rem}
@@ -47,7 +47,8 @@ label{display:block;font-weight:500;margin-bottom:.25rem}
 input{width:100%;font:inherit;color:inherit;background:var(--bg);border:1px solid var(--soft);border-radius:10px;padding:.7rem .8rem;min-height:3rem}
 .btn{display:flex;align-items:center;justify-content:center;gap:.5rem;width:100%;min-height:3rem;padding:.7rem 1rem;border:0;border-radius:12px;
 background:var(--brand);color:var(--on);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
-.btn:hover{filter:brightness(1.08)}
+.btn[disabled]{opacity:.45;cursor:default}.lang .copy{min-width:2.75rem;padding:0;text-align:center}.lang b.copy{border:0;background:none;color:inherit;line-height:2.75rem}
+.btn:not([disabled]):hover{filter:brightness(1.08)}
 .btn.plain{background:none;color:var(--brand);box-shadow:inset 0 0 0 1px var(--line)}
 .btn+.btn,.stack>*+*{margin-top:.75rem}
 .head{display:flex;align-items:center;gap:.8rem;margin-bottom:1rem}
@@ -61,8 +62,7 @@ font-size:.875rem;font-weight:600;cursor:pointer;padding:0 .8rem}
 .end dd.id{font-size:.8125rem}.qr{background:#fff;border:1px solid var(--line);border-radius:16px;padding:.75rem;width:100%;max-width:18rem;margin:0 auto;aspect-ratio:1}
 .qr img{display:block;width:100%;height:100%;image-rendering:pixelated}
 .note{border-radius:12px;padding:.75rem .95rem;margin:0 0 1rem;background:var(--tint);font-size:.9375rem}
-.note.warn{background:var(--warn-t);color:var(--warn)}
-.note.warn a{color:inherit;font-weight:600}
+.note.warn{display:flex;align-items:center;justify-content:space-between;gap:.75rem;background:var(--warn-t);color:var(--warn)}
 .note.bad{background:var(--bad-t);color:var(--bad)}
 .state{display:flex;align-items:center;gap:.7rem;margin-top:1rem;font-size:.9375rem}
 .state small{display:block;color:var(--soft)}

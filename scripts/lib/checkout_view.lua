@@ -13,18 +13,18 @@ local PAGE = html.template [[
 <title>{title}</title><meta name="robots" content="noindex"><meta name="theme-color" content="#0a5bd3">
 <link rel="icon" href="data:,"><link rel="stylesheet" href="{base}/pay/assets/{css}"><script src="{base}/pay/assets/{js}" defer></script>{refresh}</head>
 <body><a class="skip" href="#pay">{skip}</a><div class="wrap"><header class="top"><div class="shop"><span class="mark" aria-hidden="true">{letter}</span>
-<span>{name}</span></div><nav aria-label="{language}"><ul class="lang">{languages}</ul></nav></header>{banner}{main}
+<span>{name}</span></div><nav aria-label="{language}"><ul class="lang">{languages}</ul></nav></header>{main}
 <footer class="foot"><svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><path fill="currentColor" d="M4 7V5a4 4 0 0 1 8 0v2h.5A1.5 1.5 0 0 1
 14 8.5v5A1.5 1.5 0 0 1 12.5 15h-9A1.5 1.5 0 0 1 2 13.5v-5A1.5 1.5 0 0 1 3.5 7zm1.5 0h5V5a2.5 2.5 0 0 0-5 0z"/></svg> {secure}</footer></div><div class="live" id="live" role="status" aria-live="polite"></div></body></html>]]
 local REFRESH = html.template [[<noscript><meta http-equiv="refresh" content="{seconds}"></noscript>]]
 local LANGUAGE = html.template [[<li><a href="?lang={code}" hreflang="{code}" lang="{code}"{current}>{label}</a></li>]]
 local CURRENT = html.template [[ aria-current="true"]] {}
 local MAIN = html.template [[
-<main id="pay" data-generation="{generation}" data-over="{over}" data-events="{events}" data-say="{say}">{body}</main>]]
+<main id="pay" data-generation="{generation}" data-over="{over}" data-events="{events}" data-say="{say}">{banner}{body}</main>]]
 local COLUMNS = html.template [[<div class="cols"><div class="side">{side}</div><div>{body}</div></div>]]
 local ONLY = html.template [[<div class="only">{body}</div>]]
-local BANNER = html.template [[<p class="note warn">{what} {link}</p>]]
-local LINK = html.template [[<a href="{url}">{label}</a>]]
+local BANNER = html.template [[<aside class="note warn" aria-label="{what}"><span>{what}</span>{pay}</aside>]]
+local SIMULATE = html.template [[<form method="post" action="{path}/simulate"><button class="copy">{label}</button></form>]]
 local NOTE = html.template [[<p class="note {kind}" role="alert">{what}</p>]]
 
 local SUM = html.template [[
@@ -319,7 +319,9 @@ function view.page(c, ways)
     body = { NOTE { kind = "warn", what = { words.received, ": ", rupiah(p.amount_paid), ". ", words.remaining, ": ",
       rupiah(math.max(0, p.amount_due - p.amount_paid)), "." } }, body }
   end
+  local waits = not over and not asks and type(p.instructions) == "table"
   return view.document(c, MAIN {
+    banner = c.simulated and BANNER { what = words.simulated, pay = waits and SIMULATE { path = c.path, label = words.simulate } or false } or false,
     generation = c.generation, over = over and "1" or "", events = c.quiet and "" or c.path .. "/events", say = say,
     body = over and ONLY { body = body } or COLUMNS { side = sum(c), body = body },
   }, not over and not asks)
@@ -330,12 +332,10 @@ function view.document(c, main, refreshes)
   for i, code in ipairs(text.languages) do
     languages[i] = LANGUAGE { code = code, label = code:upper(), current = code == c.lang and CURRENT or false }
   end
-  local simulator = c.simulated and c.provider and LINK { url = (c.base or "") .. "/sandbox/" .. c.provider .. "/", label = words.simulator } or false
   local name = c.name ~= "" and c.name or words.title
   return tostring(PAGE {
     base = c.base or "", lang = c.lang, title = (c.name and c.name ~= "" and words.to .. " " .. c.name or words.title), css = assets.css.name, js = assets.js.name, skip = words.skip,
     letter = name:match(utf8.charpattern):upper(), name = name, language = words.language, languages = languages, secure = words.secure, main = main,
-    banner = c.simulated and BANNER { what = words.simulated, link = simulator } or false,
     refresh = refreshes and REFRESH { seconds = 15 } or false,
   })
 end

@@ -181,6 +181,16 @@ local function choose(req)
   return answer(c, said.status, ways_of(c))
 end
 
+-- Simulated mode: somebody pays, as the provider's simulator lets him.
+local function simulate(req)
+  local c, lang = open(req)
+  if not c then return lost(lang) end
+  if c.provider and not ENDED[c.payment.status] then
+    http.post { url = "http://luwak.simulated/sandbox/" .. c.provider .. "/_control", json = { pay = c.payment.id }, timeout = "20s" }
+  end
+  return 303, "", headers { Location = c.path }
+end
+
 ---- besides ----
 
 local function image(draw, kind)
@@ -206,6 +216,7 @@ return {
     ["GET /pay/:token"] = { auth = "none", about = "where the payer pays", run = show },
     ["POST /pay/:token"] = { auth = "none", timeout = "150s", about = "the payer's choice", run = choose },
     ["GET /pay/:token/ways"] = { auth = "none", about = "the ways to pay", run = show_ways },
+    ["POST /pay/:token/simulate"] = { auth = "simulated", about = "somebody pays it, in simulated mode", run = simulate },
     ["GET /pay/:token/events"] = {
       auth = "none", about = "what becomes of it, as server-sent events",
       run = function(req) return core.checkout.watch("pay_" .. req.params.token) end,

@@ -202,7 +202,7 @@ stds.luwak_api = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["http"] = { fields = { "get", "post", "request", } },
   ["store"] = { fields = { "commit", "query", "get", } },
-  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
+  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "choose", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, ["checkout"] = { fields = { "get", "watch", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["qr"] = { fields = { "svg", "png", } },
 } }
@@ -241,7 +241,7 @@ stds.luwak_job = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["http"] = { fields = { "get", "post", "request", } },
   ["store"] = { fields = { "commit", "query", "get", } },
-  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
+  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "choose", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["qr"] = { fields = { "svg", "png", } },
 } }
@@ -282,7 +282,7 @@ stds.luwak_page = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["http"] = { fields = { "get", "post", "request", } },
   ["store"] = { fields = { "commit", "query", "get", } },
-  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
+  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "choose", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, ["checkout"] = { fields = { "get", "watch", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["qr"] = { fields = { "svg", "png", } },
 } }
@@ -323,7 +323,7 @@ stds.luwak_tool = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["http"] = { fields = { "get", "post", "request", } },
   ["store"] = { fields = { "commit", "query", "get", "select", } },
-  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "load", "holiday", } }, ["payment"] = { fields = { "create", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
+  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "load", "holiday", } }, ["payment"] = { fields = { "create", "choose", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "release", "refuse", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["say"] = { fields = { "line", "progress", } },
   ["qr"] = { fields = { "svg", "png", } },
@@ -416,7 +416,7 @@ stds.luwak_test = { read_globals = {
   ["crypto"] = { fields = { "md5", "sha1", "sha256", "sha384", "sha512", "digest", "hmac", "hmac_verify", "equal", "rsa_sign", "rsa_verify", "ecdsa_sign", "ecdsa_verify", "ed25519_sign", "ed25519_verify", "public_key", "aes_encrypt", "aes_decrypt", "des3_encrypt", "des3_decrypt", "base64", "base64_decode", "base64url", "base64url_decode", "hex", "hex_decode", "join", "secret", "crc16", "random", "random_int", "uuid", "uuid_v7", "jwt_sign", "jwt_verify", "password_hash", "password_verify", } },
   ["http"] = { fields = { "get", "post", "request", } },
   ["store"] = { fields = { "commit", "query", "get", "select", } },
-  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
+  ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "choose", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "release", "refuse", "policy", "orphans", "available", } }, ["settlement"] = { fields = { "book", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, ["checkout"] = { fields = { "get", "watch", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["qr"] = { fields = { "svg", "png", } },
   ["t"] = { fields = { "load", "call", "equal", "truthy", "error", "fail", "kind", "random", ["http"] = { fields = { "answer", "replay", "requests", } }, ["clock"] = { fields = { "advance", "set", "now", } }, } },
@@ -434,5 +434,6 @@ files["tests/lua/**/*.lua"] = { std = "luwak_test" }
 files["examples/**/*.lua"] = { std = "luwak_tool" }
 files["examples/*/channels/*.lua"] = { std = "luwak_channel" }
 files["examples/*/scripts/sandbox/*.lua"] = { std = "luwak_sandbox" }
+files["examples/*/scripts/pages/*.lua"] = { std = "luwak_page" }
 files["**/*_test.lua"] = { std = "luwak_test" }
-files["scripts/lib/**/*.lua"] = { std = "luwak_channel+luwak_api+luwak_tool" }
+files["scripts/lib/**/*.lua"] = { std = "luwak_channel+luwak_api+luwak_page+luwak_tool" }

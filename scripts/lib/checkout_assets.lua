@@ -54,7 +54,7 @@ background:var(--brand);color:var(--on);font:inherit;font-weight:600;text-align:
 .head{display:flex;align-items:center;gap:.8rem;margin-bottom:1rem}
 .val{display:flex;align-items:center;justify-content:space-between;gap:.75rem;background:var(--bg);border-radius:12px;padding:.7rem .75rem .7rem 1rem;margin-top:.6rem}
 .val div{min-width:0}
-.val dt,.val .label{font-size:.8125rem;color:var(--soft)}
+.val .label{font-size:.8125rem;color:var(--soft)}
 .num{font-size:clamp(1rem,4.3vw,1.2rem);font-weight:650;font-variant-numeric:tabular-nums;letter-spacing:.01em;overflow-wrap:anywhere}
 .copy{flex:none;min-height:2.75rem;min-width:4.5rem;border:1px solid var(--line);border-radius:10px;background:var(--card);color:var(--brand);font:inherit;
 font-size:.875rem;font-weight:600;cursor:pointer;padding:0 .8rem}
@@ -107,7 +107,7 @@ local JS = [[
 
   function ready () {
     began = Date.now()
-    main.querySelectorAll('.copy').forEach(function (b) { b.hidden = false })
+    main.querySelectorAll('.copy[data-copy]').forEach(function (b) { b.hidden = false })
     tick()
   }
 
@@ -153,13 +153,13 @@ local JS = [[
   }
 
   document.addEventListener('click', function (e) {
-    var b = e.target.closest('.copy')
+    var b = e.target.closest('.copy[data-copy]')
     if (!b) return
     var text = b.dataset.copy, say = function () {
-      b.textContent = b.dataset.done
+      b.firstElementChild.textContent = b.dataset.done
       b.classList.add('done')
       live.textContent = b.dataset.done
-      setTimeout(function () { b.textContent = b.dataset.label; b.classList.remove('done') }, 2500)
+      setTimeout(function () { b.firstElementChild.textContent = b.dataset.label; b.classList.remove('done') }, 2500)
     }
     if (navigator.clipboard) navigator.clipboard.writeText(text).then(say, function () { fallback(text); say() })
     else { fallback(text); say() }

@@ -34,9 +34,9 @@ local CLOCK = html.template [[
 <div class="clock"><p class="label">{left}</p><span role="timer" aria-live="off" data-left="{seconds}" data-day="{day}">{text}</span></div>]]
 local FINE = html.template [[<span>{label} <b>{value}</b></span>]]
 local VALUE = html.template [[
-<dl class="val"><div><dt>{label}</dt><dd class="num">{shown}</dd></div><button type="button" class="copy" hidden data-copy="{value}"
-data-label="{copy}" data-done="{copied}" aria-label="{copy} {label}">{copy}</button></dl>]]
-local PLAIN = html.template [[<dl class="val"><div><dt>{label}</dt><dd class="num">{shown}</dd></div></dl>]]
+<div class="val"><div><p class="label">{label}</p><p class="num">{shown}</p></div><button type="button" class="copy" hidden data-copy="{value}"
+data-label="{copy}" data-done="{copied}"><span>{copy}</span><span class="live"> {label}</span></button></div>]]
+local PLAIN = html.template [[<div class="val"><div><p class="label">{label}</p><p class="num">{shown}</p></div></div>]]
 local HEAD = html.template [[<div class="head"><span class="badge" aria-hidden="true">{badge}</span><h1>{title}</h1></div>]]
 local STATE = html.template [[<div class="state"><span class="dot"></span><div><b>{what}</b><small>{hint}</small></div></div>]]
 local STEPS = html.template [[<section class="steps"><h2>{how}</h2>{groups}</section>]]
@@ -73,12 +73,12 @@ local function value(c, label, number, shown)
   return VALUE { label = label, shown = shown or grouped(number), value = number, copy = c.words.copy, copied = c.words.copied }
 end
 
+-- A bank that we have no name for is called as its channel is; qris, cards and our own numbers by method.
 local function title_of(c, method, bank, name)
-  if bank and text.banks[bank] and bank ~= "self" then
-    return method == "virtual_account" and text.banks[bank] .. " " .. c.words.virtual_account or text.banks[bank]
-  end
-  if method == "ewallet" and name then return name end
-  return c.words[method] or name or method
+  local known = bank ~= "self" and text.banks[bank or ""]
+  if known then return method == "virtual_account" and known .. " " .. c.words.virtual_account or known end
+  local by_channel = (bank and bank ~= "self") or method == "ewallet" or method == "retail" or method == "paylater"
+  return by_channel and name or c.words[method] or name or method
 end
 
 local function badge_of(method, bank, name)

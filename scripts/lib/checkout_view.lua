@@ -302,7 +302,7 @@ local OVER = { success = true, failed = true, expired = true, cancelled = true }
 -- `ways`: what may be chosen, where that is what is shown.
 function view.page(c, ways)
   local p, words = c.payment, c.words
-  local over, body, say, asks = OVER[p.status] or false, nil, words.waiting, ways ~= nil
+  local over, asks, body, say = OVER[p.status] or false, ways ~= nil
   c.notice = c.notice and NOTE { what = c.notice, kind = "bad" } or false
   if over then
     body, say = ended(c), words[p.status]
@@ -313,7 +313,7 @@ function view.page(c, ways)
   elseif type(p.instructions) ~= "table" and p.status == "processing" then
     body, say = quiet(c, words.preparing, words.preparing_hint), words.preparing
   else
-    body = instructions(c)
+    body, say = instructions(c), words.waiting
   end
   if not over and p.amount_paid > 0 then
     body = { NOTE { kind = "warn", what = { words.received, ": ", rupiah(p.amount_paid), ". ", words.remaining, ": ",

@@ -114,7 +114,7 @@ local PAGE = html.template [[
 local SHOP = html.template [[
 <section class="card"><h1>Keranjang</h1><ul class="ways">{rows}</ul></section>
 <section class="card"><div class="sum"><div><p class="label">Total</p><p class="amount">{total}</p></div></div>
-<form class="stack" method="post" action="/shop/pay"><button class="btn"{off}>Bayar</button></form></section>{note}]]
+<form class="fine" method="post" action="/shop/pay"><button class="btn"{off}>Bayar</button></form></section>{note}]]
 local ROW = html.template [[
 <li class="val"><div><b>{name}</b><p class="label">{about} &middot; {price}</p></div><form class="lang" method="post" action="/shop/basket">
 <input type="hidden" name="id" value="{id}"><button class="copy" name="change" value="-1" aria-label="Kurangi {name}">&minus;</button>

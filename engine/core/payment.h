@@ -244,7 +244,8 @@ struct payment_result {
     /* failed */
     struct str code, message, provider_code; /* code: a category of the contract */
     bool more; /* another channel will be tried: the payment does not fail with this attempt */
-    bool ends; /* the merchant wanted an end: the payment ends with it, even where the payer chose */
+    bool
+        ends; /* the merchant wanted an end: the payment ends with it, even where the payer chose */
     /* success of a charge, or an inquiry that found money: what is paid in total by now */
     int64_t paid_total;    /* 0: amount_due */
     struct str money_id;   /* the provider's id of it, where it is known; empty: unclaimed */

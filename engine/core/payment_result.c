@@ -28,8 +28,8 @@ static int keep_only(const struct core *core, struct commit *commit, struct paym
  * end of the order. */
 static bool again(const struct core *core, const struct payment *p, const struct attempt *a,
                   const struct payment_result *r) {
-    bool nothing = r->to == OPERATION_FAILED || r->to == OPERATION_EXPIRED ||
-                   r->to == OPERATION_CANCELLED;
+    bool nothing =
+        r->to == OPERATION_FAILED || r->to == OPERATION_EXPIRED || r->to == OPERATION_CANCELLED;
     return nothing && !r->ends && !r->more && attempt_chosen(a) && payment_open(p->status) &&
            (p->expires_at == 0 || core_now(core) < p->expires_at);
 }

@@ -114,9 +114,8 @@ void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
                   "files[\"examples/*/scripts/pages/*.lua\"] = { std = \"luwak_page\" }\n"
                   "files[\"**/*_test.lua\"] = { std = \"luwak_test\" }\n");
     /* a module runs in the world of the script that requires it */
-    buf_adds(
-        out,
-        "files[\"scripts/lib/**/*.lua\"] = { std = \"luwak_channel+luwak_api+luwak_page+luwak_tool\" }\n");
+    buf_adds(out, "files[\"scripts/lib/**/*.lua\"] = { std = "
+                  "\"luwak_channel+luwak_api+luwak_page+luwak_tool\" }\n");
 }
 
 /* ---- stubs ---- */

@@ -186,7 +186,8 @@ static const struct bind_fn PAYMENT[] = {
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
      "return"},
     {"choose", l_choose, KINDS, "ask: table -> reply",
-     "the payer's way for one that waits: {merchant=, id=, body = {method, bank, channel, options}}"},
+     "the payer's way for one that waits: {merchant=, id=, body = {method, bank, channel, "
+     "options}}"},
     {"cancel", l_cancel, KINDS, "ask: table -> reply",
      "cancels an open one, at the provider too: {merchant=, id=}"},
     {"sync", l_sync, KINDS, "ask: table -> reply", "asks the provider now: {merchant=, id=}"},

@@ -133,8 +133,8 @@ static int build_refuse(const struct core *core, struct payment *p, struct commi
                         struct why *why) {
     (void)data;
     if (!payment_held(p)) return why_set(why, E_STATE, "the payment is not held");
-    int err = payment_add_fail(core, c, p, STR("FRAUD_DETECTED"),
-                               STR("it was not let through"), why);
+    int err =
+        payment_add_fail(core, c, p, STR("FRAUD_DETECTED"), STR("it was not let through"), why);
     return err != 0 ? err : add_audit(core, c, p, "payment.refuse");
 }
 

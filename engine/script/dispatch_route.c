@@ -153,8 +153,7 @@ static void answer_returned(struct route_run *run) {
     const struct callback *c = &run->callback;
     int status = run->reply.status;
     if (run->reply.watch[0] != '\0') {
-        payment_watch_open(run->context.services->watch, run->exchange,
-                           str_of(run->reply.watch));
+        payment_watch_open(run->context.services->watch, run->exchange, str_of(run->reply.watch));
     } else if (c->orphan && !c->booked && status < 300) {
         answer_problem(run->exchange, PROBLEM_UNAVAILABLE, "this is not known here yet");
     } else if (!c->duplicate || !answer_again(run)) {

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "core/jobs.h"
 #include "core/person.h"
-#include "script/payment_flow_private.h"
 #include "script/operation_text.h"
+#include "script/payment_flow_private.h"
 #include "script/payment_inquire.h"
 #include "sys/log.h"
 
@@ -189,8 +189,8 @@ static void withdrawn(int err, bool open, void *data) {
 static struct version *can_withdraw(const struct flow *f, const struct attempt *old) {
     const struct script_entry *e =
         old == NULL ? NULL : script_set_find(f->set, KIND_CHANNEL, attempt_channel(old));
-    bool can = e != NULL && !channel_is_local(e->version) &&
-               manifest_has(e->version->manifest, "cancel");
+    bool can =
+        e != NULL && !channel_is_local(e->version) && manifest_has(e->version->manifest, "cancel");
     return can ? e->version : NULL;
 }
 
@@ -255,8 +255,8 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     struct payment *p = &f->payment;
     const struct version *v = flow_channel(f);
     const struct attempt *old = payment_attempt(p, p->attempt), *shown = waiting(f);
-    struct fee fee = {.bearer = f->fee.bearer == BEARER_CUSTOMER ? STR("customer")
-                                                                 : STR("merchant"),
+    struct fee fee = {.bearer =
+                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
                       .version = str_of(f->fee_version),
                       .count = f->fee.count};
     memcpy(fee.lines, f->lines, sizeof f->lines);
@@ -273,7 +273,8 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
                                .amount_due = old == NULL ? f->amount_due : 0,
                                .fee = fee.count == 0 ? NULL : &fee,
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
-    if (old != NULL && f->amount_due != p->amount_due) next.amount_due = f->amount_due; /* refused */
+    if (old != NULL && f->amount_due != p->amount_due)
+        next.amount_due = f->amount_due; /* refused */
     int err = payment_add_attempt(f->core, c, p, &next, why);
     if (err == 0) err = add_withdrawal(f, c, shown);
     if (err != 0 || at_once == NULL) return err;
@@ -289,7 +290,8 @@ static void chosen(const struct commit_result *result, void *data) {
     bool lost = result->err == E_GUARD || result->err == E_EXISTS;
     f->stored = false;
     if (lost && ++f->choose_tries < CHOOSE_TRIES) {
-        if (payment_clash(result) == CLASH_REFERENCE) { /* ours, its number's, or the withdrawal's */
+        if (payment_clash(result) ==
+            CLASH_REFERENCE) { /* ours, its number's, or the withdrawal's */
             f->no_withdrawal = true;
             flow_make_reference(f);
             flow_begin_channel(f);

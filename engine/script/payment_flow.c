@@ -187,7 +187,6 @@ bool flow_find_key(struct flow *f) {
     return true;
 }
 
-
 static void look_order(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, look);
     if (!flow_find_order(f)) flow_ask_risk(f); /* it failed meanwhile: this is a new one */

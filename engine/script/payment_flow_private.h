@@ -41,7 +41,7 @@ struct flow {
     struct payment_decision decision;
     char person[ID_SIZE]; /* the customer, sealed; empty: none */
     struct buf doc, input, backoff,
-        given; /* given: the input with the customer in it, for the channel only */
+        given;        /* given: the input with the customer in it, for the channel only */
     struct buf whole; /* choosing: the request as if it had been made now, for this way */
     bool released;    /* choosing: a person has looked at it */
     int choose_tries;

@@ -123,7 +123,8 @@ static void heard(struct store_listener *self, struct str topic, int64_t sequenc
     for (struct stream *s = *bucket_of(w, topic), *next; s != NULL; s = next) {
         next = s->next;
         if (!str_eq(str_of(s->payment), topic)) continue;
-        if (text[0] == '\0' && message(w, topic, text, &over) != 0) return; /* the next one says it */
+        if (text[0] == '\0' && message(w, topic, text, &over) != 0)
+            return; /* the next one says it */
         say(s, str_of(text));
         if (!over) continue;
         http_stream_end(s->x);

@@ -49,9 +49,10 @@ OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 UNITS   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
 # One thread, and ThreadSanitizer's shadow stack does not survive so many of Lua's longjmps.
 ifeq ($(VARIANT),tsan)
-UNITS   := $(filter-out test_hostile test_simulation,$(UNITS))
+UNITS   := $(filter-out test_hostile test_simulation test_simulation_payments,$(UNITS))
 endif
 FUZZERS := $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c)))
+BENCHES := $(basename $(notdir $(wildcard tests/bench/bench_*.c)))
 HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 
 # Short lines by default, whole commands with V=1.
@@ -164,8 +165,8 @@ faults: test-packages node-modules ## the long fault campaigns (10,000 rounds)
 	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash kill9 store simulation
 	@TEST_ROUNDS=all SUITE_SECONDS=36000 tests/run build/check alloc_flows
 
-bench: bench-packages build/bench/node_modules/.ready ## speed, as ratios, with the machine named
-	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=release all build/release/tests/bench_store
+bench: bench-packages build/bench/node_modules/.ready ## [BENCH=payments,stored,...]: speed, as ratios, with the machine named
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=release all $(BENCHES:%=build/release/tests/%)
 	@tests/bench/run build/luwak
 bench-packages: node-packages
 	@tests/packages $(PACKAGES) $(BENCH_PACKAGES)

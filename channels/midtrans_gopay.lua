@@ -9,6 +9,7 @@ return midtrans.channel {
   limits = { min = 1, max = 20000000 }, -- the wallet's own limit is less for accounts that are not verified
   expires = { default = "15m", max = "7d", grace = "2m" },
   poll = { first = "2m", factor = 2, max = "30m" },
+  image = "gopay",
   refunds = true, -- 45 to 180 days, by contract
 
   charge = function(_, op)
@@ -19,7 +20,7 @@ return midtrans.channel {
     local urls = {}
     for _, a in ipairs(midtrans.list(t.actions)) do urls[a.name] = a.url end
     local link = urls["deeplink-redirect"]
-    if not link then return {} end -- a status answer has none: what was shown stands
+    if not link then return {} end -- a status answer has none
     return { redirect_url = link, deeplink_url = link }
   end,
 

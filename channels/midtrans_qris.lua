@@ -9,10 +9,11 @@ return midtrans.channel {
   expires = { default = "15m", max = "5d", grace = "2m" },
   poll = { first = "2m", factor = 2, max = "30m" },
   refunds = true,
+  image = "qris",
 
   charge = { payment_type = "qris", qris = { acquirer = "gopay" } },
   shown = function(t)
-    if not t.qr_string then return {} end -- a status answer has none: what was shown stands
+    if not t.qr_string then return {} end -- a status answer has none
     local image
     for _, a in ipairs(midtrans.list(t.actions)) do
       if a.name == "generate-qr-code" then image = a.url end

@@ -42,7 +42,10 @@ return {
     if not attempt then return reply(503, { status = "not_found" }) end
     local verdict = ctx.settle { reference = attempt.reference, status = word, money_id = told.money_id, amount = told.amount,
       paid_at = told.paid_at and time.parse(told.paid_at) or nil }
-    return reply(verdict == "not_found" and 503 or 200, { status = verdict })
+    -- Taken back before we have heard that it came: the bank says it again, or the money, heard of
+    -- later, would stand here for good.
+    local early = verdict == "not_found" or (word == "reversed" and verdict == "refused")
+    return reply(early and 503 or 200, { status = verdict })
   end,
 
   docs = {

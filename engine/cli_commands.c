@@ -142,7 +142,8 @@ const struct cli_command CLI_COMMANDS[] = {
         .args = ARGS({0}),
         .options = OPTIONS({"seed", "N", NO_SETTING, NULL, "First seed (default: a random one)."},
                            {"count", "N", NO_SETTING, NULL, "How many seeds (default 1)."},
-                           {"steps", "N", NO_SETTING, NULL, "Steps per seed (default 10000)."},
+                           {"steps", "N", NO_SETTING, NULL,
+                            "Steps per seed (default 10000); payments, with --payments."},
                            {"payments", NULL, NO_SETTING, NULL,
                             "Payments on every channel, through the merchant API; else bare "
                             "operations of the demo wallet."},

@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/breaker.h"
 #include "data.h"
 #include "demo.h"
 #include "net/http_client.h"
@@ -133,7 +134,8 @@ static int open_core(struct engine *e, struct why *why) {
                             .ring = e->ring,
                             .public_url = str_of(config_text(e->config, SET_LUWAK_PUBLIC_URL)),
                             .livemode = config_env(e->config) == ENV_PRODUCTION};
-    if (limiter_new(&e->limiter, e->clock, LIMITED_MAX) != 0)
+    if (limiter_new(&e->limiter, e->clock, LIMITED_MAX) != 0 ||
+        breaker_new(&e->breaker, e->clock, NULL) != 0)
         return why_set(why, E_NOMEM, "out of memory");
     if (!e->simulated || e->remote) return 0;
     if (commit_new(&c) != 0) return why_set(why, E_NOMEM, "out of memory");
@@ -400,6 +402,7 @@ void engine_delete(struct engine *e) {
         worker_delete(e->workers[i]);
     mem_free(e->workers);
     limiter_delete(e->limiter);
+    breaker_delete(e->breaker);
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);

@@ -47,7 +47,8 @@ struct engine_chaos {
     void (*decide)(const struct http_out *request, struct local_fate *fate, void *data);
     /* a status that is answered without asking the simulator; 0 */
     int (*instead)(const struct http_out *request, void *data);
-    void (*spoil)(void *data, int *status, struct str *body); /* its answer, on the way back */
+    /* its answer, on the way back */
+    void (*spoil)(void *data, const struct http_exchange *x, int *status, struct str *body);
     void *data;
 };
 
@@ -84,6 +85,7 @@ struct engine {
     struct core core; /* what the payment core is given */
     struct token_cache *tokens;
     struct limiter *limiter; /* requests of merchants */
+    struct breaker *breaker; /* of channels */
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;

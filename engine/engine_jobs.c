@@ -1,5 +1,6 @@
 /* Jobs are claimed on the main loop and run on a worker's: a job of a script calls its `run` (or
- * `lost`), `ask_operation` asks a channel what became of an operation. The end goes back to the
+ * `lost`), `ask_operation` asks a channel what became of an operation, `try_operation` calls it again
+ * where nothing was made. The end goes back to the
  * queue. Schedules of job scripts follow the script set. */
 #include "base/ensure.h"
 #include "base/mem.h"
@@ -7,6 +8,7 @@
 #include "script/dispatch_private.h"
 #include "script/operation_text.h"
 #include "script/payment_inquire.h"
+#include "script/payment_try.h"
 #include "script_keys.h"
 #include "sys/log.h"
 #include "worker.h"
@@ -128,17 +130,33 @@ static void inquired(int err, bool open, void *data) {
         end(run, open ? JOB_END_LATER : JOB_END_DONE, "no end yet");
 }
 
+static void tried(int err, void *data) {
+    end(data, err == 0 ? JOB_END_DONE : JOB_END_AGAIN, err_text(err));
+}
+
+enum { TRY_GRACE_MS = 120000 };
+
+/* Another try of it is due: nothing was made so far, so there is nothing to ask about. */
+static bool waits_for_try(const struct job_run *run, const struct operation_row *row) {
+    struct payment_tries tries;
+    return row->state == OPERATION_SENDING && payment_tries_read(row->doc, &tries) == 0 &&
+           tries.next_at != 0 && clock_now_ms(run->engine->clock) < tries.next_at + TRY_GRACE_MS;
+}
+
 static void operation_known(int err, const struct why *why, struct rows *rows, void *data) {
     struct job_run *run = data;
     struct operation_row row;
+    bool trying = str_eq(run->job->name, STR(OPERATION_TRY_JOB));
     if (err != 0)
         end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state))
+    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED) /* that may be paid */
         end(run, JOB_END_DONE, NULL);
     else if (operation_under_way(&run->engine->gate, row.id))
         end(run, JOB_END_AGAIN, "its own call is still under way");
+    else if (!trying && waits_for_try(run, &row))
+        end(run, JOB_END_LATER, "another try is due");
     else {
         struct str name = row.script;
         if (str_starts(name, STR("channels/"))) name = str_sub(name, 9, name.n);
@@ -147,6 +165,13 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
             run->worker->set == NULL ? NULL : script_set_find(run->worker->set, KIND_CHANNEL, name);
         if (entry == NULL) { /* deleted ones are in the set: open operations are still served */
             end(run, JOB_END_AGAIN, "the channel's script is not there");
+        } else if (trying) {
+            err = payment_try(&(struct payment_try){.services = &run->worker->services,
+                                                    .runtime = run->worker->runtime,
+                                                    .version = entry->version,
+                                                    .operation = &row},
+                              tried, run);
+            if (err != 0) end(run, err == E_CLOSED ? JOB_END_CUT : JOB_END_AGAIN, err_text(err));
         } else {
             err = payment_inquire(&(struct payment_inquiry){.services = &run->worker->services,
                                                             .runtime = run->worker->runtime,
@@ -189,7 +214,8 @@ static void ask_operation(struct job_run *run) {
 
 static void begin(struct task *task) {
     struct job_run *run = CONTAINER_OF(task, struct job_run, task);
-    if (str_eq(run->job->name, STR(OPERATION_ASK_JOB)))
+    if (str_eq(run->job->name, STR(OPERATION_ASK_JOB)) ||
+        str_eq(run->job->name, STR(OPERATION_TRY_JOB)))
         ask_operation(run);
     else if (str_starts(run->job->name, JOBS_FOLDER))
         run_script(run);

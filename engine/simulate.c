@@ -1,5 +1,6 @@
-/* See simulate.h. Each step does one thing: a payment is asked for, time passes, the clock jumps,
- * the network turns better or worse, the disk fills or empties, the power fails. What must hold:
+/* See simulate.h. Each step does one thing: an operation or a handful of payments are asked for, time
+ * passes, the clock jumps, the network turns better or worse, the disk fills or empties, the power
+ * fails. What must hold (of payments more: simulate_payments.c, simulate_books.c):
  *
  *   after each step   an operation that was acknowledged is there, and its states move by the table
  *   at each crash     and at the end: the file is whole; every open operation has its ask job; one
@@ -63,7 +64,12 @@ static void decide(const struct http_out *request, struct local_fate *fate, void
     if (s->calm) *fate = (struct local_fate){0};
     if (sim_payment_call(s, request, fate)) return;
     int number = reference_in(request);
-    sim_tell(s, "out %.*s r%d%s%s%s%s%s there=%u back=%u", STR_FMT(request->method), number,
+    char what[100];
+    if (number >= 0)
+        snprintf(what, sizeof what, "r%d", number);
+    else
+        sim_payment_name(request, what, sizeof what);
+    sim_tell(s, "out %.*s %s%s%s%s%s%s there=%u back=%u", STR_FMT(request->method), what,
              fate->refused ? " refused" : "", fate->lost ? " lost" : "",
              fate->answer_lost ? " answer-lost" : "", fate->reset ? " reset" : "",
              fate->twice ? " twice" : "", (unsigned)fate->there_ms, (unsigned)fate->back_ms);
@@ -79,18 +85,25 @@ static int instead(const struct http_out *request, void *data) {
     struct sim *s = data;
     int number = reference_in(request);
     if (number >= 0 && s->operations[number].twice) return 0;
-    return !s->calm && rng_below(&s->chaos_rng, 20) == 0 ? 503 : 0;
+    if (s->calm || sim_payment_twice(s, request) || rng_below(&s->chaos_rng, 20) != 0) return 0;
+    sim_payment_refused(s, request);
+    char what[100];
+    sim_payment_name(request, what, sizeof what);
+    sim_tell(s, "503 instead %s", what);
+    return 503;
 }
 
-static void spoil(void *data, int *status, struct str *body) {
+static void spoil(void *data, const struct http_exchange *x, int *status, struct str *body) {
     struct sim *s = data;
-    uint64_t what = s->calm ? 99 : rng_below(&s->chaos_rng, 60);
+    sim_payment_answer(s, x, *status);
+    bool own = str_starts(x->path, STR("/v1/")); /* a payer looks at the payment */
+    uint64_t what = s->calm || own ? 99 : rng_below(&s->chaos_rng, 60);
     if (what == 0) *status = 500;
     if (what == 1) *body = STR("<html>the wallet is tired</html>");
     if (what == 2) *body = STR("{\"status\":\"PERHAPS\"}");
     if (what == 3) body->n /= 2;
     if (what >= 4 && what < 7) *body = STR("7"); /* the script stumbles over it */
-    if (what < 7) sim_tell(s, "spoiled %d", (int)what);
+    if (what < 7) sim_tell(s, "spoiled %d %.*s", (int)what, STR_FMT(x->path));
 }
 
 /* ---- a merchant asks ---- */
@@ -287,31 +300,68 @@ static void network(struct sim *s) {
 
 static void disk_turns(struct sim *s) {
     s->full = !s->full;
-    s->full_until = (int64_t)clock_mono_ns(&s->clock) / 1000000 + 200000;
     disk_quota(s->disk, s->full ? disk_used(s->disk) + (int64_t)rng_below(&s->rng, 60000) : -1);
     sim_tell(s, "the disk %s", s->full ? "fills" : "has room");
 }
 
+static void turns(struct sim *s) {
+    for (uint64_t n = 1 + rng_below(&s->rng, 30); n > 0; n--)
+        if (loop_sim_next_ms(s->engine->loop) > 1000 || !loop_sim_step(s->engine->loop)) break;
+    sim_tell(s, "turns");
+}
+
+static void passes(struct sim *s, uint64_t most_ms) {
+    uint64_t ms = rng_below(&s->rng, most_ms);
+    loop_sim_run_for(s->engine->loop, ms);
+    sim_tell(s, "%llu ms pass", (unsigned long long)ms);
+}
+
+static void jump(struct sim *s, int64_t ms) {
+    atomic_fetch_add(&s->clock.offset_ms, ms);
+    jobs_poke(s->engine->jobs);
+    cron_poke(s->engine->cron);
+}
+
+static void jumps(struct sim *s) {
+    int64_t ms = (int64_t)rng_below(&s->rng, 3600000);
+    jump(s, ms);
+    sim_tell(s, "the clock jumps %lld ms", (long long)ms);
+}
+
+/* Payments: several at a time, so that they meet; and a disk that is full for a short while only,
+ * because nothing is made meanwhile. */
+static int payments_step(struct sim *s, struct why *why) {
+    uint64_t what = rng_below(&s->rng, 200);
+    if (s->full && rng_below(&s->rng, 5) == 0) disk_turns(s);
+    if (what < 120) {
+        for (uint64_t n = 1 + rng_below(&s->rng, 8); n > 0; n--)
+            sim_payment_step(s);
+    } else if (what < 155) {
+        turns(s);
+    } else if (what < 189) {
+        passes(s, what < 184 ? 5000 : 200000);
+    } else if (what < 192) {
+        jumps(s);
+    } else if (what < 196) {
+        network(s);
+    } else if (what < 198) {
+        if (!s->full) disk_turns(s);
+    } else {
+        return crash(s, why);
+    }
+    return 0;
+}
+
 static int one_step(struct sim *s, struct why *why) {
     uint64_t what = rng_below(&s->rng, 100);
-    if (s->options->payments && what < 45) {
-        sim_payment_step(s);
-    } else if (!s->options->payments && what < 30) {
+    if (what < 30) {
         merchant_asks(s);
     } else if (what < 60) {
-        for (uint64_t n = 1 + rng_below(&s->rng, 30); n > 0; n--)
-            if (loop_sim_next_ms(s->engine->loop) > 1000 || !loop_sim_step(s->engine->loop)) break;
-        sim_tell(s, "turns");
+        turns(s);
     } else if (what < 90) {
-        uint64_t ms = rng_below(&s->rng, what < 85 ? 5000 : 200000);
-        loop_sim_run_for(s->engine->loop, ms);
-        sim_tell(s, "%llu ms pass", (unsigned long long)ms);
+        passes(s, what < 85 ? 5000 : 200000);
     } else if (what < 93) {
-        int64_t ms = (int64_t)rng_below(&s->rng, 3600000);
-        atomic_fetch_add(&s->clock.offset_ms, ms);
-        jobs_poke(s->engine->jobs);
-        cron_poke(s->engine->cron);
-        sim_tell(s, "the clock jumps %lld ms", (long long)ms);
+        jumps(s);
     } else if (what < 95) {
         network(s);
     } else if (what < 97) {
@@ -325,14 +375,19 @@ static int one_step(struct sim *s, struct why *why) {
 static void heal(struct sim *s) {
     sim_tell(s, "all is well again");
     s->calm = true;
+    s->full = false;
     disk_quota(s->disk, -1);
+    if (s->options->payments) sim_payment_peace(s);
     for (int i = 0; i < (s->options->payments ? 40 : 12) && s->result->wrong[0] == '\0'; i++) {
         loop_sim_run_for(s->engine->loop, 60000);
-        atomic_fetch_add(&s->clock.offset_ms, 2 * 3600000);
-        jobs_poke(s->engine->jobs);
-        cron_poke(s->engine->cron);
+        jump(s, 2 * 3600000);
     }
     loop_sim_run_for(s->engine->loop, 60000);
+}
+
+static bool goes_on(const struct sim *s) {
+    if (s->result->wrong[0] != '\0') return false;
+    return (s->options->payments ? s->payment_count : s->step - 1) < s->options->steps;
 }
 
 int simulate_run(const struct simulate_options *options, struct simulate_result *result,
@@ -351,9 +406,9 @@ int simulate_run(const struct simulate_options *options, struct simulate_result 
     int err = disk_new(&s->disk, options->seed);
     if (err == 0) err = live(s, why);
     if (err == 0) network(s);
-    for (s->step = 1; err == 0 && s->step <= options->steps && result->wrong[0] == '\0';
-         s->step++) {
-        err = one_step(s, why);
+    if (err == 0 && options->payments) sim_payment_ways(s);
+    for (s->step = 1; err == 0 && goes_on(s); s->step++) {
+        err = options->payments ? payments_step(s, why) : one_step(s, why);
         if (err == 0) sim_check_step(s);
     }
     if (err == 0 && result->wrong[0] == '\0') {

@@ -10,7 +10,7 @@ struct simulate_options {
     const struct config *config; /* simulated */
     const char *root;
     uint64_t seed;
-    int steps;
+    int steps;     /* with `payments` as many steps as this number of payments takes */
     bool payments; /* of the merchant API, on every channel; else bare operations of the wallet */
     void (*story)(void *data, const char *line); /* NULL: nobody listens */
     void *data;
@@ -20,6 +20,7 @@ struct simulate_result {
     uint64_t hash; /* of the story */
     int operations, final, crashes, effects;
     int payments, paid, refunded, taken_back; /* orders; movements, refunds and reversals booked */
+    int unheard;                              /* transfers that the provider told us of in vain */
     int scripts;                              /* live in each life of the engine */
     int step;                                 /* at which it failed */
     char wrong[400];                          /* what was found; empty: all is well */

@@ -9,8 +9,9 @@
 #include "store/vfs_record.h"
 
 #define SIM_OPERATIONS_MAX 2000
-#define SIM_PAYMENTS_MAX   4000
-#define SIM_TOLD_MAX       4096
+#define SIM_PAYMENTS_MAX   20000
+#define SIM_WAYS_MAX       64
+#define SIM_CALLS_MAX      131072 /* a power of 2, and more than are made */
 
 struct sim_operation { /* as the merchant knows it: number n has the reference "rn" */
     char id[ID_SIZE];  /* once it was acknowledged */
@@ -27,10 +28,23 @@ struct sim_payment { /* as the merchant knows it: number n is the order "pn", or
     char id[ID_SIZE]; /* of the last one that was acknowledged */
     int64_t amount;
     int way, seconds;
-    const char *end;
+    const char *end; /* of the phone number, where one is asked for */
     int64_t generation;
     enum payment_status status;
     int refunds; /* asked for */
+};
+
+struct sim_way { /* a channel whose provider's books can be compared, from the registry */
+    char channel[64], provider[32], method[32], bank[32];
+    bool phone, refunds;
+};
+
+struct sim_call { /* what left for a provider under one reference, or one word of his about money */
+    uint64_t hash;
+    int times;          /* effects: sent, and no proof that nothing was made; callbacks: lost */
+    bool twice;         /* the network doubles it */
+    char reference[80]; /* callbacks about money: of what */
+    bool heard;         /* and answered 2xx */
 };
 
 struct sim {
@@ -43,15 +57,20 @@ struct sim {
     struct engine_chaos chaos;
     int step, start_err;
     bool started, off, full;
-    int64_t full_until; /* and a while after: results that waited for room held up who asked */
-    bool calm;          /* nothing goes wrong any more */
+    bool calm; /* nothing goes wrong any more */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
     int count;
     int looked; /* where the round of single looks is */
     struct sim_payment payments[SIM_PAYMENTS_MAX];
     int payment_count;
     int payment_looked;
-    uint8_t told[SIM_TOLD_MAX]; /* by the callback's hash: how often it did not get through */
+    struct sim_way ways[SIM_WAYS_MAX];
+    int way_count;
+    struct sim_call calls[SIM_CALLS_MAX]; /* by hash, open addressing */
+    int call_count;
+    int declines, no_declines; /* asked for; of these are gone for sure */
+    int reset_declines;
+    uint64_t resetting; /* whose simulators have not said that they forgot */
 };
 
 /* A request of the merchant, of a payer or of who misleads the simulators; `answered` hears of it
@@ -71,9 +90,18 @@ void sim_none_of(struct sim *s, const char *what, const char *sql); /* no row, o
 
 /* simulate_payments.c */
 void sim_payment_step(struct sim *s);
+void sim_payment_ways(struct sim *s); /* once, of the first life */
 bool sim_payment_call(struct sim *s, const struct http_out *request, struct local_fate *fate);
+void sim_payment_name(const struct http_out *request, char *out, size_t size); /* for the story */
+bool sim_payment_twice(struct sim *s, const struct http_out *request);         /* it was doubled */
+void sim_payment_refused(struct sim *s, const struct http_out *request); /* proven: nothing made */
+void sim_payment_answer(struct sim *s, const struct http_exchange *x, int status); /* unspoiled */
+bool sim_payment_unheard(const struct sim *s, struct str reference); /* all tries were in vain */
+void sim_payment_peace(struct sim *s); /* nobody misbehaves any more */
 
 /* simulate_books.c */
+bool sim_books_known(const char *provider);
+void sim_check_payment(struct sim *s, int number);
 void sim_check_payments_step(struct sim *s);
 void sim_check_payments_whole(struct sim *s);
 void sim_check_payments_books(struct sim *s);

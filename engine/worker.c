@@ -164,6 +164,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
                                            .jobs = engine->jobs,
                                            .tokens = engine->tokens,
                                            .gate = &engine->gate,
+                                           .breaker = engine->breaker,
                                            .clock = engine->clock,
                                            .rng = engine->rng,
                                            .transport = w->transport,

@@ -33,7 +33,7 @@ static void answered(struct http_exchange *x, int status, const struct http_head
                      size_t count, struct str body) {
     struct delivery *d = CONTAINER_OF(x, struct delivery, exchange);
     if (d->chaos != NULL && d->chaos->spoil != NULL)
-        d->chaos->spoil(d->chaos->data, &status, &body);
+        d->chaos->spoil(d->chaos->data, x, &status, &body);
     local_answer(d->local, status, headers, count, body);
     delivery_free(d);
 }

@@ -142,7 +142,31 @@ static void quote_repaired(struct json_out *w, struct str s) {
     buf_addc(w->b, '"');
 }
 
+/* Printable ASCII that needs no escape: nearly all that is written, keys above all. */
+static bool is_plain(struct str s) {
+    bool plain = true;
+    for (size_t i = 0; i < s.n; i++) {
+        unsigned char c = (unsigned char)s.p[i];
+        plain = plain & (c >= ' ') & (c < 0x7f) & (c != '"') & (c != '\\');
+    }
+    return plain;
+}
+
+static void quote_plain(struct json_out *w, struct str s) {
+    char *at = buf_reserve(w->b, s.n + 2);
+    if (at == NULL) return;
+    at[0] = '"';
+    if (s.n != 0) memcpy(at + 1, s.p, s.n);
+    at[s.n + 1] = '"';
+    w->b->len += s.n + 2;
+    w->b->data[w->b->len] = '\0';
+}
+
 static void quote(struct json_out *w, struct str s) {
+    if (is_plain(s)) {
+        quote_plain(w, s);
+        return;
+    }
     size_t size = json_quoted_size(s);
     if (size == 0) {
         if (w->repair)

@@ -275,8 +275,12 @@ int time_parse(struct str text, struct str format, int zone, int64_t *out, struc
     return 0;
 }
 
+/* Four digits at most, and never below 0: what a calendar has. */
 static void put(struct buf *b, int value, int width) {
-    buf_addf(b, "%0*d", width, value);
+    char digits[4];
+    for (int i = width; i-- > 0; value /= 10)
+        digits[i] = (char)('0' + value % 10);
+    buf_add(b, digits, (size_t)width);
 }
 
 static void put_zone(struct buf *b, int zone, bool colon) {

@@ -5,7 +5,6 @@
 #include "core/person.h"
 
 #define PURPOSE "inbox"
-#define HASH    32
 
 const struct state INBOX_STATES[INBOX_STATES_] = {
     [INBOX_APPLIED] = {"applied", 0},
@@ -15,15 +14,15 @@ const struct state INBOX_STATES[INBOX_STATES_] = {
 };
 
 /* Keyed: a body holds personal data, and its plain hash could be guessed at. */
-static int hash_of(const struct core *core, struct str body, uint8_t out[HASH]) {
+int inbox_hash(const struct core *core, struct str body, uint8_t out[INBOX_HASH]) {
     return core->ring == NULL ? E_STATE : seal_hash(core->ring, 0, PURPOSE, body, out);
 }
 
 int inbox_add(const struct core *core, struct commit *commit, const struct inbox_new *n) {
-    uint8_t raw[HASH];
+    uint8_t raw[INBOX_HASH];
     struct buf key = {0}, sealed = {0};
-    struct str hash = {(const char *)raw, HASH};
-    int at = hash_of(core, n->body, raw);
+    struct str hash = {(const char *)(n->hash != NULL ? n->hash : raw), INBOX_HASH};
+    int at = n->hash != NULL ? 0 : inbox_hash(core, n->body, raw);
     if (at == 0) at = piece_seal(core, PURPOSE, hash, n->body, &key, &sealed);
     if (at == 0)
         at = commit_add(commit, OP_INBOX_ADD,
@@ -52,19 +51,24 @@ static int list(const struct core *core, const char *query, const struct val *va
     return err;
 }
 
-int inbox_find(const struct core *core, struct str account, struct str body,
-               struct inbox_list *out) {
-    uint8_t raw[HASH];
-    *out = (struct inbox_list){0};
-    int err = hash_of(core, body, raw);
-    if (err == 0)
-        err = list(core, "inbox_by_hash",
-                   VALS(V_STR(account), V_BLOB(((struct str){(const char *)raw, HASH}))), out);
+int inbox_find_hash(const struct core *core, struct str account, const uint8_t hash[INBOX_HASH],
+                    struct inbox_list *out) {
+    int err =
+        list(core, "inbox_by_hash",
+             VALS(V_STR(account), V_BLOB(((struct str){(const char *)hash, INBOX_HASH}))), out);
     if (err == 0 && out->count == 0) {
         inbox_list_free(out);
         err = E_NOTFOUND;
     }
     return err;
+}
+
+int inbox_find(const struct core *core, struct str account, struct str body,
+               struct inbox_list *out) {
+    uint8_t hash[INBOX_HASH];
+    *out = (struct inbox_list){0};
+    int err = inbox_hash(core, body, hash);
+    return err != 0 ? err : inbox_find_hash(core, account, hash, out);
 }
 
 int inbox_orphans(const struct core *core, struct str account, struct str reference,
@@ -74,6 +78,10 @@ int inbox_orphans(const struct core *core, struct str account, struct str refere
 
 int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out) {
     return list(core, "orphans_before", VALS(V_INT(core_now(core) - ORPHAN_MS), V_INT(limit)), out);
+}
+
+int inbox_orphans_known(const struct core *core, int limit, struct inbox_list *out) {
+    return list(core, "orphans_known", VALS(V_INT(limit)), out);
 }
 
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out) {
@@ -120,9 +128,22 @@ void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
     move(core, commit, id, INBOX_APPLIED, payment);
 }
 
+/* Money that was told of in other bytes as well, and is booked. */
+static int booked_before(const struct core *core, const struct inbox_row *row, bool *before) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_by_money",
+                        VALS(V_STR(row->account), V_STR(row->money_id)), &rows);
+    *before = err == 0 && rows_count(rows) != 0;
+    rows_free(rows);
+    return err;
+}
+
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row) {
+    bool before = false;
     if (row->state != INBOX_ORPHAN) return E_STATE;
-    if (row->amount == 0 || row->money_id.n == 0) {
+    int err = row->money_id.n == 0 ? 0 : booked_before(core, row, &before);
+    if (err != 0) return err;
+    if (row->amount == 0 || row->money_id.n == 0 || before) {
         move(core, commit, row->id, INBOX_IGNORED, STR(""));
         return 0;
     }

@@ -24,7 +24,11 @@ struct inbox_new {
     int64_t amount, paid_at;
     int status; /* the answer, where it is known already; 0: inbox_answer() */
     struct str answer;
+    const uint8_t *hash; /* inbox_hash() of the body; NULL: not made yet */
 };
+#define INBOX_HASH 32
+/* By what the same bytes are known again. E_STATE: there is no data key. */
+int inbox_hash(const struct core *core, struct str body, uint8_t out[INBOX_HASH]);
 /* The commit's value at the returned index is the row's id. Negative: an error. */
 int inbox_add(const struct core *core, struct commit *commit, const struct inbox_new *what);
 void inbox_add_answer(const struct core *core, struct commit *commit, int64_t id, int status,
@@ -45,9 +49,13 @@ struct inbox_list {
 /* The same bytes again: the row that has them. E_NOTFOUND. */
 int inbox_find(const struct core *core, struct str account, struct str body,
                struct inbox_list *out);
+int inbox_find_hash(const struct core *core, struct str account, const uint8_t hash[INBOX_HASH],
+                    struct inbox_list *out);
 int inbox_orphans(const struct core *core, struct str account, struct str reference,
                   struct inbox_list *out);
 int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out);
+int inbox_orphans_known(const struct core *core, int limit,
+                        struct inbox_list *out); /* whose reference an attempt has by now */
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out);
 int inbox_row(const struct inbox_list *list, size_t i, struct inbox_row *out);
 int inbox_body(const struct core *core, const struct inbox_list *list, size_t i,
@@ -57,7 +65,7 @@ void inbox_list_free(struct inbox_list *list);
 /* An orphan found its payment; settle its money in the same commit. */
 void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
                      struct str payment);
-/* Its time is over: its money goes to suspense, or it carried none. */
+/* Its time is over: its money goes to suspense, or it carried none that is not booked. */
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row);
 
 #endif

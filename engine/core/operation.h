@@ -38,6 +38,7 @@ enum operation_state {
 extern const struct state OPERATION_STATES[OPERATION_STATES_];
 
 #define OPERATION_ASK_JOB "ask_operation"
+#define OPERATION_TRY_JOB "try_operation" /* a payment's attempt once more: payment_add_try() */
 
 struct operation_new {
     char id[ID_SIZE];       /* out: "op_..." */

@@ -192,6 +192,7 @@ struct payment_new {
     struct str path;   /* "POST /v1/payments" */
     struct str body;   /* raw; its hash is kept */
     int answer_status; /* with at_once: payment_json() is stored as the answer, with this status */
+    struct buf *json;  /* gets payment_json(); or NULL */
 };
 
 /* Commit 1: the payment, its attempt `sending` with the reference, the idempotency row, the ask
@@ -262,6 +263,20 @@ struct payment_result {
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *payment,
                        size_t attempt, int64_t began, const struct payment_result *result,
                        struct why *why);
+
+/* Tries of one attempt: as often as PAYMENT_RETRY_ATTEMPTS says, after 5, 25, 125 s, and only where
+ * the one before is proven to have made nothing. */
+struct payment_tries {
+    int made;        /* begun so far */
+    int64_t next_at; /* 0: none is waiting */
+};
+int payment_tries_read(struct str attempt_doc, struct payment_tries *out);
+/* `made` of `limit` were; the attempt stays `sending` and its next try is a job. */
+int payment_add_try_later(const struct core *core, struct commit *commit, struct payment *payment,
+                          size_t attempt, int made, int limit);
+/* The try begins: E_STATE when none is due any more. */
+int payment_add_try(const struct core *core, struct commit *commit, struct payment *payment,
+                    size_t attempt, struct why *why);
 
 /* Stores the answer of the request that made or changed this payment, for its replay. */
 int payment_add_answer(const struct core *core, struct commit *commit,
@@ -395,7 +410,10 @@ struct payment_change {
     struct loop *loop;
     enum lane lane;
     struct str id;
+    struct payment *first; /* as it was read a moment ago, for the first try; emptied. Or NULL */
     payment_build build;
+    /* what the commit that went in returned, before `done`; or NULL */
+    void (*committed)(const struct commit_result *result, void *data);
     void (*done)(int err, const struct why *why, void *data); /* once, on `loop` */
     void *data;
 };

@@ -12,6 +12,8 @@ struct change {
     struct why why;
     int tries, err;
     char id[ID_SIZE];
+    bool has_first;
+    struct payment first;
 };
 
 static void attempt_change(struct change *c);
@@ -19,6 +21,7 @@ static void attempt_change(struct change *c);
 static void ended(struct task *task) {
     struct change *c = CONTAINER_OF(task, struct change, task);
     c->what.done(c->err, c->err == 0 ? NULL : &c->why, c->what.data);
+    if (c->has_first) payment_free(&c->first);
     mem_free(c);
 }
 
@@ -31,6 +34,7 @@ static void committed(const struct commit_result *result, void *data) {
     }
     c->err = result->err;
     if (c->err != 0) why_set(&c->why, c->err, "%s", result->detail == NULL ? "" : result->detail);
+    if (c->err == 0 && c->what.committed != NULL) c->what.committed(result, c->what.data);
     ended(&c->task);
 }
 
@@ -45,7 +49,13 @@ static void attempt_change(struct change *c) {
     struct payment p;
     struct commit *commit = NULL;
     c->why = (struct why){0};
-    int err = payment_read(&c->core, STR(""), str_of(c->id), &p);
+    int err = 0;
+    if (c->has_first) {
+        p = c->first; /* its generation says whether it still stands */
+        c->has_first = false;
+    } else {
+        err = payment_read(&c->core, STR(""), str_of(c->id), &p);
+    }
     if (err != 0) {
         later(c, err);
         return;
@@ -67,6 +77,11 @@ int payment_change(const struct payment_change *change) {
     c->what = *change;
     c->core = *change->core;
     snprintf(c->id, sizeof c->id, "%.*s", STR_FMT(change->id));
+    if (change->first != NULL) {
+        c->first = *change->first;
+        c->has_first = true;
+        memset(change->first, 0, sizeof *change->first);
+    }
     attempt_change(c);
     return 0;
 }

@@ -149,7 +149,12 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
         const char *also = created_event(p->status);
         if (also != NULL) event_add(core, commit, p->merchant, also, str_of(p->id), buf_str(&json));
     }
-    buf_free(&json);
+    if (err == 0 && n->json != NULL) {
+        buf_free(n->json);
+        *n->json = json;
+    } else {
+        buf_free(&json);
+    }
     if (err != 0) payment_free(p);
     return err;
 }

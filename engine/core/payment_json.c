@@ -90,6 +90,7 @@ void payment_json(const struct core *core, const struct payment *p, struct buf *
     struct str parts[PARTS_] = {{0}};
     struct json_out w;
     struct str version = STR("");
+    (void)buf_reserve(out, 1024); /* about what it takes */
     parts_find(p->doc, parts);
     for (size_t i = 0; i < p->attempt_count; i++)
         if (str_eq(str_of(p->attempts[i].id), p->attempt)) version = p->attempts[i].version;

@@ -258,7 +258,9 @@ int payment_add_settle(const struct core *core, struct commit *commit, struct pa
         if (b.err != 0) return why_set(why, E_LIMIT, "reference: is too long");
         m.money_id = buf_str(&b);
     }
-    return payment_book(core, commit, p, attempt, &m, verdict, why);
+    int err = payment_book(core, commit, p, attempt, &m, verdict, why);
+    if (err != 0 || *verdict == VERDICT_DUPLICATE) return err;
+    return payment_known_again(core, commit, p, &p->attempts[attempt], why);
 }
 
 /* What is booked of this attempt's money so far. */

@@ -98,13 +98,13 @@ static bool in_the_dark(const struct attempt *a) {
 
 /* The provider was paid, but not what is due: what became of it is known, so it waits no longer for
  * news but for the rest, or for its end. */
-static int known_again(const struct core *core, struct commit *commit, struct payment *p,
-                       struct attempt *a, bool sent, struct why *why) {
+int payment_known_again(const struct core *core, struct commit *commit, struct payment *p,
+                        struct attempt *a, struct why *why) {
     static const struct payment_result WAITS = {.to = OPERATION_PENDING};
     if (!payment_open(p->status) || !in_the_dark(a)) return 0;
     int err = attempt_move(core, commit, a, OPERATION_PENDING, STR(""));
     if (err != 0 || !str_eq(p->attempt, str_of(a->id))) return err;
-    return follow(core, commit, p, a, &WAITS, sent, why);
+    return follow(core, commit, p, a, &WAITS, false, why);
 }
 
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *p,
@@ -120,7 +120,7 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
         int err = attempt_move(core, commit, a, a->state, r->doc);
         if (err == 0) keys_add(commit, a, r);
         if (err == 0) err = money_found(core, commit, p, attempt, r, why);
-        return err != 0 ? err : known_again(core, commit, p, a, sent, why);
+        return err != 0 ? err : payment_known_again(core, commit, p, a, why);
     }
     if (a->state == OPERATION_SUCCESS) /* it was paid: what takes it back is a reversal */
         return why_set(why, E_STATE, "the attempt has succeeded");

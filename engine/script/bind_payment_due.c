@@ -10,6 +10,7 @@
 #include "script/lua_util.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
+#include "script/payment_adopt.h"
 #include "script/payment_channels.h"
 #include "script/payment_inquire.h"
 #include "script/payment_policy.h"
@@ -221,6 +222,32 @@ static int l_policy(lua_State *L) {
     return co_yield (L, due_finish);
 }
 
+static void adopted(int err, void *data) {
+    over(data, err);
+}
+
+static int l_adopt(lua_State *L) {
+    const struct script_services *s = context_of(L)->services;
+    co_require_wait(L, "core.payment.adopt");
+    struct due_wait *w = wait_push(L);
+    int err = payment_adopt_known(s, co_runtime(L), adopted, w->due);
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    co_park(L, &w->wait);
+    w->due->ticket = w->wait.ticket;
+    return co_yield (L, due_finish);
+}
+
+/* The same money in other bytes: once in one commit, the rest at the next look. */
+static bool same_money(const struct inbox_list *list, size_t i) {
+    struct inbox_row row, earlier;
+    if (inbox_row(list, i, &row) != 0 || row.money_id.n == 0) return false;
+    for (size_t k = 0; k < i; k++)
+        if (inbox_row(list, k, &earlier) == 0 && str_eq(earlier.account, row.account) &&
+            str_eq(earlier.money_id, row.money_id))
+            return true;
+    return false;
+}
+
 /* Orphans whose time is over: their money goes to suspense. One commit. */
 static int l_orphans(lua_State *L) {
     const struct script_services *s = context_of(L)->services;
@@ -232,6 +259,7 @@ static int l_orphans(lua_State *L) {
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     for (size_t i = 0; i < list.count && err == 0; i++) {
         struct inbox_row row;
+        if (same_money(&list, i)) continue;
         err = inbox_row(&list, i, &row);
         if (err == 0) err = inbox_add_over(s->core, c, &row);
     }
@@ -263,19 +291,36 @@ static int due_done(lua_State *L, const struct store_answer *a) {
     return 1;
 }
 
+static int movements_done(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) return store_fail(L, a);
+    lua_createtable(L, (int)rows_count(a->rows), 0);
+    for (size_t i = 0; i < rows_count(a->rows); i++) {
+        lua_pushinteger(L, rows_int(a->rows, i, 0));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
 static int l_due(lua_State *L) {
-    static const char *const WHAT[] = {"expire", "available", NULL};
-    static const char *const QUERIES[] = {"payments_to_expire", "payments_to_settle"};
+    static const char *const WHAT[] = {"expire", "available", "policy", NULL};
+    static const struct {
+        const char *query;
+        int64_t after_ms; /* what has just come is still in the hands of whoever booked it */
+    } QUERIES[] = {
+        {"payments_to_expire", 0}, {"payments_to_settle", 0}, {"movements_to_judge", 60000}};
     const struct script_services *s = context_of(L)->services;
     int which = luaL_checkoption(L, 1, NULL, WHAT);
     co_require_wait(L, "core.payment.due");
-    return store_wait_query(L, QUERIES[which], VALS(V_INT(core_now(s->core)), V_INT(DUE_MAX)),
-                            due_done);
+    return store_wait_query(
+        L, QUERIES[which].query,
+        VALS(V_INT(core_now(s->core) - QUERIES[which].after_ms), V_INT(DUE_MAX)),
+        which == 2 ? movements_done : due_done);
 }
 
 static const struct bind_fn DUE[] = {
     {"due", l_due, KIND_JOB | KIND_TOOL | KIND_TEST, "what: string -> table?, string?, string?",
-     "ids of payments that are due, a hundred at most: \"expire\" or \"available\""},
+     "what is due, a hundred at most: ids of payments to \"expire\" or to make \"available\", "
+     "movements whose \"policy\" was not asked yet"},
     {"expire", l_expire, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
      "lets one expire, after a last look at its provider; false: it is not to"},
     {"release", l_release, KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
@@ -284,6 +329,8 @@ static const struct bind_fn DUE[] = {
      "a person does not: it fails, FRAUD_DETECTED"},
     {"policy", l_policy, KIND_JOB | KIND_TOOL | KIND_TEST, "movement: integer -> boolean, string?",
      "asks the policy about money in suspense, again"},
+    {"adopt", l_adopt, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",
+     "books the money of callbacks that came before the attempt had their reference"},
     {"orphans", l_orphans, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",
      "puts the money of callbacks that fit nothing into suspense, when their time is over"},
     {"available", l_available, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",

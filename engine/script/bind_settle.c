@@ -19,8 +19,20 @@ static void put_str(lua_State *L, const char *name, struct str value) {
     lua_setfield(L, -2, name);
 }
 
+/* The settle that follows begins with what was found. */
+static void keep_found(const struct call_context *c, struct payment *p, size_t at) {
+    struct found *found = c->callback == NULL ? NULL : mem_alloc(sizeof *found);
+    if (found == NULL) {
+        payment_free(p);
+        return;
+    }
+    found_free(c->callback->found);
+    *found = (struct found){.payment = *p, .attempt = at};
+    c->callback->found = found;
+}
+
 /* The attempt as an operation is given to a script, with its payment's id; the snapshot is given
- * back before Lua could raise. */
+ * away before Lua could raise. */
 static int push_attempt(lua_State *L, struct payment *p, size_t at, struct buf *doc,
                         struct buf *reference) {
     char id[ID_SIZE], payment[ID_SIZE];
@@ -31,7 +43,7 @@ static int push_attempt(lua_State *L, struct payment *p, size_t at, struct buf *
     memcpy(payment, p->id, sizeof payment);
     buf_addstr(doc, a->doc);
     buf_addstr(reference, a->reference);
-    payment_free(p);
+    keep_found(context_of(L), p, at);
     if (doc->err != 0 || reference->err != 0) return luaL_error(L, "out of memory");
     if (json_decode_push(L, buf_str(doc)) != 1)
         return luaL_error(L, "attempt %s: its document is damaged", id);
@@ -83,7 +95,7 @@ struct settle_wait {
     struct settled *settled;
 };
 
-static void told(int err, const struct why *why, enum verdict verdict, void *data) {
+static void told(int err, const struct why *why, enum verdict verdict, int64_t inbox, void *data) {
     struct settled *s = data;
     (void)why;
     if (s->abandoned) { /* the callback is over as well: it was answered with trouble, and repeats */
@@ -97,6 +109,7 @@ static void told(int err, const struct why *why, enum verdict verdict, void *dat
     else if (err == 0)
         s->callback->booked = true;
     if (err == 0 && verdict == VERDICT_DUPLICATE) s->callback->duplicate = true;
+    if (inbox != 0) s->callback->inbox = inbox;
     co_wake(s->ticket);
 }
 
@@ -159,7 +172,8 @@ static int l_settle(lua_State *L) {
                                 .money_id = text_field(L, "money_id", false),
                                 .code = text_field(L, "category", false),
                                 .message = text_field(L, "message", false),
-                                .provider_code = text_field(L, "code", false)};
+                                .provider_code = text_field(L, "code", false),
+                                .found = &c->callback->found};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(WORDS) && !known; i++)
         known = str_eq(what.status, str_of(WORDS[i]));

@@ -12,6 +12,7 @@
 #include "store/store.h"
 
 struct lua_State;
+struct breaker;
 struct jobs;
 struct token_cache;
 struct config;
@@ -24,6 +25,7 @@ struct operation_gate; /* dispatch.h */
 /* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
     struct operation_gate *gate; /* one for all workers; NULL: nobody asks meanwhile */
+    struct breaker *breaker;     /* of channels, one for all workers; NULL: all are called */
     struct store *store;
     const struct core *core; /* this worker's, with its own generator */
     struct jobs *jobs;
@@ -56,9 +58,11 @@ enum context_scope { SCOPE_CHANNEL, SCOPE_SIMULATOR };
 
 /* What ctx.settle did in this call of a provider: how it may be answered hangs on it. */
 struct callback {
-    bool booked;    /* something is on disk: the provider must not hear that it failed */
-    bool duplicate; /* and was there before */
-    bool orphan;    /* it fits no attempt: the provider shall repeat it */
+    bool booked;         /* something is on disk: the provider must not hear that it failed */
+    bool duplicate;      /* and was there before */
+    bool orphan;         /* it fits no attempt: the provider shall repeat it */
+    int64_t inbox;       /* the row of its bytes, where this call added it; 0: none */
+    struct found *found; /* what ctx.find read last: payment_settle.h; NULL: nothing */
 };
 
 struct call_context {

@@ -6,6 +6,7 @@
 #include "script/bind_request.h"
 #include "script/dispatch_private.h"
 #include "script/manifest.h"
+#include "script/payment_settle.h"
 #include "script/payment_watch.h"
 #include "script/reply.h"
 #include "sys/log.h"
@@ -71,6 +72,7 @@ static void answer_problem(struct http_exchange *x, enum problem_code code, cons
 
 static void run_free(struct route_run *run) {
     reply_free(&run->reply);
+    found_free(run->callback.found);
     version_drop(run->version);
     mem_free(run);
 }
@@ -105,13 +107,15 @@ static void keep_answer(struct route_run *run) {
     struct inbox_list list;
     struct inbox_row row;
     struct commit *c = NULL;
-    if (inbox_find(core, run->context.account, run->exchange->body, &list) != 0) return;
-    if (list.count != 0 && inbox_row(&list, 0, &row) == 0 && row.status == 0 &&
-        commit_new(&c) == 0) {
-        inbox_add_answer(core, c, row.id, run->reply.status, buf_str(&run->reply.body));
-        store_submit(core->store, c, LANE_RESULT, run->loop, answer_kept, NULL);
+    int64_t id = run->callback.inbox;
+    if (id == 0) { /* it came before, and was not answered */
+        if (inbox_find(core, run->context.account, run->exchange->body, &list) != 0) return;
+        if (inbox_row(&list, 0, &row) == 0 && row.status == 0) id = row.id;
+        inbox_list_free(&list);
     }
-    inbox_list_free(&list);
+    if (id == 0 || commit_new(&c) != 0) return;
+    inbox_add_answer(core, c, id, run->reply.status, buf_str(&run->reply.body));
+    store_submit(core->store, c, LANE_RESULT, run->loop, answer_kept, NULL);
 }
 
 static int push_trouble(lua_State *L, void *data) {

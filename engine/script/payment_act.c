@@ -1,5 +1,10 @@
 /* See payment_act.h. Read, decide, commit what is asked of the provider, ask it, answer with what
- * stands then. */
+ * stands then; or with what stands when LUWAK_CREATE_WAIT is over, and go on without whoever asked:
+ *
+ *   begin --> commit --> the provider --> over: told, freed
+ *                             '---(patience over)---> told, and over later
+ *
+ * An early answer is stored for its key before it is told, as far as the disk takes it in time. */
 #include "script/payment_act.h"
 
 #include "base/ensure.h"
@@ -33,8 +38,13 @@ struct act {
     const struct json *destination;
     struct buf sealed, input;
     struct operation_mark mark;
-    bool marked, asked;
+    bool marked;
+    bool asking;  /* the provider has been called and has not answered */
+    bool storing; /* a commit that keeps the answer is under way */
+    bool ended;   /* nothing is under way but that commit, perhaps */
+    bool told;    /* `done` was called */
     struct payment_reply reply;
+    struct timer patience;
     struct task task;
     payment_replied done;
     void *data;
@@ -43,9 +53,11 @@ struct act {
 
 /* ---- the ends ---- */
 
-static void end_now(struct task *task) {
-    struct act *a = CONTAINER_OF(task, struct act, task);
+static void tell(struct act *a) {
     struct buf filled = {0};
+    if (a->told) return;
+    a->told = true;
+    timer_stop(&a->patience);
     if (!a->reply.problem) {
         int err = customer_fill(a->core, buf_str(&a->reply.body), &filled);
         buf_free(&a->reply.body);
@@ -53,6 +65,12 @@ static void end_now(struct task *task) {
         if (err != 0 || filled.err != 0) payment_reply_store(&a->reply, E_NOMEM, a->ask.request_id);
     }
     a->done(&a->reply, a->data);
+}
+
+static void end_now(struct task *task) {
+    struct act *a = CONTAINER_OF(task, struct act, task);
+    tell(a);
+    timer_stop(&a->patience);
     if (a->marked) operation_unmark(a->ask.services->gate, &a->mark);
     if (a->body.root != NULL) json_doc_free(&a->body);
     script_set_drop(a->set);
@@ -62,7 +80,10 @@ static void end_now(struct task *task) {
     mem_free(a);
 }
 
+/* The last step of every way. */
 static void end(struct act *a) {
+    a->ended = true;
+    if (a->storing) return; /* answer_stored() comes here again */
     a->task.run = end_now;
     loop_post(a->loop, &a->task);
 }
@@ -85,54 +106,92 @@ static void end_error(struct act *a, int err) {
     }
 }
 
-static void end_payment(struct act *a) {
+/* Of a cancel that its provider has not answered yet: it is asked about. */
+static bool under_way(const struct act *a) {
+    struct rows *rows = NULL;
+    struct operation_row row;
+    if (a->operation[0] == '\0') return false;
+    int err = store_get(a->core->store, "operation_get", VALS(V_TEXT(a->operation)), &rows);
+    bool open = err == 0 && rows_count(rows) != 0 && operation_row_read(rows, 0, &row) == 0 &&
+                operation_open(row.state);
+    rows_free(rows);
+    return open;
+}
+
+/* The payment as it stands. Only what is over for good, or what the provider refused to cancel, is
+ * refused: a cancel that is under way may still come true. */
+static void reply_payment(struct act *a) {
     struct payment p;
     int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
     if (err != 0) {
-        end_error(a, err);
+        payment_reply_store(&a->reply, err, a->ask.request_id);
         return;
     }
-    if (a->action == ACT_CANCEL && p.status != PAYMENT_CANCELLED) {
-        char text[120];
-        snprintf(text, sizeof text, "the payment is %s", PAYMENT_STATES[p.status].name);
-        end_problem(a, PROBLEM_INVALID_STATE, NULL, text);
+    bool cancelled = p.status == PAYMENT_CANCELLED;
+    if (a->action == ACT_CANCEL && !cancelled && !(payment_open(p.status) && under_way(a))) {
+        struct refusal why = {.code = PROBLEM_INVALID_STATE};
+        snprintf(why.text, sizeof why.text, "the payment is %s", PAYMENT_STATES[p.status].name);
+        payment_reply_fault(&a->reply, &why, a->ask.request_id);
     } else {
         payment_reply_payment(&a->reply, a->core, 200, &p);
-        end(a);
     }
     payment_free(&p);
 }
 
 static void answer_stored(const struct commit_result *result, void *data) {
+    struct act *a = data;
     if (result->err != 0) log_warn("answer_not_stored", L_TEXT("error", err_text(result->err)));
-    end(data);
+    a->storing = false;
+    tell(a);
+    if (a->ended) end(a);
 }
 
-static void end_refund(struct act *a) {
+static void stored_late(struct timer *timer) {
+    tell(CONTAINER_OF(timer, struct act, patience));
+}
+
+/* The refund as it stands, kept for its key. */
+static void reply_refund(struct act *a) {
     struct refund refund;
     struct commit *c = NULL;
     int err = refund_read(a->core, a->ask.merchant, str_of(a->refund), &refund);
     if (err != 0) {
-        end_error(a, err);
+        payment_reply_store(&a->reply, err, a->ask.request_id);
         return;
     }
     a->reply.status = 201;
     refund_json(&refund, &a->reply.body);
     refund_free(&refund);
     if (a->reply.body.err != 0 || commit_new(&c) != 0) {
-        end_error(a, E_NOMEM);
+        payment_reply_store(&a->reply, E_NOMEM, a->ask.request_id);
         return;
     }
     idempotency_answer(c, a->ask.merchant, a->ask.path, a->ask.key, 201, buf_str(&a->reply.body),
                        str_of(a->refund));
+    a->storing = true;
+    timer_start(a->loop, &a->patience, payment_store_ms(a->ask.services->config), stored_late);
     store_submit(a->core->store, c, LANE_RESULT, a->loop, answer_stored, a);
 }
 
-static void act_over(struct act *a) {
+static void reply_now(struct act *a) {
+    if (a->told || a->storing) return; /* what he heard, or is to hear, stays */
     if (a->action == ACT_REFUND)
-        end_refund(a);
+        reply_refund(a);
     else
-        end_payment(a);
+        reply_payment(a);
+}
+
+static void act_over(struct act *a) {
+    a->asking = false;
+    reply_now(a);
+    end(a);
+}
+
+static void patience_over(struct timer *timer) {
+    struct act *a = CONTAINER_OF(timer, struct act, patience);
+    if (a->ended || !a->asking) return; /* its answer is on the way; see ask_provider() */
+    reply_now(a);
+    if (!a->storing) tell(a);
 }
 
 /* ---- at the provider ---- */
@@ -156,6 +215,9 @@ static int ask_provider(struct act *a, const char *function, struct str operatio
                                                         .operation = &row},
                               inquired, a);
     rows_free(rows);
+    a->asking = err == 0;
+    if (a->asking && !timer_armed(&a->patience)) /* it was over before: what stands is the answer */
+        timer_start(a->loop, &a->patience, 0, patience_over);
     return err;
 }
 
@@ -205,6 +267,22 @@ static struct payment_operation operation_of(struct act *a, const struct attempt
 
 /* ---- cancel ---- */
 
+/* One that is under way already: it is not asked for twice. */
+static int find_cancel(struct act *a, const struct payment *p) {
+    struct rows *rows = NULL;
+    struct operation_row row;
+    int err = store_get(a->core->store, "operations_of_payment", VALS(V_TEXT(p->id)), &rows);
+    for (size_t i = 0; err == 0 && i < rows_count(rows); i++) {
+        if (operation_row_read(rows, i, &row) != 0 || !operation_open(row.state) ||
+            !str_eq(row.kind, STR("cancel")))
+            continue;
+        snprintf(a->operation, sizeof a->operation, "%.*s", STR_FMT(row.id));
+        err = E_EXISTS;
+    }
+    rows_free(rows);
+    return err;
+}
+
 static int build_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct act *a = data;
@@ -214,8 +292,10 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
         return payment_add_cancel(core, c, p, why);
     if (!payment_open(p->status))
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
+    int err = find_cancel(a, p);
+    if (err != 0) return err;
     make_reference(a, at->reference, 'c');
-    int err = write_input(a, at->reference, 0);
+    err = write_input(a, at->reference, 0);
     struct payment_operation o = operation_of(a, at, "cancel", 0);
     if (err == 0) err = payment_add_operation(core, c, p, &o);
     memcpy(a->operation, o.id, sizeof a->operation);
@@ -228,6 +308,8 @@ static void changed(int err, const struct why *why, void *data) {
         end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
     else if (err == E_LIMIT || err == E_RANGE)
         end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
+    else if (err == E_EXISTS && a->action == ACT_CANCEL) /* one is under way: as it stands */
+        act_over(a);
     else if (err == E_CANCELLED) /* the key was used meanwhile: a->reply says it */
         end(a);
     else if (err != 0)
@@ -255,7 +337,7 @@ static void change(struct act *a, payment_build build) {
 
 static void begin_cancel(struct act *a, const struct payment *p) {
     if (!payment_open(p->status))
-        end_payment(a); /* cancelled: the same again; else 409 */
+        act_over(a); /* cancelled: the same again; else 409 */
     else
         change(a, build_cancel);
 }
@@ -264,9 +346,11 @@ static void begin_cancel(struct act *a, const struct payment *p) {
 
 static void begin_sync(struct act *a, struct payment *p) {
     const struct attempt *at = payment_attempt(p, p->attempt);
-    bool ask = at != NULL && operation_open(at->state) && can(a, "inquire") &&
+    struct payment_tries tries = {0}; /* one that waits for its next try has made nothing so far */
+    bool ask = at != NULL && payment_tries_read(at->doc, &tries) == 0 && tries.next_at == 0 &&
+               operation_open(at->state) && can(a, "inquire") &&
                !operation_under_way(a->ask.services->gate, str_of(at->id));
-    if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) end_payment(a);
+    if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) act_over(a);
 }
 
 /* ---- what needs an Idempotency-Key ---- */
@@ -459,6 +543,7 @@ int payment_act(enum payment_action action, const struct payment_ask *ask, struc
     a->set = script_set_keep(ask->services->scripts(ask->services->worker));
     a->done = done;
     a->data = data;
+    timer_start(a->loop, &a->patience, payment_patience_ms(ask->services->config), patience_over);
     a->task.run = begin;
     loop_post(a->loop, &a->task);
     return 0;

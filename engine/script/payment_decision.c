@@ -3,8 +3,11 @@
 
 #include "base/ensure.h"
 #include "base/timefmt.h"
+#include "script/dispatch.h"
+#include "sys/log.h"
 
-/* Ways to pay: by the first of its fields that is there. All are texts unless `object`. */
+/* Ways to pay: by the first of its fields that is there. All are texts unless `object`. A QR code of
+ * which only the picture is known has a qr_string of null. */
 static const struct way {
     const char *type;
     const char *fields[5]; /* the first one is what it is known by */
@@ -66,6 +69,11 @@ static int write_form(struct json_out *w, const struct json *form, struct why *w
     return 0;
 }
 
+static void put_null(struct json_out *w, const char *name) {
+    json_key(w, name);
+    json_null(w);
+}
+
 static int write_way(const struct way *way, const struct json *result, const struct manifest *m,
                      struct json_out *w, struct why *why) {
     json_begin_object(w);
@@ -76,6 +84,7 @@ static int write_way(const struct way *way, const struct json *result, const str
     for (size_t i = 0; err == 0 && i < ARRAY_LEN(way->fields) && way->fields[i] != NULL; i++) {
         const char *name = way->fields[i];
         const struct json *v = member(result, name);
+        if (v == NULL && i == 0) put_null(w, name);
         if (v == NULL) continue;
         if (strcmp(name, "form") == 0) {
             err = write_form(w, v, why);
@@ -94,7 +103,8 @@ static int write_way(const struct way *way, const struct json *result, const str
 static int read_instructions(struct payment_decision *d, const struct json *result,
                              const struct manifest *m, struct why *why) {
     for (size_t i = 0; i < ARRAY_LEN(WAYS); i++) {
-        if (member(result, WAYS[i].fields[0]) == NULL) continue;
+        bool picture = strcmp(WAYS[i].type, "qr") == 0 && member(result, "qr_image_url") != NULL;
+        if (member(result, WAYS[i].fields[0]) == NULL && !picture) continue;
         struct json_out w;
         json_out_init(&w, &d->instructions);
         int err = write_way(&WAYS[i], result, m, &w, why);
@@ -178,4 +188,25 @@ void payment_decision_free(struct payment_decision *d) {
     json_doc_free(&d->doc);
     buf_free(&d->instructions);
     buf_free(&d->text);
+}
+
+void payment_decision_take(struct payment_decision *out, const struct operation_decision *d,
+                           const struct version *channel, struct str reference) {
+    struct why why = {0};
+    enum operation_state to = d->to;
+    payment_decision_free(out);
+    if (d->doc.n != 0 &&
+        payment_decision_read(out, to, d->doc, channel->manifest, reference, &why) == 0)
+        return;
+    if (why.code != 0)
+        log_error("decision_refused", L_TEXT("script", channel->path), L_TEXT("error", why.text));
+    to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED;
+    payment_decision_free(out);
+    *out = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
+                                     .code = PROBLEM_PROVIDER_ERROR};
+}
+
+bool payment_decision_nothing(const struct payment_decision *read,
+                              const struct operation_decision *d) {
+    return read->result.to == OPERATION_FAILED && (d->not_created || (!d->decided && !d->sent));
 }

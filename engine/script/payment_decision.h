@@ -34,4 +34,13 @@ int payment_decision_read(struct payment_decision *d, enum operation_state to, s
                           const struct manifest *m, struct str reference, struct why *why);
 void payment_decision_free(struct payment_decision *d);
 
+/* Of a call's end, valid or not: what was sent without a decision is unknown, what was not, failed. */
+struct operation_decision;
+struct version;
+void payment_decision_take(struct payment_decision *out, const struct operation_decision *d,
+                           const struct version *channel, struct str reference);
+/* Proven to have made nothing: the same request may go again. */
+bool payment_decision_nothing(const struct payment_decision *read,
+                              const struct operation_decision *d);
+
 #endif

@@ -14,13 +14,17 @@
 
 #include <stdio.h>
 
-enum { CREATING_LOOK_MS = 25 }; /* how often one looks at an order that is being created */
+enum {
+    CREATING_LOOK_MS = 25, /* how often one looks at an order that is being created */
+    TRY_LOOK_MS = 250      /* ... and at an attempt that is tried again */
+};
 
 static void flow_free(struct flow *f) {
     timer_stop(&f->patience);
     timer_stop(&f->look);
     if (f->payment_marked) operation_unmark(f->ask.services->gate, &f->payment_mark);
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
+    payment_pass_return(&f->pass);
     if (f->has_payment) payment_free(&f->payment);
     if (f->request.doc.root != NULL) payment_request_free(&f->request);
     if (f->set != NULL) script_set_drop(f->set);
@@ -48,7 +52,8 @@ static void fill_customer(struct flow *f) {
 }
 
 static void tell(struct flow *f) {
-    f->replied = true;
+    if (f->told) return;
+    f->replied = f->told = true;
     timer_stop(&f->patience);
     fill_customer(f);
     if (f->reply.body.err != 0)
@@ -58,7 +63,7 @@ static void tell(struct flow *f) {
 
 static void end_now(struct task *task) {
     struct flow *f = CONTAINER_OF(task, struct flow, task);
-    if (!f->replied) tell(f);
+    tell(f);
     flow_free(f);
 }
 
@@ -113,14 +118,35 @@ static void patience_stored(const struct commit_result *result, void *data) {
         log_error("answer_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", err_text(result->err)));
     tell(f);
+    if (f->over) flow_end(f);
 }
 
-static void patience_over(struct timer *timer) {
+/* The disk did not take it in time: he hears what stands, and the commit goes on without him. */
+static void store_late(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, patience);
+    struct payment now;
+    if (f->told) return;
+    if (!f->replied) { /* it is the result that waits for room: nobody may hear of it yet */
+        int err = payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now);
+        if (err == 0) {
+            payment_reply_payment(&f->reply, f->core, 201, &now);
+            payment_free(&now);
+        } else {
+            payment_reply_store(&f->reply, err, f->ask.request_id);
+        }
+    }
+    tell(f);
+    if (f->trying && !f->stored) flow_end(f);
+}
+
+/* What stands is his answer, stored for its key; what is still under way goes on without him. */
+static void answer_now(struct flow *f) {
     struct commit *c = NULL;
     struct payment now;
-    if (f->replied || f->stored || !f->attempt_marked) return; /* its answer is on the way */
-    if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0) return;
+    timer_start(f->loop, &f->patience, payment_store_ms(f->ask.services->config), store_late);
+    if (f->stored || payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0)
+        return;
+    f->over = f->trying;
     payment_reply_payment(&f->reply, f->core, 201, &now);
     if (f->ask.key.n != 0 && commit_new(&c) == 0 &&
         payment_add_answer(f->core, c, &now, f->ask.path, f->ask.key, 201,
@@ -130,8 +156,37 @@ static void patience_over(struct timer *timer) {
     } else {
         if (c != NULL) commit_free(c);
         tell(f);
+        if (f->over) flow_end(f);
     }
     payment_free(&now);
+}
+
+static void patience_over(struct timer *timer) {
+    struct flow *f = CONTAINER_OF(timer, struct flow, patience);
+    if (f->replied || (!f->attempt_marked && !f->trying)) return; /* its answer is on the way */
+    timer_stop(&f->look);
+    answer_now(f);
+}
+
+/* ---- another try: a job's, here it is only waited for ---- */
+
+static void look_try(struct timer *timer) {
+    struct flow *f = CONTAINER_OF(timer, struct flow, look);
+    struct payment now;
+    if (payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) == 0) {
+        const struct attempt *a = payment_attempt(&now, str_of(f->attempt));
+        bool waits = a != NULL && a->state == OPERATION_SENDING;
+        payment_free(&now);
+        if (!waits) {
+            answer_now(f);
+            return;
+        }
+    }
+    timer_start(f->loop, &f->look, TRY_LOOK_MS, look_try);
+}
+
+void flow_await_try(struct flow *f) {
+    timer_start(f->loop, &f->look, TRY_LOOK_MS, look_try);
 }
 
 /* ---- known before? ---- */
@@ -308,6 +363,39 @@ static void ask_fee(struct flow *f) {
     if (err != 0) flow_end_error(f, err);
 }
 
+bool flow_pick(struct flow *f, size_t from) {
+    for (size_t i = from; i < f->channels.count; i++) {
+        if (payment_pass_take(&f->pass, f->ask.services, f->channels.at[i])) {
+            f->next_channel = i;
+            return true;
+        }
+        f->skipped |= UINT64_C(1) << i;
+    }
+    return false;
+}
+
+/* For a person: those between that were not asked at all. */
+void flow_note_skipped(struct flow *f, struct commit *c, size_t from, size_t to) {
+    for (size_t i = from; i < to; i++) {
+        char text[300];
+        if ((f->skipped >> i & 1) == 0) continue;
+        snprintf(text, sizeof text, "%s is not called: its last calls failed, it rests",
+                 f->channels.at[i]->name);
+        payment_add_note(f->core, c, str_of(f->payment.id), "channel_skipped", str_of(text));
+    }
+}
+
+static void choose(struct flow *f) {
+    payment_pass_return(&f->pass); /* of an order that was waited for */
+    f->skipped = 0;
+    if (f->channels.count != 0 && !flow_pick(f, 0)) {
+        flow_end_problem(f, PROBLEM_UNAVAILABLE, "no channel is available for this now");
+        return;
+    }
+    f->channel = f->channels.count == 0 ? 0 : f->next_channel;
+    ask_fee(f);
+}
+
 static void route_known(const struct rule_answer *answer, void *data) {
     struct flow *f = data;
     if (answer->err == 0 && answer->path != NULL) { /* else file order */
@@ -318,7 +406,7 @@ static void route_known(const struct rule_answer *answer, void *data) {
             return;
         }
     }
-    ask_fee(f);
+    choose(f);
 }
 
 static void risk_known(const struct rule_answer *answer, void *data) {
@@ -348,7 +436,7 @@ static void risk_known(const struct rule_answer *answer, void *data) {
     if (err != 0)
         flow_end_error(f, err);
     else if (f->channels.count <= 1)
-        ask_fee(f);
+        choose(f);
 }
 
 void flow_ask_risk(struct flow *f) {
@@ -378,7 +466,7 @@ static void begin_now(struct task *task) {
 }
 
 void payment_flow_hurry(struct flow *f) {
-    if (!timer_armed(&f->look)) return;
+    if (!timer_armed(&f->look) || f->trying) return;
     timer_stop(&f->look);
     flow_end_problem(f, PROBLEM_UNAVAILABLE, "try again");
 }
@@ -407,9 +495,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     f->set = script_set_keep(ask->services->scripts(ask->services->worker));
     f->done = done;
     f->data = data;
-    timer_start(f->loop, &f->patience,
-                (uint64_t)config_number(ask->services->config, SET_LUWAK_CREATE_WAIT),
-                patience_over);
+    timer_start(f->loop, &f->patience, payment_patience_ms(ask->services->config), patience_over);
     f->task.run = begin_now;
     loop_post(f->loop, &f->task);
     return f;

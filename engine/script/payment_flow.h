@@ -6,7 +6,8 @@
  *                 '--- the next channel, in the same commit -----'
  *
  * Commit 1 has the payment, its attempt with the reference that will be sent, the idempotency row
- * and the ask job, before the first byte goes out; commit 2 has what came of it, and the answer's
+ * and the ask job, before the first byte goes out. A call that is proven to have made nothing, where no
+ * other channel is left, is a job's from then on (payment_try.h). Commit 2 has what came of it, and the answer's
  * bytes. A channel that calls nobody is run first, and all is one commit. Whoever asked waits for
  * LUWAK_CREATE_WAIT at most; the flow goes on without him, and without the flow the ask job does. */
 #ifndef LUWAK_SCRIPT_PAYMENT_FLOW_H

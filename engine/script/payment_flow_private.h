@@ -4,6 +4,7 @@
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
 #include "script/dispatch.h"
+#include "script/payment_breaker.h"
 #include "script/payment_channels.h"
 #include "script/payment_decision.h"
 #include "script/payment_facts.h"
@@ -23,6 +24,9 @@ struct flow {
     struct payment_request request;
     struct payment_channels channels;
     size_t channel;                /* the one under way */
+    size_t next_channel;           /* the one that this commit begins with */
+    uint64_t skipped;              /* bits: their breaker was open */
+    struct payment_pass pass;      /* of the channel, until it has answered */
     uint64_t on;                   /* the categories after which the next one is tried */
     char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
     struct payment_facts facts;
@@ -50,8 +54,12 @@ struct flow {
     struct timer patience, look;
     struct task task;
     struct payment_reply reply;
-    bool replied; /* `done` was or is being called */
+    bool replied; /* what he hears is decided */
+    bool told;    /* `done` was called */
     bool stored;  /* a commit that keeps the answer is under way */
+    bool over;    /* nothing else is under way */
+    bool again;   /* the call made nothing, and there is no other channel: it is tried again */
+    bool trying;  /* and that is on disk: a job does it, the flow only waits to tell of it */
     payment_replied done;
     void *data;
 };
@@ -63,10 +71,13 @@ void flow_end_error(struct flow *f, int err);
 void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
 int flow_read_again(struct flow *f);               /* f->payment */
+void flow_await_try(struct flow *f);               /* the end, once a job has had its try */
 
 bool flow_find_order(struct flow *f); /* true: known; the flow has ended, or waits */
 bool flow_find_key(struct flow *f);
 struct version *flow_channel(const struct flow *f); /* the one under way; NULL: none */
+bool flow_pick(struct flow *f, size_t from); /* f->next_channel: the first one that may be called */
+void flow_note_skipped(struct flow *f, struct commit *c, size_t from, size_t to);
 
 void flow_ask_risk(struct flow *f); /* and on from there, to the end */
 

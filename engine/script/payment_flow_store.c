@@ -4,7 +4,9 @@
 #include "base/money.h"
 #include "core/jobs.h"
 #include "core/person.h"
+#include "script/payment_adopt.h"
 #include "script/payment_flow_private.h"
+#include "sys/config.h"
 #include "sys/log.h"
 
 #include <stdio.h>
@@ -142,6 +144,9 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         .path = f->ask.path,
         .body = f->ask.raw};
     memcpy(what.fee.lines, f->lines, sizeof f->lines);
+    bool answers = at_once != NULL || v == NULL; /* else the answer comes with commit 2 */
+    payment_reply_free(&f->reply);
+    if (answers) what.json = &f->reply.body;
     if (v != NULL) {
         what.script = str_of(v->path);
         what.version = str_of(v->id);
@@ -154,9 +159,10 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
     f->has_payment = true;
+    flow_note_skipped(f, c, 0, f->channel);
     payment_facts_add(&f->facts, f->core, c);
-    if (at_once == NULL && v != NULL) return 0; /* its answer comes with commit 2 */
-    payment_reply_payment(&f->reply, f->core, 201, &f->payment);
+    if (!answers) return 0;
+    f->reply.status = 201;
     if (f->ask.key.n == 0 || at_once != NULL) return f->reply.body.err;
     return payment_add_answer(f->core, c, &f->payment, f->ask.path, f->ask.key, 201,
                               buf_str(&f->reply.body));
@@ -295,17 +301,26 @@ void flow_call_channel(struct flow *f) {
 
 /* ---- commit 2 ---- */
 
-static bool has_next(const struct flow *f, const struct operation_decision *d) {
-    if (f->decision.result.to != OPERATION_FAILED || f->channel + 1 >= f->channels.count)
-        return false;
-    if (d->not_created || (!d->decided && !d->sent))
-        return true; /* nothing can have happened there */
-    return f->decision.final && (f->on >> f->decision.code & 1) != 0;
+static bool has_next(struct flow *f, const struct operation_decision *d) {
+    if (f->decision.result.to != OPERATION_FAILED) return false;
+    bool nothing = payment_decision_nothing(&f->decision, d);
+    if (!nothing && (!f->decision.final || (f->on >> f->decision.code & 1) == 0)) return false;
+    return flow_pick(f, f->channel + 1);
+}
+
+/* The story, for a person: why it went on to another channel. */
+static void note_fallover(struct flow *f, struct commit *c, const struct version *to) {
+    char text[300];
+    snprintf(text, sizeof text, "%s said %.*s: %s takes over", flow_channel(f)->name,
+             STR_FMT(f->decision.result.code), to->name);
+    payment_add_note(f->core, c, str_of(f->payment.id), "fell_over", str_of(text));
 }
 
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
-    const struct version *v = f->channels.at[f->channel + 1];
+    const struct version *v = f->channels.at[f->next_channel];
+    flow_note_skipped(f, c, f->channel + 1, f->next_channel);
+    note_fallover(f, c, v);
     flow_make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
@@ -322,16 +337,22 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
     return err;
 }
 
+static int tries_max(const struct flow *f) {
+    return (int)config_number(f->ask.services->config, SET_PAYMENT_RETRY_ATTEMPTS);
+}
+
 static int build_result(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct flow *f = data;
     const struct attempt *a = payment_attempt(p, str_of(f->attempt));
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
+    size_t at = (size_t)(a - p->attempts);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
-    int err =
-        payment_add_result(core, c, p, (size_t)(a - p->attempts), 1, &f->decision.result, why);
-    if (err != 0) return err;
     f->next[0] = '\0';
+    f->trying = f->again && a->generation == 1 && payment_open(p->status);
+    if (f->trying) return payment_add_try_later(core, c, p, at, 1, tries_max(f));
+    int err = payment_add_result(core, c, p, at, 1, &f->decision.result, why);
+    if (err != 0) return err;
     if (f->decision.result.more) return add_next(f, core, p, c, why);
     if (f->replied || f->ask.key.n == 0) return 0;
     payment_reply_payment(&f->reply, core, 201, p);
@@ -345,13 +366,23 @@ static void result_stored(int err, const struct why *why, void *data) {
     if (err != 0)
         log_error("payment_result_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", why->code == 0 ? err_text(err) : why->text));
+    if (err == 0 && f->trying) { /* it is a job's from here on */
+        operation_unmark(f->ask.services->gate, &f->attempt_mark);
+        f->attempt_marked = false;
+        jobs_poke(f->ask.services->jobs);
+    }
+    if (err == 0)
+        payment_adopt_result(f->ask.services, f->ask.runtime, account_of(flow_channel(f)),
+                             &f->decision.result);
     if (err == 0 && f->next[0] != '\0' && flow_read_again(f) == 0) {
-        f->channel++;
+        f->channel = f->next_channel;
         memcpy(f->attempt, f->next, sizeof f->attempt);
         jobs_poke(f->ask.services->jobs);
         flow_call_channel(f);
     } else if (f->replied) {
         flow_end(f);
+    } else if (err == 0 && f->trying) {
+        flow_await_try(f);
     } else if (err == 0 && f->ask.key.n != 0) {
         flow_end(f); /* the very bytes that were stored */
     } else {
@@ -361,6 +392,8 @@ static void result_stored(int err, const struct why *why, void *data) {
 
 static void write_result(struct flow *f, const struct operation_decision *d) {
     f->decision.result.more = has_next(f, d);
+    f->again =
+        !f->decision.result.more && payment_decision_nothing(&f->decision, d) && tries_max(f) > 1;
     f->stored = true;
     struct payment_change change = {.core = f->core,
                                     .loop = f->loop,
@@ -391,20 +424,9 @@ static void local_decided(struct flow *f) {
 
 static void decided(const struct operation_decision *d, void *data) {
     struct flow *f = data;
-    const struct version *v = flow_channel(f);
-    struct why why = {0};
     (void)FAULT("operation.decided"); /* the provider has answered, nobody here knows */
-    payment_decision_free(&f->decision);
-    enum operation_state to = d->to;
-    if (d->doc.n == 0 ||
-        payment_decision_read(&f->decision, to, d->doc, v->manifest, str_of(f->reference), &why)) {
-        if (why.code != 0)
-            log_error("decision_refused", L_TEXT("script", v->path), L_TEXT("error", why.text));
-        to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED;
-        payment_decision_free(&f->decision);
-        f->decision = (struct payment_decision){.result = {.to = to, .code = STR("PROVIDER_ERROR")},
-                                                .code = PROBLEM_PROVIDER_ERROR};
-    }
+    payment_decision_take(&f->decision, d, flow_channel(f), str_of(f->reference));
+    payment_pass_report(&f->pass, d, &f->decision);
     if (f->attempt[0] == '\0')
         local_decided(f);
     else

@@ -4,6 +4,8 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/person.h"
+#include "script/manifest.h"
+#include "script/payment_adopt.h"
 #include "script/payment_decision.h"
 #include "script/payment_settle.h"
 #include "sys/log.h"
@@ -15,7 +17,7 @@ struct inquiry {
     struct version *version;
     const struct core *core;
     struct loop *loop;
-    char payment[ID_SIZE], operation[ID_SIZE], kind[32], reference[200];
+    char payment[ID_SIZE], operation[ID_SIZE], kind[32], reference[200], account[64];
     char of[200]; /* of a cancel: the reference of the attempt that it is for */
     int64_t generation;
     enum operation_state state;
@@ -44,6 +46,26 @@ static bool unpaid(enum operation_state to) {
            to == OPERATION_CANCELLED;
 }
 
+/* When nobody can pay it any more: the provider's own time, else the payment's, and the grace. */
+static int64_t over_at(const struct inquiry *q, const struct payment *p, const struct attempt *a) {
+    struct json_doc doc;
+    int64_t at = 0;
+    if (json_parse(&doc, a->doc, NULL, NULL) == 0) {
+        (void)json_get_i64(json_get(doc.root, "result"), "expires_at", &at);
+        json_doc_free(&doc);
+    }
+    if (at == 0) at = p->expires_at;
+    return at == 0 ? INT64_MAX : at + q->version->manifest->expires.grace_ms;
+}
+
+/* An older way: only money moves it, and it is watched while somebody could still pay by it. */
+static bool watched(const struct core *core, const struct inquiry *q, const struct payment *p,
+                    const struct attempt *a, enum operation_state said) {
+    if (said == OPERATION_UNKNOWN) return true;
+    if (said != OPERATION_PENDING && said != OPERATION_PROCESSING) return false;
+    return core_now(core) < over_at(q, p, a);
+}
+
 static int build_attempt(const struct core *core, struct payment *p, struct commit *c,
                          struct inquiry *q, struct why *why) {
     struct attempt *a = payment_attempt(p, str_of(q->operation));
@@ -53,6 +75,10 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
     bool moved = a->generation != q->generation; /* the answer is older than what is known */
     q->open = operation_open(a->state);
+    if (a->state == OPERATION_SUPERSEDED && r->to != OPERATION_SUCCESS) {
+        q->open = watched(core, q, p, a, r->to);
+        return 0;
+    }
     if (ends && !moved) {
         q->open = false;
         return payment_add_expire(core, c, p, why);
@@ -61,6 +87,12 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
      * ends it, after the grace and a last question. */
     if (a->state == OPERATION_UNKNOWN && r->to == OPERATION_EXPIRED) r->to = OPERATION_PENDING;
     if (moved || (a->state == r->to && r->to != OPERATION_SUCCESS)) return 0;
+    if (p->instructions.n != 0) r->instructions = STR(""); /* what was shown stands */
+    if (r->to == OPERATION_PENDING && p->instructions.n == 0 && r->instructions.n == 0 &&
+        str_eq(p->attempt, str_of(a->id)))
+        payment_add_note(core, c, str_of(p->id), "nothing_to_show",
+                         STR("the provider made it and does not say again how it is paid; once it "
+                             "is cancelled the order can be paid in another way"));
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
@@ -141,6 +173,9 @@ static void written(int err, const struct why *why, void *data) {
     if (err != 0)
         log_error("inquiry_not_written", L_TEXT("operation", q->operation),
                   L_TEXT("error", why == NULL ? err_text(err) : why->text));
+    else if (strcmp(q->kind, "create") == 0)
+        payment_adopt_result(q->what.services, q->what.runtime, str_of(q->account),
+                             &q->decision.result);
     end(q, err, err != 0 || q->open);
 }
 
@@ -212,6 +247,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     snprintf(q->kind, sizeof q->kind, "%.*s", STR_FMT(row.kind));
     snprintf(q->reference, sizeof q->reference, "%.*s", STR_FMT(row.reference));
     read_of(q, row.doc);
+    snprintf(q->account, sizeof q->account, "%.*s", STR_FMT(row.account));
     int err = find_payment(q->core, row.id, q->payment);
     if (err == 0) err = payment_read(q->core, STR(""), str_of(q->payment), &p);
     if (err == 0) {

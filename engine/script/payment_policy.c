@@ -1,5 +1,6 @@
 /* See payment_policy.h: read the movement, ask the rule, commit; a refund at the provider is called
- * at once, and asked about when it does not answer. */
+ * at once, and asked about when it does not answer. What is left to a person is noted, so that it is
+ * known to be decided: scripts/jobs/suspense.lua asks about all that is not. */
 #include "script/payment_policy.h"
 
 #include "base/ensure.h"
@@ -53,6 +54,28 @@ static void end(struct policing *p, int err) {
     loop_post(p->loop, &p->task);
 }
 
+/* ---- a person decides ---- */
+
+static void noted(const struct commit_result *result, void *data) {
+    struct policing *p = data;
+    end(p, result->err);
+}
+
+/* "12: late money of 150000 waits for a person": the query movements_to_judge reads the number. */
+static void leave(struct policing *p, const char *why) {
+    struct commit *c = NULL;
+    char text[300];
+    snprintf(text, sizeof text, "%lld: %s money of %lld waits for a person%s%s",
+             (long long)p->movement, p->on, (long long)p->held, why == NULL ? "" : ": ",
+             why == NULL ? "" : why);
+    if (commit_new(&c) != 0) {
+        end(p, E_NOMEM);
+        return;
+    }
+    payment_add_note(p->core, c, str_of(p->payment), "policy_waits", str_of(text));
+    store_submit(p->core->store, c, LANE_RESULT, p->loop, noted, p);
+}
+
 /* ---- what follows ---- */
 
 static bool by_provider(const struct policing *p) {
@@ -104,6 +127,10 @@ static int add_refund(struct policing *p, const struct core *core, struct paymen
 static int build(const struct core *core, struct payment *payment, struct commit *c, void *data,
                  struct why *why) {
     struct policing *p = data;
+    char text[120];
+    snprintf(text, sizeof text, "%lld: %s money of %lld: %s", (long long)p->movement, p->on,
+             (long long)p->held, p->action == ACTION_REFUND ? "it goes back" : "it counts");
+    payment_add_note(core, c, str_of(payment->id), "policy", str_of(text));
     if (p->action == ACTION_REFUND) return add_refund(p, core, payment, c, why);
     return payment_add_accept(core, c, payment, p->movement, NULL,
                               payment_settle_at(p->services, p->set, core_now(core)), why);
@@ -133,18 +160,28 @@ static void call_refund(struct policing *p) {
 
 static void changed(int err, const struct why *why, void *data) {
     struct policing *p = data;
-    (void)why;
     if (err == 0 && p->operation[0] != '\0')
         call_refund(p);
+    else if (err == E_STATE || err == E_LIMIT) /* the rule's answer does not fit any more */
+        leave(p, why->text);
     else
         end(p, err);
+}
+
+/* What another moment may mend: the job asks again. */
+static bool passes(int err) {
+    return err == E_NOMEM || err == E_CLOSED || err == E_BUSY || err == E_CANCELLED;
 }
 
 static void judged(const struct rule_answer *answer, void *data) {
     struct policing *p = data;
     p->action = answer->action;
+    if (answer->err != 0 && passes(answer->err)) {
+        end(p, answer->err);
+        return;
+    }
     if (answer->err != 0 || p->action == ACTION_WAIT) {
-        end(p, 0); /* a person decides */
+        leave(p, answer->err == 0 ? NULL : "the rule failed");
         return;
     }
     struct payment_change change = {.core = p->core,

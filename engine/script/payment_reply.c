@@ -3,6 +3,7 @@
 
 #include "core/idempotency.h"
 #include "script/dispatch.h"
+#include "sys/config.h"
 
 void payment_reply_free(struct payment_reply *r) {
     buf_free(&r->body);
@@ -106,4 +107,17 @@ int payment_reply_known(struct payment_reply *r, const struct core *core,
     }
     idempotency_found_free(&found);
     return err;
+}
+
+/* ---- patience ---- */
+
+enum { STORE_MAX_MS = 500, STORE_SHARE = 20 };
+
+uint64_t payment_store_ms(const struct config *config) {
+    uint64_t ms = (uint64_t)config_number(config, SET_LUWAK_CREATE_WAIT) / STORE_SHARE;
+    return ms > STORE_MAX_MS ? STORE_MAX_MS : ms;
+}
+
+uint64_t payment_patience_ms(const struct config *config) {
+    return (uint64_t)config_number(config, SET_LUWAK_CREATE_WAIT) - payment_store_ms(config);
 }

@@ -7,6 +7,8 @@
 
 struct operation_gate;
 
+struct config;
+
 struct payment_reply {
     int status;
     bool problem;  /* application/problem+json */
@@ -33,5 +35,11 @@ struct payment_key_of {
 };
 int payment_reply_known(struct payment_reply *r, const struct core *core,
                         struct operation_gate *gate, const struct payment_key_of *key);
+
+/* How long whoever asks waits for a provider: LUWAK_CREATE_WAIT, less what storing the answer may
+ * take of it. Behind that he is told what stands, stored or not: a disk that takes no more keeps
+ * nobody waiting, and a repeat is answered from what is stored by then. */
+uint64_t payment_patience_ms(const struct config *config);
+uint64_t payment_store_ms(const struct config *config);
 
 #endif

@@ -3,6 +3,7 @@
 #include "script/payment_settle.h"
 
 #include "base/ensure.h"
+#include "base/fault.h"
 #include "base/mem.h"
 #include "base/pan.h"
 #include "base/timefmt.h"
@@ -20,7 +21,12 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    bool found, priced, unpriced;
+    bool priced, unpriced;
+    bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
+    uint8_t hash[INBOX_HASH];
+    int inbox_at; /* the row's place in the commit; negative: none is added */
+    int64_t inbox;
+    struct found *found;
     struct rule_fee fee;
     char fee_version[VERSION_ID_SIZE];
     int64_t settle_at;
@@ -33,9 +39,16 @@ struct telling {
     char texts[];
 };
 
+void found_free(struct found *found) {
+    if (found == NULL) return;
+    payment_free(&found->payment);
+    mem_free(found);
+}
+
 static void end_now(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
-    t->done(t->err, t->err == 0 ? NULL : &t->why, t->verdict, t->data);
+    t->done(t->err, t->err == 0 ? NULL : &t->why, t->verdict, t->inbox, t->data);
+    found_free(t->found);
     script_set_drop(t->set);
     mem_free(t);
 }
@@ -74,24 +87,32 @@ int64_t payment_settle_at(const struct script_services *services, const struct s
 
 /* ---- the commit ---- */
 
-static int add_inbox(const struct telling *t, const struct core *core, struct commit *c,
+static int add_inbox(struct telling *t, const struct core *core, struct commit *c,
                      enum inbox_state state, struct str payment) {
-    int row = inbox_add(core, c,
-                        &(struct inbox_new){.account = t->told.account,
-                                            .body = t->told.body,
-                                            .state = state,
-                                            .payment = payment,
-                                            .reference = t->told.reference,
-                                            .money_id = t->told.money_id,
-                                            .amount = t->told.amount,
-                                            .paid_at = t->told.paid_at});
-    return row < 0 ? row : 0;
+    t->inbox_at = inbox_add(core, c,
+                            &(struct inbox_new){.account = t->told.account,
+                                                .body = t->told.body,
+                                                .state = state,
+                                                .payment = payment,
+                                                .reference = t->told.reference,
+                                                .money_id = t->told.money_id,
+                                                .amount = t->told.amount,
+                                                .paid_at = t->told.paid_at,
+                                                .hash = t->hashed ? t->hash : NULL});
+    return t->inbox_at < 0 ? t->inbox_at : 0;
 }
 
-/* The same bytes are kept once: who repeats himself a hundred times leaves one row. */
-static bool heard_before(const struct telling *t, const struct core *core) {
+/* The same bytes are kept once: who repeats himself a hundred times leaves one row. *orphan: the row,
+ * where they fitted nothing then. */
+static bool heard_before(struct telling *t, const struct core *core, int64_t *orphan) {
     struct inbox_list list;
-    if (inbox_find(core, t->told.account, t->told.body, &list) != 0) return false;
+    struct inbox_row row;
+    *orphan = t->told.orphan;
+    if (*orphan != 0) return true;
+    if (!t->hashed && inbox_hash(core, t->told.body, t->hash) != 0) return false;
+    t->hashed = true;
+    if (inbox_find_hash(core, t->told.account, t->hash, &list) != 0) return false;
+    if (inbox_row(&list, 0, &row) == 0 && row.state == INBOX_ORPHAN) *orphan = row.id;
     inbox_list_free(&list);
     return true;
 }
@@ -142,11 +163,16 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     const struct attempt *a = payment_attempt(p, str_of(t->attempt));
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->attempt);
     size_t attempt = (size_t)(a - p->attempts);
+    t->inbox_at = -1;
     bool money = is(t, "success") || is(t, "reversed");
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
-    if (err != 0 || heard_before(t, core)) return err;
-    return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
+    int64_t orphan = 0;
+    if (err != 0) return err;
+    t->held = p->received > p->amount_paid;
+    if (!heard_before(t, core, &orphan)) return add_inbox(t, core, c, INBOX_APPLIED, str_of(p->id));
+    if (orphan != 0) inbox_add_adopt(core, c, orphan, str_of(p->id));
+    return 0;
 }
 
 static void policed(int err, void *data) {
@@ -159,7 +185,7 @@ static bool ask_policy(struct telling *t) {
     struct rows *rows = NULL;
     char own[300];
     struct str money_id = t->told.money_id;
-    if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE) return false;
+    if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE || !t->held) return false;
     if (money_id.n == 0) {
         snprintf(own, sizeof own, "=%.*s",
                  (int)(t->told.reference.n > 250 ? 250 : t->told.reference.n), t->told.reference.p);
@@ -175,8 +201,18 @@ static bool ask_policy(struct telling *t) {
 
 static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
+    (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
     if (err != 0 || !ask_policy(t)) end(t, err);
+}
+
+static void inbox_row_known(struct telling *t, const struct commit_result *result) {
+    if (t->inbox_at >= 0 && (size_t)t->inbox_at < rows_count(result->values))
+        t->inbox = rows_int(result->values, (size_t)t->inbox_at, 0);
+}
+
+static void committed(const struct commit_result *result, void *data) {
+    inbox_row_known(data, result);
 }
 
 static void commit_money(struct telling *t) {
@@ -184,7 +220,9 @@ static void commit_money(struct telling *t) {
                                     .loop = t->loop,
                                     .lane = LANE_RESULT,
                                     .id = str_of(t->payment),
+                                    .first = &t->found->payment,
                                     .build = build,
+                                    .committed = committed,
                                     .done = changed,
                                     .data = t};
     int err = payment_change(&change);
@@ -193,13 +231,16 @@ static void commit_money(struct telling *t) {
 
 static void orphan_stored(const struct commit_result *result, void *data) {
     struct telling *t = data;
+    if (result->err == 0) inbox_row_known(t, result);
     end(t, result->err);
 }
 
 static void keep_orphan(struct telling *t) {
     struct commit *c = NULL;
+    int64_t orphan;
     t->verdict = VERDICT_NOT_FOUND;
-    if (heard_before(t, t->core)) {
+    if (!is(t, "success")) t->told.amount = 0; /* what was taken back brings no money */
+    if (heard_before(t, t->core, &orphan)) {
         end(t, 0);
         return;
     }
@@ -266,14 +307,21 @@ static bool payers_fee(const struct payment *p) {
     return str_search(p->fee, STR("\"bearer\":\"customer\"")) >= 0;
 }
 
+/* As ctx.find has just read it, or read now. */
+static int find(struct telling *t) {
+    if (t->found != NULL) return 0;
+    struct found *f = t->found = mem_zalloc(sizeof *f);
+    if (f == NULL) return E_NOMEM;
+    int err = payment_find(t->core, t->told.account, t->told.reference, &f->payment, &f->attempt);
+    if (err == E_NOTFOUND)
+        err = payment_find_key(t->core, t->told.account, STR("reference"), t->told.reference,
+                               &f->payment, &f->attempt);
+    return err;
+}
+
 static void look(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
-    struct payment p;
-    size_t attempt;
-    int err = payment_find(t->core, t->told.account, t->told.reference, &p, &attempt);
-    if (err == E_NOTFOUND)
-        err = payment_find_key(t->core, t->told.account, STR("reference"), t->told.reference, &p,
-                               &attempt);
+    int err = find(t);
     if (err == E_NOTFOUND) {
         keep_orphan(t);
         return;
@@ -282,13 +330,13 @@ static void look(struct task *task) {
         end(t, err);
         return;
     }
-    memcpy(t->payment, p.id, sizeof t->payment);
-    memcpy(t->attempt, p.attempts[attempt].id, sizeof t->attempt);
-    if (!is(t, "success") || payers_fee(&p))
+    const struct payment *p = &t->found->payment;
+    memcpy(t->payment, p->id, sizeof t->payment);
+    memcpy(t->attempt, p->attempts[t->found->attempt].id, sizeof t->attempt);
+    if (!is(t, "success") || payers_fee(p))
         commit_money(t);
-    else if ((err = price(t, &p)) != 0)
+    else if ((err = price(t, p)) != 0)
         end(t, err);
-    payment_free(&p);
 }
 
 static struct str keep(char **at, struct str s) {
@@ -321,6 +369,12 @@ int payment_tell(const struct payment_told *told, payment_told_cb done, void *da
     t->set = script_set_keep(told->services->scripts(told->services->worker));
     if (t->told.paid_at == 0) t->told.paid_at = core_now(t->core);
     t->settle_at = payment_settle_at(told->services, t->set, t->told.paid_at);
+    struct found *found = told->found == NULL ? NULL : *told->found;
+    if (found != NULL &&
+        str_eq(found->payment.attempts[found->attempt].reference, told->reference)) {
+        t->found = found;
+        *told->found = NULL;
+    }
     t->done = done;
     t->data = data;
     t->task.run = look;

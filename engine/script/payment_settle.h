@@ -7,6 +7,13 @@
 #include "script/context.h"
 #include "script/runtime.h"
 
+/* What ctx.find read last; the settle that follows begins with it. */
+struct found {
+    struct payment payment;
+    size_t attempt;
+};
+void found_free(struct found *found);
+
 struct payment_told { /* texts are copied */
     const struct script_services *services;
     struct runtime *runtime;
@@ -16,11 +23,15 @@ struct payment_told { /* texts are copied */
     struct str status;
     struct str money_id;
     int64_t amount, paid_at; /* paid_at 0: now */
+    int64_t orphan;          /* the inbox's row that is told again, without its body; 0: none */
     struct str code, message, provider_code;
+    struct found **found; /* taken when it is this reference's; NULL or *found NULL: none */
 };
 
-/* `done` hears it once, never inside; err: nothing was kept, it must come again. NULL why on 0. */
-typedef void (*payment_told_cb)(int err, const struct why *why, enum verdict verdict, void *data);
+/* `done` hears it once, never inside; err: nothing was kept, it must come again. NULL why on 0.
+ * `inbox`: the row that was added for the body; 0: none, it was there. */
+typedef void (*payment_told_cb)(int err, const struct why *why, enum verdict verdict, int64_t inbox,
+                                void *data);
 int payment_tell(const struct payment_told *told, payment_told_cb done, void *data);
 
 /* When the merchant may have money paid then: so many working days on, at the start of the day. */

@@ -143,6 +143,14 @@ static struct query BUILT_IN[] = {
                              " ORDER BY id"},
     {"movements_held", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE held > 0"
                        " ORDER BY at LIMIT ?1"},
+    /* that came by ?1, and neither the policy nor a person was asked about it */
+    {"movements_to_judge",
+     "SELECT m.id, m.at FROM movement m WHERE m.held > 0 AND m.at <= ?1 AND m.payment IS NOT NULL"
+     " AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment = m.payment AND r.movement = m.id)"
+     " AND NOT EXISTS (SELECT 1 FROM note n WHERE n.payment = m.payment"
+     " AND n.what = 'policy_waits'"
+     " AND substr(CAST(n.detail AS TEXT), 1, length(m.id) + 1) = m.id || ':')"
+     " ORDER BY m.at LIMIT ?2"},
     {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
     {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
     {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
@@ -207,6 +215,13 @@ static struct query BUILT_IN[] = {
                    " AND state = 'orphan' ORDER BY id LIMIT 20"},
     {"orphans_before", "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND at <= ?1"
                        " ORDER BY at LIMIT ?2"},
+    /* with money, and an attempt has their reference by now */
+    {"orphans_known",
+     "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND amount > 0"
+     " AND (EXISTS (SELECT 1 FROM operation o WHERE o.account = inbox.account"
+     " AND o.reference = inbox.reference AND o.kind = 'create' AND o.payment IS NOT NULL)"
+     " OR EXISTS (SELECT 1 FROM operation_key k WHERE k.account = inbox.account"
+     " AND k.kind = 'reference' AND k.value = inbox.reference)) ORDER BY at LIMIT ?1"},
     {"audit_head", "SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1"},
     {"audit_after", "SELECT n, at, actor, action, object, detail, prev, hash FROM audit"
                     " WHERE n > ?1 ORDER BY n LIMIT ?2"},

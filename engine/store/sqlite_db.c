@@ -157,7 +157,10 @@ static int past_limit(void *data) {
     struct conn *conn = data;
     if (conn->steps_left == 0) return 1;
     if (conn->steps_left > 0) conn->steps_left--;
-    if (conn->deadline_cpu_ns != 0 && clock_thread_cpu_ns() > conn->deadline_cpu_ns) return 1;
+    if (conn->cpu_left_ns != 0 && conn->deadline_cpu_ns == 0)
+        conn->deadline_cpu_ns = clock_thread_cpu_ns() + conn->cpu_left_ns;
+    else if (conn->cpu_left_ns != 0 && clock_thread_cpu_ns() > conn->deadline_cpu_ns)
+        return 1;
     return conn->deadline_ns != 0 && clock_mono_ns(conn->clock) > conn->deadline_ns;
 }
 

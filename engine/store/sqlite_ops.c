@@ -113,8 +113,7 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                             " generation = generation + 1, attempts = attempts + (:to = 'sending'),"
                             " updated = :now WHERE id = :id AND generation = :generation"
                             " AND status = :from",
-                            ONE, "the operation has moved on"},
-                           {"SELECT generation FROM operation WHERE id = :id", ROW, "operation"}},
+                            ONE, "the operation has moved on"}},
     [OP_SCRIPT_TEXT] = {{"INSERT INTO script_text VALUES (:hash, :text, :now)"
                          " ON CONFLICT (hash) DO NOTHING"}},
     [OP_SCRIPT_VERSION] = {{"INSERT INTO script_version (path, version, state, parts, at)"
@@ -236,6 +235,7 @@ static enum went run_step(struct op_runner *runner, const struct commit_step *st
     *rc = SQLITE_OK;
     switch (how->expect) {
     case ANY: return WENT_ON;
+    case ADDED: r->value = V_INT(sqlite3_last_insert_rowid(runner->db)); /* fall through */
     case ONE: return sqlite3_changes(runner->db) == 1 ? WENT_ON : WENT_GUARD;
     case ROW:
     case CHECK_: return row ? WENT_ON : WENT_GUARD;
@@ -262,6 +262,7 @@ static int run_op(struct op_runner *runner, const struct commit_step *step, stru
         }
     }
     if (step->op == OP_JOB_ENQUEUE) r->value = step->values[0]; /* the new one's own id */
+    if (step->op == OP_OPERATION_MOVE) r->value = V_INT(step->values[1].i + 1); /* generation */
     return 0;
 }
 

@@ -86,8 +86,7 @@ const op_steps OPS_CORE[OP_COUNT_] = {
         {{"INSERT INTO movement (account, money_id, payment, operation, amount, counted, held,"
           " why, source, paid_at, at) VALUES (:account, :money_id, :payment, :operation, :amount,"
           " :counted, :held, :why, :source, :paid_at, :now)",
-          ONE, "movement"},
-         {"SELECT last_insert_rowid()", ROW, "movement"}},
+          ADDED, "movement"}},
     [OP_MOVEMENT_CLAIM] = {{"UPDATE movement SET money_id = :money_id WHERE id = :id"
                             " AND money_id IS NULL",
                             ONE, "that money was claimed"}},
@@ -199,8 +198,7 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                        " amount, paid_at, payment, status, answer, at, updated) VALUES (:account,"
                        " :key, :body, :hash, :state, :reference, :money_id, :amount, :paid_at,"
                        " :payment, :status, :answer, :now, :now)",
-                       ONE, "inbox"},
-                      {"SELECT last_insert_rowid()", ROW, "inbox"}},
+                       ADDED, "inbox"}},
     [OP_INBOX_MOVE] = {{"UPDATE inbox SET state = :state, payment = :payment, updated = :now"
                         " WHERE id = :id AND (state = 'orphan' OR state = 'suspense')",
                         ONE, "it is no orphan any more"}},

@@ -24,8 +24,11 @@ struct conn {
     enum db_role role;
     const struct clock *clock;
     sqlite3_stmt **prepared; /* by query index, made when first used; QUERIES_MAX of them */
-    uint64_t deadline_cpu_ns, deadline_ns; /* 0: none */
-    int64_t steps_left;                    /* progress calls; -1: unbounded */
+    uint64_t deadline_ns;    /* 0: none */
+    /* CPU time a read may take; 0: any. It counts from the first progress call: reading the clock is a
+     * system call, and most reads end before one. */
+    uint64_t cpu_left_ns, deadline_cpu_ns;
+    int64_t steps_left; /* progress calls; -1: unbounded */
 };
 
 int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
@@ -68,6 +71,7 @@ void readers_put(struct readers *readers, struct read *read);
 enum op_expect {
     ANY,    /* whatever it changes */
     ONE,    /* exactly one row changed, else the guard fails */
+    ADDED,  /* likewise, and the rowid it got is the operation's value */
     ROW,    /* a row comes back, else the guard fails; it is the operation's value */
     CHECK_, /* likewise, but it is no value */
     ENOUGH, /* if a row comes back it is the value and the operation is done */

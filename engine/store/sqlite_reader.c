@@ -104,10 +104,10 @@ int conn_point(struct conn *conn, bool by_steps, const struct query *query,
     if (by_steps)
         conn->steps_left = POINT_STEPS;
     else
-        conn->deadline_cpu_ns = clock_thread_cpu_ns() + POINT_CPU_NS;
+        conn->cpu_left_ns = POINT_CPU_NS;
     err = conn_rows(conn, stmt, values, count, out, NULL);
     conn->steps_left = -1;
-    conn->deadline_cpu_ns = 0;
+    conn->cpu_left_ns = conn->deadline_cpu_ns = 0;
     return err;
 }
 

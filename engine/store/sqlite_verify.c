@@ -191,11 +191,16 @@ int sqlite_check(sqlite3 *db, const struct store_report *report) {
                "SELECT \"table\" || ' row ' || coalesce(rowid, '?') || ' points to nothing in '"
                " || parent FROM pragma_foreign_key_check",
                NULL));
+    int64_t schema = 0, tables = 0;
+    int rc = sqlite_int(db, "SELECT count(*) FROM sqlite_schema", &tables);
+    if (rc == SQLITE_OK) rc = sqlite_int(db, "PRAGMA user_version", &schema);
+    worse(&err, sqlite_err(rc));
+    if (rc == SQLITE_OK && schema == 0 && tables == 0) {
+        store_report_line(report, true, "nothing is in it: its first start was cut short");
+        return err;
+    }
     for (size_t i = 0; i < sizeof INVARIANTS / sizeof INVARIANTS[0]; i++)
         worse(&err, look(db, report, INVARIANTS[i].name, INVARIANTS[i].sql, NULL));
-    int64_t schema = 0;
-    int rc = sqlite_int(db, "PRAGMA user_version", &schema);
-    worse(&err, sqlite_err(rc));
     for (size_t i = 0; schema >= CORE_SCHEMA && i < CORE_COUNT; i++)
         worse(&err, look(db, report, CORE_INVARIANTS[i].name, CORE_INVARIANTS[i].sql, NULL));
     return err;

@@ -5,19 +5,37 @@
 #include "sys/crypto.h"
 #include "sys/crypto_text.h"
 
+#include <pthread.h>
+#include <stdio.h>
+
 #define FORMAT     1
 #define ID_SIZE_   4
 #define NONCE_SIZE 12
 #define HEAD_SIZE  (1 + ID_SIZE_ + NONCE_SIZE)
 
+/* The keys of uses and purposes, derived once: deriving costs more than what is done with them. There
+ * are few; those beyond the table are derived each time. */
+#define DERIVED_MAX 16
+#define INFO_MAX    64
+struct derived {
+    pthread_mutex_t lock;
+    size_t count;
+    struct {
+        char info[INFO_MAX];
+        uint8_t key[SEAL_KEY_SIZE];
+    } at[DERIVED_MAX];
+};
+
 struct seal_key {
     uint8_t key[SEAL_KEY_SIZE];
     uint8_t id[ID_SIZE_];
+    struct derived *derived;
 };
 
 struct seal_ring {
     size_t count;
     struct seal_key keys[SEAL_KEYS_MAX];
+    struct derived derived[SEAL_KEYS_MAX];
 };
 
 static struct str bytes_of(const uint8_t *data, size_t n) {
@@ -27,13 +45,26 @@ static struct str bytes_of(const uint8_t *data, size_t n) {
 /* "luwak seal 1|USE|PURPOSE": uses never share a key. */
 static int derive(const struct seal_key *k, const char *use, const char *purpose,
                   uint8_t out[SEAL_KEY_SIZE]) {
-    struct buf info = {0};
-    buf_addf(&info, "luwak seal 1|%s|%s", use, purpose);
-    int err = info.err;
-    if (err == 0)
-        err = crypto_hkdf(bytes_of(k->key, SEAL_KEY_SIZE), STR(""), buf_str(&info), out,
-                          SEAL_KEY_SIZE);
-    buf_free(&info);
+    struct derived *d = k->derived;
+    char info[INFO_MAX];
+    int n = snprintf(info, sizeof info, "luwak seal 1|%s|%s", use, purpose);
+    if (n < 0 || n >= INFO_MAX) return E_LIMIT;
+    int err = E_NOTFOUND;
+    pthread_mutex_lock(&d->lock);
+    for (size_t i = 0; i < d->count && err != 0; i++) {
+        if (strcmp(d->at[i].info, info) != 0) continue;
+        memcpy(out, d->at[i].key, SEAL_KEY_SIZE);
+        err = 0;
+    }
+    if (err != 0) {
+        err = crypto_hkdf(bytes_of(k->key, SEAL_KEY_SIZE), STR(""), (struct str){info, (size_t)n},
+                          out, SEAL_KEY_SIZE);
+        if (err == 0 && d->count < DERIVED_MAX) {
+            memcpy(d->at[d->count].info, info, sizeof info);
+            memcpy(d->at[d->count++].key, out, SEAL_KEY_SIZE);
+        }
+    }
+    pthread_mutex_unlock(&d->lock);
     return err;
 }
 
@@ -63,6 +94,10 @@ int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
     if (err != 0) return why_set(why, err, "data key: %s", err_text(err));
     struct seal_ring *ring = mem_zalloc(sizeof *ring);
     if (ring == NULL) return why_set(why, E_NOMEM, "data key: out of memory");
+    for (size_t i = 0; i < SEAL_KEYS_MAX; i++) {
+        pthread_mutex_init(&ring->derived[i].lock, NULL);
+        ring->keys[i].derived = &ring->derived[i];
+    }
     for (bool more = true; more && err == 0;) {
         struct str head;
         more = str_cut(keys, ',', &head, &keys);
@@ -77,7 +112,7 @@ int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
         ring->count++;
     }
     if (err != 0) {
-        mem_wipe_free(ring, sizeof *ring);
+        seal_ring_delete(ring);
         return why == NULL || why->code != 0 ? err
                                              : why_set(why, err, "data key: %s", err_text(err));
     }
@@ -86,7 +121,10 @@ int seal_ring_new(struct seal_ring **out, struct str keys, struct why *why) {
 }
 
 void seal_ring_delete(struct seal_ring *ring) {
-    if (ring != NULL) mem_wipe_free(ring, sizeof *ring);
+    if (ring == NULL) return;
+    for (size_t i = 0; i < SEAL_KEYS_MAX; i++)
+        pthread_mutex_destroy(&ring->derived[i].lock);
+    mem_wipe_free(ring, sizeof *ring);
 }
 
 /* The key for a purpose, set into a spec whose other parts point at the blob's head. */

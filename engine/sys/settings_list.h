@@ -76,6 +76,6 @@
     X(PAYMENT_EXPIRY_HOURS, INT, "24", 1, 720, NULL, SETTING_PLAIN,                              \
       "When an unpaid payment expires, where the channel does not say.")                         \
     X(PAYMENT_RETRY_ATTEMPTS, INT, "4", 1, 10, NULL, SETTING_PLAIN,                              \
-      "Tries of one attempt at a provider.")
+      "Calls of one attempt, the first one too: after 5, 25, 125 s, where nothing was made.")
 
 #define SETTINGS_MAP(X) SETTINGS_LUWAK(X) SETTINGS_PAYMENT(X)

@@ -4,7 +4,8 @@
 --   local midtrans = require "midtrans"
 --   return midtrans.channel { title = ..., method = ..., refunds = true,
 --     charge = { payment_type = "qris" }, or a function(ctx, op),
---     shown  = function(transaction) return { qr_string = ... } end }    from a charge's answer
+--     shown  = function(transaction) return { qr_string = ... } end,     from a charge's answer
+--     image  = "qris" }                  where its QR code is a picture: /v2/qris/{transaction_id}/qr-code
 --
 -- Traps it is written around: the HTTP status is often 200, so the body's status_code decides; 406
 -- means that the order id was used, perhaps by ourselves a moment ago, so we ask; a signature does not
@@ -91,14 +92,17 @@ local function failure_of(t)
 end
 
 -- A transaction as our decision about the charge.
-local function decide(t, shown, op)
+local function decide(ctx, t, spec, op)
   local word = word_of(t)
   if word == "success" then
     local amount = amount_of(t)
     if not amount then return unknown { message = "gross_amount " .. tostring(t.gross_amount) .. " is no amount" } end
     return success { reference = t.transaction_id, money_id = t.transaction_id, amount = amount, paid_at = at(t.settlement_time) }
   elseif word == "pending" or word == "processing" then
-    local facts = shown(t, op) or {}
+    local facts = spec.shown(t, op) or {}
+    if not next(facts) and spec.image then -- a status answer does not say it again; the picture is still there
+      facts.qr_image_url = url(ctx, "/v2/" .. spec.image .. "/" .. t.transaction_id .. "/qr-code")
+    end
     facts.reference, facts.expires_at = t.transaction_id, at(t.expiry_time)
     facts.data = { transaction_id = t.transaction_id }
     return word == "pending" and pending(facts) or processing(facts)
@@ -154,7 +158,7 @@ local function inquire_create(ctx, op, spec, used)
     return failed { category = "DUPLICATE_TRANSACTION", code = "406", final = true,
       message = "this order id belongs to another payment at Midtrans" }
   end
-  return decide(t, spec.shown, op)
+  return decide(ctx, t, spec, op)
 end
 
 -- What is left until the payment's end; Midtrans takes 20 seconds at least.
@@ -181,7 +185,7 @@ local function create(ctx, op, spec)
   if FAILURES[code] then return refused(code, body) end
   if not body or not body.transaction_status then return unknown { message = said(answer, code), code = code } end
   if body.order_id ~= op.reference then return unknown { message = "Midtrans spoke of another order" } end
-  return decide(body, spec.shown, op)
+  return decide(ctx, body, spec, op)
 end
 
 -- Whether the payer may have seen how to pay; so it is where that is not known.

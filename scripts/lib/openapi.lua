@@ -76,7 +76,7 @@ local SCHEMAS = {
     instruction("va_number", { bank = text(), va_number = text() }),
     instruction("bill", { biller_code = text(), bill_key = text() }),
     instruction("retail", { outlet = text(), payment_code = text() }),
-    instruction("qr", { qr_string = text(), ["qr_image_url?"] = maybe(text()) }),
+    instruction("qr", { qr_string = maybe(text()), ["qr_image_url?"] = maybe(text()) }),
     instruction("redirect", { redirect_url = text(), ["deeplink_url?"] = maybe(text()) }),
     instruction("form_post", { url = text(), fields = any() }),
     instruction("transfer", { bank = text(), account_number = text(), account_holder = text(), unique_code = int(), amount_to_transfer = sum() }),

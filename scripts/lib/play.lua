@@ -45,7 +45,7 @@ end
 local function shown(i)
   if type(i) ~= "table" then return "nothing" end
   local words = { i.type }
-  for _, name in ipairs(SHOWN[i.type] or {}) do words[#words + 1] = short(i[name]) end
+  for _, name in ipairs(SHOWN[i.type] or {}) do words[#words + 1] = type(i[name]) == "userdata" and "no " .. name or short(i[name]) end
   return table.concat(words, " ")
 end
 

@@ -10,6 +10,7 @@
 local operator = require "operator"
 
 local SHOWN_MAX = 1000
+local BATCH = 32 -- rows that are booked in one commit
 
 local settlement = {}
 
@@ -40,6 +41,7 @@ local function figures(row) return { gross = row.gross, fee = row.fee, vat = row
 
 local function same(a, b) return a.gross == b.gross and a.fee == b.fee and a.vat == b.vat and a.net == b.net end
 
+-- "matched", "differing" and why, or "book" and what core.settlement.book is to be given.
 local function judge(report, row, ours)
   local wanted = row.kind == "refund" and -row.gross or row.gross
   if row.kind ~= "refund" and wanted ~= ours.amount then
@@ -51,23 +53,45 @@ local function judge(report, row, ours)
     return "differing", "it took back " .. operator.rupiah(wanted) .. " and " .. operator.rupiah(ours.amount_refunded + ours.amount_reversed) .. " went back here"
   end
   if ours.direct == 1 then return "matched" end -- its money never passes us: there is nothing to book
-  local scope, key = "settlement:" .. report.account, row.kind .. ":" .. (row.kind == "refund" and row.id or ours.money_id or "=" .. ours.id)
   local detail = figures(row)
   detail.at, detail.transaction, detail.file = row.at and wib(row.at) or json.null, row.id, report.file
-  local booked, why = core.settlement.book { account = report.account, key = key, payment = ours.payment, detail = json.encode(detail),
-    gross = row.gross, fee = row.fee, vat = row.vat, net = row.net }
-  if booked == nil then return "differing", why end
-  if booked then
-    report.booked = report.booked + 1
-    for name, sum in pairs(report.sums) do report.sums[name] = money.add(sum, row[name]) end
-    return "matched"
-  end
-  local before = json.decode(operator.query("kv_get", scope, key)[1].value)
-  if same(before, row) then return "matched" end
-  return "differing", "it was booked before as gross " .. before.gross .. ", fee " .. before.fee .. ", tax " .. before.vat .. ", net " .. before.net
+  return "book", { account = report.account, key = row.kind .. ":" .. (row.kind == "refund" and row.id or ours.money_id or "=" .. ours.id),
+    payment = ours.payment, detail = json.encode(detail), gross = row.gross, fee = row.fee, vat = row.vat, net = row.net }
 end
 
-local function one(report, row, seen)
+local function count_booked(report, row)
+  report.counts.matched, report.booked = report.counts.matched + 1, report.booked + 1
+  for name, sum in pairs(report.sums) do report.sums[name] = money.add(sum, row[name]) end
+end
+
+-- One that did not go in with the others.
+local function book_one(report, row, what, finding, seen)
+  local booked, why = core.settlement.book(what)
+  if booked then return count_booked(report, row) end
+  if booked == false then
+    local before = json.decode(operator.query("kv_get", "settlement:" .. report.account, what.key)[1].value)
+    if same(before, row) then
+      report.counts.matched = report.counts.matched + 1
+      return
+    end
+    why = "it was booked before as gross " .. before.gross .. ", fee " .. before.fee .. ", tax " .. before.vat .. ", net " .. before.net
+  end
+  finding.why = why
+  found(report, "differing", finding, seen)
+end
+
+-- All of them in one commit; where one was there before none goes in, and each is booked by itself.
+local function book(report, waiting, seen)
+  local rows = {}
+  for i, w in ipairs(waiting) do rows[i] = w.what end
+  local all = #rows > 1 and core.settlement.book(rows)
+  for i, w in ipairs(waiting) do
+    if all then count_booked(report, w.row) else book_one(report, w.row, w.what, w.finding, seen) end
+    waiting[i] = nil
+  end
+end
+
+local function one(report, row, seen, waiting)
   local list = row.id ~= "" and operator.query("settlement_movement", report.account, row.id) or {}
   if #list == 0 then list = operator.query("settlement_order", report.account, row.order) end
   local finding = { line = row.line, order = row.order, transaction = row.id, gross = row.gross }
@@ -80,13 +104,17 @@ local function one(report, row, seen)
     finding.why, finding.payment = stranger(report.account, row)
     return found(report, "extra", finding, seen)
   end
-  local kind, why = judge(report, row, ours)
+  local kind, what = judge(report, row, ours)
+  finding.payment = ours.payment
   if kind == "matched" then
     report.counts.matched = report.counts.matched + 1
-    return
+  elseif kind == "differing" then
+    finding.why = what
+    found(report, kind, finding, seen)
+  else
+    waiting[#waiting + 1] = { row = row, what = what, finding = finding }
+    if #waiting == BATCH then book(report, waiting, seen) end
   end
-  finding.why, finding.payment = why, ours.payment
-  found(report, kind, finding, seen)
 end
 
 -- What came in that time and was never settled; what a row spoke of is told with that row.
@@ -108,12 +136,13 @@ end
 
 -- Rows against the books. The days that they cover are searched for what is missing.
 function settlement.reconcile(account, file, rows)
-  local report, seen, first, last = start(account), {}, nil, nil
+  local report, seen, waiting, first, last = start(account), {}, {}, nil, nil
   report.file = file
   for row in rows do
-    one(report, row, seen)
+    one(report, row, seen, waiting)
     if row.at then first, last = math.min(first or row.at, row.at), math.max(last or row.at, row.at) end
   end
+  book(report, waiting, seen)
   if first then
     local from = time.day_start(time.format(first, "date", "WIB"), "WIB")
     look_for_missing(report, from, time.day_start(time.add_days(time.format(last, "date", "WIB"), 1), "WIB"), seen)

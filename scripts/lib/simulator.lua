@@ -35,6 +35,7 @@ simulator.HOME = "http://luwak.simulated"
 simulator.SHORT_BY = 1000
 simulator.SLOW_MS = 10000
 local HOLD = "58s" -- longer than any caller waits, within the deadline of our own call
+local RELEASE_MS = 60000 -- when what was to be released goes in any case
 local ORDERS_MAX, COUNT_MAX, RECENT, TRIES = 100, 1000, 50, 100
 
 ---- durable documents ----
@@ -288,12 +289,22 @@ function simulator.new(spec)
     if not ctx.store.get("told " .. cb.id) then send(ctx, cb) end
   end
 
+  -- That they go is on disk before they are held no more, as in `send`.
   local function release(ctx)
+    local ids
     local held = simulator.update(ctx, "held", function(list)
-      if list and #list > 0 then return json.array {}, list end
+      if not list or #list == 0 then return end
+      ids = {}
+      for i, cb in ipairs(list) do
+        ids[i] = crypto.uuid()
+        sim.later(ctx, ctx.now() + RELEASE_MS, "callback", { id = ids[i], url = cb.url, headers = cb.headers, body = cb.body, tried = 0 })
+      end
+      return json.array {}, list
     end)
     local all = json.array {}
-    for _, cb in ipairs(held or {}) do all[#all + 1] = send(ctx, cb) end
+    for i, cb in ipairs(held or {}) do
+      all[#all + 1] = send(ctx, cb, nil, function() ctx.store.put("told " .. ids[i], "") end)
+    end
     return all
   end
 

@@ -195,7 +195,7 @@ end
 local function settle(ctx, id, amount, late)
   local at = ctx.now()
   local tx, done = change_and_tell(ctx, id, LOOK_MS, function(tx)
-    local open = tx.status == "pending" and (late or at < tx.expires_at) or (late and FREE[tx.status])
+    local open = tx.status == "pending" and (late or at < tx.expires_at) or (late and FREE[tx.status] and not tx.settled_at) -- taken back is over
     if not open then return false end
     tx.status, tx.settled_at, tx.paid, tx.issuer = "settlement", at, amount, tx.acquirer and "Bank Simulator"
     return true

@@ -1,10 +1,12 @@
 -- scripts/sandbox/self.lua: the bank behind channels/self_va.lua. It keeps no accounts, because nobody
 -- opens one with it: whoever pays reads amount and number where a payer does, in the payment itself (the
--- demo merchant's), and the bank tells of the money that came. POST _control {"pay": payment id or order
--- id}, or {"pay": account number, "amount": n}.
+-- demo merchant's). Books: "money ID", one transfer each, and the bank tells of the money that came, also
+-- when it dies in between. POST _control {"pay": payment id or order id}, or {"pay": account number,
+-- "amount": n}.
 local simulator = require "simulator"
 
 local LATE_BY = 3600000
+local LOOK_MS = 60000 -- when it is looked whether what happened was told
 local sim
 
 local function tell(ctx, m)
@@ -12,17 +14,36 @@ local function tell(ctx, m)
   local function headers(key)
     return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha512", key, body, "hex") }
   end
+  local function kept() -- this word is told, whatever becomes of us; a later one is not
+    simulator.update(ctx, "money " .. m.money_id, function(now)
+      if now.owes ~= m.status then return nil end
+      now.owes = nil
+      return now
+    end)
+  end
   return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/self", headers = headers(ctx.config.key), body = body,
-    facts = m.facts, spoil = function() return headers "somebody else's key", body end })
+    facts = m.facts, spoil = function() return headers "somebody else's key", body end, kept = kept })
+end
+
+-- What it owes us to hear stands in the books with the money, and the job that looks was on disk before.
+local function book(ctx, m, status)
+  sim.later(ctx, ctx.now() + LOOK_MS, "tell", { id = m.money_id })
+  m.status, m.owes = status, status
+  ctx.store.put("money " .. m.money_id, json.encode(m))
+  return tell(ctx, m)
+end
+
+local function told(ctx, arg)
+  local m = simulator.read(ctx, "money " .. arg.id)
+  if m and m.owes then tell(ctx, m) end
 end
 
 local function paid(ctx, m)
-  m.money_id, m.paid_at, m.status = "self-" .. crypto.uuid(), ctx.now(), "paid"
+  m.money_id, m.paid_at = "self-" .. crypto.uuid(), ctx.now()
   sim.remember(ctx, m.va_number .. " " .. m.amount)
-  local said = tell(ctx, m)
+  local said = book(ctx, m, "paid")
   if simulator.denied(ctx, m.facts) then
-    m.status = "reversed"
-    for _, one in ipairs(tell(ctx, m)) do said[#said + 1] = one end
+    for _, one in ipairs(book(ctx, m, "reversed")) do said[#said + 1] = one end
   end
   return { va_number = m.va_number, amount = m.amount, money_id = m.money_id, callbacks = said }
 end
@@ -52,7 +73,7 @@ sim = simulator.new {
     for i, text in ipairs(simulator.recent(ctx)) do rows[i] = { ref = text, payable = false, cells = { text } } end
     return rows
   end,
-  later = { pay = paid },
+  later = { pay = paid, tell = told },
 }
 
 return {

@@ -1,139 +1,34 @@
 // What `make bench` measures, and against what. Servers run on core 0, one at work at a time; the load
-// (wrk, 64 connections kept alive) on core 1. Each round measures every contender in turn; shown is
-// the median of the rounds, and the median of the rounds' ratios: a machine that is slow for a while
-// is slow for all of them.
+// (wrk or bench_load, 64 connections kept alive) on core 1. Each round measures every contender in turn;
+// shown is the median of the rounds, and the median of the rounds' ratios: a machine that is slow for a
+// while is slow for all of them.
 //
-//   echo    POST of JSON, decoded, one field set, encoded    nginx + Lua (lua-cjson)
-//   static  a fixed JSON answer                              nginx `return 200`
-//   write   three rows in one durable commit per request     Fastify + better-sqlite3, and a bare C
-//           loop on SQLite in batches of 100 without HTTP; same schema, same rows, a million records
-//           (with their events and jobs) stored before
-//   start   from exec to the first scripted answer
-//   memory  one worker after 60 channels of 60-100 lines were each called once
+//   echo      POST of JSON, decoded, one field set, encoded    nginx + Lua (lua-cjson)
+//   static    a fixed JSON answer                              nginx `return 200`
+//   write     three rows in one durable commit per request     Fastify + better-sqlite3, and a bare C
+//             loop on SQLite in batches of 100 without HTTP; same schema, same rows, a million records
+//             (with their events and jobs) stored before
+//   payments  POST /v1/payments for self_va, and Midtrans' callback that settles one: payments.mjs
+//   stored    both again with five million payments stored before
+//   start     from exec to the first scripted answer
+//   memory    one worker after 60 channels of 60-100 lines were each called once
 //
-//     node bench.mjs LUWAK BENCH_STORE WORK FILLED
-import { execFileSync, spawn } from "node:child_process";
+//     node bench.mjs LUWAK PROGRAMS WORK FILLED
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import http from "node:http";
-import net from "node:net";
 import os from "node:os";
-import { dirname, join, resolve } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join, resolve } from "node:path";
 import { channelText } from "./channels.mjs";
+import { ROUNDS, SECONDS, ask, children, freePort, here, lines, luwak, luwakAt, median, notes, programs, rate, rates, ratio, ready, repo, rounds,
+  row, serve, sleep, stop, work, wrk } from "./lib.mjs";
+import { measurePayments } from "./payments.mjs";
 
-const [luwak, storeBench, work, filled] = process.argv.slice(2).map((p) => resolve(p));
-const here = dirname(fileURLToPath(import.meta.url));
-const repo = resolve(here, "../..");
-const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
-const SECONDS = Number(process.env.BENCH_SECONDS ?? 4);
+const filled = resolve(process.argv[5]);
+const storeBench = join(programs, "bench_store");
 const RECORDS = Number(process.env.BENCH_RECORDS ?? 1000000);
-const ONLY = (process.env.BENCH_ONLY ?? "echo,static,write,start,memory").split(",");
+const ONLY = (process.env.BENCH ?? "echo,static,write,payments,stored,start,memory").split(",");
 const BARE_WRITES = 20000;
 const CHANNELS = 60;
-const children = new Set();
-
-const median = (list) => {
-  const s = [...list].sort((a, b) => a - b);
-  return s.length % 2 ? s[(s.length - 1) / 2] : (s[s.length / 2 - 1] + s[s.length / 2]) / 2;
-};
-const sleep = (ms) => new Promise((r) => setTimeout(r, ms));
-const rate = (n) => Math.round(n).toLocaleString("en-US") + "/s";
-
-// ---- servers ----
-
-function freePort() {
-  return new Promise((done) => {
-    const s = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = s.address();
-      s.close(() => done(port));
-    });
-  });
-}
-
-function serve(name, command, args, options = {}) {
-  const child = spawn("taskset", ["-c", "0", command, ...args], { stdio: ["ignore", "pipe", "pipe"], ...options });
-  child.text = "";
-  child.stdout.on("data", (d) => (child.text += d));
-  child.stderr.on("data", (d) => (child.text += d));
-  child.ended = new Promise((r) => child.on("exit", r));
-  child.on("exit", (code, signal) => {
-    children.delete(child);
-    if (!child.stopping) throw new Error(`${name} ended by itself (${code ?? signal}):\n${child.text.slice(-2000)}`);
-  });
-  children.add(child);
-  return child;
-}
-
-async function stop(child) {
-  child.stopping = true;
-  child.kill("SIGTERM");
-  await child.ended;
-}
-
-function ask(port, method, path, body) {
-  return new Promise((done, fail) => {
-    const r = http.request({ port, host: "127.0.0.1", method, path, agent: false,
-      headers: body ? { "content-type": "application/json", "content-length": Buffer.byteLength(body) } : {} }, (answer) => {
-      let text = "";
-      answer.on("data", (d) => (text += d)).on("end", () => done({ status: answer.statusCode, text }));
-    });
-    r.on("error", fail);
-    r.end(body);
-  });
-}
-
-async function ready(port, method, path, body) {
-  for (let i = 0; i < 500; i++) {
-    const a = await ask(port, method, path, body).catch(() => null);
-    if (a?.status === 200) return a.text;
-    await sleep(20);
-  }
-  throw new Error(`no answer at ${path}`);
-}
-
-function wrk(url, body, seconds) {
-  const script = join(work, "post.lua");
-  if (body) writeFileSync(script, `wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = ${JSON.stringify(body)}\n`);
-  return new Promise((done, fail) => {
-    const child = spawn("taskset", ["-c", "1", "wrk", "-t1", "-c64", "--timeout", "10s", `-d${seconds}s`, ...(body ? ["-s", script] : []), url]);
-    let text = "";
-    child.stdout.on("data", (d) => (text += d));
-    child.on("exit", () => {
-      const n = /Requests\/sec:\s+([\d.]+)/.exec(text);
-      const all = /(\d+) requests in [^,]+, ([\d.]+)(KB|MB|GB) read/.exec(text);
-      if (!n || /Non-2xx|Socket errors/.test(text)) fail(new Error(`${url}:\n${text}`));
-      else done({ rate: Number(n[1]), bytes: (Number(all[2]) * { KB: 1 << 10, MB: 1 << 20, GB: 1 << 30 }[all[3]]) / Number(all[1]) });
-    });
-  });
-}
-
-function luwakAt(port, root, data) {
-  return serve("luwak", luwak, ["serve", "--simulated", "--workers", "1", "--root", root, "--data", data,
-    "--listen", `127.0.0.1:${port}`], { cwd: work, env: { PATH: process.env.PATH, LUWAK_LOG_LEVEL: "warn" } });
-}
-
-// ---- rounds ----
-
-async function rounds(contenders) {
-  const got = new Map(contenders.map((c) => [c.name, []]));
-  for (const c of contenders) await c.measure(1); // warm
-  for (let i = 0; i < ROUNDS; i++)
-    for (const c of i % 2 ? [...contenders].reverse() : contenders) {
-      got.get(c.name).push(await c.measure(SECONDS));
-      if (c.rest) await sleep(c.rest); // what it still does behind the scenes is its own time
-    }
-  return (name) => got.get(name);
-}
-
-const ratio = (ours, theirs) => median(ours.map((o, i) => o.rate / theirs[i].rate));
-const rates = (list) => median(list.map((x) => x.rate));
-
-const lines = [];
-function row(what, ours, against, theirs, got, wanted, good) {
-  lines.push({ what, ours, against, theirs, got, wanted, good });
-  console.log(`${good ? "ok  " : "MISS"} ${what.padEnd(22)} ${ours.padStart(12)}  ${(against + " " + theirs).padEnd(42)} ${got.padStart(8)}  (${wanted})`);
-}
-const notes = [];
 
 async function measureHttp() {
   const ours = await freePort(), theirs = await freePort();
@@ -282,6 +177,7 @@ try {
   if (ONLY.includes("memory")) await measureMemory();
   if (ONLY.includes("echo") || ONLY.includes("static")) await measureHttp();
   if (ONLY.includes("write")) await measureWrite();
+  if (ONLY.includes("payments") || ONLY.includes("stored")) await measurePayments(ONLY.includes("payments"), ONLY.includes("stored"));
   for (const n of notes) console.log("     " + n);
   write();
   console.log("     build/bench/result.md has this as a table");

@@ -268,6 +268,19 @@ test('backup and verify: good, missing, existing, damaged', () => {
   assert.equal(luwak(['verify', 'hurt.db'], { cwd: dir }).code, 1)
 })
 
+test('a first start that was cut short is no damage, and the next one makes the rest', () => {
+  const dir = root()
+  for (const step of [1, 2]) {
+    const cut = luwak(['migrate', '--simulated'], { cwd: dir, env: { LUWAK_FAULT: 'store.migrate=kill' } })
+    assert.equal(cut.signal, 'SIGKILL')
+    const said = good(['verify'], { cwd: dir, env: { LUWAK_ENV: 'simulated' } })
+    assert.equal(/nothing is in it/.test(said), step === 1, said)
+    if (step === 1) luwak(['migrate', '--simulated'], { cwd: dir, env: { LUWAK_FAULT: 'store.migrate=kill@2' } })
+  }
+  good(['migrate', '--simulated'], { cwd: dir })
+  assert.match(good(['verify'], { cwd: dir }), /^ok +events are gapless/m)
+})
+
 test('a data directory of another environment is refused', () => {
   const dir = root()
   good(['migrate', '--simulated'], { cwd: dir })
@@ -409,7 +422,7 @@ test('grant: in production a provider has what it was granted', async t => {
 test('simulate: a seed is a story, told again the same; what cannot be run is said', () => {
   const at = { cwd: ROOT }
   const r = good(['simulate', '--seed', '11', '--count', '2', '--steps', '60'], at)
-  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ payments, \d+ paid, \d+ refunded, \d+ taken back, \d+ crashes, story [0-9a-f]{16}$/
+  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ payments, \d+ paid, \d+ refunded, \d+ taken back, \d+ told in vain, \d+ crashes, story [0-9a-f]{16}$/
   const lines = r.trim().split('\n')
   assert.equal(lines.length, 2)
   for (const l of lines) assert.match(l, line)

@@ -334,7 +334,7 @@ const LISTENER = `return { api = 1, title = "listener", provider = "listener", m
 const HELD = 'return { api = 1, routes = { ["GET /test/held"] = { auth = "none", run = function() return 200, json.array(store.query("movements_held", 10)) end } } }'
 
 test('a callback: nothing before it is verified, an orphan repeats and ends in suspense, trouble after booking is hidden', async () => {
-  const s = await Server.start({ dir: shop({ 'channels/listener_va.lua': LISTENER, 'scripts/api/held.lua': HELD, 'scripts/jobs/orphans.lua': true }) })
+  const s = await Server.start({ dir: shop({ 'channels/listener_va.lua': LISTENER, 'scripts/api/held.lua': HELD, 'scripts/jobs/suspense.lua': true }) })
   const tell = body => s.post('/callbacks/listener', body)
   const held = async () => (await s.get('/test/held')).json()
   await create(s, { order_id: 'n-1', amount: 150000, method: 'virtual_account', channel: 'listener_va' })

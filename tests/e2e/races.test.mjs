@@ -71,6 +71,18 @@ race('two transfers to one number at once: one pays, the other is second', async
   }
 })
 
+race('two cancels while the provider is slow: one is asked for, the other hears how it stands', async s => {
+  const p = await create(s, 'cancels', { bank: 'bca' })
+  assert.equal((await post(s, '/sandbox/midtrans/_control', { next: 'slow' })).status, 200)
+  const both = [0, 1].map(() => post(s, `/v1/payments/${p.id}/cancel`))
+  const first = await Promise.race(both)
+  assert.equal(first.status, 200, first.body)
+  assert.notEqual(first.json().status, 'cancelled')
+  assert.equal((await post(s, '/sandbox/_clock', { advance: '11s' })).status, 200)
+  assert.deepEqual((await Promise.all(both)).map(r => r.status), [200, 200])
+  assert.equal((await get(s, `/v1/payments/${p.id}`)).status, 'cancelled')
+})
+
 race('cancel against paid', async s => {
   for (let i = 0; i < 10; i++) {
     const p = await create(s, `cancel-${i}`)

@@ -57,6 +57,21 @@ test('a settlement file: matched, extra, differing, missing; booked once however
   await s.stop()
 })
 
+test('a long file is booked by the batch; a row that was booked before, or comes twice, stops no other', async () => {
+  const s = await start()
+  const paid = []
+  for (let i = 0; i < 70; i++) paid.push(await pay(s, `rb-${i}`))
+  const file = join(temporary(), 'long.csv'), row = (p, i) => `rb-${i},${p.money},${p.at},150000,4000,440,145560\n`
+  const HEAD = 'Order ID,Transaction ID,Transaction Time,Gross Amount,Fee,VAT,Net Amount\n'
+  writeFileSync(file, HEAD + row(paid[40], 40))
+  assert.match(tool(s, 'reconcile.lua', 'midtrans', file).out, /^1 matched \(1 booked now\)/m)
+  writeFileSync(file, HEAD + paid.map(row).join('') + row(paid[69], 69))
+  assert.match(tool(s, 'reconcile.lua', 'midtrans', file).out, /^71 matched \(69 booked now\), 0 missing, 0 extra, 0 differing$/m)
+  for (const i of [0, 31, 32, 40, 69]) assert.equal(explain(s, paid[i].id).entries.filter(e => e.kind === 'settlement').length, 3)
+  assert.equal(luwak(['verify', '--simulated', '--data', s.data]).code, 0)
+  await s.stop()
+})
+
 test('a settlement file that cannot be read books nothing and says where', async () => {
   const s = await start()
   const a = await pay(s, 'rb-1')

@@ -56,6 +56,9 @@ return { tests = {
     t.equal(h.settled, { reference = "r1", status = "success", money_id = "m1", amount = 150000, paid_at = time.parse "2026-01-31T10:00:00+07:00" })
     t.equal(heard(t, told(), sign(told()), { verdict = "not_found" }).status, 503)
     t.equal(heard(t, told { status = "reversed" }, sign(told { status = "reversed" })).settled.status, "reversed")
+    local back = told { status = "reversed" }
+    t.equal(heard(t, back, sign(back), { verdict = "refused" }).status, 503, "taken back before it came: told again behind it")
+    t.equal(heard(t, back, sign(back), { verdict = "duplicate" }).status, 200)
     t.equal(heard(t, told { va_number = "1" }, sign(told { va_number = "1" })).status, 503, "not ours, or not yet")
   end,
   ["what is not signed, or says nothing, changes nothing"] = function(t)

@@ -132,4 +132,49 @@ return { tests = {
       t.truthy(finished and step > 3, word)
     end
   end,
+
+  ["the bank of our own numbers: what it died behind is told all the same, what was held too"] = function(t)
+    local routes, seen = t.load("scripts/sandbox/self.lua").routes, {}
+    local JOBS = "SELECT id, args FROM job WHERE name = 'scripts/jobs/simulator.lua' ORDER BY due_at, created, id"
+    local function post(w, path, body) return pcall(routes["POST " .. path], w.ctx, { method = "POST", body = json.encode(body) }) end
+    local function later(w)
+      for _, row in ipairs(store.select(JOBS)) do
+        local args = json.decode(row.args)
+        if not seen[row.id] and w then assert(post(w, "/_due", { name = args.name, arg = args.arg })) end
+        seen[row.id] = true
+      end
+    end
+    local PAY = { pay = "880880000000001", amount = 5000 }
+    for _, held in ipairs { false, true } do
+      local finished, step = false, 0
+      while not finished and step < 100 do
+        step = step + 1
+        local w = world(t)
+        w.ctx.config.key = "k"
+        if held then
+          assert(post(w, "/_control", { next = "reorder", count = 2 }))
+          for _ = 1, 2 do assert(post(w, "/_control", PAY)) end
+          t.equal(#w.posts, 0)
+        end
+        later() -- they are not this death's
+        w.dies = step
+        finished = post(w, "/_control", held and { next = "reset" } or PAY) and w.dies > 0
+        w.dies = nil
+        if held and not finished then assert(post(w, "/_control", { next = "reset" })) end -- who waits asks again
+        later(w)
+        local told, count = {}, 0
+        for _, said in ipairs(w.posts) do told[said.money_id] = true end
+        for key in pairs(w.kept) do
+          local id = key:match "^money (.*)"
+          if id then
+            count = count + 1
+            t.truthy(told[id], ("held %s: died at step %d"):format(held, step))
+          end
+        end
+        t.truthy(count > 0 or #w.posts == 0)
+        if finished then t.equal(count, held and 2 or 1) end
+      end
+      t.truthy(finished and step > 3, tostring(held))
+    end
+  end,
 } }

@@ -138,14 +138,15 @@ books 99 vat: merchant_payable.pending:merchant -> output_vat
 200
 
 > refund 20000
-no answer within 30 s
+201 pending 20000
 heard midtrans: applied 200
-refund processing 20000
+refund pending 20000
 event refund.created
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > sleep 60s
 heard midtrans: applied 200
+refund processing 20000
 
 > wait 10m
 payment success: due 50000, paid 50000, refunded 20000, midtrans_gopay success

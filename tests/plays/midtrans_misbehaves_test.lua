@@ -173,7 +173,7 @@ event payment.processing
 payment pending: due 150000, paid 0, midtrans_qris pending
 
 > show
-pending: due 150000, paid 0, midtrans_qris pending, shown nothing
+pending: due 150000, paid 0, midtrans_qris pending, shown qr no qr_string
 
 > pay
 200 paid 150000, callback 200
@@ -183,6 +183,25 @@ event payment.succeeded
 books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
 books 946 fee: merchant_payable.pending:merchant -> fee_income
 books 104 vat: merchant_payable.pending:merchant -> output_vat
+]],
+
+["timeout_after_debit: the number of a virtual account is found as well"] = [[
+> next timeout_after_debit
+200
+
+> create 150000 {"method":"virtual_account","bank":"bca"}
+201 processing: due 150000, paid 0, midtrans_bca_va sending, shown nothing
+event payment.created
+
+> sleep 60s
+payment processing: due 150000, paid 0, midtrans_bca_va unknown
+event payment.processing
+
+> wait 20m
+payment pending: due 150000, paid 0, midtrans_bca_va pending
+
+> show
+pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16
 ]],
 
 ["timeout_after_debit: paid before we asked"] = [[
@@ -339,6 +358,30 @@ event payment.succeeded
 books 20000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
 books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
+]],
+
+["a cancel without an answer is no refusal, and is not asked for twice"] = [[
+> create 150000 {"method":"virtual_account","bank":"bca"}
+201 pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16
+event payment.created
+
+> next timeout_before_debit
+200
+
+> cancel
+200 pending
+
+> cancel
+200 pending
+
+> sleep 60s
+
+> wait 10m
+
+> cancel
+200 cancelled
+payment cancelled: due 150000, paid 0, midtrans_bca_va cancelled
+event payment.cancelled
 ]],
 
 ["the same request again"] = [[

@@ -116,6 +116,55 @@ static void fifty_refunds_one_fits(void **state) {
     books_close(&b);
 }
 
+/* A change that begins with what was read before somebody was faster: it decides anew. */
+static int settles_counted(const struct core *core, struct payment *p, struct commit *c, void *data,
+                           struct why *why) {
+    struct member *m = data;
+    m->refund.generation = p->generation; /* of the last try */
+    m->refund.amount++;                   /* tries */
+    return wants_settle(core, p, c, data, why);
+}
+
+static void went_in(const struct commit_result *result, void *data) {
+    struct member *m = data;
+    CHECK_OK(result->err);
+    CHECK(result->values != NULL);
+    m->refund.created_at++;
+}
+
+static void an_old_snapshot_does_not_stand(void **state) {
+    (void)state;
+    struct books b;
+    struct payment old;
+    struct member m = {.money_id = "m2"};
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &VA));
+    for (int fresh = 0; fresh < 2; fresh++) {
+        m = (struct member){.money_id = fresh ? "m3" : "m2"};
+        CHECK_OK(payment_read(&b.core, STR(""), str_of(b.last), &old));
+        if (!fresh) CHECK_OK(books_pay(&b, b.last, "m1", DUE));
+        int64_t was = old.generation;
+        CHECK_OK(payment_change(&(struct payment_change){.core = &b.core,
+                                                         .loop = b.f.loop,
+                                                         .lane = LANE_RESULT,
+                                                         .id = str_of(b.last),
+                                                         .first = &old,
+                                                         .build = settles_counted,
+                                                         .committed = went_in,
+                                                         .done = member_done,
+                                                         .data = &m}));
+        CHECK_INT(old.attempt_count, 0); /* it was taken over */
+        run_all(&b, &m, 1);
+        CHECK_OK(m.err);
+        CHECK_INT(m.verdict, VERDICT_SECOND_PAYMENT);
+        CHECK_INT(m.refund.amount, fresh ? 1 : 2);
+        CHECK_INT(m.refund.generation, fresh ? was : was + 1);
+        CHECK_INT(m.refund.created_at, 1);
+    }
+    CHECK_BALANCE(&b, "suspense", 2 * DUE);
+    books_close(&b);
+}
+
 static void one_callback_a_hundred_times(void **state) {
     (void)state;
     struct books b;
@@ -357,6 +406,7 @@ static void whatever_happens_the_books_agree(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(fifty_refunds_one_fits),
+    cmocka_unit_test(an_old_snapshot_does_not_stand),
     cmocka_unit_test(one_callback_a_hundred_times),
     cmocka_unit_test(pairs),
     cmocka_unit_test(two_transfers_to_one_va),

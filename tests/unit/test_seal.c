@@ -4,6 +4,8 @@
 #include "sys/seal.h"
 #include "unit.h"
 
+#include <stdio.h>
+
 #define KEY_A "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="
 #define KEY_B "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
 
@@ -76,6 +78,34 @@ static void the_key_can_be_changed(void **state) {
     seal_ring_delete(old), seal_ring_delete(both), seal_ring_delete(only);
 }
 
+/* Keys of purposes are derived once and kept, as many as there is room for; the others work as well. */
+static void many_purposes(void **state) {
+    (void)state;
+    struct seal_ring *one, *two;
+    uint8_t hash[40][32], again[32];
+    CHECK_OK(seal_ring_new(&one, STR(KEY_A), &why));
+    CHECK_OK(seal_ring_new(&two, STR(KEY_A), &why));
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < 40; i++) {
+            char purpose[16];
+            snprintf(purpose, sizeof purpose, "p%d", i);
+            CHECK_OK(seal_hash(one, 0, purpose, STR("x"), pass == 0 ? hash[i] : again));
+            if (pass == 1) CHECK(memcmp(hash[i], again, 32) == 0);
+            for (int k = 0; k < i; k++)
+                CHECK(memcmp(hash[i], hash[k], 32) != 0);
+        }
+    for (int i = 40; i-- > 0;) { /* whatever was asked for first */
+        char purpose[16];
+        snprintf(purpose, sizeof purpose, "p%d", i);
+        CHECK_OK(seal_hash(two, 0, purpose, STR("x"), again));
+        CHECK(memcmp(hash[i], again, 32) == 0);
+    }
+    CHECK_ERR(
+        seal_hash(one, 0, "a purpose that is longer than any that the engine has", STR("x"), again),
+        E_LIMIT);
+    seal_ring_delete(one), seal_ring_delete(two);
+}
+
 static void bad_keys_are_explained(void **state) {
     (void)state;
     static const char *const bad[] = {
@@ -118,6 +148,7 @@ int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(opens_only_as_it_was_sealed),
         cmocka_unit_test(the_key_can_be_changed),
+        cmocka_unit_test(many_purposes),
         cmocka_unit_test(bad_keys_are_explained),
         cmocka_unit_test(memory_fails),
     };

@@ -298,7 +298,7 @@ static void pay(struct sim *s) {
 }
 
 static void was_reset(struct sim *s, int way, int status, struct str body) {
-    fine(s, "reset", way, status, body, "200 503");
+    fine(s, "reset", way, status, body, "200 500 503");
     if (status == 200) s->resetting &= ~(UINT64_C(1) << way);
     if (s->resetting == 0 && s->reset_declines == s->declines) s->no_declines = s->declines;
 }

@@ -277,8 +277,9 @@ local function run(t, provider, text)
 end
 
 local function by_name(fillings)
-  local list = fillings or { {} }
-  if list[1] then return list end
+  if not fillings then return { {} } end
+  if fillings[1] then return fillings end
+  local list = {}
   for channel, parts in pairs(fillings) do
     local with = { name = channel, channel = channel }
     for word, text in pairs(parts) do with[word] = text end

@@ -21,7 +21,7 @@ function read (file) {
   const plays = [...text.matchAll(/^\["(.*?)"\] = \[\[\n([^]*?)\]\],$/gm)].map(([, title, body]) => ({ title, lines: body.split('\n') }))
   assert.equal(plays.length, text.split('] = [[').length - 1, `${file} reads`)
   let channels = 0
-  const head = text.slice(0, text.indexOf('["')).replace(/^  \w+ = \{ .*\n/gm, line => channels++ ? '' : line)
+  const head = text.slice(0, text.indexOf('["')).replace(/^  \w+ = \{.*\n/gm, line => channels++ ? '' : line)
   return { head, plays, end: text.slice(text.lastIndexOf(']],') + 3) }
 }
 

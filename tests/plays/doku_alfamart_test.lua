@@ -3,18 +3,23 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"retail","channel":"doku_alfamart"}
-201 pending: due 150000, paid 0, doku_alfamart pending, shown retail 88888... 16
+201 pending: due 150000, paid 0, doku_alfamart pending, shown retail alfamart 88888... 16
 event payment.created
+webhook payment.created: delivered 200
 
 > show
-pending: due 150000, paid 0, doku_alfamart pending, shown retail 88888... 16
+pending: due 150000, paid 0, doku_alfamart pending, shown retail alfamart 88888... 16
 
 > pay
 200 paid 150000, callback 200
 heard doku: applied 200
 payment success: due 150000, paid 150000, doku_alfamart success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:doku -> merchant_payable.pending:merchant
 books 5000 fee: merchant_payable.pending:merchant -> fee_income
 books 550 vat: merchant_payable.pending:merchant -> output_vat
@@ -23,6 +28,7 @@ books 550 vat: merchant_payable.pending:merchant -> output_vat
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d
@@ -34,7 +40,7 @@ available 10094450, pending 0, held 0
 
 ["nobody pays"] = [[
 > create 150000 {"method":"retail","channel":"doku_alfamart"}
-201 pending: due 150000, paid 0, doku_alfamart pending, shown retail 88888... 16
+201 pending: due 150000, paid 0, doku_alfamart pending, shown retail alfamart 88888... 16
 event payment.created
 
 > wait 25h
@@ -42,12 +48,12 @@ payment expired: due 150000, paid 0, doku_alfamart expired
 event payment.expired
 
 > show
-expired: due 150000, paid 0, doku_alfamart expired, shown retail 88888... 16
+expired: due 150000, paid 0, doku_alfamart expired, shown retail alfamart 88888... 16
 ]],
 
 ["cancelled here, paid at the till all the same"] = [[
 > create 150000 {"method":"retail","channel":"doku_alfamart"}
-201 pending: due 150000, paid 0, doku_alfamart pending, shown retail 88888... 16
+201 pending: due 150000, paid 0, doku_alfamart pending, shown retail alfamart 88888... 16
 event payment.created
 
 > cancel

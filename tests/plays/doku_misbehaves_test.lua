@@ -6,7 +6,7 @@ local CHANNELS = {
   doku_qris = { method = "qris", shown = "qr 00020... 173", found = "nothing", fee = 946, vat = 104, rest = 148950, no = "INVALID_REQUEST", ends = "45m" },
   doku_dana = { method = "ewallet", shown = "redirect /sand... 32", found = "nothing", fee = 2250, vat = 248, rest = 147502, no = "CARD_DECLINED", ends = "60m" },
   doku_card = { method = "card", shown = "redirect /sand... 32", found = "nothing", fee = 6200, vat = 682, rest = 143118, no = "INVALID_REQUEST", ends = "90m" },
-  doku_alfamart = { method = "retail", shown = "retail 88888... 16", found = "nothing", fee = 5000, vat = 550, rest = 144450, no = "INVALID_REQUEST", ends = "1470m" },
+  doku_alfamart = { method = "retail", shown = "retail alfamart 88888... 16", found = "nothing", fee = 5000, vat = 550, rest = 144450, no = "INVALID_REQUEST", ends = "1470m" },
 }
 
 return play({

@@ -3,14 +3,19 @@ local play = require "play"
 
 return play({
 ["paid while the call is open"] = [[
+> hook
+201 enabled
+
 > create 50000 {"method":"ewallet","channel":"doku_ovo","options":{"phone":"081234567890"}}
 201 processing: due 50000, paid 0, doku_ovo sending, shown nothing
 event payment.created
+webhook payment.created: delivered 200
 
 > pay
 200 paid 50000
 payment success: due 50000, paid 50000, doku_ovo success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 50000 payment: provider_receivable:doku -> merchant_payable.pending:merchant
 books 750 fee: merchant_payable.pending:merchant -> fee_income
 books 83 vat: merchant_payable.pending:merchant -> output_vat
@@ -24,6 +29,7 @@ success: due 50000, paid 50000, doku_ovo success, shown nothing
 201 pending 20000
 refund pending 20000
 event refund.created
+webhook refund.created: delivered 200
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

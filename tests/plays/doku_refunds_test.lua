@@ -10,9 +10,13 @@ local CHANNELS = {
 
 return play({
 ["paid, refunded in two parts"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"$method","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown $shown
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, $channel pending, shown $shown
@@ -22,6 +26,7 @@ pending: due 150000, paid 0, $channel pending, shown $shown
 heard doku: applied 200
 payment success: due 150000, paid 150000, $channel success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:doku -> merchant_payable.pending:merchant
 books $fee fee: merchant_payable.pending:merchant -> fee_income
 books $vat vat: merchant_payable.pending:merchant -> output_vat
@@ -32,6 +37,8 @@ payment success: due 150000, paid 150000, refunded 20000, $channel success
 refund success 20000
 event refund.created
 event refund.succeeded
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 books 20000 refund_paid: refund_clearing -> provider_receivable:doku
 
@@ -44,6 +51,8 @@ payment success: due 150000, paid 150000, refunded 150000, $channel success
 refund success 130000
 event refund.created
 event refund.succeeded
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
 books $left refund: merchant_payable.pending:merchant -> refund_clearing
 books $owed refund: merchant_receivable:merchant -> refund_clearing
 books 130000 refund_paid: refund_clearing -> provider_receivable:doku

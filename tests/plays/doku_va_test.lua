@@ -16,9 +16,13 @@ local BANKS = {
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"virtual_account","bank":"$bank","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown $shown
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, $channel pending, shown $shown
@@ -28,6 +32,7 @@ pending: due 150000, paid 0, $channel pending, shown $shown
 heard doku: applied 200
 payment success: due 150000, paid 150000, $channel success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:doku -> merchant_payable.pending:merchant
 books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
@@ -39,6 +44,7 @@ books 440 vat: merchant_payable.pending:merchant -> output_vat
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

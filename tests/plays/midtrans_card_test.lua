@@ -2,15 +2,19 @@
 local play = require "play"
 
 local CHANNELS = {
-  midtrans_card = { method = "card", options = "{}" },
-  midtrans_snap = { method = "card", options = "{}" },
+  midtrans_card = {},
+  midtrans_snap = {},
 }
 
 return play({
 ["captured, settled at the end of the day, refunded in two parts"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"card","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
@@ -20,19 +24,24 @@ pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
 heard midtrans: applied 200
 payment success: due 150000, paid 150000, $channel success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
 
 > refund 20000
 201 failed 20000
 refund failed 20000
 event refund.created
 event refund.failed
+webhook refund.created: delivered 200
+webhook refund.failed: delivered 200
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 books 20000 refund_failed: refund_clearing -> merchant_payable.pending:merchant
 
 > wait 1d
 heard midtrans: applied 200
-books 150000 available: merchant_payable.pending:merchant -> merchant_payable:merchant
+books 142951 available: merchant_payable.pending:merchant -> merchant_payable:merchant
 
 > refund 20000
 201 success 20000
@@ -40,6 +49,8 @@ payment success: due 150000, paid 150000, refunded 20000, $channel success
 refund success 20000
 event refund.created
 event refund.succeeded
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
 books 20000 refund: merchant_payable:merchant -> refund_clearing
 books 20000 refund_paid: refund_clearing -> provider_receivable:midtrans
 
@@ -53,7 +64,10 @@ payment success: due 150000, paid 150000, refunded 150000, $channel success
 refund success 130000
 event refund.created
 event refund.succeeded
-books 130000 refund: merchant_payable:merchant -> refund_clearing
+webhook refund.created: delivered 200
+webhook refund.succeeded: delivered 200
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 122951 refund: merchant_payable:merchant -> refund_clearing
 books 130000 refund_paid: refund_clearing -> provider_receivable:midtrans
 
 > wait 1h
@@ -160,5 +174,7 @@ heard midtrans: applied 200
 payment success: due 150000, paid 150000, $channel success
 event payment.succeeded
 books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
 ]],
 }, "midtrans", CHANNELS)

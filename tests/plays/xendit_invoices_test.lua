@@ -3,9 +3,13 @@ local play = require "play"
 
 return play({
 ["paid and settled"] = [[
+> hook
+201 enabled
+
 > create 100000 {"method":"$method","channel":"xendit_$channel"}
 201 pending: due 100000, paid 0, xendit_$channel pending, shown redirect /sand... 44
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 100000, paid 0, xendit_$channel pending, shown redirect /sand... 44
@@ -15,6 +19,7 @@ pending: due 100000, paid 0, xendit_$channel pending, shown redirect /sand... 44
 heard xendit: applied 200
 payment success: due 100000, paid 100000, xendit_$channel success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 100000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
 books $fee fee: merchant_payable.pending:merchant -> fee_income
 books $vat vat: merchant_payable.pending:merchant -> output_vat

@@ -3,9 +3,13 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"retail","channel":"xendit_$outlet"}
 201 pending: due 150000, paid 0, xendit_$outlet pending, shown retail $outlet $code
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, xendit_$outlet pending, shown retail $outlet $code
@@ -15,6 +19,7 @@ pending: due 150000, paid 0, xendit_$outlet pending, shown retail $outlet $code
 heard xendit: applied 200
 payment success: due 150000, paid 150000, xendit_$outlet success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
 books 5000 fee: merchant_payable.pending:merchant -> fee_income
 books 550 vat: merchant_payable.pending:merchant -> output_vat
@@ -26,6 +31,7 @@ books 550 vat: merchant_payable.pending:merchant -> output_vat
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

@@ -3,9 +3,13 @@ local play = require "play"
 
 return play({
 ["paid"] = [[
+> hook
+201 enabled
+
 > create 50000 {"method":"ewallet","bank":"$wallet","options":{$who}}
 201 pending: due 50000, paid 0, xendit_$channel pending, shown push $message
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 50000, paid 0, xendit_$channel pending, shown push $message
@@ -15,6 +19,7 @@ pending: due 50000, paid 0, xendit_$channel pending, shown push $message
 heard xendit: applied 200
 payment success: due 50000, paid 50000, xendit_$channel success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 50000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
 books $fee fee: merchant_payable.pending:merchant -> fee_income
 books $vat vat: merchant_payable.pending:merchant -> output_vat

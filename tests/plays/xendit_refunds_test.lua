@@ -138,12 +138,13 @@ books 83 vat: merchant_payable.pending:merchant -> output_vat
 200
 
 > refund 20000
-no answer within 30 s
-refund processing 20000
+201 pending 20000
+refund pending 20000
 event refund.created
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > sleep 60s
+refund processing 20000
 
 > wait 10m
 payment success: due 50000, paid 50000, refunded 20000, xendit_dana success
@@ -170,12 +171,13 @@ books 83 vat: merchant_payable.pending:merchant -> output_vat
 200
 
 > refund 20000
-no answer within 30 s
-refund processing 20000
+201 pending 20000
+refund pending 20000
 event refund.created
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > sleep 60s
+refund processing 20000
 
 > wait 10m
 refund failed 20000

@@ -4,9 +4,13 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded by hand"] = [[
+> hook
+201 enabled
+
 > create 150000 {"method":"virtual_account","channel":"xendit_$bank_va"}
 201 pending: due 150000, paid 0, xendit_$bank_va pending, shown va_number $number
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 150000, paid 0, xendit_$bank_va pending, shown va_number $number
@@ -16,6 +20,7 @@ pending: due 150000, paid 0, xendit_$bank_va pending, shown va_number $number
 heard xendit: applied 200
 payment success: due 150000, paid 150000, xendit_$bank_va success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 150000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
 books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
@@ -27,6 +32,7 @@ books 440 vat: merchant_payable.pending:merchant -> output_vat
 201 pending 50000
 refund pending 50000
 event refund.created
+webhook refund.created: delivered 200
 books 50000 refund: merchant_payable.pending:merchant -> refund_clearing
 
 > wait 5d

@@ -4,9 +4,13 @@ local play = require "play"
 
 return play({
 ["paid, settled, refunded whole"] = [[
+> hook
+201 enabled
+
 > create 50000 {"method":"ewallet","bank":"$wallet"}
 201 pending: due 50000, paid 0, xendit_$wallet pending, shown redirect /sand... 59
 event payment.created
+webhook payment.created: delivered 200
 
 > show
 pending: due 50000, paid 0, xendit_$wallet pending, shown redirect /sand... 59
@@ -16,6 +20,7 @@ pending: due 50000, paid 0, xendit_$wallet pending, shown redirect /sand... 59
 heard xendit: applied 200
 payment success: due 50000, paid 50000, xendit_$wallet success
 event payment.succeeded
+webhook payment.succeeded: delivered 200
 books 50000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
 books $fee fee: merchant_payable.pending:merchant -> fee_income
 books $vat vat: merchant_payable.pending:merchant -> output_vat
@@ -27,6 +32,7 @@ books $vat vat: merchant_payable.pending:merchant -> output_vat
 201 processing 50000
 refund processing 50000
 event refund.created
+webhook refund.created: delivered 200
 books $had refund: merchant_payable.pending:merchant -> refund_clearing
 books $owed refund: merchant_receivable:merchant -> refund_clearing
 
@@ -34,6 +40,7 @@ books $owed refund: merchant_receivable:merchant -> refund_clearing
 payment success: due 50000, paid 50000, refunded 50000, xendit_$wallet success
 refund success 50000
 event refund.succeeded
+webhook refund.succeeded: delivered 200
 books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
 
 > refund 1

@@ -52,8 +52,9 @@ void sim_check_payments_step(struct sim *s) {
     " key GLOB 'sandbox/demo:charge *' OR key GLOB 'sandbox/self:money *' THEN value ELSE '{}'"   \
     " END AS TEXT) AS v FROM kv),"                                                                \
     " theirs AS MATERIALIZED (SELECT 'midtrans' AS account, v ->> '$.order_id' AS reference,"     \
-    " coalesce(v ->> '$.paid', 0) AS paid, CASE v ->> '$.status' WHEN 'deny' THEN"                \
-    " coalesce(v ->> '$.paid', 0) ELSE 0 END AS back, coalesce(v ->> '$.refunded', 0) AS"         \
+    " coalesce(v ->> '$.paid', 0) AS paid, CASE WHEN v ->> '$.status' IN ('deny',"                \
+    " 'cancel') THEN coalesce(v ->> '$.paid', 0) ELSE 0 END AS back, coalesce(v ->> "             \
+    "'$.refunded', 0) AS"                                                                         \
     " refunded, v ->> '$.status' AS status, v ->> '$.refunds' AS refunds FROM doc WHERE key GLOB" \
     " 'sandbox/midtrans:tx *' UNION ALL"                                                          \
     " SELECT 'demo', v ->> '$.reference', CASE v ->> '$.status' WHEN 'PAID' THEN"                 \

@@ -344,14 +344,16 @@ function midtrans.notify(ctx, req)
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
       code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
   end
-  -- A deny may come after settlement: the bank took it back. Where nothing had come, the core refuses
-  -- the reversal; either way a settlement that is heard of later finds no open attempt, and we ask.
-  if t.transaction_status == "deny" and verdict ~= "not_found" then word = "reversed" end
+  -- A deny may come after settlement: the bank took it back; and to cancel a card's capture is to void it.
+  -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
+  -- finds no open attempt, and we ask.
+  local voided = t.transaction_status == "cancel" and t.payment_type == "credit_card"
+  if (t.transaction_status == "deny" or voided) and verdict ~= "not_found" then word = "reversed" end
   if word == "success" or word == "reversed" then
     local amount = amount_of(t)
     if not amount then return unreadable(t, "gross_amount") end
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
-      paid_at = at(t.settlement_time), message = word == "reversed" and "taken back by the bank" or nil }
+      paid_at = at(t.settlement_time), message = word == "reversed" and (voided and "the capture was cancelled" or "taken back by the bank") or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict })
 end

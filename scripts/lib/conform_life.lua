@@ -30,7 +30,11 @@ local function create(w)
   w:expect(#p.attempts == 1 and p.attempts[1].channel == w.name, "one attempt, by this channel: %s", json.encode(p.attempts))
   w:expect(not w.offer or p.expires_at ~= json.null, "what is offered has an end")
   w:books(p.status == "success" and p.amount_due or 0, "created")
-  if p.status == "success" then return end
+  if p.status == "success" then
+    local said, status = w:try_pay()
+    w:expect(status ~= 200, "it is a success, and the provider waits for its payer: %s", json.encode(said))
+    return
+  end
   local kind = type(p.instructions) == "table" and p.instructions.type
   if w.offer then w:expect(SHOWN[w.m.method][kind], "a payer by %s is not helped by instructions of type %s", w.m.method, tostring(kind)) end
   for _, field in ipairs(FIELDS[kind] or {}) do
@@ -69,7 +73,8 @@ local function callback(w)
   w:expect(#w:callbacks(from) > 0, "the provider has called nobody")
   w:expect(said.amount == p.amount_due, "%d is due, the provider took %s", p.amount_due, tostring(said.amount))
   local now = w:paid_once(p, "after the callback")
-  w:expect(now.paid_at and now.paid_at ~= json.null, "paid_at is missing")
+  local paid_at = type(now.paid_at) == "string" and time.parse(now.paid_at)
+  w:expect(paid_at and math.abs(paid_at - w.t.clock.now()) < 120000, "paid just now, and paid_at is %s", tostring(now.paid_at))
   w:books(said.amount, "after the callback")
 end
 
@@ -119,9 +124,24 @@ local function expiry(w)
   local now = w:reach(p, "expired", 2 * DAY)
   w:expect(now.amount_paid == 0, "nobody paid")
   w:expect(w:events(p)["payment.expired"] == 1, "payment.expired was told")
-  w:books(0, "expired")
+  local said, status = w:try_pay()
+  w:expect(not w.remote or status ~= 200, "it is expired, and the provider still takes %s", tostring(said.amount))
+  w:books(status == 200 and said.amount or 0, "expired")
   local next_one = w:open()
   w:expect(next_one.id ~= p.id, "the next payment is another one")
+end
+
+-- An end that the merchant has chosen is told to the provider.
+local function chosen_end(w)
+  if not w.offer then return "a charge has no end of its own" end
+  if not w.remote then return "nobody is called" end
+  if w.m.docs and w.m.docs.expiry == "fixed" then return "its end cannot be chosen" end
+  local seconds = math.max(60, time.duration(w.m.expires.default) // 2000)
+  local p = w:open { expires_in = seconds }
+  local off = w:until_end(p) - time.parse(p.created_at) - seconds * 1000
+  w:expect(math.abs(off) < 60000, "it ends %d s after what the merchant chose", off // 1000)
+  local said, status = w:try_pay()
+  w:expect(status ~= 200, "it has ended as the merchant chose, and the provider still takes %s", tostring(said.amount))
 end
 
 local function cancel(w)
@@ -134,6 +154,7 @@ local function cancel(w)
   w:expect(now.amount_paid == 0, "nobody paid")
   w:expect(w:events(p)["payment.cancelled"] == 1, "payment.cancelled was told")
   local said, status = w:try_pay()
+  w:expect(not w.remote or status ~= 200, "it is cancelled, and the provider still takes %s", tostring(said.amount))
   w:books(status == 200 and said.amount or 0, "paid after the cancel")
   w:expect(w:show(p).status ~= "pending", "it opened again")
 end
@@ -237,6 +258,7 @@ return {
   { "paid, by callback", callback },
   { "paid, by inquiry", inquiry },
   { "expiry", expiry },
+  { "an end that was chosen", chosen_end },
   { "cancel", cancel },
   { "cancel of a paid one", cancel_paid },
   { "refund in full", refund_full },

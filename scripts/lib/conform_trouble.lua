@@ -264,6 +264,17 @@ local function cancel_unanswered(w)
   engine.sleep "60s"
   w:reach(p, "cancelled", 2 * DAY)
   w:books(0, "cancelled without an answer")
+  local q = w:open()
+  w:tell "timeout_before_debit"
+  w:post(q, "cancel")
+  engine.sleep "60s"
+  w:wait(HOUR // 6)
+  local before = w:show(q).status
+  local said, status = w:try_pay()
+  if status == 200 then
+    w:expect(before ~= "cancelled", "a cancel that never came there is done with us, and the provider takes %d", said.amount)
+    w:taken(said)
+  end
 end
 
 ---- who is believed ----

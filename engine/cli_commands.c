@@ -141,8 +141,12 @@ const struct cli_command CLI_COMMANDS[] = {
                       "Its name: small letters, digits and _; a channel's begins with its "
                       "provider's."},
                      {0}),
-        .options = OPTIONS(ROOT_OPTION, {0}),
-        .examples = EXAMPLES("luwak new channel bni_va", "channels/bni_va.lua and its test"),
+        .options = OPTIONS({"like", "METHOD", NO_SETTING, "va|bill|retail|qris|wallet|card",
+                            "A whole channel of this kind, with its simulator and its play."},
+                           ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak new channel bni_va", "channels/bni_va.lua and its test",
+                             "luwak new channel acme_va --like va",
+                             "a channel that passes `luwak conform acme_va` at once"),
         .run = cmd_new,
     },
     {

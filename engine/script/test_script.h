@@ -22,7 +22,7 @@ struct test_script {
     struct clock *clock;
     struct runtime *runtime;
     const char *root;
-    const struct buf *log; /* what the engine logged so far; NULL: nobody keeps it */
+    const struct buf *log;           /* what the engine logged so far; NULL: nobody keeps it */
     struct script_services services; /* what scripts under test get: ours, with our transport */
     /* Moves business time to `goal`; all that falls due runs. `done` on the loop. */
     void (*advance)(struct test_script *test, int64_t goal, void (*done)(void *data, int err),
@@ -77,8 +77,8 @@ void test_answer_free(struct test_answer *answer);
 /* What a test sent, and what its scripts signed on the way, the newest first. */
 struct test_request {
     struct test_request *next;
-    bool signing;        /* of a signature: `url` says which, `body` what was signed, secrets by name */
-    int64_t at, done_at; /* business time; done_at 0: nobody has answered (yet) */
+    bool signing; /* of a signature: `url` says which, `body` what was signed, secrets by name */
+    int64_t at, done_at;                   /* business time; done_at 0: nobody has answered (yet) */
     struct buf method, url, body, headers; /* headers: "name: value\n" each */
     int status;                            /* 0: no answer, `answer` says why */
     struct buf answer, answer_headers;

@@ -269,10 +269,10 @@ local function cancel_unanswered(w)
   w:post(q, "cancel")
   engine.sleep "60s"
   w:wait(HOUR // 6)
-  local before = w:show(q).status
+  local then_ = w:show(q).status
   local said, status = w:try_pay()
   if status == 200 then
-    w:expect(before ~= "cancelled", "a cancel that never came there is done with us, and the provider takes %d", said.amount)
+    w:expect(then_ ~= "cancelled", "a cancel that never came there is done with us, and the provider takes %d", said.amount)
     w:taken(said)
   end
 end

@@ -3,7 +3,7 @@
 // mistakes, held against the whole suite; else ten, against that one check.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { cpSync, readFileSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, luwak, temporary } from './luwak.mjs'
 import { DEFECTS } from './conform_defects.mjs'
@@ -16,7 +16,7 @@ function root () {
   return dir
 }
 
-const conform = (dir, ...args) => luwak(['conform', ...args, '--root', dir, '--evidence', join(dir, 'evidence')], { cwd: dir })
+const conform = (dir, ...args) => luwak(['conform', ...args, '--root', dir, '--evidence', join(dir, 'evidence')], { cwd: dir, timeout: 600000 })
 
 test('every channel passes, and the README says so', () => {
   const dir = root()
@@ -60,3 +60,26 @@ for (const defect of whole ? DEFECTS : DEFECTS.slice(0, 10)) {
 }
 
 test('there are thirty mistakes or more', () => assert.ok(DEFECTS.length >= 30))
+
+test('a new channel of each kind passes at once', () => {
+  const dir = root()
+  for (const part of readdirSync(join(dir, 'channels'))) rmSync(join(dir, 'channels', part)) // their own only: faster
+  for (const like of ['va', 'bill', 'retail', 'qris', 'wallet', 'card']) {
+    const name = `acme${like}_${like}`
+    const made = luwak(['new', 'channel', name, '--like', like, '--root', dir], { cwd: dir })
+    assert.equal(made.code, 0, made.err)
+    const r = conform(dir, name)
+    assert.equal(r.code, 0, r.out)
+    assert.match(r.out, /^(29|3\d) passed, 0 failed/m, 'nearly all of it is offered')
+    const play = luwak(['test', join(dir, `tests/plays/${name}_test.lua`), '--root', dir], { cwd: dir })
+    assert.equal(play.code, 0, play.out)
+  }
+  const again = luwak(['new', 'channel', 'acmeva_va', '--like', 'va', '--root', dir], { cwd: dir })
+  assert.equal(again.code, 1)
+  const sandbox = readFileSync(join(dir, 'scripts/sandbox/acmeva.lua'))
+  const second = luwak(['new', 'channel', 'acmeva_qris', '--like', 'qris', '--root', dir], { cwd: dir })
+  assert.match(second.out, /sandbox\/acmeva\.lua was there, and stays$/m)
+  assert.deepEqual(readFileSync(join(dir, 'scripts/sandbox/acmeva.lua')), sandbox)
+  assert.equal(conform(dir, 'acmeva_qris').code, 0, 'two channels of one provider')
+  assert.equal(luwak(['new', 'rule', 'acme', '--like', 'va', '--root', dir], { cwd: dir }).code, 2)
+})

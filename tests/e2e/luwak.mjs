@@ -18,8 +18,8 @@ export function cleanEnv (extra = {}) {
 }
 
 // Runs luwak to its end: { code, out, err }.
-export function luwak (args, { cwd, env, input } = {}) {
-  const r = spawnSync(LUWAK, args, { cwd: cwd ?? temporary(), env: cleanEnv(env), input, encoding: 'utf8', timeout: 30000 })
+export function luwak (args, { cwd, env, input, timeout = 30000 } = {}) {
+  const r = spawnSync(LUWAK, args, { cwd: cwd ?? temporary(), env: cleanEnv(env), input, encoding: 'utf8', timeout })
   if (r.error) throw r.error
   return { code: r.status, signal: r.signal, out: r.stdout, err: r.stderr }
 }

@@ -412,6 +412,7 @@ function simulator.new(spec)
   function sim.routes(routes)
     routes["POST /_control"] = control
     routes["POST /_due"] = due
+    routes["GET /_held"] = function(ctx) return reply(200, { held = simulator.read(ctx, "held") or json.array {} }) end
     routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end

@@ -215,15 +215,8 @@ static bool time_left(const struct route_run *run, uint32_t *ms) {
     return true;
 }
 
-/* What a provider sent is kept as it came, with what it does, in one commit. */
-#define CALLBACK_MAX (COMMIT_BYTES_MAX - 64 * 1024)
-
 void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     size_t bytes = 0;
-    if (route->version->kind == KIND_CHANNEL && x->body.n > CALLBACK_MAX) {
-        answer_problem(x, PROBLEM_BODY_TOO_LARGE, "a callback has at most 960 kB");
-        return;
-    }
     for (size_t i = 0; i < route->param_count; i++)
         bytes += sizeof(struct param) + route->params[i].name.n + route->params[i].value.n;
     struct route_run *run = mem_zalloc(sizeof *run + bytes);

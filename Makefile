@@ -14,7 +14,7 @@ VERSION := 0.1.0
 PACKAGES      := gcc libc6-dev pkg-config liblua5.4-dev libuv1-dev libcurl4-openssl-dev libssl-dev \
                  libsqlite3-dev zlib1g-dev libexpat1-dev libqrencode-dev lua-cjson ca-certificates
 TEST_PACKAGES := libcmocka-dev libhttp-parser-dev openssl procps mandoc systemd clang-format \
-                 cppcheck lua-check shellcheck zbar-tools
+                 cppcheck lua-check shellcheck zbar-tools chromium-headless-shell
 FUZZ_PACKAGES := clang libclang-rt-14-dev
 BENCH_PACKAGES := nginx-light libnginx-mod-http-lua wrk util-linux g++ make python3
 NODE_PACKAGES := nodejs npm

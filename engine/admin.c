@@ -107,7 +107,8 @@ static void index_page(struct worker *w, struct http_exchange *x) {
         buf_addstr(&base, (struct str){url, strlen(url) - str_ends(str_of(url), STR("/"))});
     else
         buf_addf(&base, "%s://%.*s", x->tls ? "https" : "http", STR_FMT(host));
-    page_index(&body, w->services.environment, w->engine->simulated, buf_str(&base));
+    bool shop = worker_script(w, KIND_PAGE, STR("shop")) != NULL;
+    page_index(&body, w->services.environment, w->engine->simulated, shop, buf_str(&base));
     if (base.err != 0) body.err = base.err;
     buf_free(&base);
     answer_page(x, &body);

@@ -174,6 +174,7 @@ static int listen_all(struct serving *s) {
         if (err == 0 && i == 0) address_of(e, first, sizeof first);
     }
     if (err == 0) own_url_set(&e->url, e->config, first);
+    if (err == 0) e->core.public_url = str_of(e->url.text); /* simulated: where it listens */
     return err;
 }
 
@@ -206,7 +207,9 @@ static void say_where(const struct engine *e, const char *address) {
     struct buf text = {0}, base = {0};
     buf_addf(&text, "listening on %s\n", address);
     buf_addf(&base, "%s://%s", e->tls != NULL ? "https" : "http", address);
-    if (e->simulated) page_banner(&text, buf_str(&base));
+    const struct script_entry *shop =
+        script_set_find(registry_set(e->registry), KIND_PAGE, STR("shop"));
+    if (e->simulated) page_banner(&text, shop != NULL && !shop->deleted, buf_str(&base));
     fwrite(text.data == NULL ? "" : text.data, 1, text.len, stdout);
     fflush(stdout);
     buf_free(&text);

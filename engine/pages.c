@@ -41,7 +41,8 @@ static void add_command(struct buf *out, const char *before, struct str base, co
     buf_adds(out, "</code></pre>");
 }
 
-void page_index(struct buf *out, const char *environment, bool simulated, struct str base) {
+void page_index(struct buf *out, const char *environment, bool simulated, bool shop,
+                struct str base) {
     buf_adds(out, HEAD);
     buf_addf(out,
              "<title>Luwak</title><h1>Luwak</h1><p>A scriptable payment engine, serving in "
@@ -54,6 +55,9 @@ void page_index(struct buf *out, const char *environment, bool simulated, struct
              "<a href=\"/metrics\">/metrics</a></li></ul>",
              environment);
     if (!simulated) return;
+    if (shop)
+        buf_adds(out, "<h2><a href=\"/shop\">The example shop</a></h2><p>Fill a basket, pay at the "
+                      "checkout, and see the webhook arrive.</p>");
     buf_adds(out, "<h2>Try</h2><p>Ask for a payment:</p>");
     add_command(out, "curl -u sk_test_demo: --json " PAYMENT " ", base, "/v1/payments");
     buf_adds(out, "<p>Be the one who pays it:</p>");
@@ -70,9 +74,13 @@ void page_index(struct buf *out, const char *environment, bool simulated, struct
                   "/v1/ping</a> again: no restart.</p>");
 }
 
-void page_banner(struct buf *out, struct str base) {
+void page_banner(struct buf *out, bool shop, struct str base) {
+    if (shop)
+        buf_addf(out, "\n  Open   %.*s/shop  a basket, the checkout, a webhook\n         %.*s/\n",
+                 STR_FMT(base), STR_FMT(base));
+    else
+        buf_addf(out, "\n  Open   %.*s/\n", STR_FMT(base));
     buf_addf(out,
-             "\n  Open   %.*s/\n"
              "         %.*s/sandbox/midtrans/  .../sandbox/demo/  .../sandbox/self/\n"
              "  Try    curl -u sk_test_demo: --json " PAYMENT " %.*s/v1/payments\n"
              "         curl --json '{\"pay\":\"o-1\"}' %.*s/sandbox/self/_control\n"
@@ -81,7 +89,7 @@ void page_banner(struct buf *out, struct str base) {
              "  Edit   scripts/api/ping.lua, and curl -i %.*s/v1/ping\n"
              "  End    Ctrl-C\n\n",
              STR_FMT(base), STR_FMT(base), STR_FMT(base), STR_FMT(base), STR_FMT(base),
-             STR_FMT(base), STR_FMT(base));
+             STR_FMT(base));
 }
 
 void page_errors(struct buf *out) {

@@ -26,6 +26,12 @@ static bool phone_alone(const struct manifest *m) {
     return true;
 }
 
+static bool takes_phone(const struct manifest *m) {
+    for (size_t i = 0; i < m->inputs.count; i++)
+        if (strcmp(m->inputs.at[i].name, "phone") == 0) return true;
+    return false;
+}
+
 /* What lies in channels/ and can be asked for with no more than a phone number. */
 void sim_payment_ways(struct sim *s) {
     const struct script_set *set = s->engine->workers[0]->set;
@@ -38,7 +44,7 @@ void sim_payment_ways(struct sim *s) {
         snprintf(way->provider, sizeof way->provider, "%s", m->provider);
         snprintf(way->method, sizeof way->method, "%s", m->method);
         snprintf(way->bank, sizeof way->bank, "%s", m->bank == NULL ? "" : m->bank);
-        way->phone = m->inputs.count != 0;
+        way->phone = takes_phone(m);
         way->refunds = manifest_has(m, "refund");
     }
     if (s->way_count == 0) sim_wrong(s, "there is no channel to pay by");
@@ -85,11 +91,16 @@ static struct str value_of(struct str body, const char *name) { /* name: "\"x\":
     return str_sub(body, at, end);
 }
 
-/* Where a provider is told what it is about; a refund's own key before its charge's. */
+/* Where a provider is told what it is about; a refund's own key before its charge's, and what is a
+ * provider's reference before the merchant's order, which may have more than one. */
 static struct str reference_of(const struct http_out *request) {
-    struct str key = value_of(request->body, "\"refund_key\":\"");
-    if (key.n == 0) key = value_of(request->body, "\"reference\":\"");
-    return key.n != 0 ? key : value_of(request->body, "\"order_id\":\"");
+    static const char *const NAMES[] = {"\"refund_key\":\"", "\"reference\":\"",
+                                        "\"reference_id\":\"", "\"external_id\":\"",
+                                        "\"order_id\":\""};
+    struct str key = {0};
+    for (size_t i = 0; key.n == 0 && i < sizeof NAMES / sizeof NAMES[0]; i++)
+        key = value_of(request->body, NAMES[i]);
+    return key;
 }
 
 void sim_payment_name(const struct http_out *request, char *out, size_t size) {
@@ -166,6 +177,7 @@ bool sim_payment_call(struct sim *s, const struct http_out *request, struct loca
     if (call->times >= 2) *fate = (struct local_fate){.twice = fate->twice};
     bool gone = fate->refused || fate->lost || fate->answer_lost || fate->reset;
     if (gone) call->times++;
+    call->calm = s->calm;
     sim_tell(s, "callback %.*s %s%s%s there=%u",
              STR_FMT(str_sub(request->url, path, request->url.n)), call->reference,
              gone ? " lost" : "", fate->twice ? " twice" : "", (unsigned)fate->there_ms);
@@ -178,7 +190,7 @@ void sim_payment_answer(struct sim *s, const struct http_exchange *x, int status
     struct sim_call *call = callback_of(s, x->body);
     sim_tell(s, "callback %s is answered %d", call->reference, status);
     call->heard = call->heard || status / 100 == 2;
-    if (s->calm && status == 500)
+    if (call->calm && status == 500)
         sim_wrong(s, "a callback in peace was answered %d: %.*s", status, STR_FMT(x->body));
 }
 

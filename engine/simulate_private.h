@@ -45,6 +45,7 @@ struct sim_call { /* what left for a provider under one reference, or one word o
     bool twice;         /* the network doubles it */
     char reference[80]; /* callbacks about money: of what */
     bool heard;         /* and answered 2xx */
+    bool calm;          /* the last one left in peace */
 };
 
 struct sim {

@@ -5,6 +5,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "net/http_client.h"
+#include "script/payment_watch.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
 #include "webhook_sender.h"
@@ -224,6 +225,10 @@ static int open_server(struct worker *w, struct why *why) {
         .answered = answered,
         .data = w};
     int err = http_server_new(&w->server, &o);
+    if (err == 0 && w->watch == NULL) /* an eighth is left for requests */
+        err = payment_watch_new(&w->watch, w->loop, &w->engine->core,
+                                o.limits.connections_max - o.limits.connections_max / 8);
+    w->services.watch = w->watch;
     if (err == E_SYNTAX) return why_set(why, err, "LUWAK_TRUSTED_PROXIES: not a list of networks");
     return err == 0 ? 0 : why_set(why, err, "%s", err_text(err));
 }
@@ -344,6 +349,8 @@ void worker_close(struct worker *w) {
     close_unstopped(w);
     if (w->server != NULL) http_server_delete(w->server);
     w->server = NULL;
+    payment_watch_delete(w->watch); /* its streams ended with the server's connections */
+    w->watch = w->services.watch = NULL;
     if (w->runtime != NULL) runtime_close(w->runtime);
 }
 

@@ -24,6 +24,7 @@ struct worker {
     struct runtime *runtime;
     struct transport *transport; /* what scripts call through */
     struct http_server *server;  /* NULL without sockets */
+    struct payment_watch *watch;
     struct script_services services;
     struct registry_listener listener;
     struct script_set *set;

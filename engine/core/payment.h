@@ -209,13 +209,17 @@ enum create_clash {
 };
 enum create_clash payment_clash(const struct commit_result *result);
 
+/* Did the payer choose it at the checkout ("chosen" in its input)? When such a way ends unpaid he may
+ * choose another while there is time: the payment waits for him. */
+bool attempt_chosen(const struct attempt *attempt);
+
 /* One more attempt for the same payment, `sending`. Allowed (E_STATE else) when the old one (a) has
  * ended without success, (b) waits for the payer (pending), or (c) is unknown and only an offer
  * (`offer`: the channel's effect); it is superseded then, and stays watched. Never while a charge
  * is under way or unknown. The payer's fee may not rise: `amount_due` stays. */
 struct attempt_new {
     struct str script, version, account, reference, input;
-    struct str method, bank; /* empty: as before */
+    struct str method, bank; /* both as before where the method is empty */
     int64_t ask_at;
     struct str ask_backoff;
     bool old_is_offer;
@@ -241,6 +245,8 @@ struct payment_result {
     /* failed */
     struct str code, message, provider_code; /* code: a category of the contract */
     bool more; /* another channel will be tried: the payment does not fail with this attempt */
+    bool
+        ends; /* the merchant wanted an end: the payment ends with it, even where the payer chose */
     /* success of a charge, or an inquiry that found money: what is paid in total by now */
     int64_t paid_total;    /* 0: amount_due */
     struct str money_id;   /* the provider's id of it, where it is known; empty: unclaimed */

@@ -3,6 +3,16 @@
 #include "core/idempotency.h"
 #include "core/payment_private.h"
 
+bool attempt_chosen(const struct attempt *a) {
+    struct json_doc doc = {0};
+    bool chosen = false;
+    if (str_search(a->doc, STR("\"chosen\":true")) < 0) return false;
+    if (json_parse(&doc, a->doc, NULL, NULL) == 0)
+        chosen = json_get(json_get(doc.root, "input"), "chosen") != NULL;
+    json_doc_free(&doc);
+    return chosen;
+}
+
 static int doc_of_input(struct payment *p, struct str input, struct str *out) {
     struct buf b = {0};
     struct json_out w;
@@ -167,6 +177,8 @@ static int may_follow(const struct payment *p, const struct attempt *old, bool o
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
     if (p->amount_paid > 0)
         return why_set(why, E_STATE, "a part of it is paid already, by the other way");
+    if (old == NULL && p->status == PAYMENT_PROCESSING)
+        return why_set(why, E_STATE, "the payment is held until a person has looked at it");
     if (old == NULL) return 0;
     switch (old->state) {
     case OPERATION_PENDING:
@@ -208,8 +220,10 @@ int payment_add_attempt(const struct core *core, struct commit *commit, struct p
     p->instructions = STR("");
     p->open = n->open;
     if (n->amount_due != 0) p->amount_due = n->amount_due;
-    if (n->method.n != 0) p->method = n->method;
-    if (n->bank.n != 0) p->bank = n->bank;
+    if (n->method.n != 0) { /* the bank is part of the method */
+        p->method = n->method;
+        p->bank = n->bank;
+    }
     if (p->status == PAYMENT_PENDING) err = payment_move(p, PAYMENT_PROCESSING, why);
     if (err != 0) return err;
     payment_save(core, commit, p);

@@ -24,6 +24,16 @@ static int keep_only(const struct core *core, struct commit *commit, struct paym
     return 0;
 }
 
+/* The payer chose this way, and there is time to choose another: that it came to nothing is not the
+ * end of the order. */
+static bool again(const struct core *core, const struct payment *p, const struct attempt *a,
+                  const struct payment_result *r) {
+    bool nothing =
+        r->to == OPERATION_FAILED || r->to == OPERATION_EXPIRED || r->to == OPERATION_CANCELLED;
+    return nothing && !r->ends && !r->more && attempt_chosen(a) && payment_open(p->status) &&
+           (p->expires_at == 0 || core_now(core) < p->expires_at);
+}
+
 /* Where a decision about the attempt that counts leads the payment. */
 static enum payment_status leads_to(const struct payment *p, const struct payment_result *r) {
     switch (r->to) {
@@ -46,14 +56,19 @@ static const char *const EVENTS[PAYMENT_STATUSES_] = {
 
 /* `sent`: the first news after the request went out; that it is processing is news then. */
 static int follow(const struct core *core, struct commit *commit, struct payment *p,
-                  const struct payment_result *r, bool sent, struct why *why) {
-    enum payment_status to = leads_to(p, r);
+                  const struct attempt *a, const struct payment_result *r, bool sent,
+                  struct why *why) {
+    bool chooses = again(core, p, a, r);
+    enum payment_status to = chooses ? PAYMENT_PENDING : leads_to(p, r);
     bool moves = to != p->status, open = payment_open(p->status);
     if (!open) to = p->status; /* only money opens an end */
     if (open && r->instructions.n != 0) p->instructions = r->instructions;
-    if (open && r->expires_at != 0) p->expires_at = r->expires_at;
+    if (chooses) p->instructions = STR("");
+    /* a way that the payer chose may end sooner than the order */
+    bool own = p->expires_at == 0 || !attempt_chosen(a);
+    if (open && r->expires_at != 0 && own) p->expires_at = r->expires_at;
     int err = 0;
-    if (open && r->to == OPERATION_FAILED && !r->more)
+    if (open && r->to == OPERATION_FAILED && !r->more && !chooses)
         err = failure_keep(p, r->code, r->message, r->provider_code);
     if (err == 0 && open && moves) err = payment_move(p, to, why);
     if (err != 0) return err;
@@ -89,7 +104,7 @@ int payment_known_again(const struct core *core, struct commit *commit, struct p
     if (!payment_open(p->status) || !in_the_dark(a)) return 0;
     int err = attempt_move(core, commit, a, OPERATION_PENDING, STR(""));
     if (err != 0 || !str_eq(p->attempt, str_of(a->id))) return err;
-    return follow(core, commit, p, &WAITS, false, why);
+    return follow(core, commit, p, a, &WAITS, false, why);
 }
 
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *p,
@@ -115,7 +130,7 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
                        OPERATION_STATES[a->state].name, OPERATION_STATES[r->to].name);
     if (err != 0) return err;
     keys_add(commit, a, r);
-    if (str_eq(p->attempt, str_of(a->id))) return follow(core, commit, p, r, sent, why);
+    if (str_eq(p->attempt, str_of(a->id))) return follow(core, commit, p, a, r, sent, why);
     payment_save(core, commit, p); /* an older way: the payment goes by the newer one */
     return 0;
 }

@@ -111,11 +111,11 @@ void docs_luacheck(const struct bind_module *const *modules, struct buf *out) {
     buf_adds(out, "files[\"examples/**/*.lua\"] = { std = \"luwak_tool\" }\n"
                   "files[\"examples/*/channels/*.lua\"] = { std = \"luwak_channel\" }\n"
                   "files[\"examples/*/scripts/sandbox/*.lua\"] = { std = \"luwak_sandbox\" }\n"
+                  "files[\"examples/*/scripts/pages/*.lua\"] = { std = \"luwak_page\" }\n"
                   "files[\"**/*_test.lua\"] = { std = \"luwak_test\" }\n");
     /* a module runs in the world of the script that requires it */
-    buf_adds(
-        out,
-        "files[\"scripts/lib/**/*.lua\"] = { std = \"luwak_channel+luwak_api+luwak_tool\" }\n");
+    buf_adds(out, "files[\"scripts/lib/**/*.lua\"] = { std = "
+                  "\"luwak_channel+luwak_api+luwak_page+luwak_tool\" }\n");
 }
 
 /* ---- stubs ---- */

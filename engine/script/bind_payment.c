@@ -146,6 +146,20 @@ static int l_create(lua_State *L) {
 
 static int l_choose(lua_State *L) {
     struct payment_ask ask = ask_of(L, "core.payment.choose");
+    ask.choose = text_field(L, "id");
+    if (ask.choose.n == 0) luaL_error(L, "core.payment.choose: for which payment?");
+    ask.key = STR("");
+    struct ask_wait *w = wait_push(L);
+    w->asked->flow = payment_flow_start(&ask, replied, w->asked);
+    if (w->asked->flow == NULL) return luaL_error(L, "out of memory");
+    co_park(L, &w->wait);
+    w->asked->ticket = w->wait.ticket;
+    return co_yield (L, reply_finish);
+}
+
+/* A payment that a person let go on, with the way that its create asked for. */
+static int l_start(lua_State *L) {
+    struct payment_ask ask = ask_of(L, "core.payment.start");
     struct str id = text_field(L, "id");
     struct ask_wait *w = wait_push(L);
     w->asked->flow = payment_flow_continue(&ask, id, replied, w->asked);
@@ -197,8 +211,10 @@ static const struct bind_fn PAYMENT[] = {
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
      "return"},
     {"choose", l_choose, KINDS, "ask: table -> reply",
-     "goes on with one that has no attempt yet: {merchant=, id=, body={method=, bank=, channel=, "
-     "options=}}; the answer"},
+     "the payer's way for one that waits: {merchant=, id=, body = {method, bank, channel, "
+     "options}}"},
+    {"start", l_start, KINDS, "ask: table -> reply",
+     "goes on with one that has no attempt yet, as its create asked: {merchant=, id=}"},
     {"open_account", l_open_account, KINDS, "ask: table -> reply",
      "gives out a virtual account that stays: {merchant=, body=, key=, path=}"},
     {"cancel", l_cancel, KINDS, "ask: table -> reply",

@@ -2,6 +2,7 @@
  * channel's grace and a last look at the provider; a merchant's share becomes available. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/audit.h"
 #include "core/inbox.h"
 #include "core/payment.h"
 #include "script/bind.h"

@@ -40,6 +40,7 @@ struct script_services {
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     void (*webhooks_due)(struct worker *worker); /* something may be; NULL: nobody sends */
     struct test_script *test;                    /* a running test, whose engine it is; or NULL */
+    struct payment_watch *watch; /* event streams of payments; NULL: nobody can wait for news */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */
     const char *root;        /* folder of the scripts */

@@ -7,6 +7,7 @@
 #include "script/dispatch_private.h"
 #include "script/manifest.h"
 #include "script/payment_settle.h"
+#include "script/payment_watch.h"
 #include "script/reply.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
@@ -158,7 +159,9 @@ static void answer_failed(struct route_run *run, const struct call_result *resul
 static void answer_returned(struct route_run *run) {
     const struct callback *c = &run->callback;
     int status = run->reply.status;
-    if (c->orphan && !c->booked && status < 300) {
+    if (run->reply.watch[0] != '\0') {
+        payment_watch_open(run->context.services->watch, run->exchange, str_of(run->reply.watch));
+    } else if (c->orphan && !c->booked && status < 300) {
         answer_problem(run->exchange, PROBLEM_UNAVAILABLE, "this is not known here yet");
     } else if (!c->duplicate || !answer_again(run)) {
         if (c->booked) keep_answer(run);

@@ -90,6 +90,11 @@ int payment_facts_read(struct payment_facts *facts, const struct core *core,
     return facts->err;
 }
 
+void payment_facts_without(struct payment_facts *facts) {
+    for (size_t i = 0; i < facts->count; i++)
+        if (facts->at[i].value > 0) facts->at[i].value--;
+}
+
 void payment_facts_write(const struct payment_facts *facts, struct json_out *w) {
     json_key(w, "facts");
     json_begin_object(w);

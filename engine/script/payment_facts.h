@@ -29,6 +29,8 @@ bool payment_fact_known(struct str name);
 int payment_facts_read(struct payment_facts *facts, const struct core *core,
                        const struct script_set *set, struct str merchant,
                        const struct payment_request *request);
+/* Of a payment that was counted when it was made: as it was then. */
+void payment_facts_without(struct payment_facts *facts);
 void payment_facts_write(const struct payment_facts *facts, struct json_out *w);
 /* Counts this payment, in its own commit. */
 void payment_facts_add(const struct payment_facts *facts, const struct core *core,

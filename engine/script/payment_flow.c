@@ -33,6 +33,7 @@ static void flow_free(struct flow *f) {
     buf_free(&f->doc);
     buf_free(&f->input);
     buf_free(&f->given);
+    buf_free(&f->whole);
     buf_free(&f->backoff);
     mem_free(f->memory);
     mem_free(f);
@@ -241,15 +242,17 @@ bool flow_find_key(struct flow *f) {
     return true;
 }
 
-static void ask_risk(struct flow *f);
-
 static void look_order(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, look);
-    if (!flow_find_order(f)) ask_risk(f); /* it failed meanwhile: this is a new one */
+    if (!flow_find_order(f)) flow_ask_risk(f); /* it failed meanwhile: this is a new one */
 }
 
 static void begin(struct flow *f) {
     struct refusal fault = {0};
+    if (f->ask.choose.n != 0) {
+        flow_choose(f);
+        return;
+    }
     if (f->ask.key.n != 0 && !idempotency_key_is(f->ask.key)) {
         refusal_set(&fault, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
                     "an Idempotency-Key is 1 to %d characters of printable ASCII",
@@ -270,7 +273,7 @@ static void begin(struct flow *f) {
         err = payment_channels_find(f->ask.services, f->set, f->ask.merchant, &f->request,
                                     &f->channels, &fault);
         if (err == 0)
-            ask_risk(f);
+            flow_ask_risk(f);
         else if (err == E_INVAL)
             flow_end_fault(f, &fault);
         else
@@ -344,7 +347,7 @@ static void fee_known(const struct rule_answer *answer, void *data) {
     if (f->fee.bearer == BEARER_CUSTOMER &&
         money_add(f->amount_due, f->fee.total, &f->amount_due) != 0)
         rule_failed(f);
-    else
+    else if (f->ask.choose.n == 0 || flow_choose_fee(f))
         flow_begin_channel(f);
 }
 
@@ -356,6 +359,7 @@ static void ask_fee(struct flow *f) {
         flow_end_problem(f, PROBLEM_UNAVAILABLE, "no channel is available for this now");
         return;
     }
+    if (f->ask.choose.n != 0) flow_choose_expiry(f);
     if (v == NULL) { /* which way costs what is known when the payer chose one */
         flow_commit(f, NULL);
         return;
@@ -437,6 +441,10 @@ static void risk_known(const struct rule_answer *answer, void *data) {
         rule_failed(f);
         return;
     }
+    if (answer->risk.verdict != VERDICT_ALLOW && f->ask.choose.n != 0) {
+        flow_end_problem(f, PROBLEM_FRAUD_DETECTED, "this way of paying cannot be used here");
+        return;
+    }
     if (answer->risk.verdict != VERDICT_ALLOW) {
         memcpy(f->reason, answer->risk.reason, sizeof f->reason);
         f->amount_due = f->request.amount;
@@ -452,13 +460,14 @@ static void risk_known(const struct rule_answer *answer, void *data) {
     ask_routing(f);
 }
 
-static void ask_risk(struct flow *f) {
-    if (config_number(f->ask.services->config, SET_PAYMENT_FRAUD_DETECTION) == 0) {
+void flow_ask_risk(struct flow *f) {
+    if (f->released || config_number(f->ask.services->config, SET_PAYMENT_FRAUD_DETECTION) == 0) {
         static const struct rule_answer NOBODY_ASKED = {.rule = RULE_RISK};
         risk_known(&NOBODY_ASKED, f);
         return;
     }
     int err = payment_facts_read(&f->facts, f->core, f->set, f->ask.merchant, &f->request);
+    if (f->ask.choose.n != 0) payment_facts_without(&f->facts); /* itself was counted */
     if (err == 0) err = ask_rule(f, RULE_RISK, NULL, risk_known);
     if (err != 0) flow_end_error(f, err);
 }
@@ -499,7 +508,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     struct str raw = ask->raw.p == NULL ? ask->body : ask->raw;
     if (f == NULL) return NULL;
     f->memory = mem_alloc(ask->merchant.n + ask->body.n + raw.n + ask->key.n + ask->path.n +
-                          ask->request_id.n + 6);
+                          ask->choose.n + ask->request_id.n + 7);
     if (f->memory == NULL) {
         mem_free(f);
         return NULL;
@@ -511,6 +520,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     f->ask.raw = keep(&at, raw);
     f->ask.key = keep(&at, ask->key);
     f->ask.path = keep(&at, ask->path);
+    f->ask.choose = keep(&at, ask->choose);
     f->ask.request_id = keep(&at, ask->request_id);
     f->core = ask->services->core;
     f->loop = runtime_loop(ask->runtime);

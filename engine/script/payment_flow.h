@@ -26,6 +26,7 @@ struct payment_ask { /* texts are copied */
     struct str raw;        /* what the client sent: its hash stands for the request; empty: body */
     struct str key;        /* Idempotency-Key; empty: none */
     struct str path;       /* "POST /v1/payments" */
+    struct str choose;     /* a payment that is there: the payer chooses how; the body says it */
     struct str request_id; /* for problems */
 };
 

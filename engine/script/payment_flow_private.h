@@ -48,7 +48,12 @@ struct flow {
     char id[ID_SIZE];     /* of a payment that this goes on with; empty: it makes one */
     char person[ID_SIZE]; /* the customer, sealed; empty: none */
     struct buf doc, input, backoff,
-        given; /* given: the input with the customer in it, for the channel only */
+        given;        /* given: the input with the customer in it, for the channel only */
+    struct buf whole; /* choosing: the request as if it had been made now, for this way */
+    bool released;    /* choosing: a person has looked at it */
+    int choose_tries;
+    char withdrawal[ID_SIZE]; /* choosing: the old way's cancel at its provider; empty: none */
+    bool no_withdrawal;       /* another cancel is under way */
     struct timer patience, look;
     struct task task;
     struct payment_reply reply;
@@ -67,6 +72,7 @@ void flow_end(struct flow *f);
 void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_problem(struct flow *f, enum problem_code code, const char *detail);
 void flow_end_error(struct flow *f, int err);
+void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
 int flow_read_again(struct flow *f);               /* f->payment */
 void flow_await_try(struct flow *f);               /* the end, once a job has had its try */
@@ -77,10 +83,24 @@ struct version *flow_channel(const struct flow *f); /* the one under way; NULL: 
 bool flow_pick(struct flow *f, size_t from); /* f->next_channel: the first one that may be called */
 void flow_note_skipped(struct flow *f, struct commit *c, size_t from, size_t to);
 
+void flow_ask_risk(struct flow *f); /* and on from there, to the end */
+
+/* payment_choose.c: another way for a payment that is there. */
+void flow_choose(struct flow *f);
+void flow_choose_expiry(struct flow *f);
+bool flow_choose_fee(struct flow *f); /* false: that was the end */
+void flow_choose_commit(struct flow *f, const struct payment_result *at_once);
+
 /* payment_flow_store.c: from here on it is stored. `at_once`: decided without any provider. */
 void flow_begin_channel(struct flow *f);
 void flow_commit(struct flow *f, const struct payment_result *at_once);
 void flow_continue(struct flow *f);          /* payment_flow_continue.c: f->id */
 void flow_continue_channels(struct flow *f); /* payment_flow.c: its request is read */
+/* for payment_choose.c */
+int flow_choose_account(struct flow *f, const struct version *v);
+void flow_make_reference(struct flow *f);
+int flow_write_inputs(struct flow *f);
+struct str flow_ask_backoff(struct flow *f, const struct version *v);
+void flow_call_channel(struct flow *f); /* the attempt f->attempt of f->payment */
 
 #endif

@@ -18,7 +18,7 @@ enum { ASK_AFTER_MS = 120000 }; /* a call that has not answered by then is asked
 /* ---- commit 1 ---- */
 
 /* The order id where every provider takes it, else what is left of it; then with 4 characters. */
-static void make_reference(struct flow *f) {
+void flow_make_reference(struct flow *f) {
     static const char *const KEPT = "-._~";
     size_t n = 0, max = REFERENCE_MAX_ - 5;
     bool changed = f->request.order_id.n > max, dots = true; /* "..": a step back in a path */
@@ -38,7 +38,7 @@ static void make_reference(struct flow *f) {
 }
 
 /* Of one attempt: the merchant's own provider account where it has one, else the shared one. */
-static int choose_account(struct flow *f, const struct version *v) {
+int flow_choose_account(struct flow *f, const struct version *v) {
     f->account[0] = '\0';
     if (v == NULL) return 0;
     return account_choose(f->core, str_of(v->manifest->provider), f->ask.merchant,
@@ -76,7 +76,7 @@ static bool filled(const struct json *value) {
 }
 
 /* What the channel is given, and the same with the customer's id in his place, which is kept. */
-static int write_inputs(struct flow *f) {
+int flow_write_inputs(struct flow *f) {
     const struct payment_request *r = &f->request;
     struct buf customer = {0};
     char placeholder[ID_SIZE + 16] = "";
@@ -94,6 +94,10 @@ static int write_inputs(struct flow *f) {
     buf_clear(&f->input);
     buf_clear(&f->given);
     channel_input(r, f->amount_due, str_of(placeholder), false, &f->input);
+    if (f->ask.choose.n != 0 && f->input.err == 0) { /* see attempt_chosen() */
+        f->input.len--;
+        buf_adds(&f->input, ",\"chosen\":true}");
+    }
     buf_adds(&f->given, "{\"input\":");
     channel_input(r, f->amount_due, buf_str(&customer), true, &f->given);
     buf_adds(&f->given, "}");
@@ -123,7 +127,7 @@ static int add_person(struct flow *f, struct commit *c, struct why *why) {
 }
 
 /* How it is asked about after the first time: as the channel says. */
-static struct str ask_backoff(struct flow *f, const struct version *v) {
+struct str flow_ask_backoff(struct flow *f, const struct version *v) {
     buf_clear(&f->backoff);
     if (v->manifest->poll.first_ms == 0) return ASK_BACKOFF;
     backoff_write(&v->manifest->poll, &f->backoff);
@@ -170,7 +174,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
         bool settled = at_once != NULL && at_once->to != OPERATION_PROCESSING &&
                        at_once->to != OPERATION_UNKNOWN;
         what.ask_at = settled ? 0 : core_now(f->core) + ASK_AFTER_MS;
-        what.ask_backoff = ask_backoff(f, v);
+        what.ask_backoff = flow_ask_backoff(f, v);
     }
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
@@ -187,12 +191,16 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
 void flow_commit(struct flow *f, const struct payment_result *at_once) {
     struct commit *c = NULL;
     struct why why = {0};
-    if (f->reference[0] == '\0') make_reference(f);
-    int err = choose_account(f, flow_channel(f));
+    if (f->ask.choose.n != 0) {
+        flow_choose_commit(f, at_once);
+        return;
+    }
+    if (f->reference[0] == '\0') flow_make_reference(f);
+    int err = flow_choose_account(f, flow_channel(f));
     if (err == 0) err = write_doc(f);
     if (err == 0) err = commit_new(&c);
     if (err == 0) err = add_person(f, c, &why);
-    if (err == 0) err = write_inputs(f);
+    if (err == 0) err = flow_write_inputs(f);
     if (err == 0) err = build_first(f, c, at_once, &why);
     if (err != 0) {
         log_error("payment_not_created", L_TEXT("error", why.code == 0 ? err_text(err) : why.text));
@@ -206,8 +214,6 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
     store_submit(f->core->store, c, LANE_NEW, f->loop, first_stored, f);
 }
 
-static void call_channel(struct flow *f);
-
 /* It did not go in because somebody was faster. */
 static void clashed(struct flow *f, const struct commit_result *result) {
     enum create_clash clash = payment_clash(result);
@@ -217,7 +223,7 @@ static void clashed(struct flow *f, const struct commit_result *result) {
     f->has_payment = false;
     payment_reply_free(&f->reply);
     if (clash == CLASH_REFERENCE && f->reference_tries < REFERENCE_TRIES) {
-        make_reference(f);
+        flow_make_reference(f);
         flow_begin_channel(f);
     } else if (clash == CLASH_ORDER && flow_find_order(f)) {
         return;
@@ -243,7 +249,7 @@ static void first_stored(const struct commit_result *result, void *data) {
     }
     jobs_poke(f->ask.services->jobs);
     memcpy(f->attempt, f->payment.attempts[0].id, sizeof f->attempt);
-    call_channel(f);
+    flow_call_channel(f);
 }
 
 /* ---- the channel ---- */
@@ -274,9 +280,9 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     if (p->status != PAYMENT_PENDING || p->attempt_count != 0)
         return why_set(why, E_STATE, "the payment is %s%s", PAYMENT_STATES[p->status].name,
                        p->attempt_count != 0 ? " and has its way to be paid" : "");
-    int err = choose_account(f, v);
+    int err = flow_choose_account(f, v);
     if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
-    make_reference(f);
+    flow_make_reference(f);
     struct attempt_new first = {.script = str_of(v->path),
                                 .version = str_of(v->id),
                                 .account = str_of(f->account),
@@ -285,7 +291,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                                 .method = str_of(v->manifest->method),
                                 .bank = str_of(v->manifest->bank),
                                 .ask_at = core_now(core) + ASK_AFTER_MS,
-                                .ask_backoff = ask_backoff(f, v),
+                                .ask_backoff = flow_ask_backoff(f, v),
                                 .amount_due = f->amount_due,
                                 .fee = &fee,
                                 .open = v->manifest->amounts == AMOUNTS_OPEN};
@@ -307,7 +313,7 @@ static void attempt_stored(int err, const struct why *why, void *data) {
     }
     jobs_poke(f->ask.services->jobs);
     memcpy(f->attempt, f->payment.attempts[f->payment.attempt_count - 1].id, sizeof f->attempt);
-    call_channel(f);
+    flow_call_channel(f);
 }
 
 static void add_first(struct flow *f) {
@@ -318,7 +324,7 @@ static void add_first(struct flow *f) {
                                     .build = build_attempt,
                                     .done = attempt_stored,
                                     .data = f};
-    int err = flow_channel(f) == NULL ? E_STATE : write_inputs(f);
+    int err = flow_channel(f) == NULL ? E_STATE : flow_write_inputs(f);
     if (err == 0) {
         operation_mark(f->ask.services->gate, &f->payment_mark, str_of(f->payment.id));
         f->payment_marked = true;
@@ -338,10 +344,10 @@ void flow_begin_channel(struct flow *f) {
         flow_commit(f, NULL);
         return;
     }
-    if (f->reference[0] == '\0') make_reference(f);
+    if (f->reference[0] == '\0') flow_make_reference(f);
     struct buf doc = {0};
-    int err = choose_account(f, v);
-    if (err == 0) err = write_inputs(f);
+    int err = flow_choose_account(f, v);
+    if (err == 0) err = flow_write_inputs(f);
     buf_adds(&doc, "{\"input\":");
     buf_addstr(&doc, buf_str(&f->input));
     buf_adds(&doc, "}");
@@ -364,7 +370,7 @@ void flow_begin_channel(struct flow *f) {
 
 static void result_stored(int err, const struct why *why, void *data);
 
-static void call_channel(struct flow *f) {
+void flow_call_channel(struct flow *f) {
     const struct attempt *a = payment_attempt(&f->payment, str_of(f->attempt));
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
     operation_mark(f->ask.services->gate, &f->attempt_mark, str_of(f->attempt));
@@ -378,7 +384,7 @@ static void call_channel(struct flow *f) {
                                 .doc = a->doc,
                                 .given = buf_str(&f->given),
                                 .payment = str_of(f->payment.id),
-                                .expires_at = f->payment.expires_at,
+                                .expires_at = f->expires_at,
                                 .state = OPERATION_SENDING,
                                 .generation = a->generation};
     int err = dispatch(f, &row);
@@ -406,11 +412,11 @@ static void note_fallover(struct flow *f, struct commit *c, const struct version
 static int add_next(struct flow *f, const struct core *core, struct payment *p, struct commit *c,
                     struct why *why) {
     const struct version *v = f->channels.at[f->next_channel];
-    int err = choose_account(f, v);
+    int err = flow_choose_account(f, v);
     if (err != 0) return why_set(why, err, "the provider account: %s", err_text(err));
     flow_note_skipped(f, c, f->channel + 1, f->next_channel);
     note_fallover(f, c, v);
-    make_reference(f);
+    flow_make_reference(f);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
                                .account = str_of(f->account),
@@ -419,7 +425,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .method = str_of(v->manifest->method),
                                .bank = str_of(v->manifest->bank),
                                .ask_at = core_now(core) + ASK_AFTER_MS,
-                               .ask_backoff = ask_backoff(f, v),
+                               .ask_backoff = flow_ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
     err = payment_add_attempt(core, c, p, &next, why);
     if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
@@ -437,7 +443,7 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", f->attempt);
     size_t at = (size_t)(a - p->attempts);
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
-    if (f->decision.result.settle_at == 0) /* paid at once is T+n as well */
+    if (f->decision.result.settle_at == 0)                   /* paid at once is T+n as well */
         f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
     f->next[0] = '\0';
     f->trying = f->again && a->generation == 1 && payment_open(p->status);
@@ -469,7 +475,7 @@ static void result_stored(int err, const struct why *why, void *data) {
         f->channel = f->next_channel;
         memcpy(f->attempt, f->next, sizeof f->attempt);
         jobs_poke(f->ask.services->jobs);
-        call_channel(f);
+        flow_call_channel(f);
     } else if (f->replied) {
         flow_end(f);
     } else if (err == 0 && f->trying) {

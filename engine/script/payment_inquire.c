@@ -18,6 +18,7 @@ struct inquiry {
     const struct core *core;
     struct loop *loop;
     char payment[ID_SIZE], operation[ID_SIZE], kind[32], reference[200], account[64];
+    char of[200]; /* of a cancel: the reference of the attempt that it is for */
     int64_t generation;
     enum operation_state state;
     struct payment_decision decision;
@@ -142,8 +143,9 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     if (strcmp(q->kind, "cancel") == 0 && (r->to == OPERATION_SUCCESS || over) &&
         payment_open(p->status)) {
         struct attempt *a = payment_attempt(p, p->attempt);
-        struct payment_result gone = {.to = OPERATION_CANCELLED};
-        if (a != NULL)
+        struct payment_result gone = {.to = OPERATION_CANCELLED, .ends = true};
+        /* of a way that the payer left for another: the payment goes by the newer one */
+        if (a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of))))
             err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
                                      why);
     }
@@ -230,6 +232,15 @@ static int find_payment(const struct core *core, struct str operation, char out[
     return err;
 }
 
+static void read_of(struct inquiry *q, struct str doc) {
+    struct json_doc parsed = {0};
+    struct str of = {0};
+    if (strcmp(q->kind, "cancel") != 0 || json_parse(&parsed, doc, NULL, NULL) != 0) return;
+    if (json_get_str(json_get(parsed.root, "input"), "reference", &of) == 0)
+        snprintf(q->of, sizeof q->of, "%.*s", STR_FMT(of));
+    json_doc_free(&parsed);
+}
+
 int payment_inquire(const struct payment_inquiry *what, payment_inquired done, void *data) {
     struct inquiry *q = mem_zalloc(sizeof *q);
     struct buf given = {0};
@@ -246,6 +257,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     snprintf(q->operation, sizeof q->operation, "%.*s", STR_FMT(row.id));
     snprintf(q->kind, sizeof q->kind, "%.*s", STR_FMT(row.kind));
     snprintf(q->reference, sizeof q->reference, "%.*s", STR_FMT(row.reference));
+    read_of(q, row.doc);
     snprintf(q->account, sizeof q->account, "%.*s", STR_FMT(row.account));
     int err = find_payment(q->core, row.id, q->payment);
     if (err == 0) err = payment_read(q->core, STR(""), str_of(q->payment), &p);

@@ -4,6 +4,7 @@
 #include "script/runtime.h"
 
 #include <lauxlib.h>
+#include <stdio.h>
 
 static bool is_token(struct str s) {
     if (s.n == 0) return false;
@@ -72,6 +73,12 @@ void reply_take(lua_State *L, int n, struct reply *out) {
     int first = lua_gettop(L) - n + 1;
     if (n == 1) {
         const char *tag = script_tag(L, first);
+        if (tag != NULL && strcmp(tag, "watch") == 0) {
+            lua_pushliteral(L, "payment");
+            lua_rawget(L, first);
+            snprintf(out->watch, sizeof out->watch, "%s", lua_tostring(L, -1));
+            return;
+        }
         if (tag == NULL || strcmp(tag, "reply") != 0)
             luaL_error(L, "a route returns status, body, headers or reply(status, body, headers)");
         lua_pushliteral(L, "status");

@@ -4,6 +4,7 @@
 #define LUWAK_SCRIPT_REPLY_H
 
 #include "base/buf.h"
+#include "base/id.h"
 #include "net/transport.h" /* struct http_header */
 
 #include <lua.h>
@@ -16,6 +17,7 @@ struct reply {
     struct buf names; /* the bytes of the headers */
     struct http_header headers[REPLY_HEADERS_MAX];
     size_t header_count;
+    char watch[ID_SIZE]; /* core.checkout.watch(): the payment whose stream it is; empty: none */
 };
 
 /* Reads the `n` results on top of the stack; raises with a text that names what is wrong. */

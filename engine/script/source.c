@@ -19,11 +19,17 @@ static const struct folder {
     const char *path;
     enum script_kind kind;
 } FOLDERS[] = {
-    {"channels/", KIND_CHANNEL},       {"rules/", KIND_RULE},
-    {"scripts/billers/", KIND_BILLER}, {"scripts/sandbox/", KIND_SANDBOX},
-    {"scripts/api/", KIND_API},        {"scripts/jobs/", KIND_JOB},
-    {"scripts/pages/", KIND_PAGE},     {"scripts/lib/", KIND_LIB},
-    {"scripts/tools/", KIND_TOOL},     {"scripts/migrations/", KIND_MIGRATION},
+    {"channels/", KIND_CHANNEL},
+    {"rules/", KIND_RULE},
+    {"scripts/billers/", KIND_BILLER},
+    {"scripts/sandbox/", KIND_SANDBOX},
+    {"scripts/api/", KIND_API},
+    {"scripts/jobs/", KIND_JOB},
+    {"scripts/pages/", KIND_PAGE},
+    {"scripts/lib/", KIND_LIB},
+    {"scripts/tools/", KIND_TOOL},
+    {"scripts/migrations/", KIND_MIGRATION},
+    {"examples/shop/scripts/pages/", KIND_PAGE}, /* its routes exist in simulated mode only */
 };
 /* What is watched with them. */
 static const struct beside {

@@ -291,6 +291,8 @@ int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *even
         if (err != 0) break;
         rows_build_cell(&b, &r.value);
         if (step.op == OP_EVENT_APPEND) news_add(events, step.values[0].s, r.value.i);
+        if (step.op == OP_PAYMENT_MOVE) /* it stands at the next generation now */
+            news_add(events, step.values[0].s, step.values[1].i + 1);
     }
     struct rows *rows = NULL;
     int built = rows_build_done(&b, &rows);

@@ -119,8 +119,8 @@ size_t store_under_way(struct store *store);
 
 /* ---- what happened ---- */
 
-/* After a commit, every subscriber hears (topic, sequence) of each event it appended, on its loop.
- */
+/* After a commit, every subscriber hears (topic, sequence) of each event it appended, and (payment
+ * id, generation) of each payment it moved, on its loop. */
 struct store_listener {
     struct store_listener *next;
     uint64_t serial; /* the store's */

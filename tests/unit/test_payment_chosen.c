@@ -1,0 +1,232 @@
+/* The payer's own way: what its unpaid end means for the order, what a person held, and who hears that
+ * a payment moved. */
+#include "base/ensure.h"
+#include "books.h"
+
+#include <stdio.h>
+
+#define DAY INT64_C(86400000)
+
+/* A payment that waits for the payer's choice; expires in a day. */
+static void bare(struct books *b, bool held) {
+    struct payment p;
+    struct commit *c;
+    struct payment_result review = {.to = OPERATION_PROCESSING};
+    struct payment_new n = {.merchant = STR(MERCHANT),
+                            .order_id = STR("bare"),
+                            .amount = 1000,
+                            .currency = STR("IDR"),
+                            .doc = STR("{}"),
+                            .at_once = held ? &review : NULL,
+                            .expires_at = BOOKS_START + DAY};
+    CHECK_OK(commit_new(&c));
+    CHECK_OK(payment_add_create(&b->core, c, &n, &p, &b->why));
+    snprintf(b->last, sizeof b->last, "%s", p.id);
+    payment_free(&p);
+    CHECK_OK(run_commit(&b->f, c, NULL));
+}
+
+/* Another way, as it is stored before its provider hears of it. */
+static int choose(struct books *b, const char *reference, bool chosen) {
+    struct payment p;
+    struct commit *c;
+    struct attempt_new n = {.script = STR("channels/midtrans_qris.lua"),
+                            .version = STR("v1"),
+                            .account = STR(ACCOUNT),
+                            .reference = str_of(reference),
+                            .input = chosen ? STR("{\"amount\":1000,\"chosen\":true}") : STR("{}"),
+                            .method = STR("qris"),
+                            .ask_at = BOOKS_START + 1000};
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_attempt(&b->core, c, &p, &n, &b->why);
+    payment_free(&p);
+    if (err != 0)
+        commit_free(c);
+    else
+        err = run_commit(&b->f, c, NULL);
+    return err;
+}
+
+static int result(struct books *b, const struct payment_result *r) {
+    struct payment p;
+    struct commit *c;
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    const struct attempt *a = payment_attempt(&p, p.attempt);
+    int err =
+        payment_add_result(&b->core, c, &p, (size_t)(a - p.attempts), a->generation, r, &b->why);
+    payment_free(&p);
+    CHECK_OK(err);
+    return run_commit(&b->f, c, NULL);
+}
+
+static const struct payment_result SHOWN = {.to = OPERATION_PENDING,
+                                            .instructions = STR("{\"type\":\"qr\"}"),
+                                            .expires_at = BOOKS_START + 900000};
+
+static void an_unpaid_end_leaves_the_order(void **state) {
+    (void)state;
+    static const enum operation_state ENDS[] = {OPERATION_FAILED, OPERATION_EXPIRED,
+                                                OPERATION_CANCELLED};
+    struct books b;
+    struct payment p;
+    books_open(&b);
+    bare(&b, false);
+    for (size_t i = 0; i < ARRAY_LEN(ENDS); i++) {
+        char reference[16];
+        snprintf(reference, sizeof reference, "way-%zu", i);
+        CHECK_OK(choose(&b, reference, true));
+        CHECK_STATUS(&b, b.last, PAYMENT_PROCESSING);
+        CHECK_OK(result(&b, &SHOWN));
+        books_get(&b, b.last, &p);
+        CHECK_INT(p.status, PAYMENT_PENDING);
+        CHECK_INT(p.expires_at, BOOKS_START + DAY); /* the order's, not the code's */
+        CHECK_STR(p.instructions, "{\"type\":\"qr\"}");
+        payment_free(&p);
+        CHECK_OK(result(&b, &(struct payment_result){.to = ENDS[i]}));
+        books_get(&b, b.last, &p);
+        CHECK_INT(p.status, PAYMENT_PENDING);
+        CHECK_INT(p.instructions.n, 0); /* what was shown is no way any more */
+        CHECK_INT(p.failure.n, 0);
+        payment_free(&p);
+    }
+    CHECK_INT(books_events(&b, "payment.failed"), 0);
+    CHECK_INT(books_events(&b, "payment.expired"), 0);
+    CHECK_OK(choose(&b, "paid", true));
+    CHECK_OK(result(&b, &SHOWN));
+    CHECK_OK(books_pay(&b, b.last, "money", 1000));
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);
+    books_close(&b);
+}
+
+static void an_end_that_was_wanted_ends_it(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    bare(&b, false);
+    CHECK_OK(choose(&b, "a", true));
+    CHECK_OK(result(&b, &SHOWN));
+    CHECK_OK(result(&b, &(struct payment_result){.to = OPERATION_CANCELLED, .ends = true}));
+    CHECK_STATUS(&b, b.last, PAYMENT_CANCELLED);
+
+    bare(&b, false); /* no time is left to choose in */
+    CHECK_OK(choose(&b, "b", true));
+    CHECK_OK(result(&b, &SHOWN));
+    books_advance(&b, DAY);
+    CHECK_OK(result(&b, &(struct payment_result){.to = OPERATION_EXPIRED}));
+    CHECK_STATUS(&b, b.last, PAYMENT_EXPIRED);
+    books_close(&b);
+}
+
+static void the_merchants_own_way_ends_with_its_attempt(void **state) {
+    (void)state;
+    struct books b;
+    struct payment p;
+    books_open(&b);
+    bare(&b, false);
+    CHECK_OK(choose(&b, "a", false));
+    CHECK_OK(result(&b, &SHOWN));
+    books_get(&b, b.last, &p);
+    CHECK_INT(p.expires_at, SHOWN.expires_at);
+    CHECK(!attempt_chosen(&p.attempts[0]));
+    payment_free(&p);
+    CHECK_OK(result(&b, &(struct payment_result){.to = OPERATION_FAILED}));
+    CHECK_STATUS(&b, b.last, PAYMENT_FAILED);
+    books_close(&b);
+}
+
+static int release(struct books *b) {
+    struct payment p;
+    struct commit *c;
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_release(&b->core, c, &p, &b->why);
+    payment_free(&p);
+    if (err == 0) return run_commit(&b->f, c, NULL);
+    commit_free(c);
+    return err;
+}
+
+static void what_is_held_takes_no_way_until_it_is_let_go(void **state) {
+    (void)state;
+    struct books b;
+    struct payment p;
+    books_open(&b);
+    bare(&b, true);
+    books_get(&b, b.last, &p);
+    CHECK(payment_held(&p));
+    payment_free(&p);
+    CHECK_ERR(choose(&b, "early", true), E_STATE);
+    CHECK_OK(release(&b));
+    CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+    CHECK_ERR(release(&b), E_STATE); /* once */
+    CHECK_OK(choose(&b, "late", true));
+    CHECK_STATUS(&b, b.last, PAYMENT_PROCESSING); /* under way, and not held */
+    CHECK_ERR(release(&b), E_STATE);
+    books_close(&b);
+}
+
+static void the_bank_goes_with_the_way_that_had_it(void **state) {
+    (void)state;
+    struct books b;
+    struct payment p;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    books_get(&b, b.last, &p);
+    CHECK(p.bank.n != 0);
+    payment_free(&p);
+    CHECK_OK(choose(&b, "qr", true));
+    books_get(&b, b.last, &p);
+    CHECK_STR(p.method, "qris");
+    CHECK_INT(p.bank.n, 0);
+    CHECK_INT(p.attempts[0].state, OPERATION_SUPERSEDED);
+    payment_free(&p);
+    books_close(&b);
+}
+
+struct ear {
+    struct store_listener listener;
+    char payment[ID_SIZE];
+    int64_t generation;
+    int count;
+};
+
+static void heard(struct store_listener *self, struct str topic, int64_t generation) {
+    struct ear *ear = CONTAINER_OF(self, struct ear, listener);
+    if (!str_eq(topic, str_of(ear->payment))) return;
+    ear->generation = generation;
+    ear->count++;
+}
+
+static void each_move_is_told(void **state) {
+    (void)state;
+    struct books b;
+    struct ear ear = {.count = 0};
+    struct payment p;
+    books_open(&b);
+    bare(&b, false);
+    memcpy(ear.payment, b.last, sizeof ear.payment);
+    ear.listener = (struct store_listener){.loop = b.f.loop, .heard = heard};
+    store_listen(b.f.store, &ear.listener);
+    CHECK_OK(choose(&b, "a", true));
+    CHECK_OK(result(&b, &SHOWN)); /* no event says that it is pending now */
+    loop_settle(b.f.loop);
+    books_get(&b, b.last, &p);
+    CHECK_INT(ear.count, 2);
+    CHECK_INT(ear.generation, p.generation);
+    payment_free(&p);
+    store_unlisten(b.f.store, &ear.listener);
+    books_close(&b);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(an_unpaid_end_leaves_the_order),
+    cmocka_unit_test(an_end_that_was_wanted_ends_it),
+    cmocka_unit_test(the_merchants_own_way_ends_with_its_attempt),
+    cmocka_unit_test(what_is_held_takes_no_way_until_it_is_let_go),
+    cmocka_unit_test(the_bank_goes_with_the_way_that_had_it),
+    cmocka_unit_test(each_move_is_told),
+};
+
+UNIT_MAIN("payment_chosen", tests)

@@ -130,14 +130,15 @@ local function settle(ctx, reference, amount, late)
   end)
   if not done then return nil, 409, "it is " .. status_of(ctx, p) .. " and takes no money" end
   local said = tell(ctx, p)
-  if simulator.denied(ctx, { order_id = reference }) then
+  local taken_back = simulator.denied(ctx, { order_id = reference }) or nil
+  if taken_back then
     p = change(ctx, reference, function(now)
       now.status = "REVERSED"
       return true
     end)
     for _, one in ipairs(tell(ctx, p)) do said[#said + 1] = one end
   end
-  return { reference = reference, amount = amount, callbacks = said }
+  return { reference = reference, amount = amount, callbacks = said, taken_back = taken_back }
 end
 
 local function pay(ctx, ref, amount)

@@ -9,10 +9,11 @@
 --   docs.fresh = "5m"    callbacks older than that are refused (left out: their time is not looked at)
 --   docs.refunds = "whole"   the provider gives back all or nothing
 --   docs.refunds_asked = "whole"   the provider can be asked about a refund of all, not about one of a part
+--   docs.cancel_asked = "never"   nor about a cancel without an answer: then it ends by its expiry
 --   docs.callbacks = "none"   it has our address, but what it answers is all that it says of this channel
 --   docs.expiry = "fixed"    the provider does not let us choose when an offer ends
 -- and of scripts/sandbox/PROVIDER.lua, all of which scripts/lib/simulator.lua brings:
---   {"pay": order id} with or without an amount, answered {amount, callbacks = {{status}...}}, or 4xx where
+--   {"pay": order id} with or without an amount, answered {amount, callbacks = {{status}...}, taken_back}, or 4xx where
 --   it takes no money; with the word "late" {pays_at}
 --   {"next": word}: a word that makes no sense for the provider is answered 400, and the checks that need
 --   it are "not offered". Callbacks go to this very server by http.

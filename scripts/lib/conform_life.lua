@@ -191,8 +191,14 @@ local function no_refunds(w, p)
   return "the provider gives nothing back: by payout or by hand"
 end
 
-local function refund_full(w)
+local function settled(w)
   local p = w:paid()
+  w:wait(DAY) -- what a card's bank has captured settles by then
+  return p
+end
+
+local function refund_full(w)
+  local p = settled(w)
   if not w.m.refund then return no_refunds(w, p) end
   local r = refunded(w, p)
   w:expect(r.amount == p.amount_due, "all of %d: %d", p.amount_due, r.amount)
@@ -205,7 +211,7 @@ end
 local function part_of(p) return math.max(1, p.amount_due // 3) end
 
 local function refund_part(w)
-  local p = w:paid()
+  local p = settled(w)
   if not w.m.refund then return no_refunds(w, p) end
   if w.m.docs and w.m.docs.refunds == "whole" then return "all or nothing" end
   local part = part_of(p)
@@ -221,7 +227,7 @@ end
 -- what our books say.
 local function refund_unanswered(w)
   if not w.m.refund then return "no refunds at the provider" end
-  local p = w:paid()
+  local p = settled(w)
   if not w:tell "timeout_after_debit" then return "its simulator always answers" end
   local docs = w.m.docs or {}
   local whole = docs.refunds == "whole" or docs.refunds_asked == "whole"
@@ -234,7 +240,7 @@ end
 
 local function refund_refused(w)
   if not w.m.refund then return "no refunds at the provider" end
-  local p = w:paid()
+  local p = settled(w)
   if not w:tell "refused" then return "its simulator never declines" end
   local answer, r = w:post(p, "refunds", {})
   w:expect(answer.status == 201, "refund: %d %s", answer.status, answer.body)

@@ -22,11 +22,11 @@ export const DEFECTS = [
   // the way out
   qris('wrong reference', 'order_id = op.reference, gross_amount', 'order_id = op.payment, gross_amount', 'create'),
   qris('open for longer than we watch', 'math.max(20, seconds)', 'math.max(20, seconds * 2)', 'an end that was chosen'),
-  qris('customer logged', 'what.customer_details = customer(op)\n', 'what.customer_details = customer(op)\n  log.info("charge", { email = op.input.customer and op.input.customer.email })\n', 'no secret in any log'),
+  qris('customer logged', 'what.customer_details = what.customer_details or customer(op)\n', 'what.customer_details = what.customer_details or customer(op)\n  log.info("charge", { email = op.input.customer and op.input.customer.email })\n', 'no secret in any log'),
   wallet('float money, in a wallet', 'amount = op.input.amount, phone', 'amount = op.input.amount / 7 * 1.1, phone', 'create'),
   wallet('another digest', 'crypto.hmac("sha256"', 'crypto.hmac("sha1"', 'create'),
   { what: 'wrong unit in a charge of its own', file: WALLET, find: 'amount = op.input.amount, phone', put: 'amount = op.input.amount // 100, phone', channel: 'demo_wallet', caught: 'amounts at its limits' },
-  self('one number for all', '("%0" .. DIGITS .. "d"):format(number)', '("%0" .. DIGITS .. "d"):format(7)', 'callbacks out of order'),
+  self('one number for all', '("%0" .. DIGITS .. "d"):format(number), expires_at', '("%0" .. DIGITS .. "d"):format(7), expires_at', 'callbacks out of order'),
 
   // the answer
   qris('no answer taken as an offer', 'if not answer then return unknown { message = why, code = code } end', 'if not answer then return pending { reference = op.reference } end', 'no answer, nothing made'),
@@ -56,7 +56,7 @@ export const DEFECTS = [
   self('taken back counted as paid', 'reversed = "reversed"', 'reversed = "success"', 'taken back'),
 
   // cancel, refund
-  qris('cancelled with us only', '    cancel = cancel,\n', '    cancel = function() return success {} end,\n', 'cancel'),
+  qris('cancelled with us only', 'return (spec.cancel or cancel)(ctx, op, spec) end', 'return success {} end', 'cancel'),
   qris('no answer to a cancel taken as done', '"/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return unknown { message = why } end',
     '"/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return success {} end', 'cancel without an answer'),
   qris('refund without an answer taken as failure', 'reason = op.input.reason } }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return unknown { message = why } end',

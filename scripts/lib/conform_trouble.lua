@@ -276,7 +276,7 @@ local function cancel_unanswered(w)
   w:expect(answer.status >= 200 and answer.status < 300, "cancel without an answer: %d %s", answer.status, answer.body)
   engine.sleep "60s"
   if w.m.docs and w.m.docs.cancel_asked == "never" then
-    w:wait(DAY)
+    w:wait(2 * DAY)
     local now = w:show(p).status
     w:expect(now == "cancelled" or now == "expired", "cancelled without an answer, and it is %s", now)
   else

@@ -64,7 +64,7 @@ Q := @
 say = @printf '  %-4s %s\n'
 endif
 
-.PHONY: all release units run test lint asan tsan cov fuzz faults bench install clean help \
+.PHONY: all release units run test lint channels asan tsan cov fuzz faults bench install clean help \
         packages test-packages fuzz-packages node-packages node-modules bench-packages
 all: $(if $(filter release,$(VARIANT)),build/luwak,$(B)/luwak) ## build build/luwak
 release: all
@@ -156,13 +156,19 @@ lint: test-packages ## format, static checks, layers, man page
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check build/check/luwak
 	@tests/lint build/check
 
+channels: packages ## write the table of channels into README.md
+	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check build/check/luwak
+	@build/check/luwak conform --all --table markdown >build/channels.md
+	@awk '/<!-- channels/ { print; while ((getline line < "build/channels.md") > 0) print line; skip = 1 } \
+	    /<!-- \/channels/ { skip = 0 } !skip' README.md >build/README.md && cp build/README.md README.md
+
 fuzz: fuzz-packages ## each fuzzer for FUZZ_SECONDS (60) from its corpus
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=fuzz $(FUZZERS:%=build/fuzz/tests/%)
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) tests/run_fuzz build/fuzz/tests $(FUZZERS)
 
 faults: test-packages node-modules ## the long fault campaigns (10,000 rounds)
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
-	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash kill9 store simulation
+	@TEST_ROUNDS=10000 SUITE_SECONDS=36000 JOBS=$(JOBS) tests/run build/check faults crash kill9 store simulation conform
 	@TEST_ROUNDS=all SUITE_SECONDS=36000 tests/run build/check alloc_flows
 
 bench: bench-packages build/bench/node_modules/.ready ## [BENCH=payments,stored,...]: speed, as ratios, with the machine named

@@ -29,7 +29,7 @@ return {
   expires = { default = "15m", max = "1h", grace = "1m" },
   hosts = { sandbox = "api.demo-wallet.example", staging = "api.demo-wallet.example", production = "api.demo-wallet.example" },
   config = { key = secret "DEMO_KEY" },
-  input = { phone = { type = "string", required = true, doc = "the wallet's phone number, 08..." } },
+  input = { phone = { type = "string", required = true, doc = "the wallet's phone number, 08...", example = "081234561111" } },
   poll = { first = "2m", factor = 2, max = "1h" },
   lookup = "ours",
   amounts = "closed",

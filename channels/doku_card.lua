@@ -17,6 +17,7 @@ return doku.order {
   limits = { min = 1000, max = 999999999 }, -- DOKU publishes none; the issuer's own hold
   expires = { default = "60m", max = "1d", grace = "15m" },
   poll = { first = "5m", factor = 2, max = "1h" },
+  fixed = true, asked = "whole",
 
   path = "/credit-card/v1/payment-page",
   order = function(_, op)

@@ -13,7 +13,7 @@ return doku.order {
   expires = { default = "15m", max = "1h", grace = "5m" },
   poll = { first = "2m", factor = 2, max = "30m" },
   input = { phone = { type = "string", required = true, doc = "the phone number of the payer's OVO account, 08..." } },
-  timeout = "70s", wait = "70s", once = true,
+  timeout = "70s", wait = "70s", once = true, silent = true,
 
   path = "/ovo-emoney/v1/payment",
   order = function(ctx, op)

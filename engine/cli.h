@@ -86,6 +86,7 @@ int cmd_serve(const struct cli_args *args);
 int cmd_run(const struct cli_args *args);
 int cmd_check(const struct cli_args *args);
 int cmd_test(const struct cli_args *args);
+int cmd_conform(const struct cli_args *args);
 int cmd_new(const struct cli_args *args);
 int cmd_migrate(const struct cli_args *args);
 int cmd_simulate(const struct cli_args *args);

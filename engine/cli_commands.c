@@ -111,6 +111,27 @@ const struct cli_command CLI_COMMANDS[] = {
         .run = cmd_test,
     },
     {
+        .name = "conform",
+        .summary = "Hold a channel against the suite that every channel passes",
+        .about =
+            "Runs the conformance suite on a fake clock against the channel's simulator: paid, "
+            "told twice, late, short, refused, unanswered before and after the debit, cancelled, "
+            "refunded, wrongly signed, and more. Prints what passed and what the channel does "
+            "not offer, and writes an evidence file: requests, what was signed, answers and "
+            "times, without secrets.",
+        .args = ARGS({"CHANNEL", ARG_OPTIONAL, NULL, "The channel's name."}, {0}),
+        .options = OPTIONS(
+            {"all", NULL, NO_SETTING, NULL, "Every channel under the root."},
+            {"check", "TEXT", NO_SETTING, NULL, "Only checks whose name contains TEXT."},
+            {"table", "FORM", NO_SETTING, "markdown", "Print the channels as a table instead."},
+            {"evidence", "DIR", NO_SETTING, NULL,
+             "Where CHANNEL.txt is written (default build/conform)."},
+            ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak conform midtrans_qris", "one channel, check by check",
+                             "luwak conform --all --table markdown", "the table in the README"),
+        .run = cmd_conform,
+    },
+    {
         .name = "new",
         .summary = "Write a new channel, rule, biller or tool with its test",
         .about = "Writes a working file and its test under the root that every command finds (or "
@@ -120,8 +141,12 @@ const struct cli_command CLI_COMMANDS[] = {
                       "Its name: small letters, digits and _; a channel's begins with its "
                       "provider's."},
                      {0}),
-        .options = OPTIONS(ROOT_OPTION, {0}),
-        .examples = EXAMPLES("luwak new channel bni_va", "channels/bni_va.lua and its test"),
+        .options = OPTIONS({"like", "METHOD", NO_SETTING, "va|bill|retail|qris|wallet|card",
+                            "A whole channel of this kind, with its simulator and its play."},
+                           ROOT_OPTION, {0}),
+        .examples = EXAMPLES("luwak new channel bni_va", "channels/bni_va.lua and its test",
+                             "luwak new channel acme_va --like va",
+                             "a channel that passes `luwak conform acme_va` at once"),
         .run = cmd_new,
     },
     {

@@ -11,6 +11,7 @@
 #include "script/buf_lua.h"
 #include "script/co.h"
 #include "script/runtime.h"
+#include "script/test_script.h"
 #include "sys/crypto.h"
 
 #define RANDOM_MAX 4096
@@ -150,6 +151,7 @@ static int digest(lua_State *L, enum digest d, int data, int enc) {
     uint8_t out[DIGEST_MAX];
     int how = out_arg(L, enc, ENC_HEX);
     struct str bytes = bytes_arg(L, data);
+    if (bytes_secret(L, data)) test_signing(L, digest_name(d), data);
     need(L, crypto_digest(d, bytes, out));
     co_check(L);
     out_push(L, (struct str){(char *)out, digest_size(d)}, how);
@@ -189,6 +191,7 @@ static int l_hmac(lua_State *L) {
     enum digest d = digest_arg(L, 1);
     int how = out_arg(L, 4, ENC_HEX);
     struct str key = bytes_arg(L, 2), data = bytes_arg(L, 3);
+    test_signing(L, luaL_checkstring(L, 1), 3);
     need(L, crypto_hmac(d, key, data, out));
     co_check(L);
     out_push(L, (struct str){(char *)out, digest_size(d)}, how);
@@ -202,6 +205,7 @@ static int l_hmac_verify(lua_State *L) {
     int how = out_arg(L, 5, ENC_HEX);
     struct str key = bytes_arg(L, 2), data = bytes_arg(L, 3);
     struct str text = lua_isnoneornil(L, 4) ? STR("") : bytes_arg(L, 4); /* an absent header */
+    test_signing(L, luaL_checkstring(L, 1), 3);
     need(L, crypto_hmac(d, key, data, out));
     co_check(L);
     bool good = false;

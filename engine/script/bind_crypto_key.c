@@ -17,6 +17,7 @@
 #include "script/buf_lua.h"
 #include "script/co.h"
 #include "script/runtime.h"
+#include "script/test_script.h"
 #include "sys/crypto_jwt.h"
 
 #define SLOT_TYPE "crypto.work"
@@ -248,6 +249,7 @@ static int sign(lua_State *L, enum key_type type, const char *name) {
     s->how = how;
     copy(L, &w->key, bytes_arg(L, 1));
     copy(L, &w->data, bytes_arg(L, 2));
+    test_signing(L, name, 2);
     if (option_push(L, 3, "password")) copy(L, &w->password, bytes_arg(L, lua_gettop(L)));
     return start(L, s, name, type == KEY_RSA);
 }
@@ -280,6 +282,7 @@ static int verify(lua_State *L, enum key_type type) {
     struct key_box *box = box_push(L);
     struct why why = {0};
     struct str pem = bytes_arg(L, 1), data = bytes_arg(L, 2);
+    test_signing(L, "verify", 2);
     struct str text = lua_isnil(L, 3) ? STR("") : bytes_arg(L, 3); /* an absent header */
     int err = key_load_public(&box->key, pem, &why);
     if (err == 0) err = type_fits(box->key, type, &why);

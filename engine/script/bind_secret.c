@@ -191,3 +191,24 @@ bool bytes_secret(lua_State *L, int index) {
     }
     return found;
 }
+
+static void one_shown(lua_State *L, int index, struct buf *out) {
+    if (secret_is(L, index))
+        buf_addf(out, "[%s]", secret_name(L, index));
+    else
+        buf_addstr(out, one(L, index));
+}
+
+void bytes_shown(lua_State *L, int index, struct buf *out) {
+    index = lua_absindex(L, index);
+    if (lua_type(L, index) != LUA_TTABLE) {
+        one_shown(L, index, out);
+        return;
+    }
+    lua_Unsigned count = lua_rawlen(L, index);
+    for (lua_Unsigned i = 1; i <= count && i <= BYTES_LIST_MAX; i++) {
+        lua_rawgeti(L, index, (lua_Integer)i);
+        one_shown(L, -1, out);
+        lua_pop(L, 1);
+    }
+}

@@ -25,6 +25,9 @@ struct str bytes_arg(lua_State *L, int index);
  * makes a secret again. */
 bool bytes_secret(lua_State *L, int index);
 
+/* The same bytes with each secret's name in its place, "[MIDTRANS_SERVER_KEY]". */
+void bytes_shown(lua_State *L, int index, struct buf *out);
+
 int secret_open(lua_State *L); /* makes the metatable; secret_push does it when nobody did */
 
 #define BYTES_MAX      (16u * 1024 * 1024) /* of one argument */

@@ -9,7 +9,9 @@
 #include "script/buf_lua.h"
 #include "script/cage.h"
 #include "script/lua_out.h"
+#include "script/manifest.h"
 #include "script/test_script.h"
+#include "sys/config.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -287,6 +289,32 @@ static int l_random(lua_State *L) {
     return 0;
 }
 
+/* ---- what must not be seen ---- */
+
+static int l_log(lua_State *L) {
+    const struct test_script *test = test_of(L);
+    struct str text = test->log == NULL ? STR("") : buf_str(test->log);
+    lua_pushlstring(L, text.p, text.n);
+    return 1;
+}
+
+static int l_secrets(lua_State *L) {
+    const struct test_script *test = test_of(L);
+    const struct version *v = test_l_version(L, luaL_checkstring(L, 1));
+    lua_newtable(L);
+    lua_Integer n = 0;
+    for (size_t i = 0; v->manifest != NULL && i < v->manifest->config.count; i++) {
+        const struct manifest_config *c = &v->manifest->config.at[i];
+        const char *value = NULL;
+        if (!c->secret) continue;
+        if (config_provider(test->services.config, v->manifest->provider, c->key, &value) != 0)
+            continue;
+        lua_pushstring(L, value);
+        lua_rawseti(L, -2, ++n);
+    }
+    return 1;
+}
+
 /* ---- table ---- */
 
 static const struct bind_fn FNS[] = {
@@ -302,6 +330,9 @@ static const struct bind_fn FNS[] = {
     {"fail", l_fail, KIND_TEST, "why: string", "ends the test here"},
     {"kind", l_kind, KIND_TEST, "v: any -> string?",
      "\"pending\", \"failed\", \"reply\" ... of a decision or reply; nil of anything else"},
+    {"log", l_log, KIND_TEST, "-> string", "every line that was logged since the test began"},
+    {"secrets", l_secrets, KIND_TEST, "path: string -> string[]",
+     "the values of the secret configuration keys that a script declares"},
     {"random", l_random, KIND_TEST, "seed: integer", "random numbers begin anew from a seed"},
     {0},
 };

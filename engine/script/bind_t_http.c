@@ -128,29 +128,40 @@ static void push_buf(lua_State *L, const struct buf *b) {
     lua_pushlstring(L, b->data == NULL ? "" : b->data, b->len);
 }
 
+/* Names in lower case. */
+static void push_headers(lua_State *L, const struct buf *headers) {
+    lua_newtable(L);
+    struct str rest = buf_str(headers), line, name, value;
+    while (rest.n != 0) {
+        str_cut(rest, '\n', &line, &rest);
+        if (!str_cut(line, ':', &name, &value)) continue;
+        luaL_Buffer lower;
+        char *p = luaL_buffinitsize(L, &lower, name.n);
+        for (size_t i = 0; i < name.n; i++)
+            p[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i];
+        luaL_pushresultsize(&lower, name.n);
+        lua_pushlstring(L, value.p + 1, value.n - 1);
+        lua_rawset(L, -3);
+    }
+}
+
 static int l_requests(lua_State *L) {
     const struct test_script *test = test_of(L);
     lua_createtable(L, (int)test->request_count, 0);
     lua_Integer at = (lua_Integer)test->request_count;
     for (const struct test_request *r = test->requests; r != NULL; r = r->next) {
-        lua_createtable(L, 0, 4);
+        if (r->signing) continue;
+        lua_createtable(L, 0, 8);
         push_buf(L, &r->method), lua_setfield(L, -2, "method");
         push_buf(L, &r->url), lua_setfield(L, -2, "url");
         push_buf(L, &r->body), lua_setfield(L, -2, "body");
-        lua_newtable(L);
-        struct str rest = buf_str(&r->headers), line, name, value;
-        while (rest.n != 0) {
-            str_cut(rest, '\n', &line, &rest);
-            if (!str_cut(line, ':', &name, &value)) continue;
-            luaL_Buffer lower;
-            char *p = luaL_buffinitsize(L, &lower, name.n);
-            for (size_t i = 0; i < name.n; i++)
-                p[i] = name.p[i] >= 'A' && name.p[i] <= 'Z' ? (char)(name.p[i] + 32) : name.p[i];
-            luaL_pushresultsize(&lower, name.n);
-            lua_pushlstring(L, value.p + 1, value.n - 1);
-            lua_rawset(L, -3);
+        push_headers(L, &r->headers), lua_setfield(L, -2, "headers");
+        lua_pushinteger(L, r->at), lua_setfield(L, -2, "at");
+        if (r->done_at != 0) {
+            lua_pushinteger(L, r->status), lua_setfield(L, -2, "status");
+            push_buf(L, &r->answer), lua_setfield(L, -2, "answer");
+            push_headers(L, &r->answer_headers), lua_setfield(L, -2, "answer_headers");
         }
-        lua_setfield(L, -2, "headers");
         lua_rawseti(L, -2, at--);
     }
     return 1;
@@ -163,7 +174,8 @@ static const struct bind_fn HTTP_FNS[] = {
     {"replay", l_replay, KIND_TEST, "path: string",
      "answers from a recording (luwak run --record)"},
     {"requests", l_requests, KIND_TEST, "-> table[]",
-     "what was sent so far: method, url, headers, body"},
+     "what was sent so far: method, url, headers, body, at; and what the simulators answered: "
+     "status (0: nothing), answer, answer_headers"},
     {0},
 };
 const struct bind_module bind_t_http = {"t.http", "answers for the requests of a test", HTTP_FNS,

@@ -39,6 +39,7 @@ struct script_services {
     struct script_set *(*scripts)(const struct worker *worker); /* that serve now; NULL: none yet */
     struct version *(*find_channel)(const struct worker *worker, struct str name); /* NULL: none */
     void (*webhooks_due)(struct worker *worker); /* something may be; NULL: nobody sends */
+    struct test_script *test;                    /* a running test, whose engine it is; or NULL */
     struct payment_watch *watch; /* event streams of payments; NULL: nobody can wait for news */
     bool simulated;
     const char *environment; /* "simulated", "sandbox", ... */

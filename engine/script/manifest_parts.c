@@ -197,9 +197,11 @@ static bool read_input(struct manifest_reader *r, const char *field, int index,
             input->required = lua_toboolean(L, -1);
         } else if (str_eq(name, STR("doc")) && is_text) {
             input->doc = manifest_text(r->m, text);
-        } else {
+        } else if (!str_eq(name, STR("example")) ||
+                   lua_istable(L, -1)) { /* of conform's requests */
             manifest_problem(r, field,
-                             "expected type = a text, required = true or false, doc = a text");
+                             "expected type = a text, required = true or false, doc = a text, "
+                             "example = a value");
         }
     }
     if (type == ARRAY_LEN(INPUT_TYPES))

@@ -97,7 +97,7 @@ static int call(struct trying *t) {
     int err = store_get(t->core->store, "operation_get", VALS(V_TEXT(t->operation)), &rows);
     if (err == 0 && (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0))
         err = E_CORRUPT;
-    if (err == 0) err = customer_fill(t->core, row.doc, &given);
+    if (err == 0) err = input_fill(t->core, row.doc, &given);
     if (err == 0) {
         row.given = buf_str(&given);
         row.payment = str_of(t->payment);

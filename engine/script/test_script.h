@@ -22,6 +22,7 @@ struct test_script {
     struct clock *clock;
     struct runtime *runtime;
     const char *root;
+    const struct buf *log;           /* what the engine logged so far; NULL: nobody keeps it */
     struct script_services services; /* what scripts under test get: ours, with our transport */
     /* Moves business time to `goal`; all that falls due runs. `done` on the loop. */
     void (*advance)(struct test_script *test, int64_t goal, void (*done)(void *data, int err),
@@ -73,9 +74,14 @@ struct test_answer {
 int test_answer_add(struct test_script *test, struct test_answer *answer); /* takes it over */
 void test_answer_free(struct test_answer *answer);
 
-struct test_request {                      /* as it was sent */
-    struct test_request *next;             /* the newest first */
+/* What a test sent, and what its scripts signed on the way, the newest first. */
+struct test_request {
+    struct test_request *next;
+    bool signing; /* of a signature: `url` says which, `body` what was signed, secrets by name */
+    int64_t at, done_at;                   /* business time; done_at 0: nobody has answered (yet) */
     struct buf method, url, body, headers; /* headers: "name: value\n" each */
+    int status;                            /* 0: no answer, `answer` says why */
+    struct buf answer, answer_headers;
 };
 
 /* ---- for bind_t*.c ---- */
@@ -84,5 +90,9 @@ struct test_script *test_of(struct lua_State *L);                      /* raises
 struct version *test_l_version(struct lua_State *L, const char *path); /* raises */
 int test_l_load(struct lua_State *L);
 int test_l_call(struct lua_State *L);
+
+/* For bind_crypto*.c: the bytes at `data` (a string, a secret, a list of both) go into a signature. In
+ * a test they are kept for who asks what was signed; elsewhere nothing happens. */
+void test_signing(struct lua_State *L, const char *scheme, int data);
 
 #endif

@@ -7,6 +7,8 @@
 #include "net/exchange.h"
 #include "net/replay.h"
 #include "net/url.h"
+#include "script/bind_secret.h"
+#include "script/co.h"
 #include "script/manifest.h"
 #include "script/source.h"
 
@@ -23,10 +25,21 @@ struct stubbed {
     bool denied;
 };
 
+/* One that goes to the simulators or a recording: its answer is kept on the way back. */
+struct passed {
+    struct passed *next;
+    struct test_transport *t;
+    struct test_request *request; /* the test's, as long as the test */
+    struct http_call *inner;
+    http_answer_cb done;
+    void *data;
+};
+
 struct test_transport {
     struct transport base;
     struct test_script *test;
     struct stubbed *first;
+    struct passed *passed;
 };
 
 static struct test_transport *of(struct transport *t) {
@@ -126,19 +139,82 @@ static void answer_now(struct timer *timer) {
     stubbed_free(s);
 }
 
-static int note_request(struct test_script *test, const struct http_out *out) {
+static struct test_request *note_new(struct test_script *test) {
     struct test_request *r = mem_zalloc(sizeof *r);
-    if (r == NULL) return E_NOMEM;
+    if (r == NULL) return NULL;
+    r->at = clock_now_ms(test->clock);
+    r->next = test->requests;
+    test->requests = r;
+    return r;
+}
+
+static struct test_request *note_request(struct test_script *test, const struct http_out *out) {
+    struct test_request *r = note_new(test);
+    if (r == NULL) return NULL;
     buf_addstr(&r->method, out->method);
     buf_addstr(&r->url, out->url);
     buf_addstr(&r->body, out->body);
     for (size_t i = 0; i < out->header_count; i++)
         buf_addf(&r->headers, "%.*s: %.*s\n", STR_FMT(out->headers[i].name),
                  STR_FMT(out->headers[i].value));
-    r->next = test->requests;
-    test->requests = r;
     test->request_count++;
-    return 0;
+    return r;
+}
+
+static void note_answer(const struct test_transport *t, struct test_request *r,
+                        const struct http_answer *a) {
+    r->done_at = clock_now_ms(t->test->clock);
+    if (a->err != 0) {
+        buf_addf(&r->answer, "%s: %s", a->name, a->text);
+        return;
+    }
+    r->status = a->status;
+    buf_addstr(&r->answer, a->body);
+    for (size_t i = 0; i < a->header_count; i++)
+        buf_addf(&r->answer_headers, "%.*s: %.*s\n", STR_FMT(a->headers[i].name),
+                 STR_FMT(a->headers[i].value));
+}
+
+void test_signing(struct lua_State *L, const char *scheme, int data) {
+    const struct call_context *c = co_data(L);
+    struct test_script *test = c == NULL ? NULL : c->services->test;
+    struct test_request *r = test == NULL ? NULL : note_new(test);
+    if (r == NULL) return;
+    r->signing = true;
+    buf_adds(&r->url, scheme);
+    bytes_shown(L, data, &r->body);
+}
+
+static void passed_free(struct passed *p) {
+    struct passed **at = &p->t->passed;
+    while (*at != p)
+        at = &(*at)->next;
+    *at = p->next;
+    mem_free(p);
+}
+
+static void passed_done(const struct http_answer *answer, void *data) {
+    struct passed *p = data;
+    http_answer_cb done = p->done;
+    void *user = p->data;
+    note_answer(p->t, p->request, answer);
+    passed_free(p);
+    done(answer, user);
+}
+
+static int pass(struct test_transport *t, struct test_request *request, struct transport *next,
+                const struct http_out *out, http_answer_cb done, void *data,
+                struct http_call **call) {
+    struct passed *p = mem_zalloc(sizeof *p);
+    if (p == NULL) return E_NOMEM;
+    *p = (struct passed){t->passed, t, request, NULL, done, data};
+    t->passed = p;
+    int err = next->start(next, out, passed_done, p, &p->inner);
+    if (err != 0)
+        passed_free(p);
+    else
+        *call = (struct http_call *)p;
+    return err;
 }
 
 static int stub(struct test_transport *t, const struct http_out *out, http_answer_cb done,
@@ -166,10 +242,11 @@ static int start(struct transport *transport, const struct http_out *out, http_a
                  void *data, struct http_call **call) {
     struct test_transport *t = of(transport);
     struct test_script *test = t->test;
-    if (note_request(test, out) != 0) return E_NOMEM;
+    struct test_request *request = note_request(test, out);
+    if (request == NULL) return E_NOMEM;
     if (test->answering) return stub(t, out, done, data, call);
-    struct transport *next = test->replay != NULL ? test->replay : test->inner;
-    return next->start(next, out, done, data, call);
+    return pass(t, request, test->replay != NULL ? test->replay : test->inner, out, done, data,
+                call);
 }
 
 static void cancel(struct transport *transport, struct http_call *call) {
@@ -179,14 +256,18 @@ static void cancel(struct transport *transport, struct http_call *call) {
         stubbed_free(s);
         return;
     }
+    struct passed *p = (struct passed *)call;
     struct transport *next = t->test->replay != NULL ? t->test->replay : t->test->inner;
-    next->cancel(next, call);
+    next->cancel(next, p->inner);
+    passed_free(p);
 }
 
 static void destroy(struct transport *transport) {
     struct test_transport *t = of(transport);
     while (t->first != NULL)
         stubbed_free(t->first);
+    while (t->passed != NULL)
+        passed_free(t->passed);
     mem_free(t);
 }
 
@@ -235,6 +316,7 @@ void test_script_free(struct test_script *test) {
         struct test_request *r = test->requests;
         test->requests = r->next;
         buf_free(&r->method), buf_free(&r->url), buf_free(&r->body), buf_free(&r->headers);
+        buf_free(&r->answer), buf_free(&r->answer_headers);
         mem_free(r);
     }
     for (size_t i = 0; i < test->loaded_count; i++)

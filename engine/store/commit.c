@@ -86,7 +86,7 @@ int commit_add(struct commit *commit, enum store_op op, const struct val *values
         wire_put_val(&commit->bytes, &values[i]);
     if (commit->bytes.err != 0)
         return commit_failed(commit, commit->bytes.err, index,
-                             commit->bytes.err == E_LIMIT ? "more than 1 MB" : "out of memory");
+                             commit->bytes.err == E_LIMIT ? "more than 1280 kB" : "out of memory");
     commit->count++;
     commit->bytes.data[1] = (char)(commit->count & 0xff);
     commit->bytes.data[2] = (char)(commit->count >> 8);
@@ -109,7 +109,7 @@ static bool step_read(struct wire_in *in, struct commit_step *step) {
 }
 
 int commit_decode(struct commit **out, struct str bytes, struct why *why) {
-    if (bytes.n > COMMIT_BYTES_MAX) return why_set(why, E_LIMIT, "commit: more than 1 MB");
+    if (bytes.n > COMMIT_BYTES_MAX) return why_set(why, E_LIMIT, "commit: more than 1280 kB");
     struct wire_in in = wire_in(bytes);
     unsigned version = wire_u8(&in), count = wire_u16(&in);
     if (in.bad) return why_set(why, E_SYNTAX, "commit: cut short");

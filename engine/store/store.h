@@ -23,7 +23,7 @@
 #include "store/ops.h"
 
 #define COMMIT_OPS_MAX   200
-#define COMMIT_BYTES_MAX (1024 * 1024)
+#define COMMIT_BYTES_MAX (1280 * 1024) /* a body of 1 MB as it came, and what it does */
 
 struct store;
 struct commit;

@@ -366,7 +366,8 @@ local function channel(spec, parts)
     docs = { keys = {
       DOKU_CLIENT_ID = "DOKU's dashboard, Integration", DOKU_SECRET_KEY = "the same page",
       DOKU_PUBLIC_KEY = "the same page: what DOKU signs with", DOKU_PRIVATE_KEY = "our own RSA key; its public half is given to DOKU there",
-    }, certainty = spec.certainty },
+    }, certainty = spec.certainty, expiry = spec.fixed and "fixed" or nil, callbacks = spec.silent and "none" or nil,
+      refunds_asked = spec.asked },
   }
 end
 
@@ -392,6 +393,7 @@ function doku.wallet(spec)
 end
 
 function doku.qris(spec)
+  spec.asked = "whole"
   spec.method, spec.poll = "qris", { first = "2m", factor = 2, max = "30m" }
   return channel(spec, {
     config = { merchant_id = "DOKU_QRIS_MERCHANT_ID", terminal_id = "DOKU_QRIS_TERMINAL_ID", postal_code = "DOKU_QRIS_POSTAL_CODE" },

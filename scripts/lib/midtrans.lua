@@ -390,10 +390,13 @@ midtrans.DOCS = {
 ---- a channel ----
 
 function midtrans.channel(spec)
+  local docs = { refunds = spec.refunds == "whole" and "whole" or nil, expiry = spec.fixed_expiry and "fixed" or nil,
+    cancel_asked = spec.page and "never" or nil }
+  for name, value in pairs(spec.docs or midtrans.DOCS) do docs[name] = value end
   return {
     api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = spec.effect or "offer",
     limits = spec.limits, expires = spec.expires, input = spec.input, hosts = spec.hosts or HOSTS, config = CONFIG, poll = spec.poll, lookup = "ours",
-    amounts = "closed", docs = spec.docs or midtrans.DOCS,
+    amounts = "closed", docs = docs,
     create = function(ctx, op) return create(ctx, op, spec) end,
     inquire = function(ctx, op) return (INQUIRE[op.kind] or inquire_create)(ctx, op, spec) end,
     cancel = function(ctx, op) return (spec.cancel or cancel)(ctx, op, spec) end,

@@ -407,11 +407,21 @@ function simulator.new(spec)
     return reply(200, { done = true })
   end
 
+  -- What waits to be told, as it would go now, but for headers that are a secret themselves.
+  local function held(ctx)
+    local list = json.array {}
+    for i, cb in ipairs(simulator.read(ctx, "held") or {}) do
+      list[i] = { url = cb.url, headers = cb.headers or spec.sign(ctx, cb), body = cb.body }
+    end
+    return reply(200, { held = list })
+  end
+
   function sim.page(rows) return page(spec, rows) end
 
   function sim.routes(routes)
     routes["POST /_control"] = control
     routes["POST /_due"] = due
+    routes["GET /_held"] = held
     routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end

@@ -70,9 +70,18 @@ end
 
 local function category_of(t) return CATEGORY[t.failure_code] or "PROVIDER_ERROR" end
 
+-- That nobody confirmed in time is the end of a page; of a push it is the payer's answer.
+local PUSHED = { OVO = true, JENIUSPAY = true }
+local function word_of(kind, t)
+  local word = kind.word(t)
+  if word ~= "failed" or t.failure_code ~= "USER_DID_NOT_AUTHORIZE" then return word end
+  local wallet = table_of(table_of(t.payment_method).ewallet)
+  return PUSHED[text_of(wallet.channel_code) or ""] and word or "expired"
+end
+
 -- What Xendit has, as our decision about the attempt.
 local function decide(ctx, kind, t, op, spec)
-  local word = kind.word(t)
+  local word = word_of(kind, t)
   if word == "success" then
     local payments, why = kind.payments(ctx, t)
     if not payments then return unknown { message = why } end
@@ -260,7 +269,7 @@ function xendit.notify(ctx, req)
   local t = ask(ctx, kind, { id = id })
   reference = t and text_of(kind.reference(t)) == reference and reference
   if not reference then return reply(503, { status = "try again" }) end
-  local word, verdict = kind.word(t), nil
+  local word, verdict = word_of(kind, t), nil
   local attempt = ctx.find { reference = reference }
   if attempt and not ours(t, attempt.payment) then return reply(503, { status = "another's" }) end
   if word == "success" then
@@ -294,7 +303,7 @@ local function channel(kind, spec)
     cancel = spec.cancels and function(ctx, op) return cancel(ctx, kind, op) end or nil,
     refund = spec.refunds and function(ctx, op) return refund(ctx, kind, op, spec) end or nil,
     notify = xendit.notify,
-    docs = { keys = KEYS, certainty = spec.certainty },
+    docs = { keys = KEYS, certainty = spec.certainty, refunds = spec.refunds == "whole" and "whole" or nil, expiry = spec.fixed and "fixed" or nil },
   }
 end
 
@@ -345,7 +354,7 @@ end
 -- Where the payer's app or a page takes over; or, with spec.push, where his app rings by itself.
 function xendit.wallet(spec)
   spec.method = "ewallet"
-  spec.effect = spec.push and "charge" or "offer"
+  spec.effect, spec.fixed = spec.push and "charge" or "offer", not spec.push
   spec.way = function(ctx, op)
     local properties = spec.properties and spec.properties(op)
       or { success_return_url = wire.back(ctx, op, "success"), failure_return_url = wire.back(ctx, op, "failure") }

@@ -263,11 +263,13 @@ end
 local function paid(ctx, id, amount, late)
   local tx, sent, why = settle(ctx, id, amount, late)
   if not tx then return nil, sent, why end
+  local taken_back
   if simulator.denied(ctx, facts_of(tx)) then
-    local _, more = deny(ctx, id)
+    local now, more = deny(ctx, id)
+    taken_back = now.status == "deny" or nil
     for _, one in ipairs(more) do sent[#sent + 1] = one end
   end
-  return { order_id = tx.order_id, transaction_id = tx.transaction_id, amount = amount, callbacks = sent }
+  return { order_id = tx.order_id, transaction_id = tx.transaction_id, amount = amount, callbacks = sent, taken_back = taken_back }
 end
 
 local charge

@@ -43,10 +43,11 @@ local function paid(ctx, m)
   m.money_id, m.paid_at = m.money_id or "self-" .. crypto.uuid(), ctx.now()
   sim.remember(ctx, m.va_number .. " " .. m.amount)
   local said = book(ctx, m, "paid")
-  if simulator.denied(ctx, m.facts) then
+  local taken_back = simulator.denied(ctx, m.facts) or nil
+  if taken_back then
     for _, one in ipairs(book(ctx, m, "reversed")) do said[#said + 1] = one end
   end
-  return { va_number = m.va_number, amount = m.amount, money_id = m.money_id, callbacks = said }
+  return { va_number = m.va_number, amount = m.amount, money_id = m.money_id, callbacks = said, taken_back = taken_back }
 end
 
 local function pay(ctx, ref, amount)

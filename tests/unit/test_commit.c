@@ -207,7 +207,7 @@ static void builder_refuses(void **state) {
     CHECK_ERR(commit_add(c, OP_META_SET, NULL, 0), E_INVAL);
     commit_free(c);
     commit_free(NULL);
-    CHECK_OK(commit_new(&c)); /* 200 operations, 1 MB */
+    CHECK_OK(commit_new(&c)); /* 200 operations, 1280 kB */
     for (int i = 0; i <= COMMIT_OPS_MAX; i++)
         CHECK_INT(commit_add(c, OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))),
                   i < COMMIT_OPS_MAX ? i : E_LIMIT);

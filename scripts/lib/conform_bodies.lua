@@ -1,0 +1,265 @@
+-- scripts/lib/conform_bodies.lua: what calls us and is not right. From a valid callback, which the simulator
+-- made and kept back, some 250 bad ones are made, the same ones each time: cut short, much too long, deeply
+-- nested, of wrong types, with signatures that do not fit, of another payment. What has lost its proof is
+-- refused and changes nothing. What kept it (a provider may prove itself by a token, and sign nothing) is
+-- refused too, or it is the payment's own money, once. Nothing of it is our failure: no 500.
+local LEAST = 200
+local TYPES_MOST = 90 -- of wrong types, spread over all of them
+local RANDOM = 20260105
+
+-- Our own numbers, so that the bodies do not hang on what else is drawn.
+local function generator(seed)
+  return function(n)
+    seed = (seed * 1103515245 + 12345) % 2147483648
+    return seed // 65536 % n + 1
+  end
+end
+
+local function copy(headers)
+  local all = {}
+  for name, value in pairs(headers) do all[name] = value end
+  return all
+end
+
+local PROOF = { "signature", "token", "authorization", "x%-key" }
+local function proof(name)
+  for _, pattern in ipairs(PROOF) do
+    if name:lower():find(pattern) then return true end
+  end
+end
+
+local function turned(text, at) -- another letter or digit in one place
+  local c = text:sub(at, at)
+  local other = c == "a" and "b" or c:find "%d" and tostring((tonumber(c) + 1) % 10) or "a"
+  return text:sub(1, at - 1) .. other .. text:sub(at + 1)
+end
+
+-- Every place of a document: the table that holds it, its name.
+local function places(value, list)
+  for name, inner in sorted(value) do
+    list[#list + 1] = { value, name }
+    if type(inner) == "table" then places(inner, list) end
+  end
+  return list
+end
+
+local function decoded(body)
+  local good, value = pcall(json.decode, body)
+  return good and type(value) == "table" and value or nil
+end
+
+---- the bad ones: { kind, headers, body, strict = it has lost its proof or does not read } ----
+
+local WRONG = { "\0", 12, -5, true, json.null, json.array {}, json.object {}, ("9"):rep(4000) }
+
+local function cut_short(h, add)
+  for i = 0, 79 do add("cut short", h.headers, h.body:sub(1, #h.body * i // 80), true) end
+end
+
+local function rubbish(h, add, random)
+  for _, body in ipairs { "null", "[]", "{}", '""', "0", "true", "<html></html>", "a=b&c=d", h.body .. h.body, "\xef\xbb\xbf\xff", "[" .. h.body .. "]",
+    '{"data":' .. h.body:sub(1, 20) } do
+    add("rubbish", h.headers, body, true)
+  end
+  for _ = 1, 40 do
+    local bytes = {}
+    for i = 1, 40 + random(200) do bytes[i] = string.char(random(256) - 1) end
+    add("rubbish", h.headers, table.concat(bytes), true)
+  end
+end
+
+local function too_big(h, add)
+  for _, depth in ipairs { 20, 40, 100, 1000, 20000 } do
+    add("nested", h.headers, ('{"a":'):rep(depth) .. h.body .. ("}"):rep(depth), true)
+    add("nested", h.headers, ("["):rep(depth) .. h.body .. ("]"):rep(depth), true)
+    add("nested", h.headers, ("["):rep(depth), true)
+  end
+  add("too long", h.headers, ("x"):rep(1048576), true)
+  add("too long", h.headers, '{"a":"' .. ("x"):rep(900000) .. '"}', true)
+end
+
+local function unproved(h, add, random)
+  for name, value in sorted(h.headers) do
+    if type(value) == "string" and proof(name) then
+      for _, other in ipairs { false, "", " ", "null", value .. "0", value:sub(2), ("0"):rep(#value), value:reverse() .. "x" } do
+        local headers = copy(h.headers)
+        headers[name] = other or nil
+        add("signature " .. name, headers, h.body, true)
+      end
+      for _ = 1, 20 do
+        local headers = copy(h.headers)
+        headers[name] = turned(value, 1 + random(#value - 1))
+        if not value:lower():find "base64" then add("signature " .. name, headers, h.body, true) end
+      end
+    end
+  end
+  local note = decoded(h.body)
+  for _, place in ipairs(note and places(note, {}) or {}) do
+    local holder, name = place[1], place[2]
+    local was = holder[name]
+    if type(name) == "string" and type(was) == "string" and proof(name) then
+      for _, other in ipairs { "", "null", was:sub(2), was .. "0", ("0"):rep(#was), turned(was, 1), turned(was, #was), turned(was, #was // 2), 5, true, json.null } do
+        holder[name] = other
+        add("signature " .. name, h.headers, json.encode(note), true)
+      end
+      holder[name] = nil
+      add("signature " .. name, h.headers, json.encode(note), true)
+      holder[name] = was
+    end
+  end
+end
+
+local function wrong_types(h, add)
+  local note = decoded(h.body)
+  for _, place in ipairs(note and places(note, {}) or {}) do
+    local holder, name = place[1], place[2]
+    local was = holder[name]
+    for _, other in ipairs(WRONG) do
+      if type(name) == "string" and math.type(other) ~= math.type(was) or type(other) ~= type(was) then
+        holder[name] = other
+        add("type of " .. name, h.headers, json.encode(note), false)
+      end
+    end
+    if type(name) == "string" then
+      holder[name] = nil
+      add("without " .. name, h.headers, json.encode(note), false)
+    end
+    holder[name] = was
+  end
+end
+
+-- The proof of one payment's message, on another's.
+local function others(h, other, add)
+  local headers = copy(h.headers)
+  local theirs = decoded(other.body)
+  local ours = decoded(h.body)
+  for name in sorted(theirs and ours or {}) do
+    if type(ours[name]) == "string" and proof(name) then
+      local was = ours[name]
+      ours[name] = theirs[name]
+      if was ~= ours[name] then add("another's signature", headers, json.encode(ours), true) end
+      ours[name] = was
+    end
+  end
+  for name, value in sorted(h.headers) do
+    if proof(name) and other.headers[name] and other.headers[name] ~= value then
+      headers[name] = other.headers[name]
+      add("another's signature", headers, h.body, true)
+      headers[name] = value
+    end
+  end
+end
+
+local function collected(h, fill)
+  local list = {}
+  fill(function(kind, headers, body, strict)
+    if body ~= h.body or headers ~= h.headers then list[#list + 1] = { kind = kind, headers = copy(headers), body = body, strict = strict } end
+  end)
+  return list
+end
+
+local function forged(h, other)
+  local random = generator(RANDOM)
+  return collected(h, function(add)
+    cut_short(h, add)
+    rubbish(h, add, random)
+    too_big(h, add)
+    unproved(h, add, random)
+    others(h, other, add)
+  end)
+end
+
+local function mistyped(h)
+  local list = collected(h, function(add) wrong_types(h, add) end)
+  local chosen = collected(h, function(add) add("as long as may be", h.headers, h.body .. (" "):rep(1048576 - #h.body), false) end)
+  for i = 1, math.min(#list, TYPES_MOST) do chosen[i + 1] = list[#list <= TYPES_MOST and i or i * #list // TYPES_MOST] end
+  return chosen
+end
+
+---- sent ----
+
+-- A payment that is paid, and the callback that says so, which nobody has heard. Headers that every
+-- callback bears (a provider's token) and the simulator does not write down are those of `heard`.
+local function untold(w, heard)
+  w:expect(w:tell "reorder", "its simulator keeps no callback back")
+  local p = w:open()
+  local before = #w:kept_back()
+  local said = w:pay()
+  local kept = w:kept_back()
+  if #kept ~= before + 1 then return nil end
+  local last, headers, named = kept[#kept], {}, {}
+  for name, value in pairs(last.headers) do headers[name], named[name:lower()] = value, true end
+  for name, value in pairs(heard.headers) do
+    if proof(name) and not named[name:lower()] then headers[name] = value end
+  end
+  return { p = p, amount = said.amount, url = last.url, headers = headers, body = last.body }
+end
+
+local function refused_well(w, answer, bad)
+  local what = ("%s: %s"):format(bad.kind, bad.body:sub(1, 300))
+  w:expect(answer, "no answer to %s", what)
+  local good = answer.status == 503 or (answer.status >= 400 and answer.status < 500) or (not bad.strict and answer.status >= 200 and answer.status < 300)
+  w:expect(good, "%d is the answer to %s", answer.status, what)
+  w:expect(not answer.body:find "%.lua:" and not answer.body:find "traceback", "our answer shows our insides (%s): %s", what, answer.body)
+  local kind = answer.headers["content-type"] or ""
+  w:expect(not kind:find "html", "a page is the answer to %s", what)
+end
+
+local function bodies(w)
+  if not w.hears then return "nobody calls us" end
+  local first = w:open()
+  if first.status == "success" then return "the call itself takes the money" end
+  if not w:tell "reorder" then return "its simulator keeps no callback back" end
+  w:tell "reset"
+  local from = w:sent()
+  w:taken(w:pay())
+  local heard = w:callbacks(from)
+  heard = heard[#heard]
+  if not heard then return "the payment is told of in another way" end
+  local other = untold(w, heard)
+  if not other then return "the payment is told of in another way" end
+  w:tell "reset" -- its own, told
+  local now = untold(w, heard)
+  -- The payment it was sent for: another one where the money has come.
+  local function try(bad)
+    local before = w.came()
+    local answer = http.request { method = "POST", url = now.url, headers = bad.headers, body = bad.body, timeout = "30s" }
+    refused_well(w, answer, bad)
+    local took, status = w.came() - before, w:show(now.p).status
+    if took == 0 then
+      w:expect(status == "pending" or status == "processing", "%s moved the payment to %s: %s", bad.kind, status, bad.body:sub(1, 300))
+      return
+    end
+    w:expect(not bad.strict, "%s was believed: %s", bad.kind, bad.body:sub(1, 300))
+    w:expect(took == now.amount and status == "success", "%s: %d of %d came, the payment is %s: %s", bad.kind, took, now.amount, status,
+      bad.body:sub(1, 300))
+    w:tell "reset"
+    now = untold(w, heard)
+    return true
+  end
+  local sent = 0
+  for _, bad in ipairs(forged(now, other)) do
+    try(bad)
+    sent = sent + 1
+  end
+  local types, i = mistyped(now), 1
+  while i <= #types do
+    if try(types[i]) then types = mistyped(now) end
+    i, sent = i + 1, sent + 1
+  end
+  w:expect(sent >= LEAST, "only %d bad bodies were made", sent)
+  local replays, came = 0, w.came()
+  w:tell "reset" -- now it is told rightly, and then again and again
+  engine.sleep "1s"
+  w:paid_once(now.p, "told rightly")
+  w:books(came + now.amount, "told rightly")
+  for _ = 1, 20 do
+    local answer = http.request { method = "POST", url = now.url, headers = now.headers, body = now.body, timeout = "30s" }
+    replays = replays + (answer and answer.status < 500 and 1 or 0)
+  end
+  w:expect(replays == 20, "replayed: %d of 20 were answered", replays)
+  w:books(came + now.amount, "replayed")
+  w:paid_once(now.p, "replayed")
+end
+
+return { { "bad bodies", bodies, forged = true } }

@@ -84,7 +84,7 @@ test('an own account never uses a shared key: what it lacks is not available', a
   const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
   const a = merchant(s, 'Toko A')
   luwak(s, ['account', 'new', 'midtrans', '--merchant', a.id], JSON.stringify({ MIDTRANS_CLIENT_KEY: 'SB-Mid-client-a' }))
-  const r = await a.create('o-1')
+  const r = await a.create('o-1', { channel: 'midtrans_bca_va' })
   assert.equal(r.status, 503, r.body)
   const channels = (await a.ask('GET', '/v1/channels')).json().data
   assert.equal(channels.find(c => c.name === 'midtrans_bca_va').available, false)

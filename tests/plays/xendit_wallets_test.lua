@@ -56,11 +56,11 @@ event payment.created
 
 > wait 26h
 heard xendit: applied 200
-payment failed: due 50000, paid 0, failure TIMEOUT, xendit_$wallet failed
-event payment.failed
+payment expired: due 50000, paid 0, xendit_$wallet expired
+event payment.expired
 
 > show
-failed: due 50000, paid 0, failure TIMEOUT, xendit_$wallet failed, shown redirect /sand... 59
+expired: due 50000, paid 0, xendit_$wallet expired, shown redirect /sand... 59
 
 > pay
 409 INVALID_STATE

@@ -84,12 +84,13 @@ test('an own account never uses a shared key: what it lacks is not available', a
   const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
   const a = merchant(s, 'Toko A')
   luwak(s, ['account', 'new', 'midtrans', '--merchant', a.id], JSON.stringify({ MIDTRANS_CLIENT_KEY: 'SB-Mid-client-a' }))
-  const r = await a.create('o-1')
+  const bca = { channel: 'midtrans_bca_va' } // others have BCA accounts too
+  const r = await a.create('o-1', bca)
   assert.equal(r.status, 503, r.body)
   const channels = (await a.ask('GET', '/v1/channels')).json().data
   assert.equal(channels.find(c => c.name === 'midtrans_bca_va').available, false)
   assert.equal(channels.find(c => c.name === 'self_va').available, true)
   luwak(s, ['account', 'new', 'midtrans', '--merchant', a.id], JSON.stringify({ MIDTRANS_SERVER_KEY: 'SB-Mid-server-a' }))
-  assert.equal((await a.create('o-1')).status, 201, 'taken up at once')
+  assert.equal((await a.create('o-1', bca)).status, 201, 'taken up at once')
   await s.stop()
 })

@@ -16,7 +16,7 @@ end
 local SHOWN = {
   va = function(_, n) return { va_number = ("99088%08d"):format(n) } end,
   bill = function(_, n) return { biller_code = "90801", bill_key = ("%012d"):format(n) } end,
-  retail = function(_, n) return { outlet = "@PROVIDER@", payment_code = ("RT%08d"):format(n) } end,
+  retail = function(_, n) return { outlet = "store", payment_code = ("RT%08d"):format(n) } end,
   qris = function(_, n) return { qr_string = qr_string(n) } end,
   wallet = function(ctx, n) return { redirect_url = ctx.url("/sandbox/@PROVIDER@/?wallet=" .. n) } end,
   card = function(ctx, n) return { redirect_url = ctx.url("/sandbox/@PROVIDER@/?card=" .. n) } end,

@@ -25,7 +25,7 @@ end
 
 return {
   api = 1, kind = "fee", priority = 50, from = "2020-01-01",
-  match = { method = "qris" }, -- whoever provides it,
+  match = { provider = { "midtrans", "xendit", "doku" }, method = "qris" },
   fee = function(p)
     local rate = rate_of(p.category or "URE", p.paid_on)
     local whole = p.amount > (rate.free or 0) and money.percent(p.amount, rate[1], "half_up") or 0

@@ -32,7 +32,7 @@ export async function open (url, { viewport = PHONE, locale = 'id-ID', ...option
   page.on('pageerror', e => page.trouble.push(`error: ${e}`))
   page.on('console', m => { if (m.type() === 'error') page.trouble.push(`console: ${m.text()}`) })
   page.on('request', r => { if (!r.url().startsWith(new URL(url).origin) && !r.url().startsWith('data:')) page.trouble.push(`outside: ${r.url()}`) })
-  page.setDefaultTimeout(15000)
+  page.setDefaultTimeout(60000)
   if (url) await page.goto(url)
   return page
 }

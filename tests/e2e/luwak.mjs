@@ -19,7 +19,7 @@ export function cleanEnv (extra = {}) {
 
 // Runs luwak to its end: { code, out, err }. What takes longer than `timeout` hangs.
 export function luwak (args, { cwd, env, input, timeout = 30000 } = {}) {
-  const r = spawnSync(LUWAK, args, { cwd: cwd ?? temporary(), env: cleanEnv(env), input, encoding: 'utf8', timeout })
+  const r = spawnSync(LUWAK, args, { cwd: cwd ?? temporary(), env: cleanEnv(env), input, encoding: 'utf8', timeout, maxBuffer: 256 << 20 })
   if (r.error) throw r.error
   return { code: r.status, signal: r.signal, out: r.stdout, err: r.stderr }
 }

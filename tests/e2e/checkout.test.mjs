@@ -109,7 +109,9 @@ test('wallet: to its page and back, then done', async () => {
   assert.equal((await look(p.id)).status, 'pending')
   await link.click()
   await page.waitForURL(/\/sandbox\/midtrans\//)
+  const answered = page.waitForEvent('load') // what is under way would end where we go next
   await page.locator('button').first().click()
+  await answered
   await until('paid', async () => (await look(p.id)).status === 'success')
   await page.goto(p.checkout_url)
   assert.equal(await page.innerText('h1'), 'Pembayaran berhasil')

@@ -43,7 +43,7 @@ test('a play with one line changed fails', () => {
       titles.add(title)
       const all = lines.map((line, i) => i).filter(i => EXPECTED(lines[i]))
       for (const i of title === WHOLE ? all : [all[(n * 7) % all.length]]) {
-        const other = lines.toSpliced(i, 1, ...CHANGES[(i + n) % CHANGES.length](lines[i]))
+        const other = [...lines.slice(0, i), ...CHANGES[(i + n) % CHANGES.length](lines[i]), ...lines.slice(i + 1)]
         changed.push(`["${title} ${i}"] = [[\n${other.join('\n')}]],`)
       }
     })

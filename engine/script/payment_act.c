@@ -14,7 +14,7 @@
 #include "core/person.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_channels.h"
+#include "script/payment_cancel.h"
 #include "script/payment_inquire.h"
 #include "script/script_set.h"
 #include "sys/log.h"
@@ -285,39 +285,16 @@ static struct payment_operation operation_of(struct act *a, const struct attempt
 
 /* ---- cancel ---- */
 
-/* One that is under way already: it is not asked for twice. */
-static int find_cancel(struct act *a, const struct payment *p) {
-    struct rows *rows = NULL;
-    struct operation_row row;
-    int err = store_get(a->core->store, "operations_of_payment", VALS(V_TEXT(p->id)), &rows);
-    for (size_t i = 0; err == 0 && i < rows_count(rows); i++) {
-        if (operation_row_read(rows, i, &row) != 0 || !operation_open(row.state) ||
-            !str_eq(row.kind, STR("cancel")))
-            continue;
-        snprintf(a->operation, sizeof a->operation, "%.*s", STR_FMT(row.id));
-        err = E_EXISTS;
-    }
-    rows_free(rows);
-    return err;
-}
-
 static int build_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct act *a = data;
-    struct attempt *at = payment_attempt(p, p->attempt);
+    const struct attempt *at = payment_attempt(p, p->attempt);
     a->operation[0] = '\0';
-    if (at == NULL || !can(a, "cancel") || channel_is_local(a->version))
-        return payment_add_cancel(core, c, p, why);
+    a->version = payment_cancel_channel(a->set, at);
+    if (a->version == NULL) return payment_add_cancel(core, c, p, why);
     if (!payment_open(p->status))
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
-    int err = find_cancel(a, p);
-    if (err != 0) return err;
-    make_reference(a, at->reference, 'c');
-    err = write_input(a, at->reference, 0);
-    struct payment_operation o = operation_of(a, at, "cancel", 0);
-    if (err == 0) err = payment_add_operation(core, c, p, &o);
-    memcpy(a->operation, o.id, sizeof a->operation);
-    return err;
+    return payment_cancel_add(core, c, p, at, a->version, a->operation);
 }
 
 static void changed(int err, const struct why *why, void *data) {

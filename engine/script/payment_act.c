@@ -1,5 +1,7 @@
 /* See payment_act.h. Read, decide, commit what is asked of the provider, ask it, answer with what
- * stands then; or with what stands when LUWAK_CREATE_WAIT is over, and go on without whoever asked:
+ * stands then; or with what stands when LUWAK_CREATE_WAIT is over, and go on without whoever asked.
+ * A cancel first waits until the call that makes the attempt is over: a provider that is asked to
+ * cancel what is still on its way to it knows nothing of it, and then makes it.
  *
  *   begin --> commit --> the provider --> over: told, freed
  *                             '---(patience over)---> told, and over later
@@ -21,7 +23,7 @@
 
 #include <stdio.h>
 
-enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255 };
+enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255, CREATING_LOOK_MS = 100 };
 
 struct act {
     enum payment_action action;
@@ -39,12 +41,13 @@ struct act {
     struct buf sealed, input;
     struct operation_mark mark;
     bool marked;
+    bool waiting; /* for the end of the call that makes what is to be cancelled */
     bool asking;  /* the provider has been called and has not answered */
     bool storing; /* a commit that keeps the answer is under way */
     bool ended;   /* nothing is under way but that commit, perhaps */
     bool told;    /* `done` was called */
     struct payment_reply reply;
-    struct timer patience;
+    struct timer patience, look;
     struct task task;
     payment_replied done;
     void *data;
@@ -71,6 +74,7 @@ static void end_now(struct task *task) {
     struct act *a = CONTAINER_OF(task, struct act, task);
     tell(a);
     timer_stop(&a->patience);
+    timer_stop(&a->look);
     if (a->marked) operation_unmark(a->ask.services->gate, &a->mark);
     if (a->body.root != NULL) json_doc_free(&a->body);
     script_set_drop(a->set);
@@ -207,6 +211,11 @@ static void act_over(struct act *a) {
 
 static void patience_over(struct timer *timer) {
     struct act *a = CONTAINER_OF(timer, struct act, patience);
+    if (a->waiting && !a->ended) { /* nothing is stored yet that could be gone on with */
+        end_problem(a, PROBLEM_INVALID_STATE, NULL,
+                    "its provider has not answered yet whether there is anything to cancel");
+        return;
+    }
     if (a->ended || !a->asking) return; /* its answer is on the way; see ask_provider() */
     reply_now(a);
     if (!a->storing) tell(a);
@@ -334,11 +343,32 @@ static void change(struct act *a, payment_build build) {
     if (err != 0) end_error(a, err);
 }
 
-static void begin_cancel(struct act *a, const struct payment *p) {
-    if (!payment_open(p->status))
+static void look_creating(struct timer *timer);
+
+static void begin_cancel(struct act *a, struct payment *p) {
+    const struct attempt *at = payment_attempt(p, p->attempt);
+    a->waiting = at != NULL && payment_open(p->status) &&
+                 operation_under_way(a->ask.services->gate, str_of(at->id));
+    if (a->waiting)
+        timer_start(a->loop, &a->look, CREATING_LOOK_MS, look_creating);
+    else if (!payment_open(p->status))
         act_over(a); /* cancelled: the same again; else 409 */
     else
         change(a, build_cancel);
+}
+
+static void look_creating(struct timer *timer) {
+    struct act *a = CONTAINER_OF(timer, struct act, look);
+    struct payment p;
+    if (a->ended) return;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    a->waiting = false;
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    begin_cancel(a, &p);
+    payment_free(&p);
 }
 
 /* ---- sync ---- */

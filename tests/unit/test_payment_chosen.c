@@ -253,6 +253,51 @@ static void a_denied_way_takes_nothing_from_the_paid_one(void **state) {
     }
 }
 
+/* An answer of attempt `at` that was asked for when it stood at `began`. */
+static int answered(struct books *b, size_t at, int64_t began, const struct payment_result *r) {
+    struct payment p;
+    struct commit *c;
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_result(&b->core, c, &p, at, began, r, &b->why);
+    payment_free(&p);
+    CHECK_OK(err);
+    return run_commit(&b->f, c, NULL);
+}
+
+static int64_t generation_of(struct books *b, size_t at) {
+    struct payment p;
+    books_get(b, b->last, &p);
+    int64_t generation = p.attempts[at].generation;
+    payment_free(&p);
+    return generation;
+}
+
+/* What moved while the provider was asked does not make its "paid" untrue; nor is it counted twice. */
+static void paid_is_paid_however_late_it_is_heard(void **state) {
+    (void)state;
+    static const struct payment_result PAID = {.to = OPERATION_SUCCESS, .paid_total = 1000};
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    int64_t began = generation_of(&b, 0);
+    CHECK_OK(choose(&b, "qr", true));
+    CHECK_OK(result(&b, &SHOWN));
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_INT(books_int(&b, "SELECT received FROM payment"), 1000);
+
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    began = generation_of(&b, 0);
+    CHECK_OK(books_cancel(&b, b.last));
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_STATUS(&b, b.last, PAYMENT_CANCELLED);
+    CHECK_INT(books_int(&b, "SELECT sum(held) FROM movement"), 1000);
+    CHECK_INT(books_events(&b, "payment.late"), 1);
+    books_close(&b);
+}
+
 struct ear {
     struct store_listener listener;
     char payment[ID_SIZE];
@@ -296,6 +341,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_bank_goes_with_the_way_that_had_it),
     cmocka_unit_test(one_way_does_not_claim_the_others_money),
     cmocka_unit_test(a_denied_way_takes_nothing_from_the_paid_one),
+    cmocka_unit_test(paid_is_paid_however_late_it_is_heard),
     cmocka_unit_test(each_move_is_told),
 };
 

@@ -146,5 +146,14 @@ static const char STEP_3[] =
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
     " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3};
+/* One cancel under way per attempt, whose reference it bears, with 8 characters of its own behind it:
+ * the withdrawal of an older way is not in the way of the newer one's. */
+static const char STEP_4[] =
+    "DROP INDEX operation_cancel;"
+    "CREATE UNIQUE INDEX operation_cancel ON operation (payment, account,"
+    " substr(reference, 1, length(reference) - 8)) WHERE kind = 'cancel' AND (status = 'sending' "
+    "OR status = 'pending' OR status = 'processing'"
+    " OR status = 'unknown');";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

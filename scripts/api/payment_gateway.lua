@@ -2,6 +2,7 @@
 -- a QR code, a wallet, a card page. What a door makes is a payment like one of POST /v1/payments, by the same
 -- way; only the words differ. The document has no shape for an error: `status` says "error" as the door writes
 -- its words, and code, message and param are those of /v1, with the names that the request has here.
+local door = require "door"
 local return_url = require "return_url"
 
 local CUSTOMER = { "name", "email", "phone" }
@@ -24,7 +25,7 @@ local function back(body, success, failure)
   return json.object { success = return_url(success, body.order_id), failure = return_url(failure, body.order_id) }
 end
 
----- the doors: how one writes its words, what it asks of /v1, what its fields are called, what it answers ----
+---- the shapes: how one writes its words, what it asks of /v1, what its fields are called, what it answers ----
 
 local qris = { words = string.lower, names = {} }
 
@@ -43,7 +44,8 @@ function qris.answer(p, shown)
   local there = shown.type == "qr"
   return {
     status = there and "success" or p.status, transaction_id = p.id, expires_at = second(p.expires_at),
-    qris_string = there and shown.qr_string or json.null, qr_code_image = there and p.checkout_url .. "/qr.png" or json.null,
+    qris_string = there and shown.qr_string or json.null,
+    qr_code_image = there and (p.checkout_url ~= json.null and p.checkout_url .. "/qr.png" or shown.qr_image_url) or json.null,
   }
 end
 
@@ -81,7 +83,7 @@ function wallet.answer(p, shown)
   }
 end
 
-local card = { words = string.upper, names = { ["return_urls.success"] = "payment_page.return_url" } }
+local card = { words = string.upper, names = { ["return_urls.success"] = "payment_page.return_url", ["return_urls.failure"] = "payment_page.return_url" } }
 
 function card.ask(body)
   local page = body.payment_page
@@ -94,53 +96,48 @@ function card.ask(body)
 end
 
 -- The page is the checkout: the payer goes on from it to where he types his card, and comes back to it.
-function card.answer(p)
-  return { token = p.id:sub(5), status = p.status == "pending" and "ACTIVE" or p.status:upper(), payment_page_url = p.checkout_url,
-    expires_at = second(p.expires_at), amount = p.amount, currency = p.currency }
+function card.answer(p, shown)
+  return { token = p.id:sub(5), status = p.status == "pending" and "ACTIVE" or p.status:upper(), expires_at = second(p.expires_at),
+    amount = p.amount, currency = p.currency, payment_page_url = p.checkout_url ~= json.null and p.checkout_url or shown.redirect_url or json.null }
 end
 
 ---- one request ----
 
-local function refused(door, req, status, what, headers)
-  local param, message = what.param, what.detail
-  if param and door.names[param] then
-    if message:sub(1, #param) == param then message = door.names[param] .. message:sub(#param + 1) end
-    param = door.names[param]
+local function refused(shape, req, status, why)
+  local param, message = why.param, why.detail
+  if param and shape.names[param] then
+    if message:sub(1, #param) == param then message = shape.names[param] .. message:sub(#param + 1) end
+    param = shape.names[param]
   end
-  return reply(status, { status = door.words "error", code = what.code, message = message, param = param, transaction_id = what.payment_id,
-    request_id = req.id }, headers)
+  return reply(status, { status = shape.words "error", code = why.code, message = message, param = param, transaction_id = why.payment_id,
+    request_id = req.id }, { ["Retry-After"] = status == 503 and "1" or nil })
 end
 
--- `path` is the door's, whatever slash the request has behind it: an Idempotency-Key belongs to it.
-local function come_in(door, path)
+local function made(shape)
   return function(req)
-    local body, why = req:json()
-    if type(body) ~= "table" or getmetatable(body) == "json.array" then
-      return refused(door, req, 400, { code = "INVALID_REQUEST", detail = why and "the body is no JSON: " .. why or "the body is a JSON object" })
-    end
-    local ask, param, detail = door.ask(body)
-    if not ask then return refused(door, req, 400, { code = "INVALID_REQUEST", param = param, detail = detail }) end
+    local body, why = door.body(req)
+    if not body then return refused(shape, req, 400, { code = "INVALID_REQUEST", detail = why }) end
+    local ask, param, detail = shape.ask(body)
+    if not ask then return refused(shape, req, 400, { code = "INVALID_REQUEST", param = param, detail = detail }) end
     ask.order_id, ask.amount, ask.currency, ask.description = body.order_id, body.amount, body.currency, body.description
     ask.customer = known(body.customer, CUSTOMER)
-    local said = core.payment.create { merchant = req.merchant, body = ask, raw = req.body, key = req.headers["idempotency-key"], path = path }
-    local p, headers = json.decode(said.body), { ["Idempotent-Replayed"] = said.headers["Idempotent-Replayed"], ["Retry-After"] = said.headers["Retry-After"] }
-    if said.status >= 300 then return refused(door, req, said.status, p, headers) end
-    local answer = door.answer(p, type(p.instructions) == "table" and p.instructions or {})
-    if p.status == "failed" then answer.code, answer.message = p.failure.code, p.failure.message end
+    local status, p, replayed = door.create(req, ask)
+    if status >= 300 then return refused(shape, req, status, p) end
+    local answer = shape.answer(p, door.table_or(p.instructions))
+    if p.status == "failed" then
+      local why = door.table_or(p.failure)
+      answer.code, answer.message = why.code, why.message
+    end
     answer.merchant_id = body.merchant_id -- said back; whose payment it is says the key
-    return reply(said.status, answer, headers)
+    return reply(status, answer, { ["Idempotent-Replayed"] = replayed and "true" or nil })
   end
 end
 
 local routes = {}
-for path, door in pairs {
-  ["POST /payment-gateway/qris/generate"] = qris,
-  ["POST /payment-gateway/ewallet/create"] = wallet,
-  ["POST /payment-gateway/card/create-token"] = card,
-} do
-  local route = { auth = "merchant", timeout = "150s", about = "a payment, in the architecture document's words", run = come_in(door, path),
-    refused = function(req, why) return refused(door, req, why.status, why) end }
-  routes[path], routes[path .. "/"] = route, route
+for path, shape in pairs { ["qris/generate"] = qris, ["ewallet/create"] = wallet, ["card/create-token"] = card } do
+  local own = door.routes({ ["POST /payment-gateway/" .. path] = { about = "a payment, in the architecture document's words", run = made(shape) } },
+    function(req, why) return refused(shape, req, why.status, why) end)
+  for key, route in pairs(own) do routes[key] = route end
 end
 
 return { api = 1, title = "Doors of the architecture document", routes = routes }

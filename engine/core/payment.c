@@ -106,6 +106,8 @@ static int attempts_read(const struct core *core, struct payment *p) {
         a->state = (enum operation_state)state;
         a->generation = rows_int(r, i, 6);
         a->doc = rows_text(r, i, 7);
+        a->method = rows_text(r, i, 8);
+        a->bank = rows_text(r, i, 9);
     }
     return 0;
 }
@@ -189,6 +191,14 @@ struct attempt *payment_attempt(struct payment *payment, struct str id) {
 }
 
 /* ---- changing ---- */
+
+void payment_goes_by(struct payment *payment, const struct attempt *a) {
+    payment->attempt = str_of(a->id);
+    payment->channel = attempt_channel(a);
+    if (a->method.n == 0) return; /* of before attempts knew it */
+    payment->method = a->method;
+    payment->bank = a->bank; /* which is part of the method */
+}
 
 int payment_move(struct payment *payment, enum payment_status to, struct why *why) {
     if (!states_may(PAYMENT_STATES, payment->status, to))

@@ -65,11 +65,12 @@ bool payment_open(enum payment_status status); /* pending or processing */
 /* An attempt is an operation of kind "create": one channel, one reference. */
 struct attempt {
     char id[ID_SIZE];
-    struct str script;    /* "channels/midtrans_bca_va.lua" */
-    struct str version;   /* of it */
-    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
-    struct str reference; /* unique there */
-    struct str doc;       /* JSON {"input","data","result"} */
+    struct str script;       /* "channels/midtrans_bca_va.lua" */
+    struct str version;      /* of it */
+    struct str account;      /* "midtrans", "midtrans/mer_...": merchant.h */
+    struct str reference;    /* unique there */
+    struct str doc;          /* JSON {"input","data","result"} */
+    struct str method, bank; /* empty: none */
     enum operation_state state;
     int64_t generation;
 };

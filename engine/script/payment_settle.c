@@ -333,7 +333,9 @@ static void fee_known(const struct rule_answer *answer, void *data) {
     commit_money(t);
 }
 
-static int write_facts(const struct telling *t, const struct payment *p, struct buf *out) {
+/* `a`: the attempt that was paid, which may be older than the one that the payment goes by. */
+static int write_facts(const struct telling *t, const struct payment *p, const struct attempt *a,
+                       struct buf *out) {
     struct json_out w;
     struct buf day = {0};
     int err = time_format(t->told.paid_at, STR("date"), ZONE_WIB, &day);
@@ -344,9 +346,11 @@ static int write_facts(const struct telling *t, const struct payment *p, struct 
     json_put_str(&w, "merchant", p->merchant);
     json_put_str(&w, "order_id", p->order_id);
     json_put_str(&w, "paid_on", buf_str(&day));
-    json_put_str(&w, "method", p->method);
-    json_put_str(&w, "channel", p->channel);
-    if (p->bank.n != 0) json_put_str(&w, "bank", p->bank);
+    bool known = a->method.n != 0;
+    struct str bank = known ? a->bank : p->bank;
+    json_put_str(&w, "method", known ? a->method : p->method);
+    json_put_str(&w, "channel", attempt_channel(a));
+    if (bank.n != 0) json_put_str(&w, "bank", bank);
     json_put_text(&w, "provider", t->told.channel->manifest->provider);
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
@@ -355,9 +359,9 @@ static int write_facts(const struct telling *t, const struct payment *p, struct 
 }
 
 /* A payer's fee was frozen at create; a merchant's is that of the day the money came. */
-static int price(struct telling *t, const struct payment *p) {
+static int price(struct telling *t, const struct payment *p, const struct attempt *a) {
     struct buf facts = {0};
-    int err = write_facts(t, p, &facts);
+    int err = write_facts(t, p, a, &facts);
     if (err == 0)
         err = rules_ask(&(struct rule_question){.rule = RULE_FEE,
                                                 .runtime = t->told.runtime,
@@ -386,15 +390,12 @@ static int find_number(struct telling *t, struct payment *p, size_t *attempt, bo
     if (fresh && t->told.money_id.n == 0) {
         err = why_set(&t->why, E_INVAL, "money_id: a number that stays needs one");
     } else if (fresh) {
-        const struct payment shape = {.merchant = v.merchant,
-                                      .order_id = t->told.reference,
-                                      .currency = STR("IDR"),
-                                      .method = STR("virtual_account"),
-                                      .channel =
-                                          attempt_channel(&(struct attempt){.script = v.script}),
-                                      .bank = v.bank};
+        const struct payment shape = {
+            .merchant = v.merchant, .order_id = t->told.reference, .currency = STR("IDR")};
+        const struct attempt way = {
+            .script = v.script, .method = STR("virtual_account"), .bank = v.bank};
         t->number = true;
-        err = price(t, &shape);
+        err = price(t, &shape, &way);
     } else if (err == 0 && !*found) {
         err = E_NOTFOUND;
     }
@@ -437,7 +438,7 @@ static void look(struct task *task) {
     memcpy(t->attempt, p->attempts[t->found->attempt].id, sizeof t->attempt);
     if (!is(t, "success") || payers_fee(p))
         commit_money(t);
-    else if ((err = price(t, p)) != 0)
+    else if ((err = price(t, p, &p->attempts[t->found->attempt])) != 0)
         end(t, err);
 }
 

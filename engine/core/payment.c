@@ -108,6 +108,7 @@ static int attempts_read(const struct core *core, struct payment *p) {
         a->doc = rows_text(r, i, 7);
         a->method = rows_text(r, i, 8);
         a->bank = rows_text(r, i, 9);
+        a->moved_at = rows_int(r, i, 10);
     }
     return 0;
 }
@@ -254,6 +255,7 @@ int attempt_move(const struct core *core, struct commit *commit, struct attempt 
         return 0;
     }
     a->generation++;
+    a->moved_at = core_now(core);
     return 0;
 }
 

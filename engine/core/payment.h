@@ -72,7 +72,7 @@ struct attempt {
     struct str doc;          /* JSON {"input","data","result"} */
     struct str method, bank; /* empty: none */
     enum operation_state state;
-    int64_t generation;
+    int64_t generation, moved_at; /* counts its moves; when the last one was */
 };
 struct str attempt_channel(const struct attempt *attempt); /* "midtrans_bca_va" */
 

@@ -12,6 +12,8 @@
 
 #include <stdio.h>
 
+enum { ARRIVES_MS = 120000 };
+
 struct inquiry {
     struct payment_inquiry what;
     struct version *version;
@@ -21,6 +23,7 @@ struct inquiry {
     char of[200]; /* of a cancel: the reference of the attempt that it is for */
     int64_t generation;
     enum operation_state state;
+    bool nothing; /* the provider knows nothing of it */
     struct payment_decision decision;
     struct operation_mark mark; /* while the operation's own call runs */
     bool marked;
@@ -66,6 +69,15 @@ static bool watched(const struct core *core, const struct inquiry *q, const stru
     return core_now(core) < over_at(q, p, a);
 }
 
+/* A charge that is not there may be on its way still, and nobody had to be shown anything for it to be
+ * paid: that nothing is there counts when it has had the time to get there. */
+static bool may_still_come(const struct core *core, const struct inquiry *q,
+                           const struct attempt *a) {
+    return q->version->manifest->effect == EFFECT_CHARGE &&
+           (a->state == OPERATION_SENDING || a->state == OPERATION_UNKNOWN) &&
+           core_now(core) < a->moved_at + ARRIVES_MS;
+}
+
 static int build_attempt(const struct core *core, struct payment *p, struct commit *c,
                          struct inquiry *q, struct why *why) {
     struct attempt *a = payment_attempt(p, str_of(q->operation));
@@ -80,6 +92,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
         q->open = watched(core, q, p, a, r->to);
         return 0;
     }
+    if (q->nothing && may_still_come(core, q, a)) return 0;
     if (ends && !moved) {
         q->open = false;
         return payment_add_expire(core, c, p, why);
@@ -133,7 +146,13 @@ static int add_refund(const struct core *core, struct payment *p, struct commit 
 
 static int build_operation(const struct core *core, struct payment *p, struct commit *c,
                            struct inquiry *q, struct why *why) {
-    const struct payment_result *r = &q->decision.result;
+    struct payment_result *r = &q->decision.result;
+    struct attempt *a = payment_attempt(p, p->attempt);
+    bool cancels = strcmp(q->kind, "cancel") == 0;
+    /* of a way that the payer left for another: the payment goes by the newer one */
+    bool its = a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of)));
+    if (cancels && its && r->to == OPERATION_SUCCESS && may_still_come(core, q, a))
+        r->to = OPERATION_UNKNOWN; /* asked again when that is over */
     q->open = operation_open(r->to);
     int err = 0;
     if (r->to == q->state && q->state != OPERATION_SENDING) return 0;
@@ -141,17 +160,12 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     /* A closed way that took another amount than due takes no more, so its provider has nothing left
      * to cancel: we can. */
     bool over = r->to == OPERATION_FAILED && !p->open && p->received > 0;
-    if (strcmp(q->kind, "cancel") == 0 && (r->to == OPERATION_SUCCESS || over) &&
-        payment_open(p->status)) {
-        struct attempt *a = payment_attempt(p, p->attempt);
+    if (cancels && its && (r->to == OPERATION_SUCCESS || over) && payment_open(p->status)) {
         struct payment_result gone = {.to = OPERATION_CANCELLED, .ends = true};
-        /* of a way that the payer left for another: the payment goes by the newer one */
-        if (a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of))))
-            err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
-                                     why);
+        err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone, why);
     }
     if (strcmp(q->kind, "capture") == 0 && r->to == OPERATION_SUCCESS) {
-        struct attempt *a = payment_attempt(p, p->attempt); /* the money is on its way to us */
+        /* the money is on its way to us */
         struct payment_result paid = {.to = OPERATION_SUCCESS,
                                       .money_id = r->money_id,
                                       .paid_at = r->paid_at,
@@ -194,6 +208,7 @@ static void written(int err, const struct why *why, void *data) {
 static void decided(const struct operation_decision *d, void *data) {
     struct inquiry *q = data;
     struct why why = {0};
+    q->nothing = d->not_created;
     bool asking = strcmp(q->what.function, "inquire") == 0;
     int err = d->decided || !asking
                   ? payment_decision_read(&q->decision, d->to, d->doc, q->version->manifest,

@@ -254,6 +254,7 @@ struct payment_result {
     int64_t paid_at;       /* 0: now */
     int64_t settle_at;     /* T+n of that money; 0: available at once */
     const struct fee *fee; /* priced at settlement; NULL: the payment's */
+    bool unpriced;         /* as in struct money */
     const struct payment_key *keys;
     size_t key_count;
 };
@@ -310,7 +311,7 @@ struct money {
     int64_t settle_at;     /* when the merchant may have it (T+n); 0: at once */
     struct str source;     /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
-    bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
+    bool unpriced; /* the fee rule failed: `fee` is a line that says so, and costs nothing */
 };
 
 /* One transfer for the attempt. Duplicate, claimed, second, late, short, over: see enum verdict.

@@ -7,6 +7,7 @@
 #include "script/manifest.h"
 #include "script/payment_adopt.h"
 #include "script/payment_decision.h"
+#include "script/payment_price.h"
 #include "script/payment_settle.h"
 #include "sys/log.h"
 
@@ -25,6 +26,9 @@ struct inquiry {
     enum operation_state state;
     bool nothing; /* the provider knows nothing of it */
     struct payment_decision decision;
+    struct payment_price price;
+    struct fee fee;
+    struct script_set *set;     /* while it is priced; or NULL */
     struct operation_mark mark; /* while the operation's own call runs */
     bool marked;
     bool open;
@@ -37,6 +41,7 @@ static void end(struct inquiry *q, int err, bool open) {
     void *data = q->data;
     if (q->marked) operation_unmark(q->what.services->gate, &q->mark);
     payment_decision_free(&q->decision);
+    if (q->set != NULL) script_set_drop(q->set);
     version_drop(q->version);
     mem_free(q);
     done(err, open, data);
@@ -167,6 +172,8 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     if (strcmp(q->kind, "capture") == 0 && r->to == OPERATION_SUCCESS) {
         /* the money is on its way to us */
         struct payment_result paid = {.to = OPERATION_SUCCESS,
+                                      .fee = r->fee,
+                                      .unpriced = r->unpriced,
                                       .money_id = r->money_id,
                                       .paid_at = r->paid_at,
                                       .settle_at = r->settle_at,
@@ -205,6 +212,56 @@ static void written(int err, const struct why *why, void *data) {
     end(q, err, err != 0 || q->open);
 }
 
+/* ---- what came of it is written ---- */
+
+static void write_it(void *data) {
+    struct inquiry *q = data;
+    q->decision.result.fee = payment_price_fee(&q->price, &q->fee);
+    q->decision.result.unpriced = q->price.unpriced;
+    struct payment_change change = {.core = q->core,
+                                    .loop = q->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(q->payment),
+                                    .build = build,
+                                    .done = written,
+                                    .data = q};
+    int err = payment_change(&change);
+    if (err != 0) end(q, err, true);
+}
+
+static bool brings_money(const struct inquiry *q) {
+    return q->decision.result.to == OPERATION_SUCCESS &&
+           (strcmp(q->kind, "create") == 0 || strcmp(q->kind, "capture") == 0);
+}
+
+/* Money costs what it does on the day it came, also where it is a question that finds it. */
+static int price(struct inquiry *q) {
+    struct payment p;
+    if (!brings_money(q)) return write_it(q), 0;
+    int err = payment_read(q->core, STR(""), str_of(q->payment), &p);
+    if (err != 0) return err;
+    const struct payment_result *r = &q->decision.result;
+    bool create = strcmp(q->kind, "create") == 0;
+    const struct attempt *a = payment_attempt(&p, create ? str_of(q->operation) : p.attempt);
+    bool asks = a != NULL && p.status != PAYMENT_SUCCESS && !payment_price_frozen(&p);
+    if (asks) {
+        q->set = script_set_keep(q->what.services->scripts(q->what.services->worker));
+        err = payment_price(
+            &q->price, q->core,
+            &(struct payment_price_of){.runtime = q->what.runtime,
+                                       .set = q->set,
+                                       .payment = &p,
+                                       .attempt = a,
+                                       .provider = q->version->manifest->provider,
+                                       .amount = r->paid_total == 0 ? p.amount_due : r->paid_total,
+                                       .paid_at = r->paid_at},
+            write_it, q);
+    }
+    payment_free(&p);
+    if (!asks) write_it(q);
+    return err;
+}
+
 static void decided(const struct operation_decision *d, void *data) {
     struct inquiry *q = data;
     struct why why = {0};
@@ -228,14 +285,7 @@ static void decided(const struct operation_decision *d, void *data) {
         end(q, 0, true);
         return;
     }
-    struct payment_change change = {.core = q->core,
-                                    .loop = q->loop,
-                                    .lane = LANE_RESULT,
-                                    .id = str_of(q->payment),
-                                    .build = build,
-                                    .done = written,
-                                    .data = q};
-    if ((err = payment_change(&change)) != 0) end(q, err, true);
+    if ((err = price(q)) != 0) end(q, err, true);
 }
 
 /* Whose it is: the payment, by what the store says. */

@@ -9,6 +9,7 @@
 #include "script/manifest.h"
 #include "script/operation_text.h"
 #include "script/payment_inquire.h"
+#include "script/payment_price.h"
 #include "script/payment_settle.h"
 #include "script/rules.h"
 #include "script/script_set.h"
@@ -30,7 +31,8 @@ struct policing {
     char reference[160];
     const char *on;
     enum rule_action action;
-    struct version *channel; /* of the attempt, of the set; NULL: gone */
+    struct version *channel;    /* of the attempt, of the set; NULL: gone */
+    struct payment_price price; /* of what is accepted */
     struct buf input;
     payment_policed done;
     void *data;
@@ -132,7 +134,11 @@ static int build(const struct core *core, struct payment *payment, struct commit
              (long long)p->held, p->action == ACTION_REFUND ? "it goes back" : "it counts");
     payment_add_note(core, c, str_of(payment->id), "policy", str_of(text));
     if (p->action == ACTION_REFUND) return add_refund(p, core, payment, c, why);
-    return payment_add_accept(core, c, payment, p->movement, NULL,
+    if (p->price.unpriced)
+        payment_add_note(core, c, str_of(payment->id), "unpriced",
+                         STR("the fee rule failed; booked without a fee"));
+    struct fee fee;
+    return payment_add_accept(core, c, payment, p->movement, payment_price_fee(&p->price, &fee),
                               payment_settle_at(p->services, p->set, core_now(core)), why);
 }
 
@@ -173,6 +179,43 @@ static bool passes(int err) {
     return err == E_NOMEM || err == E_CLOSED || err == E_BUSY || err == E_CANCELLED;
 }
 
+static void follow(void *data) {
+    struct policing *p = data;
+    struct payment_change change = {.core = p->core,
+                                    .loop = p->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(p->payment),
+                                    .build = build,
+                                    .done = changed,
+                                    .data = p};
+    int err = payment_change(&change);
+    if (err != 0) end(p, err);
+}
+
+/* What makes the payment paid costs what it does on the day it came. */
+static int price(struct policing *p) {
+    struct payment payment;
+    if (p->action != ACTION_ACCEPT) return follow(p), 0;
+    int err = payment_read(p->core, STR(""), str_of(p->payment), &payment);
+    if (err != 0) return err;
+    const struct attempt *a = payment_attempt(&payment, str_of(p->attempt));
+    bool asks = a != NULL && p->channel != NULL && payment.status != PAYMENT_SUCCESS &&
+                !payment_price_frozen(&payment);
+    if (asks)
+        err = payment_price(&p->price, p->core,
+                            &(struct payment_price_of){.runtime = p->runtime,
+                                                       .set = p->set,
+                                                       .payment = &payment,
+                                                       .attempt = a,
+                                                       .provider = p->channel->manifest->provider,
+                                                       .amount = p->held,
+                                                       .paid_at = p->paid_at},
+                            follow, p);
+    payment_free(&payment);
+    if (!asks) follow(p);
+    return err;
+}
+
 static void judged(const struct rule_answer *answer, void *data) {
     struct policing *p = data;
     p->action = answer->action;
@@ -184,14 +227,7 @@ static void judged(const struct rule_answer *answer, void *data) {
         leave(p, answer->err == 0 ? NULL : "the rule failed");
         return;
     }
-    struct payment_change change = {.core = p->core,
-                                    .loop = p->loop,
-                                    .lane = LANE_RESULT,
-                                    .id = str_of(p->payment),
-                                    .build = build,
-                                    .done = changed,
-                                    .data = p};
-    int err = payment_change(&change);
+    int err = price(p);
     if (err != 0) end(p, err);
 }
 

@@ -106,6 +106,9 @@ static int attempts_read(const struct core *core, struct payment *p) {
         a->state = (enum operation_state)state;
         a->generation = rows_int(r, i, 6);
         a->doc = rows_text(r, i, 7);
+        a->method = rows_text(r, i, 8);
+        a->bank = rows_text(r, i, 9);
+        a->moved_at = rows_int(r, i, 10);
     }
     return 0;
 }
@@ -190,6 +193,14 @@ struct attempt *payment_attempt(struct payment *payment, struct str id) {
 
 /* ---- changing ---- */
 
+void payment_goes_by(struct payment *payment, const struct attempt *a) {
+    payment->attempt = str_of(a->id);
+    payment->channel = attempt_channel(a);
+    if (a->method.n == 0) return; /* of before attempts knew it */
+    payment->method = a->method;
+    payment->bank = a->bank; /* which is part of the method */
+}
+
 int payment_move(struct payment *payment, enum payment_status to, struct why *why) {
     if (!states_may(PAYMENT_STATES, payment->status, to))
         return why_set(why, E_STATE, "the payment is %s, it cannot become %s",
@@ -244,6 +255,7 @@ int attempt_move(const struct core *core, struct commit *commit, struct attempt 
         return 0;
     }
     a->generation++;
+    a->moved_at = core_now(core);
     return 0;
 }
 

@@ -65,13 +65,14 @@ bool payment_open(enum payment_status status); /* pending or processing */
 /* An attempt is an operation of kind "create": one channel, one reference. */
 struct attempt {
     char id[ID_SIZE];
-    struct str script;    /* "channels/midtrans_bca_va.lua" */
-    struct str version;   /* of it */
-    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
-    struct str reference; /* unique there */
-    struct str doc;       /* JSON {"input","data","result"} */
+    struct str script;       /* "channels/midtrans_bca_va.lua" */
+    struct str version;      /* of it */
+    struct str account;      /* "midtrans", "midtrans/mer_...": merchant.h */
+    struct str reference;    /* unique there */
+    struct str doc;          /* JSON {"input","data","result"} */
+    struct str method, bank; /* empty: none */
     enum operation_state state;
-    int64_t generation;
+    int64_t generation, moved_at; /* counts its moves; when the last one was */
 };
 struct str attempt_channel(const struct attempt *attempt); /* "midtrans_bca_va" */
 
@@ -253,6 +254,7 @@ struct payment_result {
     int64_t paid_at;       /* 0: now */
     int64_t settle_at;     /* T+n of that money; 0: available at once */
     const struct fee *fee; /* priced at settlement; NULL: the payment's */
+    bool unpriced;         /* as in struct money */
     const struct payment_key *keys;
     size_t key_count;
 };
@@ -309,7 +311,7 @@ struct money {
     int64_t settle_at;     /* when the merchant may have it (T+n); 0: at once */
     struct str source;     /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
-    bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
+    bool unpriced; /* the fee rule failed: `fee` is a line that says so, and costs nothing */
 };
 
 /* One transfer for the attempt. Duplicate, claimed, second, late, short, over: see enum verdict.

@@ -216,10 +216,7 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
         if (err == 0 && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
         if (err != 0) return err;
-        if (!str_eq(p->attempt, str_of(a->id))) { /* an older way was paid */
-            p->attempt = str_of(a->id);
-            p->channel = attempt_channel(a);
-        }
+        payment_goes_by(p, a); /* it may be an older way */
         if (m->unpriced)
             payment_add_note(core, commit, str_of(p->id), "unpriced",
                              STR("the fee rule failed; booked without a fee"));
@@ -347,6 +344,7 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a != NULL && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (a != NULL) payment_goes_by(p, a);
     } else {
         post(core, commit, p, suspense_side(p), merchant_side(p), held, "accepted");
         err = book_share(core, commit, p, held, settle_at);

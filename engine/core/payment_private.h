@@ -9,6 +9,9 @@
 /* Moves the payment in the snapshot, by the table. The one function that does. */
 int payment_move(struct payment *payment, enum payment_status to, struct why *why);
 
+/* This is the attempt that counts now: begun, or paid. `a` is one of the payment's. */
+void payment_goes_by(struct payment *payment, const struct attempt *a);
+
 /* Writes the snapshot over the row, if its generation still stands; the next one counts on. */
 void payment_save(const struct core *core, struct commit *commit, struct payment *payment);
 /* Guards what is added before payment_save(), where it could fail in the store for having been

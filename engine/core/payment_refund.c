@@ -40,10 +40,20 @@ static struct ledger_side clearing(const struct payment *p) {
     return (struct ledger_side){p->direct ? LEDGER_MEMO_CLEARING : LEDGER_REFUND_CLEARING};
 }
 
-static struct str account_of(const struct payment *p) {
-    for (size_t i = 0; i < p->attempt_count; i++)
-        if (str_eq(str_of(p->attempts[i].id), p->attempt)) return p->attempts[i].account;
-    return STR("");
+/* Where the money came, that goes back: of the attempt that was paid, or of money in suspense. */
+static int account_of(const struct core *core, const struct payment *p, const struct refund *r,
+                      char out[LEDGER_NAME_MAX]) {
+    struct rows *rows = NULL;
+    out[0] = '\0';
+    for (size_t i = 0; r->movement == 0 && i < p->attempt_count; i++)
+        if (str_eq(str_of(p->attempts[i].id), p->attempt))
+            snprintf(out, LEDGER_NAME_MAX, "%.*s", STR_FMT(p->attempts[i].account));
+    if (r->movement == 0) return 0;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(r->movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0) snprintf(out, LEDGER_NAME_MAX, "%.*s", STR_FMT(rows_text(rows, 0, 1)));
+    rows_free(rows);
+    return err;
 }
 
 /* ---- reading ---- */
@@ -203,16 +213,20 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
     return refund_event(core, commit, p, r, "refund.created");
 }
 
-static void pay_out(const struct core *core, struct commit *commit, const struct payment *p,
-                    const struct refund *r) {
+static int pay_out(const struct core *core, struct commit *commit, const struct payment *p,
+                   const struct refund *r) {
+    char account[LEDGER_NAME_MAX];
+    int err = account_of(core, p, r, account);
+    if (err != 0) return err;
     struct posting post = posting(core, str_of(r->id), "refund_paid", r->amount);
     bool provider = p->direct || str_eq(r->by, STR("provider"));
     post.debit = clearing(p);
     post.credit = (struct ledger_side){p->direct  ? LEDGER_MEMO_PROVIDER
                                        : provider ? LEDGER_PROVIDER_RECEIVABLE
                                                   : LEDGER_BANK,
-                                       account_of(p)};
+                                       str_of(account)};
     ledger_post(commit, &post);
+    return 0;
 }
 
 /* What of the refund was taken from that account. */
@@ -261,6 +275,15 @@ static int give_back(const struct core *core, struct commit *commit, struct paym
     return 0;
 }
 
+/* It is in suspense again, and the policy is not asked twice: a person has to. */
+static void note_held(const struct core *core, struct commit *commit, const struct payment *p,
+                      const struct refund *r) {
+    char text[160];
+    snprintf(text, sizeof text, "%lld: its refund %s failed; %lld waits for a person",
+             (long long)r->movement, r->id, (long long)r->amount);
+    payment_add_note(core, commit, str_of(p->id), "policy_waits", str_of(text));
+}
+
 int payment_add_refund_result(const struct core *core, struct commit *commit, struct payment *p,
                               struct refund *r, enum refund_status to, struct str failure,
                               struct why *why) {
@@ -272,12 +295,13 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
     if (r->status == REFUND_FAILED) err = put_aside(core, commit, p, r, why);
     bool counts = r->movement == 0;
     if (err == 0 && to == REFUND_SUCCESS) {
-        pay_out(core, commit, p, r);
+        err = pay_out(core, commit, p, r);
         if (counts) p->refunding -= r->amount, p->amount_refunded += r->amount;
     } else if (err == 0 && to == REFUND_FAILED) {
         err = give_back(core, commit, p, r, why);
         if (counts) p->refunding -= r->amount;
     }
+    if (err == 0 && to == REFUND_FAILED && r->movement != 0) note_held(core, commit, p, r);
     if (err != 0) return err;
     r->status = to;
     r->failure = to == REFUND_FAILED ? failure : STR("");

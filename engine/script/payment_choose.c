@@ -202,11 +202,7 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     struct payment *p = &f->payment;
     const struct version *v = flow_channel(f);
     const struct attempt *old = payment_attempt(p, p->attempt), *shown = waiting(f);
-    struct fee fee = {.bearer =
-                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                      .version = str_of(f->fee_version),
-                      .count = f->fee.count};
-    memcpy(fee.lines, f->lines, sizeof f->lines);
+    struct fee fee = fee_of_rule(&f->fee, f->fee_version);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
                                .account = str_of(f->account),

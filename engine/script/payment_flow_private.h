@@ -10,6 +10,7 @@
 #include "script/payment_decision.h"
 #include "script/payment_facts.h"
 #include "script/payment_flow.h"
+#include "script/payment_price.h"
 
 enum {
     REFERENCE_MAX_ = 50, /* what every provider takes */
@@ -32,7 +33,6 @@ struct flow {
     char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
     struct payment_facts facts;
     struct rule_fee fee;
-    struct fee_line lines[RULE_LINES_MAX];
     char fee_version[VERSION_ID_SIZE];
     int64_t amount_due, expires_at;
     struct payment payment;

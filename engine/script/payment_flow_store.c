@@ -140,28 +140,24 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
                        struct why *why) {
     const struct version *v = flow_channel(f);
     const struct manifest *m = v == NULL ? NULL : v->manifest;
-    struct payment_new what = {
-        .merchant = f->ask.merchant,
-        .order_id = f->request.order_id,
-        .direct = f->ask.direct,
-        .amount = f->request.amount,
-        .amount_due = f->amount_due,
-        .currency = f->request.currency,
-        .method = m == NULL ? f->request.method : str_of(m->method),
-        .bank = m == NULL ? f->request.bank : str_of(m->bank),
-        .doc = buf_str(&f->doc),
-        .person = str_of(f->person),
-        .fee = {.bearer = f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                .version = str_of(f->fee_version),
-                .count = f->fee.count},
-        .open = m != NULL && m->amounts == AMOUNTS_OPEN,
-        .expires_at = f->expires_at,
-        .at_once = at_once,
-        .answer_status = at_once == NULL ? 0 : 201,
-        .idempotency_key = f->ask.key,
-        .path = f->ask.path,
-        .body = f->ask.raw};
-    memcpy(what.fee.lines, f->lines, sizeof f->lines);
+    struct payment_new what = {.merchant = f->ask.merchant,
+                               .order_id = f->request.order_id,
+                               .direct = f->ask.direct,
+                               .amount = f->request.amount,
+                               .amount_due = f->amount_due,
+                               .currency = f->request.currency,
+                               .method = m == NULL ? f->request.method : str_of(m->method),
+                               .bank = m == NULL ? f->request.bank : str_of(m->bank),
+                               .doc = buf_str(&f->doc),
+                               .person = str_of(f->person),
+                               .fee = fee_of_rule(&f->fee, f->fee_version),
+                               .open = m != NULL && m->amounts == AMOUNTS_OPEN,
+                               .expires_at = f->expires_at,
+                               .at_once = at_once,
+                               .answer_status = at_once == NULL ? 0 : 201,
+                               .idempotency_key = f->ask.key,
+                               .path = f->ask.path,
+                               .body = f->ask.raw};
     bool answers = at_once != NULL || v == NULL; /* else the answer comes with commit 2 */
     payment_reply_free(&f->reply);
     if (answers) what.json = &f->reply.body;
@@ -272,11 +268,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          struct why *why) {
     struct flow *f = data;
     const struct version *v = flow_channel(f);
-    struct fee fee = {.bearer =
-                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                      .version = str_of(f->fee_version),
-                      .count = f->fee.count};
-    memcpy(fee.lines, f->lines, sizeof f->lines);
+    struct fee fee = fee_of_rule(&f->fee, f->fee_version);
     if (p->status != PAYMENT_PENDING || p->attempt_count != 0)
         return why_set(why, E_STATE, "the payment is %s%s", PAYMENT_STATES[p->status].name,
                        p->attempt_count != 0 ? " and has its way to be paid" : "");

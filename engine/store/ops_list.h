@@ -85,7 +85,7 @@
       "guards what follows by the payment's generation")                                         \
     X(ATTEMPT_ADD, "attempt_add",                                                                \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
-      "doc:blob ask_at:time? payment:text amount:int now:time",                                  \
+      "doc:blob ask_at:time? payment:text amount:int method:text? bank:text? now:time",          \
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \

@@ -125,7 +125,7 @@ static struct query BUILT_IN[] = {
     {"payments_to_settle", "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
                            " ORDER BY settle_at LIMIT ?2"},
     {"attempts_of_payment", "SELECT id, script, version, account, reference, status, generation,"
-                            " doc FROM operation WHERE payment = ?1 AND kind = 'create'"
+                            " doc, method, bank, updated FROM operation WHERE payment = ?1 AND kind = 'create'"
                             " ORDER BY id LIMIT ?2"},
     {"operations_of_payment", "SELECT " OPERATION_COLUMNS ", amount FROM operation"
                               " WHERE payment = ?1 ORDER BY id"},

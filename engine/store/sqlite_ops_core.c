@@ -69,8 +69,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-          " ask_at, payment, amount, created, updated) VALUES (:id, :kind, :script, :version,"
-          " :account, :reference, :status, :doc, :ask_at, :payment, :amount, :now, :now)",
+          " ask_at, payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
+          " :version, :account, :reference, :status, :doc, :ask_at, :payment, :amount, :method,"
+          " :bank, :now, :now)",
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
                          " :only) ON CONFLICT (account, kind, value, operation) DO NOTHING"}},

@@ -153,7 +153,13 @@ static const char STEP_4[] =
     "CREATE UNIQUE INDEX operation_cancel ON operation (payment, account,"
     " substr(reference, 1, length(reference) - 8)) WHERE kind = 'cancel' AND (status = 'sending' "
     "OR status = 'pending' OR status = 'processing'"
-    " OR status = 'unknown');";
+    " OR status = 'unknown');"
+    /* how an attempt is paid: the payment goes by the one that was */
+    "ALTER TABLE operation ADD COLUMN method TEXT;"
+    "ALTER TABLE operation ADD COLUMN bank TEXT;"
+    "DROP TRIGGER operation_belongs;"
+    "CREATE TRIGGER operation_belongs BEFORE UPDATE OF payment, amount, method, bank ON operation"
+    " BEGIN SELECT RAISE(ABORT, 'operation: what was sent never changes'); END;";
 
 const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -21,8 +21,11 @@ return { api = 1, title = "Held", provider = "held", method = "${effect === 'cha
     return a:json().paid and success { amount = op.input.amount } or pending { payment_code = "123" }
   end,
   inquire = function(ctx, op)
-    if op.kind == "cancel" then return unknown {} end
-    local t, status = ask(ctx, "status/" .. op.reference)
+    local t, status = ask(ctx, "status/" .. (op.input.reference or op.reference))
+    if op.kind == "cancel" then
+      if t then return failed { category = "INVALID_REQUEST" } end
+      return status == 404 and success {} or unknown {}
+    end
     if t then return t.paid and success { amount = op.input.amount } or pending {} end
     return status == 404 and not_created {} or unknown {}
   end,
@@ -37,6 +40,7 @@ return { api = 1, provider = "held", title = "Held", routes = {
   ["POST /make/:ref"] = function(ctx, request)
     ctx.store.put("asked make", "yes")
     held(ctx, "make")
+    if ctx.store.get("breaks") == "yes" then return reply(500, {}) end
     local t = { paid = ctx.store.get("pays") == "yes" }
     ctx.store.put("tx " .. request.params.ref, json.encode(t))
     return reply(200, t)
@@ -97,6 +101,28 @@ test('a charge that is on its way is not cancelled behind its back', async () =>
   const paid = await s.payment(p.id)
   assert.equal(paid.status, 'success')
   assert.equal(paid.amount_paid, 50000)
+  await stopped(s)
+})
+
+test('that nothing is there counts, of a charge, once it could have got there', async () => {
+  const s = await start('charge')
+  await s.set('breaks', 'yes')
+  const charge = async order => (await s.merchant('/v1/payments', { order_id: order, amount: 50000, channel: 'held_way' })).json()
+  const sync = async p => (await s.merchant(`/v1/payments/${p.id}/sync`)).json().status
+  const advance = async time => assert.equal((await s.post('/sandbox/_clock', { advance: time })).status, 200)
+  const [paid, cancelled, none] = [await charge('h-1'), await charge('h-2'), await charge('h-3')]
+  for (const p of [paid, cancelled, none]) {
+    assert.equal(p.status, 'processing')
+    assert.equal(await sync(p), 'processing', 'not there yet')
+  }
+  const cancel = await s.merchant(`/v1/payments/${cancelled.id}/cancel`)
+  assert.deepEqual([cancel.status, cancel.json().status], [200, 'processing'], cancel.body)
+  for (const p of [paid, cancelled]) await s.set(`tx ${p.attempts[0].reference}`, '{"paid":true}')
+  assert.equal(await sync(paid), 'success')
+  await advance('3m')
+  assert.equal(await sync(none), 'failed')
+  await advance('1h')
+  assert.equal((await s.payment(cancelled.id)).status, 'success')
   await stopped(s)
 })
 

@@ -76,12 +76,17 @@ int inbox_orphans(const struct core *core, struct str account, struct str refere
     return list(core, "orphans_of", VALS(V_STR(account), V_STR(reference)), out);
 }
 
-int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out) {
-    return list(core, "orphans_before", VALS(V_INT(core_now(core) - ORPHAN_MS), V_INT(limit)), out);
+int inbox_orphans_known(const struct core *core, int64_t after, int limit, struct inbox_list *out) {
+    return list(core, "orphans_known", VALS(V_INT(limit), V_INT(after)), out);
 }
 
-int inbox_orphans_known(const struct core *core, int limit, struct inbox_list *out) {
-    return list(core, "orphans_known", VALS(V_INT(limit)), out);
+int inbox_find_id(const struct core *core, int64_t id, struct inbox_list *out) {
+    int err = list(core, "inbox_get", VALS(V_INT(id)), out);
+    if (err == 0 && out->count == 0) {
+        inbox_list_free(out);
+        err = E_NOTFOUND;
+    }
+    return err;
 }
 
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out) {

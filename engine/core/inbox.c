@@ -134,27 +134,30 @@ void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
 }
 
 /* Money that was told of in other bytes as well, and is booked. */
-static int booked_before(const struct core *core, const struct inbox_row *row, bool *before) {
+static int booked_before(const struct core *core, struct str account, struct str money_id,
+                         bool *before) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "movement_by_money",
-                        VALS(V_STR(row->account), V_STR(row->money_id)), &rows);
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *before = err == 0 && rows_count(rows) != 0;
     rows_free(rows);
     return err;
 }
 
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row) {
+    char own[MONEY_OWN_ID_SIZE];
     bool before = false;
     if (row->state != INBOX_ORPHAN) return E_STATE;
-    int err = row->money_id.n == 0 ? 0 : booked_before(core, row, &before);
+    struct str money_id = row->money_id.n != 0 ? row->money_id : money_own_id(row->reference, own);
+    int err = booked_before(core, row->account, money_id, &before);
     if (err != 0) return err;
-    if (row->amount == 0 || row->money_id.n == 0 || before) {
+    if (row->amount == 0 || before) {
         move(core, commit, row->id, INBOX_IGNORED, STR(""));
         return 0;
     }
     move(core, commit, row->id, INBOX_SUSPENSE, STR(""));
     return money_add_orphan(core, commit, row->account,
-                            &(struct money){.money_id = row->money_id,
+                            &(struct money){.money_id = money_id,
                                             .amount = row->amount,
                                             .paid_at = row->paid_at,
                                             .source = STR("callback")});

@@ -104,10 +104,13 @@
     X(MOVEMENT_CLAIM, "movement_claim", "id:int money_id:text", "gives unclaimed money its id")  \
     X(MOVEMENT_MOVE, "movement_move", "id:int held:int counted:int returned:int",                \
       "moves that much out of suspense, if so much is held")                                     \
-    X(MOVEMENT_OWN, "movement_own", "id:int payment:text", "gives an orphan to a payment")       \
+    X(MOVEMENT_OWN, "movement_own",                                                              \
+      "id:int payment:text operation:text counted:int held:int "                                 \
+      "why:text",                                                                                \
+      "gives an orphan to a payment")                                                            \
     X(REFUND_ADD, "refund_add",                                                                  \
       "id:text payment:text merchant:text amount:int status:text reason:text? "                  \
-      "destination:blob? operation:text? by:text movement:int? now:time",                        \
+      "destination:blob? destination_key:blob? operation:text? by:text movement:int? now:time",  \
       "adds a refund")                                                                           \
     X(REFUND_MOVE, "refund_move", "id:text generation:int to:text failure:blob? now:time",       \
       "moves a refund if its generation still stands")                                           \

@@ -171,6 +171,7 @@ static struct query BUILT_IN[] = {
      " AND (m.at, m.id) > (coalesce((SELECT a.at FROM movement a WHERE a.id = ?3), 0),"
      " coalesce(?3, 0)) ORDER BY m.at, m.id LIMIT ?2"},
     {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
+    {"refund_destination", "SELECT destination, destination_key FROM refund WHERE id = ?1"},
     {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
     {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
                            " ORDER BY n DESC LIMIT ?2"},

@@ -8,8 +8,8 @@
  *            failed     -> success
  * A change of a payment, a refund or an operation counts one generation, and what was asked for in
  * the first place never changes. Movements, entries, reversals, notes and the audit log are only
- * added to; a movement learns its money_id, an orphan its payment, and where its money went, nothing
- * else. A destination of a refund may be forgotten.
+ * added to; a movement learns its money_id and where its money went, nothing else (step 5: and an
+ * orphan its payment).
  *
  * The ledger: an entry is one debit account, one credit account, one positive amount; a trigger
  * adds it to both accounts and, where it changes what a merchant has, to its mutations. An account
@@ -150,12 +150,11 @@ const char SCHEMA_CORE[] =
     " WHERE money_id IS NOT NULL;"
     "CREATE INDEX movement_payment ON movement (payment) WHERE payment IS NOT NULL;"
     "CREATE INDEX movement_held ON movement (at) WHERE held > 0;"
-    "CREATE TRIGGER movement_stays BEFORE UPDATE OF id, account, amount, source,"
+    "CREATE TRIGGER movement_stays BEFORE UPDATE OF id, account, operation, amount, source,"
     " paid_at, at ON movement"
     " BEGIN SELECT RAISE(ABORT, 'movement: money that came never changes'); END;"
-    "CREATE TRIGGER movement_claimed BEFORE UPDATE OF money_id, payment, operation"
-    " ON movement WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id)"
-    " OR (OLD.payment IS NOT NULL AND NEW.operation IS NOT OLD.operation)"
+    "CREATE TRIGGER movement_claimed BEFORE UPDATE OF money_id, payment ON movement"
+    " WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id)"
     " OR (OLD.payment IS NOT NULL AND NEW.payment IS NOT OLD.payment)"
     " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;"
     "CREATE TRIGGER movement_counts BEFORE UPDATE ON movement WHEN NEW.counted < OLD.counted"
@@ -170,7 +169,6 @@ const char SCHEMA_CORE[] =
     " status TEXT NOT NULL CHECK ((status = 'pending' OR status = 'processing' OR status = "
     "'success' OR status = 'failed')),"
     " generation INTEGER NOT NULL DEFAULT 1, reason TEXT, destination BLOB,"
-    " destination_key BLOB,"
     " operation TEXT UNIQUE REFERENCES operation (id),"
     " by TEXT NOT NULL CHECK ((by = 'provider' OR by = 'payout' OR by = 'hand')),"
     " movement INTEGER REFERENCES movement (id), failure BLOB, created INTEGER NOT NULL,"
@@ -187,10 +185,7 @@ const char SCHEMA_CORE[] =
     " WHEN NEW.generation <> OLD.generation + 1"
     " BEGIN SELECT RAISE(ABORT, 'refund: each change counts one generation'); END;"
     "CREATE TRIGGER refund_stays BEFORE UPDATE OF n, id, payment, merchant, amount, reason,"
-    " operation, by, movement, created ON refund"
-    " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;"
-    "CREATE TRIGGER refund_forgets BEFORE UPDATE OF destination, destination_key ON refund"
-    " WHEN NEW.destination IS NOT NULL OR NEW.destination_key IS NOT NULL"
+    " destination, operation, by, movement, created ON refund"
     " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;"
     "CREATE TRIGGER refund_kept BEFORE DELETE ON refund"
     " BEGIN SELECT RAISE(ABORT, 'refunds are never deleted'); END;"

@@ -6,8 +6,11 @@
 #include "base/money.h"
 #include "core/idempotency.h"
 #include "core/payment_private.h"
+#include "core/person.h"
 
 #include <stdio.h>
+
+#define DESTINATION "refund_destination"
 
 static struct posting posting(const struct core *core, struct str object, const char *kind,
                               int64_t amount) {
@@ -103,6 +106,16 @@ int refund_read_row(const struct rows *rows, size_t row, struct refund *out) {
     return refund_take(rows_keep(rows), row, out);
 }
 
+int refund_destination(const struct core *core, struct str id, struct buf *out) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "refund_destination", VALS(V_STR(id)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || rows_null(rows, 0, 1))) err = E_NOTFOUND;
+    if (err == 0)
+        err = piece_open(core, DESTINATION, id, rows_text(rows, 0, 1), rows_text(rows, 0, 0), out);
+    rows_free(rows);
+    return err;
+}
+
 void refund_free(struct refund *refund) {
     rows_free(refund->rows);
     *refund = (struct refund){0};
@@ -174,6 +187,24 @@ static int put_aside(const struct core *core, struct commit *commit, struct paym
     return 0;
 }
 
+static int add_row(const struct core *core, struct commit *commit, const struct payment *p,
+                   const struct refund *r, struct str destination) {
+    struct buf key = {0}, sealed = {0};
+    int err = destination.n == 0
+                  ? 0
+                  : piece_seal(core, DESTINATION, str_of(r->id), destination, &key, &sealed);
+    if (err == 0)
+        commit_add(commit, OP_REFUND_ADD,
+                   VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
+                        V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
+                        blob_or_null(buf_str(&sealed)), blob_or_null(buf_str(&key)),
+                        text_or_null(r->operation), V_STR(r->by), int_or_null(r->movement),
+                        V_INT(r->created_at)));
+    buf_free(&key);
+    buf_free(&sealed);
+    return err;
+}
+
 int payment_add_refund(const struct core *core, struct commit *commit, struct payment *p,
                        const struct refund_new *n, struct refund *r, struct why *why) {
     *r = (struct refund){.status = REFUND_PENDING,
@@ -205,12 +236,8 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
     }
     if (err != 0) return err;
     payment_save(core, commit, p);
-    commit_add(commit, OP_REFUND_ADD,
-               VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
-                    V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
-                    blob_or_null(n->destination), text_or_null(r->operation), V_STR(r->by),
-                    int_or_null(r->movement), V_INT(r->created_at)));
-    return refund_event(core, commit, p, r, "refund.created");
+    err = add_row(core, commit, p, r, n->destination);
+    return err != 0 ? err : refund_event(core, commit, p, r, "refund.created");
 }
 
 static int pay_out(const struct core *core, struct commit *commit, const struct payment *p,
@@ -350,7 +377,7 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
                         size_t attempt, const struct money *m, struct str reason,
                         enum verdict *verdict, struct why *why) {
     const struct attempt *a = &p->attempts[attempt];
-    char id[ID_SIZE], own[300];
+    char id[ID_SIZE], own[MONEY_OWN_ID_SIZE];
     bool before = false;
     *verdict = VERDICT_REFUSED;
     int64_t booked = 0;
@@ -360,9 +387,7 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
     if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
     if (money_id.n == 0) { /* one per reference */
-        snprintf(own, sizeof own, "=%.*s", (int)(a->reference.n < 250 ? a->reference.n : 250),
-                 a->reference.p);
-        money_id = str_of(own);
+        money_id = money_own_id(a->reference, own);
     }
     err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;

@@ -161,5 +161,27 @@ static const char STEP_4[] =
     "CREATE TRIGGER operation_belongs BEFORE UPDATE OF payment, amount, method, bank ON operation"
     " BEGIN SELECT RAISE(ABORT, 'operation: what was sent never changes'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
+/* Nobody's money becomes a payment's, with the way it came by. Where a refund is paid to has a key of
+ * its own, and both can be forgotten. */
+static const char STEP_5[] =
+    "DROP TRIGGER movement_stays;"
+    "CREATE TRIGGER movement_stays BEFORE UPDATE OF id, account, amount, source, paid_at, at"
+    " ON movement"
+    " BEGIN SELECT RAISE(ABORT, 'movement: money that came never changes'); END;"
+    "DROP TRIGGER movement_claimed;"
+    "CREATE TRIGGER movement_claimed BEFORE UPDATE OF money_id, payment, operation ON movement"
+    " WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id)"
+    " OR (OLD.payment IS NOT NULL AND (NEW.payment IS NOT OLD.payment"
+    " OR NEW.operation IS NOT OLD.operation))"
+    " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;"
+    "ALTER TABLE refund ADD COLUMN destination_key BLOB;"
+    "DROP TRIGGER refund_stays;"
+    "CREATE TRIGGER refund_stays BEFORE UPDATE OF n, id, payment, merchant, amount, reason,"
+    " operation, by, movement, created ON refund"
+    " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;"
+    "CREATE TRIGGER refund_forgets BEFORE UPDATE OF destination, destination_key ON refund"
+    " WHEN NEW.destination IS NOT NULL OR NEW.destination_key IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

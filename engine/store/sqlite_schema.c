@@ -183,5 +183,9 @@ static const char STEP_5[] =
     " WHEN NEW.destination IS NOT NULL OR NEW.destination_key IS NOT NULL"
     " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5};
+/* In whose words an endpoint hears of events: ours, or those of a script of scripts/api. */
+static const char STEP_6[] =
+    "ALTER TABLE endpoint ADD COLUMN format TEXT NOT NULL DEFAULT 'standard';";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5, STEP_6};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

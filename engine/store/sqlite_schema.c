@@ -144,5 +144,35 @@ static const char STEP_3[] =
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
     " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3};
+/* Events and stored answers carry a whole document, and a table WITHOUT ROWID keeps a quarter of a page
+ * of a row in its place and puts the rest on a page of the row's own: each payment wrote two pages that
+ * were nearly empty, and each key, random as it is, touched a page with room for three answers. As tables
+ * with a rowid they grow at their end, three rows a page, and the key is an index of short entries. */
+static const char STEP_4[] =
+    "CREATE TABLE event_ (topic INTEGER NOT NULL REFERENCES topic (id),"
+    " sequence INTEGER NOT NULL CHECK (sequence > 0), type TEXT NOT NULL, object TEXT NOT NULL,"
+    " doc BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (topic, sequence)) STRICT;"
+    "INSERT INTO event_ SELECT topic, sequence, type, object, doc, at FROM event;"
+    "DROP TABLE event;"
+    "ALTER TABLE event_ RENAME TO event;"
+    "CREATE INDEX event_object ON event (object);"
+    "CREATE TRIGGER event_stays BEFORE UPDATE ON event"
+    " BEGIN SELECT RAISE(ABORT, 'events never change'); END;"
+    "CREATE TRIGGER event_kept BEFORE DELETE ON event WHEN OLD.sequence >="
+    " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
+    " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;"
+    "CREATE TABLE idempotency_ (merchant TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,"
+    " hash BLOB NOT NULL CHECK (length(hash) = 32), object TEXT, status INTEGER, answer BLOB,"
+    " at INTEGER NOT NULL, CHECK ((status IS NULL) = (answer IS NULL)),"
+    " PRIMARY KEY (merchant, path, key)) STRICT;"
+    "INSERT INTO idempotency_ SELECT merchant, path, key, hash, object, status, answer, at"
+    " FROM idempotency;"
+    "DROP TABLE idempotency;"
+    "ALTER TABLE idempotency_ RENAME TO idempotency;"
+    "CREATE INDEX idempotency_loose ON idempotency (at) WHERE object IS NULL;"
+    "CREATE TRIGGER idempotency_stays BEFORE UPDATE ON idempotency WHEN OLD.status IS NOT NULL"
+    " OR NEW.hash <> OLD.hash OR (OLD.object IS NOT NULL AND NEW.object IS NOT OLD.object)"
+    " BEGIN SELECT RAISE(ABORT, 'idempotency: an answer is stored once'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

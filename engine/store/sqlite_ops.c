@@ -68,6 +68,10 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
           " (SELECT 1 FROM slot b WHERE b.pool = :pool AND b.slot = a.slot + 1)"
           " ORDER BY a.slot LIMIT 1)) AS s) WHERE s IS NOT NULL RETURNING slot",
           ROW, "the pool has no free number"}},
+    [OP_SLOT_CLAIM] = {{"DELETE FROM slot WHERE pool = :pool AND until <= :now"},
+                       {"INSERT INTO slot VALUES (:pool, :slot, :holder, :until)"
+                        " ON CONFLICT (pool, slot) DO NOTHING",
+                        ONE, "somebody holds the number"}},
     [OP_SLOT_FREE] = {{"DELETE FROM slot WHERE pool = :pool AND slot = :slot"
                        " AND holder = :holder"}},
     [OP_TOKEN_PUT] = {{"INSERT INTO token VALUES (:key, :value, :refresh_at, :expires_at)"

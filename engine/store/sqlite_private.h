@@ -43,6 +43,8 @@ bool sqlite_is_fatal(int rc); /* the writer must end on it */
 int sqlite_bind(sqlite3_stmt *stmt, int at, const struct val *value);
 struct val sqlite_column(sqlite3_stmt *stmt, int column);
 
+void sqlite_pcache_set(void); /* sqlite_pcache.c; before SQLite is first used */
+
 /* ---- reads (sqlite_reader.c) ---- */
 
 #define POINT_CPU_NS    5000000u

@@ -110,7 +110,7 @@ struct payment {
     struct str fee_version;
     struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
     struct str person;  /* id; empty: none */
-    struct str doc;     /* JSON {items,description,metadata,return_urls} */
+    struct str doc;     /* JSON {items,description,metadata,return_urls,api_key} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;

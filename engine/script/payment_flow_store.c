@@ -66,6 +66,7 @@ static int write_doc(struct flow *f) {
     put_json(&w, "metadata", r->metadata);
     put_json(&w, "return_urls", r->return_urls);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
+    put_str(&w, "api_key", f->ask.api_key); /* webhooks of other formats are signed with it */
     if (flow_channel(f) == NULL) put_str(&w, "channel", r->channel); /* for when it goes on */
     json_end_object(&w);
     return json_out_end(&w);

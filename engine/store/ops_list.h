@@ -137,7 +137,7 @@
     X(IDEMPOTENCY_PURGE, "idempotency_purge", "before:time limit:int",                           \
       "forgets keys that made nothing")                                                          \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
-      "id:text merchant:text url:text secret:blob types:text now:time",                          \
+      "id:text merchant:text url:text secret:blob types:text format:text now:time",              \
       "adds a webhook endpoint; it hears what comes from now on")                                \
     X(ENDPOINT_SET, "endpoint_set",                                                              \
       "id:text merchant:text url:text types:text state:text now:time",                           \

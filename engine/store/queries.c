@@ -31,7 +31,7 @@
     "status, answer, at"
 #define ENDPOINT_COLUMNS                                                       \
     "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
-    "failing_since, created"
+    "failing_since, created, format"
 
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
@@ -91,6 +91,9 @@ static struct query BUILT_IN[] = {
                         " WHERE k.hash = ?1"},
     {"api_keys", "SELECT id, mode, label, created, revoked, sealed FROM api_key"
                  " WHERE merchant = ?1 ORDER BY id"},
+    /* that one, else the newest that lives */
+    {"api_key_to_sign", "SELECT id, sealed FROM api_key WHERE merchant = ?1 AND revoked IS NULL"
+                        " ORDER BY id = ?2 DESC, id DESC LIMIT 1"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
     /* the merchant's own */

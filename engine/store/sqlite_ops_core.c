@@ -159,9 +159,10 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                " (SELECT merchant, path, key FROM idempotency WHERE object IS NULL"
                                " AND at < :before ORDER BY at LIMIT :limit)"}},
 
-    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint VALUES (:id, :merchant, :url, :secret, NULL, NULL,"
-                          " :types, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
-                          " WHERE name = :merchant), NULL, :now, :now)",
+    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
+                          " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
+                          " :types, :format, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
+                          " WHERE name = :merchant), :now, :now)",
                           ONE, "endpoint"}},
     [OP_ENDPOINT_SET] = {{"UPDATE endpoint SET cursor = CASE WHEN state <> 'enabled'"
                           " AND :state = 'enabled' THEN (SELECT coalesce(max(last), 0) FROM topic"

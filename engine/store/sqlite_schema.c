@@ -146,5 +146,9 @@ static const char STEP_3[] =
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
     " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3};
+/* In whose words an endpoint hears of events: ours, or those of a script of scripts/api. */
+static const char STEP_4[] =
+    "ALTER TABLE endpoint ADD COLUMN format TEXT NOT NULL DEFAULT 'standard';";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

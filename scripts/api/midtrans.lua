@@ -40,12 +40,12 @@ end
 local function charge(req, kind, again)
   local body = door.body(req)
   if not body then return midtrans.refuse "413" end
-  local ask, code, wrong = request.charge(body, kind)
+  local ask, have, wrong = request.charge(body, kind)
   if not ask then
-    if code == "400" then return midtrans.invalid(wrong) end
-    return midtrans.refuse(code, wrong)
+    if have == "400" then return midtrans.invalid(wrong) end
+    return midtrans.refuse(have, wrong)
   end
-  local status, p, replayed = door.create(req, ask)
+  local status, p, replayed = door.create(req, ask, have)
   local facts = status < 300 and about(req.merchant, p, { merchant = said_merchant(body) })
   return midtrans.charged(status, p, replayed, facts, again)
 end

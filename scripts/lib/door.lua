@@ -71,9 +71,17 @@ end
 local function path_of(req) return req.method .. " " .. req.path:gsub("(.)/+$", "%1") end
 
 -- Creates what `want` (a request of POST /v1/payments) says. 201: made; 200: that order was there, with
--- the same amount and way; 409: with another.
-function door.create(req, want)
-  return heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req) })
+-- the same amount and way; 409: with another. `have`: options that are known; a channel takes none but
+-- its own, so one is given where it is asked for.
+function door.create(req, want, have)
+  local options = json.object {}
+  for _ = 1, 5 do
+    local status, doc, again = heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req) })
+    local missing = status == 400 and have and tostring(doc.param or ""):match "^options%.([%w_]+)$"
+    if not missing or have[missing] == nil or options[missing] ~= nil then return status, doc, again end
+    options[missing] = have[missing] -- nothing was made so far: a refused request leaves nothing
+    want.options = options
+  end
 end
 
 -- cancel, sync; refund and capture, which need a key.

@@ -170,7 +170,8 @@ local function cannot(want)
   end
 end
 
--- The create request for a charge; or nil, the status_code and what is wrong: one message, or a list.
+-- The create request for a charge, and the options that are known; or nil, the status_code and what is wrong: one
+-- message, or a list.
 function request.charge(want, kind)
   kind = kind or want.payment_type
   if not text(kind) then return nil, "400", { "payment_type is required" } end
@@ -185,11 +186,11 @@ function request.charge(want, kind)
   back = back or url(table_or(want.callbacks).finish)
   ask.return_urls = back and { success = back, failure = back } or nil
   local c = table_or(want.customer_details)
-  ask.options = json.object { phone = text(c.phone), shipping_address = next(table_or(c.shipping_address)) and c.shipping_address or nil }
+  local have = { phone = text(c.phone), shipping_address = next(table_or(c.shipping_address)) and c.shipping_address or nil }
   if #wrong > 0 then return nil, "400", wrong end
   local no = cannot(want)
   if no then return nil, "402", no end
-  return ask
+  return ask, have
 end
 
 ---- a page ----

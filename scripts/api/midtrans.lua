@@ -201,10 +201,26 @@ local function snap_page(req) return 303, "", { Location = "/pay/" .. form.escap
 
 ---- webhooks of the format "midtrans" ----
 
+-- A payment is told of as pending once the payer can be shown how to pay, as Midtrans does: we are asked a moment
+-- before, when it is on disk and its provider not yet heard. nil: it came to nothing; that is told by itself.
+local function created(letter)
+  local p, now = letter.data, nil
+  for _ = 1, 50 do
+    now = core.payment.get(letter.merchant, p.id) or p
+    local last = now.attempts[#now.attempts]
+    if not last or last.status ~= "sending" then break end
+    engine.sleep "200ms"
+  end
+  if now.status == "failed" then return nil end
+  for _, name in ipairs { "method", "bank", "instructions", "expires_at" } do p[name] = now[name] end
+  return p
+end
+
 -- letter: merchant, type, data (the payment or refund as it was then), key (of the API key that charged it).
 local function webhook(letter)
   local p = letter.data
   if p.object == "refund" then p = core.payment.get(letter.merchant, p.payment) end
+  if letter.type == "payment.created" then p = created(letter) end
   if not p or p.object ~= "payment" then return nil end
   local v = midtrans.notification(letter.type, p, about(letter.merchant, p), letter.key)
   return v and json.encode(v)

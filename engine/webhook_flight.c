@@ -24,6 +24,7 @@ static struct metric disabled = {.name = "luwak_webhook_endpoints_disabled_total
 
 static void letter_delete(struct webhook_letter *l) {
     if (l == NULL) return;
+    buf_free(&l->url);
     buf_free(&l->event);
     buf_free(&l->body);
     mem_free(l);
@@ -174,8 +175,8 @@ static int envelope_send(struct flight *f, struct envelope *l) {
     struct webhook_sender *s = f->sender;
     char timestamp[24];
     l->timestamp = s->core.clock->wall(s->core.clock) / 1000;
-    int err = webhook_sign(&s->core, l->endpoint, str_of(f->event), l->timestamp,
-                           buf_str(&l->body), &l->signature);
+    int err = webhook_sign(&s->core, l->endpoint, str_of(f->event), l->timestamp, buf_str(&l->body),
+                           &l->signature);
     if (err != 0) return err;
     snprintf(timestamp, sizeof timestamp, "%lld", (long long)l->timestamp);
     const struct http_header headers[] = {
@@ -211,7 +212,8 @@ static void not_written(struct flight *f, const char *error) {
 
 /* The format has no word for this event: there is nothing to deliver. */
 static void nothing_to_say(struct flight *f) {
-    f->outcome = (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries, .status = 204};
+    f->outcome =
+        (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries, .status = 204};
     write_outcome(f);
 }
 
@@ -258,8 +260,10 @@ static int ask_letter(struct flight *f, const struct envelope *l) {
     snprintf(letter->merchant, sizeof letter->merchant, "%.*s",
              STR_FMT(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)));
     snprintf(letter->object, sizeof letter->object, "%.*s", STR_FMT(rows_text(l->event, 0, 3)));
+    snprintf(letter->endpoint, sizeof letter->endpoint, "%s", f->line->id);
+    buf_addstr(&letter->url, rows_text(l->endpoint, 0, ENDPOINT_URL));
     buf_addstr(&letter->event, buf_str(&l->body));
-    if (letter->event.err != 0) return letter->event.err;
+    if (letter->event.err != 0 || letter->url.err != 0) return E_NOMEM;
     s->options.write(letter, s->options.data);
     return 0;
 }

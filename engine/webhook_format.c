@@ -77,10 +77,13 @@ static int open_key(const struct core *core, const struct webhook_letter *l, str
 
 static int push(lua_State *L, void *data) {
     struct writing *w = data;
-    if (json_decode_push(L, buf_str(&w->letter->event)) != 1)
-        luaL_error(L, "an event is damaged");
+    if (json_decode_push(L, buf_str(&w->letter->event)) != 1) luaL_error(L, "an event is damaged");
     lua_pushstring(L, w->letter->merchant);
     lua_setfield(L, -2, "merchant");
+    lua_pushstring(L, w->letter->endpoint);
+    lua_setfield(L, -2, "endpoint");
+    push_str(L, buf_str(&w->letter->url));
+    lua_setfield(L, -2, "url");
     secret_push(L, buf_str(&w->key), "API_KEY");
     lua_setfield(L, -2, "key");
     return 1;
@@ -122,12 +125,8 @@ static void begin(struct task *task) {
     if (err == 0) {
         w->version = version_keep(v);
         call_context_init(&w->context, &worker->services, v, STR(""));
-        struct call call = {.version = v,
-                            .entry = w->entry,
-                            .data = w,
-                            .push = push,
-                            .take = take,
-                            .done = called};
+        struct call call = {
+            .version = v, .entry = w->entry, .data = w, .push = push, .take = take, .done = called};
         err = script_call(worker->runtime, &call, NULL);
     }
     if (err == 0) return;

@@ -33,7 +33,7 @@ struct flight {
     char event[ID_SIZE];
     struct webhook_letter *letter; /* while a script writes it; NULL: in our own words */
     struct http_call *call;        /* while it is out */
-    struct timer again;     /* the outcome could not be written */
+    struct timer again;            /* the outcome could not be written */
     bool over;
     struct webhook_outcome outcome;
     char error[256];

@@ -31,7 +31,8 @@ struct webhook_letter {
     void (*written)(struct webhook_letter *letter);
     void *data;            /* of whoever asked */
     struct worker *worker; /* of whoever writes */
-    char format[WEBHOOK_FORMAT_MAX + 1], merchant[ID_SIZE], object[ID_SIZE];
+    char format[WEBHOOK_FORMAT_MAX + 1], merchant[ID_SIZE], endpoint[ID_SIZE], object[ID_SIZE];
+    struct buf url;   /* of the endpoint */
     struct buf event; /* JSON {type,timestamp,sequence,data}, with the customer in it */
     int err;          /* 0: `body` is what to send, if it is not empty; else it is tried again */
     struct buf body;
@@ -41,7 +42,7 @@ struct webhook_letter {
 struct webhook_sender_options {
     const struct core *core;
     struct loop *loop; /* NULL: its own, with a thread and a real HTTP client */
-    struct transport *(*transport)(void *data); /* with `loop` */
+    struct transport *(*transport)(void *data);               /* with `loop` */
     void (*write)(struct webhook_letter *letter, void *data); /* `written` is called, later */
     void *data;
     const char *ca_file;

@@ -100,7 +100,8 @@ int endpoint_add(const struct core *core, struct commit *commit, const struct en
     if (err == 0)
         commit_add(commit, OP_ENDPOINT_ADD,
                    VALS(V_TEXT(id), V_STR(n->merchant), V_STR(n->url), V_BLOB(buf_str(&sealed)),
-                        V_STR(buf_str(&types)), V_STR(n->format.n == 0 ? WEBHOOK_STANDARD : n->format),
+                        V_STR(buf_str(&types)),
+                        V_STR(n->format.n == 0 ? WEBHOOK_STANDARD : n->format),
                         V_INT(core_now(core))));
     buf_free(&sealed);
     buf_free(&types);

@@ -8,6 +8,7 @@
 local door = require "door"
 local midtrans = require "door_midtrans"
 local request = require "door_midtrans_request"
+local urls = require "door_midtrans_urls"
 
 local text = door.text
 local SCOPE = "door_midtrans" -- what Midtrans knows of a payment or refund and we do not: kept by its id
@@ -44,6 +45,11 @@ local function charge(req, kind, again)
   if not ask then
     if have == "400" then return midtrans.invalid(wrong) end
     return midtrans.refuse(have, wrong)
+  end
+  local no, code = urls.name(req, ask)
+  if no then
+    if code then return midtrans.refuse(code) end
+    return midtrans.invalid { no }
   end
   local status, p, replayed = door.create(req, ask, have)
   local facts = status < 300 and about(req.merchant, p, { merchant = said_merchant(body) })
@@ -102,7 +108,7 @@ local function refund_of(req)
   end
   if amount ~= nil and amount ~= json.null and (math.type(amount) ~= "integer" or amount < 1) then return nil, "414" end
   local reason = text(body.reason)
-  return { key = text(key), amount = math.type(amount) == "integer" and amount or nil, reason = reason and reason:sub(1, 255) }
+  return { key = text(key), amount = math.type(amount) == "integer" and amount or nil, reason = reason and door.cut(reason, 255) }
 end
 
 local function refund(direct)
@@ -179,6 +185,8 @@ local function snap_create(req)
   if not body then return snap_refuse(400, "JSON is not valid") end
   local ask, wrong = request.page(body)
   if not ask then return snap_refuse(400, table.unpack(wrong)) end
+  local no, later = urls.name(req, ask)
+  if no then return snap_refuse(later and 503 or 400, no) end
   local code, p = door.create(req, ask)
   if code >= 300 then return snap_problem(p) end
   if p.status ~= "pending" then return snap_refuse(400, p.status == "failed" and "Denied by Fraud Detection System" or TAKEN) end
@@ -216,12 +224,13 @@ local function created(letter)
   return p
 end
 
--- letter: merchant, type, data (the payment or refund as it was then), key (of the API key that charged it).
+-- letter: merchant, type, data (the payment or refund as it was then), key (of the API key that charged it), endpoint
+-- and url (where it goes).
 local function webhook(letter)
   local p = letter.data
   if p.object == "refund" then p = core.payment.get(letter.merchant, p.payment) end
   if letter.type == "payment.created" then p = created(letter) end
-  if not p or p.object ~= "payment" then return nil end
+  if not p or p.object ~= "payment" or not urls.hears(letter, p) then return nil end
   local v = midtrans.notification(letter.type, p, about(letter.merchant, p), letter.key)
   return v and json.encode(v)
 end

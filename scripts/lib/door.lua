@@ -38,6 +38,13 @@ function door.table_or(value) return type(value) == "table" and value ~= json.nu
 -- A text that says something; nil for all else.
 function door.text(value) return type(value) == "string" and value ~= "" and value or nil end
 
+-- At most so many bytes, and no half of a character.
+function door.cut(s, max)
+  if #s <= max then return s end
+  while max > 0 and s:byte(max + 1) & 0xc0 == 0x80 do max = max - 1 end
+  return s:sub(1, max)
+end
+
 -- The customer of a create request; nil where nothing is known of him. Names of two parts become one.
 function door.customer(c)
   c = door.table_or(c)

@@ -4,7 +4,7 @@ local door = require "door"
 local ways = require "door_midtrans_ways"
 local request = {}
 
-local table_or, text = door.table_or, door.text
+local table_or, text, cut = door.table_or, door.text, door.cut
 local AMOUNT_MAX, ITEMS_MAX, DURATION_MAX = 1000000000000, 100, 1000000
 local UNITS = { second = 1, minute = 60, hour = 3600, day = 86400 }
 
@@ -25,13 +25,6 @@ local function order(want, wrong)
     wrong[#wrong + 1] = "transaction_details.gross_amount is required and must be a positive integer"
   end
   return id, amount
-end
-
--- At most so many bytes, and no half of a character.
-local function cut(s, max)
-  if #s <= max then return s end
-  while max > 0 and s:byte(max + 1) & 0xc0 == 0x80 do max = max - 1 end
-  return s:sub(1, max)
 end
 
 local function item_of(given)

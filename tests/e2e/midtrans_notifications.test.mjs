@@ -138,3 +138,43 @@ test('a format that nobody speaks is refused; ours is the default', async () => 
   assert.equal(r.json().format, 'standard')
   await d.s.stop()
 })
+
+test('one payment\'s own URLs: in place of the shop\'s, or besides; each an endpoint, made once', async () => {
+  const d = await Door.start(), [shop, one, two] = await Promise.all([receiver(), receiver(), receiver()])
+  await listen(d, shop.url)
+  const charge = async (headers, path = '/v2/charge') => {
+    const order_id = d.order()
+    const r = await d.s.post(path, { payment_type: 'bank_transfer', transaction_details: { order_id, gross_amount: 44000 }, bank_transfer: { bank: 'bca' } }, { headers: { ...basic(KEY), ...headers } })
+    return { order_id, ...r.json(), status: r.status }
+  }
+  const over = await charge({ 'X-Override-Notification': `${one.url}, ${two.url}` })
+  const more = await charge({ 'X-Append-Notification': one.url })
+  const plain = await charge({})
+  for (const t of [over, more, plain]) {
+    assert.equal(t.status_code, '201', JSON.stringify(t))
+    await d.pay(t.order_id)
+  }
+  const heard = (...who) => who.map(r => r.of.bind(r)).map(of => [over, more, plain].map(t => of(t.order_id).length))
+  await until('all', () => shop.came.length >= 4 && one.came.length >= 4 && two.came.length >= 2)
+  await d.clock('1m')
+  assert.deepEqual(heard(shop, one, two), [[0, 2, 2], [2, 2, 0], [2, 0, 0]])
+  for (const n of [...shop.came, ...one.came, ...two.came]) assert.equal(n.signature_key, signature(n))
+  const endpoints = async () => (await d.s.get('/v1/webhook_endpoints', { headers: basic(KEY) })).json().data
+  assert.deepEqual((await endpoints()).map(e => e.url).sort(), [shop.url, one.url, two.url].sort())
+
+  // at once, and after it was deleted: one endpoint
+  const [haste] = (await endpoints()).filter(e => e.url === one.url)
+  await d.s.ask('DELETE', `/v1/webhook_endpoints/${haste.id}`, { headers: basic(KEY) })
+  const all = await Promise.all(Array.from({ length: 8 }, () => charge({ 'X-Override-Notification': one.url })))
+  assert.ok(all.every(t => t.status_code === '201'))
+  assert.equal((await endpoints()).filter(e => e.url === one.url).length, 1)
+  await until('each', () => all.every(t => one.of(t.order_id).length === 1))
+
+  // a page, too; and what is wrong is told
+  const page = await charge({ 'X-Override-Notification': two.url }, '/snap/v1/transactions')
+  assert.equal(page.status, 201)
+  for (const header of ['ftp://shop.example/', 'nowhere', 'http://169.254.169.254/latest', `${one.url},${one.url}?2,${one.url}?3,${one.url}?4`, 'http://127.0.0.1:9/' + 'x'.repeat(600)]) {
+    assert.equal((await charge({ 'X-Append-Notification': header })).status_code, '400', header)
+  }
+  await d.s.stop()
+})

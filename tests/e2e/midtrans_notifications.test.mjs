@@ -6,6 +6,7 @@ import http from 'node:http'
 import { rmSync, writeFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Door, KEY, basic, signature } from './midtrans_door.mjs'
+import { luwak } from './luwak.mjs'
 import { until } from './server.mjs'
 
 const shops = []
@@ -96,6 +97,18 @@ test('signed with the key that charged; another merchant hears nothing', async (
   assert.equal(other.came[0].signature_key, signature(other.came[0], 'sk_test_limited'))
   assert.deepEqual([shop.came[0].transaction_id, other.came[0].transaction_id], [t.transaction_id, u.transaction_id])
   assert.ok(!d.s.raw.includes(KEY), 'no key in the log')
+
+  // a merchant with two keys: each payment's own, until that is revoked
+  const cli = (...args) => { const r = luwak([...args, '--simulated', '--data', d.s.data, '--root', d.s.dir]); assert.equal(r.code, 0, r.err); return r.out.trim() }
+  const merchant = t.merchant_id
+  const [id, newer] = cli('key', 'new', merchant).split('  ')
+  const told = async (order_id, status) => until(status, () => shop.of(order_id).find(n => n.transaction_status === status))
+  const [a, b] = [await d.va('bni'), await d.client(newer).core.charge({ payment_type: 'qris', transaction_details: { order_id: d.order(), gross_amount: 1500 } })]
+  for (const [n, key] of [[await told(a.order_id, 'pending'), KEY], [await told(b.order_id, 'pending'), newer]]) assert.equal(n.signature_key, signature(n, key))
+  cli('key', 'revoke', merchant, id)
+  await d.pay(b.order_id)
+  const paid = await told(b.order_id, 'settlement')
+  assert.equal(paid.signature_key, signature(paid, KEY), 'with one that lives')
   await d.s.stop()
 })
 

@@ -77,6 +77,10 @@ static void outcome_written(const struct commit_result *result, void *data) {
         if (!s->closing) timer_start(s->loop, &f->again, OUTCOME_RETRY_MS, write_again);
         return;
     }
+    if (f->outcome.nothing) {
+        sender_flight_over(s, f);
+        return;
+    }
     metric_add(&sent, 1, LABELS(good(f) ? "delivered" : "failed"));
     if (good(f)) {
         log_debug("webhook_delivered", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
@@ -213,7 +217,7 @@ static void not_written(struct flight *f, const char *error) {
 /* The format has no word for this event: there is nothing to deliver. */
 static void nothing_to_say(struct flight *f) {
     f->outcome =
-        (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries, .status = 204};
+        (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries, .nothing = true};
     write_outcome(f);
 }
 

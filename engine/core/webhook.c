@@ -265,7 +265,7 @@ static int disable(const struct core *core, struct commit *commit, const struct 
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
                         const struct webhook_outcome *o) {
     int64_t now = core_now(core), wait = 0;
-    bool good = o->status >= 200 && o->status < 300;
+    bool good = o->nothing || (o->status >= 200 && o->status < 300);
     const char *state = "delivered";
     if (!good) {
         wait = o->status == 410 ? -1 : webhook_wait(o->tries + 1, core->rng);

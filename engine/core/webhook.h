@@ -75,6 +75,8 @@ struct webhook_outcome {
     int64_t sequence;
     int64_t tries; /* before this one */
     int status;
+    bool
+        nothing; /* its format has no word for the event: nothing was sent, nothing is known of it */
     struct str error;       /* for a person */
     int64_t retry_after_ms; /* the receiver's; 0: none */
 };

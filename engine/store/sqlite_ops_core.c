@@ -199,7 +199,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            ONE, "the delivery does not wait"},
                           {"UPDATE endpoint SET failing_since = CASE WHEN :state <> 'delivered'"
                            " THEN coalesce(failing_since, :now) END WHERE id = :endpoint"
-                           " AND (failing_since IS NULL) <> (:state = 'delivered')"}},
+                           " AND (failing_since IS NULL) <> (:state = 'delivered')"
+                           /* one that had nothing to say: the endpoint was not asked */
+                           " AND (:state <> 'delivered' OR :status IS NOT NULL)"}},
     [OP_DELIVERY_AGAIN] = {{"INSERT INTO delivery VALUES (:endpoint, :sequence, 'waiting', 0, :now,"
                             " NULL, NULL, :now, :now) ON CONFLICT (endpoint, sequence) DO UPDATE"
                             " SET state = 'waiting', tries = 0, due_at = :now, updated = :now"}},

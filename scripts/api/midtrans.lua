@@ -157,7 +157,6 @@ local function capture(req)
 end
 
 local function not_offered() return midtrans.refuse "402" end
-local function no_path() return midtrans.refuse("404", "The requested resource is not found") end
 
 ---- Snap ----
 
@@ -253,8 +252,6 @@ local core_routes = door.routes({
   ["GET /v2/point_inquiry/:token"] = { run = not_offered },
   ["GET /v2/token"] = { auth = "none", run = not_offered }, -- by a client key; a card number is refused before
   ["GET /v2/card/register"] = { auth = "none", run = not_offered },
-  ["GET /v2/*rest"] = { run = no_path },
-  ["POST /v2/*rest"] = { run = no_path },
 }, midtrans.refused)
 local snap_routes = door.routes({
   ["POST /snap/v1/transactions"] = { about = "Snap: a page to pay on", run = snap_create },

@@ -18,7 +18,7 @@ function door.routes(routes, refused)
   for key, route in pairs(routes) do
     route.auth, route.timeout, route.refused = route.auth or "merchant", route.timeout or "150s", refused
     all[key] = route
-    if not key:find "%*" then all[key .. "/"] = route end
+    all[key .. "/"] = route
   end
   return all
 end

@@ -72,6 +72,12 @@ test('pending, settlement, refund; expire and cancel; deny: each once, signed, a
     await d.core.transaction[call](t.order_id)
     assert.equal((await words(t.order_id, 'pending', word)).status_code, '202', 'though status says otherwise')
   }
+  const taken = await d.va('permata')
+  await d.s.post('/sandbox/midtrans/_control', { next: 'deny_after_settlement', match: { order_id: taken.order_id } })
+  await d.pay(taken.order_id)
+  const denied = await words(taken.order_id, 'pending', 'settlement', 'deny') // the bank took it back
+  assert.deepEqual([denied.status_code, (await d.core.transaction.status(taken.order_id)).transaction_status], ['202', 'deny'])
+
   const late = await d.va('bri')
   await d.clock('26h')
   assert.equal((await words(late.order_id, 'pending', 'expire')).status_code, '202')

@@ -20,8 +20,8 @@
     X(SLOT_TAKE, "slot_take",                                                                    \
       "pool:text low:int high:int start:int holder:text until:int now:time",                     \
       "reserves the first free number at or after start, wrapping; returns it")                  \
-    X(SLOT_CLAIM, "slot_claim", "pool:text slot:int holder:text until:time now:time",             \
-      "reserves that number; the guard fails where it is taken")                                  \
+    X(SLOT_CLAIM, "slot_claim", "pool:text slot:int holder:text until:time now:time",            \
+      "reserves that number; the guard fails where it is taken")                                 \
     X(SLOT_FREE, "slot_free", "pool:text slot:int holder:text", "gives a number back")           \
     X(TOKEN_PUT, "token_put", "key:text value:blob refresh_at:time expires_at:time",             \
       "stores a fetched token")                                                                  \

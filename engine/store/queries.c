@@ -132,9 +132,10 @@ static struct query BUILT_IN[] = {
      "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
      " AND (settle_at, n) > (coalesce((SELECT a.settle_at FROM payment a WHERE a.id = ?3), 0),"
      " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY settle_at, n LIMIT ?2"},
-    {"attempts_of_payment", "SELECT id, script, version, account, reference, status, generation,"
-                            " doc, method, bank, updated FROM operation WHERE payment = ?1 AND kind = 'create'"
-                            " ORDER BY id LIMIT ?2"},
+    {"attempts_of_payment",
+     "SELECT id, script, version, account, reference, status, generation,"
+     " doc, method, bank, updated FROM operation WHERE payment = ?1 AND kind = 'create'"
+     " ORDER BY id LIMIT ?2"},
     {"operations_of_payment", "SELECT " OPERATION_COLUMNS ", amount FROM operation"
                               " WHERE payment = ?1 ORDER BY id"},
     {"payment_of_reference", "SELECT payment, id FROM operation"

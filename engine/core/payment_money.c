@@ -193,6 +193,16 @@ static const char *event_of(const struct sorting *s, int64_t amount, const struc
     return strcmp(s->why, "due") == 0 ? NULL : "payment.overpaid";
 }
 
+/* The payment goes by the way that was paid. Another that was shown still is one that the payer has
+ * left: its money is caught. */
+static int paid_by(const struct core *core, struct commit *commit, struct payment *p,
+                   const struct attempt *a) {
+    struct attempt *shown = payment_attempt(p, p->attempt);
+    payment_goes_by(p, a);
+    if (shown == NULL || shown == a || shown->state != OPERATION_PENDING) return 0;
+    return attempt_move(core, commit, shown, OPERATION_SUPERSEDED, STR(""));
+}
+
 /* Books one transfer that was not seen before, and moves what it moves. */
 static int book_new(const struct core *core, struct commit *commit, struct payment *p,
                     struct attempt *a, const struct money *m, struct val money_id,
@@ -218,8 +228,8 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (err == 0) err = paid_by(core, commit, p, a);
         if (err != 0) return err;
-        payment_goes_by(p, a); /* it may be an older way */
         if (m->unpriced)
             payment_add_note(core, commit, str_of(p->id), "unpriced",
                              STR("the fee rule failed; booked without a fee"));
@@ -348,7 +358,7 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a != NULL && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
-        if (a != NULL) payment_goes_by(p, a);
+        if (err == 0 && a != NULL) err = paid_by(core, commit, p, a);
     } else {
         post(core, commit, p, suspense_side(str_of(account)), merchant_side(p, str_of(account)),
              held, "accepted");

@@ -135,7 +135,9 @@ static int open_core(struct engine *e, struct why *why) {
                             .public_url = str_of(config_text(e->config, SET_LUWAK_PUBLIC_URL)),
                             .livemode = config_env(e->config) == ENV_PRODUCTION};
     if (limiter_new(&e->limiter, e->clock, LIMITED_MAX) != 0 ||
-        breaker_new(&e->breaker, e->clock, NULL) != 0)
+        breaker_new(&e->breaker, e->clock, NULL) != 0 ||
+        questions_new(&e->questions, e->clock,
+                      (uint32_t)config_number(e->config, SET_LUWAK_ASK_RATE)) != 0)
         return why_set(why, E_NOMEM, "out of memory");
     if (!e->simulated || e->remote) return 0;
     if (commit_new(&c) != 0) return why_set(why, E_NOMEM, "out of memory");
@@ -403,6 +405,7 @@ void engine_delete(struct engine *e) {
     mem_free(e->workers);
     limiter_delete(e->limiter);
     breaker_delete(e->breaker);
+    questions_delete(e->questions);
     jobs_delete(e->jobs);
     if (e->scheduled != NULL) script_set_drop(e->scheduled);
     if (e->registry != NULL) registry_delete(e->registry);

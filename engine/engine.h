@@ -17,6 +17,7 @@
 #include "core/cron.h"
 #include "core/jobs.h"
 #include "core/limiter.h"
+#include "core/questions.h"
 #include "loop/loop.h"
 #include "loop/pool.h"
 #include "net/transport_local.h"
@@ -86,6 +87,7 @@ struct engine {
     struct token_cache *tokens;
     struct limiter *limiter; /* requests of merchants */
     struct breaker *breaker; /* of channels */
+    struct questions *questions;
     struct operation_gate gate;
     struct grants *grants; /* production only; NULL: all is allowed */
     struct pool *pool;

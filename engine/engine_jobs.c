@@ -1,12 +1,13 @@
 /* Jobs are claimed on the main loop and run on a worker's: a job of a script calls its `run` (or
  * `lost`), `ask_operation` asks a channel what became of an operation, `try_operation` calls it again
- * where nothing was made. The end goes back to the
- * queue. Schedules of job scripts follow the script set. */
+ * where nothing was made; both within the provider account's budget of questions. The end goes back
+ * to the queue. Schedules of job scripts follow the script set. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "script/bind_json.h"
 #include "script/dispatch_private.h"
 #include "script/operation_text.h"
+#include "script/payment_channels.h"
 #include "script/payment_inquire.h"
 #include "script/payment_try.h"
 #include "script_keys.h"
@@ -25,6 +26,12 @@ struct job_run {
     struct version *version;
     struct task task;
     const char *entry[2];
+    struct question question;
+    bool asking;             /* the question counts */
+    char operation[ID_SIZE]; /* that it asks about */
+    bool no_answer;          /* it was sent, and its end is not known */
+    int64_t since;           /* when it was begun */
+    int64_t hold_ms;         /* until its turn */
     enum job_end end;
     char error[512];
 };
@@ -33,13 +40,17 @@ struct job_run {
 
 static void ended(struct task *task) {
     struct job_run *run = CONTAINER_OF(task, struct job_run, task);
-    jobs_finish(run->engine->jobs, run->job, run->end, run->error);
+    if (run->end == JOB_END_HELD)
+        jobs_hold(run->engine->jobs, run->job, run->hold_ms, run->error);
+    else
+        jobs_finish(run->engine->jobs, run->job, run->end, run->error);
     if (run->version != NULL) version_drop(run->version);
     atomic_fetch_sub(&run->engine->jobs_running, 1);
     mem_free(run);
 }
 
 static void end(struct job_run *run, enum job_end how, const char *error) {
+    if (run->asking) questions_end(run->engine->questions, &run->question);
     run->end = how;
     snprintf(run->error, sizeof run->error, "%s", error == NULL ? "" : error);
     run->task.run = ended;
@@ -112,22 +123,39 @@ static void run_script(struct job_run *run) {
 
 /* ---- asking about an operation ---- */
 
+enum { OPERATOR_HEARS_MS = 5 * 60000 };
+
+/* `open`: it has no end yet. What is only offered may stand for days; what was sent may not. */
+static void answered(struct job_run *run, bool open) {
+    int64_t age = clock_now_ms(run->engine->clock) - run->since;
+    if (open && run->no_answer && age >= OPERATOR_HEARS_MS)
+        log_warn("operation_without_answer", L_STR("operation", str_of(run->operation)),
+                 L_TEXT("account", run->question.account), L_INT("minutes", age / 60000));
+    end(run, open ? JOB_END_LATER : JOB_END_DONE, "no end yet");
+}
+
 static void asked(int err, enum operation_state state, void *data) {
-    struct job_run *run = data;
     if (err != 0 && err != E_GUARD)
-        end(run, JOB_END_AGAIN, err_text(err));
-    else if (err == E_GUARD || operation_open(state))
-        end(run, JOB_END_LATER, "no end yet");
+        end(data, JOB_END_AGAIN, err_text(err));
     else
-        end(run, JOB_END_DONE, NULL);
+        answered(data, err == E_GUARD || operation_open(state));
 }
 
 static void inquired(int err, bool open, void *data) {
-    struct job_run *run = data;
     if (err != 0)
-        end(run, JOB_END_AGAIN, err_text(err));
+        end(data, JOB_END_AGAIN, err_text(err));
     else
-        end(run, open ? JOB_END_LATER : JOB_END_DONE, "no end yet");
+        answered(data, open);
+}
+
+/* Within the budget of the account; a channel that calls nobody has none. */
+static bool may_ask(struct job_run *run, const struct version *channel,
+                    const struct operation_row *row) {
+    if (channel_is_local(channel)) return true;
+    run->hold_ms =
+        questions_begin(run->engine->questions, &run->question, row->account, row->state);
+    run->asking = run->hold_ms == 0;
+    return run->asking;
 }
 
 static void tried(int err, void *data) {
@@ -163,8 +191,13 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         if (str_ends(name, STR(".lua"))) name.n -= 4;
         const struct script_entry *entry =
             run->worker->set == NULL ? NULL : script_set_find(run->worker->set, KIND_CHANNEL, name);
+        snprintf(run->operation, sizeof run->operation, "%.*s", STR_FMT(row.id));
+        run->no_answer = row.state != OPERATION_PENDING && row.state != OPERATION_SUPERSEDED;
+        run->since = row.created;
         if (entry == NULL) { /* deleted ones are in the set: open operations are still served */
             end(run, JOB_END_AGAIN, "the channel's script is not there");
+        } else if (!trying && !may_ask(run, entry->version, &row)) {
+            end(run, JOB_END_HELD, "others are asked before it");
         } else if (trying) {
             err = payment_try(&(struct payment_try){.services = &run->worker->services,
                                                     .runtime = run->worker->runtime,

@@ -113,21 +113,20 @@ static void no_route(struct http_exchange *x, enum route_verdict verdict, const 
     }
 }
 
-/* False: answered already. *caller is to be freed either way. */
-static bool let_in(struct worker *w, struct http_exchange *x, const struct manifest_route *route,
-                   struct caller *caller) {
+/* What stands against it, if anything does. *caller is to be freed either way. */
+static struct problem let_in(struct worker *w, struct http_exchange *x,
+                             const struct manifest_route *route, struct caller *caller) {
     enum problem_code code = PROBLEM_UNAUTHORIZED;
     const char *detail = "say who you are: there is no valid key here";
     if (route->auth == AUTH_NONE || (route->auth == AUTH_SIMULATED && w->engine->simulated))
-        return true;
+        return (struct problem){0};
     if (route->auth == AUTH_SIMULATED) {
         code = PROBLEM_NOT_FOUND;
         detail = "there is nothing at this path";
     }
     if (route->auth == AUTH_MERCHANT)
         code = merchant_auth(&w->engine->core, w->engine->limiter, x, caller, &detail);
-    if (code != PROBLEM_NONE) admin_problem(x, code, str_of(detail), NULL);
-    return code == PROBLEM_NONE;
+    return (struct problem){.code = code, .detail = str_of(detail)};
 }
 
 /* The merchant API is JSON; who names no type at all is believed to mean it. Other doors have other
@@ -140,35 +139,36 @@ static bool wrong_type(const struct http_exchange *x, struct str path) {
     return !str_eq_nocase(type, STR("application/json"));
 }
 
-/* What no route of ours is asked: true when it was answered here. Channels and simulators are called
- * by providers, or in their place: they see what came, and what is kept of it is masked. */
-static bool at_the_door(struct http_exchange *x, const struct version *version,
-                        const struct manifest_route *route, const struct route_match *match,
-                        struct str path) {
-    char param[CARD_PARAM_SIZE];
-    if ((version->kind & (KIND_API | KIND_PAGE)) == 0) return false;
-    if (version->kind == KIND_API && wrong_type(x, path)) {
-        admin_problem(x, PROBLEM_UNSUPPORTED_MEDIA_TYPE, STR("send application/json"), NULL);
-        return true;
-    }
+/* What no route of ours is asked. Channels and simulators are called by providers, or in their
+ * place: they see what came, and what is kept of it is masked. `param` is the problem's. */
+static struct problem at_the_door(struct http_exchange *x, const struct version *version,
+                                  const struct manifest_route *route,
+                                  const struct route_match *match, struct str path,
+                                  char param[CARD_PARAM_SIZE]) {
+    if ((version->kind & (KIND_API | KIND_PAGE)) == 0) return (struct problem){0};
+    if (version->kind == KIND_API && wrong_type(x, path))
+        return (struct problem){.code = PROBLEM_UNSUPPORTED_MEDIA_TYPE,
+                                .detail = STR("send application/json")};
     int err = route->cards ? 0 : card_door_check(x, match, param);
     if (err == E_DENIED)
-        http_problem(x,
-                     (struct problem){.code = PROBLEM_INVALID_REQUEST,
-                                      .detail = STR("this looks like a card number; card numbers "
-                                                    "are not taken here"),
-                                      .param = str_of(param)},
-                     NULL);
-    else if (err != 0)
-        admin_problem(x, PROBLEM_UNAVAILABLE, STR("out of memory"), NULL);
-    return err != 0;
+        return (struct problem){.code = PROBLEM_INVALID_REQUEST,
+                                .detail = STR("this looks like a card number; card numbers are "
+                                              "not taken here"),
+                                .param = str_of(param)};
+    if (err != 0)
+        return (struct problem){.code = PROBLEM_UNAVAILABLE, .detail = STR("out of memory")};
+    return (struct problem){0};
 }
 
 static void call_route(struct worker *w, struct http_exchange *x, struct version *version,
                        const struct manifest_route *route, const struct route_match *match,
                        struct str path) {
     struct caller caller = {0};
-    if (!let_in(w, x, route, &caller) || at_the_door(x, version, route, match, path)) {
+    char param[CARD_PARAM_SIZE];
+    struct problem no = let_in(w, x, route, &caller);
+    if (no.code == PROBLEM_NONE) no = at_the_door(x, version, route, match, path, param);
+    if (no.code != PROBLEM_NONE && !route->has_refused) {
+        http_problem(x, no, NULL);
         caller_free(&caller);
         return;
     }
@@ -186,7 +186,9 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
                                         .param_count = match->param_count,
                                         .caged = caged,
                                         .caller = &caller,
-                                        .deadline_ms = (uint32_t)route->timeout_ms},
+                                        .deadline_ms = (uint32_t)route->timeout_ms,
+                                        .has_refused = route->has_refused,
+                                        .refused = no.code == PROBLEM_NONE ? NULL : &no},
                    x);
     caller_free(&caller);
 }
@@ -194,13 +196,14 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
 /* ---- callbacks ---- */
 
 #define CALLBACKS STR("/callbacks/")
-#define WEBHOOK   STR("/api/payment/webhook") /* the same for a provider that was told this path */
+#define WEBHOOK   STR("/api/payment/webhook") /* the same for Midtrans, where it was told this path */
 
 /* "/callbacks/midtrans/x": the channel of that name, or the provider's first one that listens: the
  * attempt is found by its reference, whoever hears of it. */
 static struct version *find_listener(const struct worker *w, struct str path) {
     struct str name, rest;
-    if (str_eq(path, WEBHOOK))
+    if (str_starts(path, WEBHOOK) &&
+        (path.n == WEBHOOK.n || str_eq(str_sub(path, WEBHOOK.n, path.n), STR("/"))))
         name = STR("midtrans");
     else if (str_starts(path, CALLBACKS))
         (void)str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &rest);

@@ -41,6 +41,7 @@ struct slot {
     char *memory; /* the strings of job */
     struct str backoff;
     enum job_end end;
+    int64_t hold_ms; /* of JOB_END_HELD */
     char error[256];
     struct timer again; /* writing the end failed; once more later */
     struct task run;
@@ -129,14 +130,17 @@ static void add_end(struct slot *s, struct commit *c) {
     struct backoff backoff;
     struct why why = {0};
     if (backoff_parse(s->backoff, &backoff, &why) != 0) backoff = USUAL;
-    int64_t wait = s->end == JOB_END_AGAIN || s->end == JOB_END_LATER
+    bool held = s->end == JOB_END_HELD;
+    int64_t wait = held ? s->hold_ms
+                   : s->end == JOB_END_AGAIN || s->end == JOB_END_LATER
                        ? backoff_delay(&backoff, (int)s->job.attempts + 1, j->options.rng)
                        : -1;
     if (wait < 0) {
         s->end = JOB_END_DEAD;
         commit_add(c, OP_JOB_DEAD, VALS(id, run, error, V_INT(now(j))));
     } else {
-        commit_add(c, OP_JOB_RETRY, VALS(id, run, V_INT(now(j) + wait), error, V_INT(now(j))));
+        commit_add(c, OP_JOB_RETRY,
+                   VALS(id, run, V_INT(now(j) + wait), V_INT(held ? 0 : 1), error, V_INT(now(j))));
     }
 }
 
@@ -153,7 +157,7 @@ static void write_end(struct slot *s) {
 void jobs_finish(struct jobs *j, const struct job *job, enum job_end end, const char *error) {
     struct slot *s = CONTAINER_OF(job, struct slot, job);
     ENSURE(s->jobs == j && loop_here(j->options.loop));
-    static const char *const ENDS[] = {"done", "later", "again", "dead", "cut"};
+    static const char *const ENDS[] = {"done", "later", "again", "dead", "held", "cut"};
     metric_add(&jobs_total, 1, LABELS(s->memory == NULL ? "" : s->job.name.p, ENDS[end]));
     if (end == JOB_END_CUT) {
         drop_slot(s);
@@ -169,6 +173,11 @@ void jobs_finish(struct jobs *j, const struct job *job, enum job_end end, const 
         log_warn("job_failed", L_STR("job", s->job.id), L_STR("name", s->job.name),
                  L_INT("attempt", s->job.attempts + 1), L_TEXT("error", s->error));
     write_end(s);
+}
+
+void jobs_hold(struct jobs *j, const struct job *job, int64_t wait_ms, const char *why) {
+    CONTAINER_OF(job, struct slot, job)->hold_ms = wait_ms < 1 ? 1 : wait_ms;
+    jobs_finish(j, job, JOB_END_HELD, why);
 }
 
 /* ---- claiming ---- */
@@ -410,8 +419,9 @@ static void recover_again(struct slot *s) {
                 .name = str_of(name), .args = s->job.args, .unique = s->job.id, .priority = 1},
             loop_clock(j->options.loop), j->options.rng);
     } else {
-        commit_add(c, OP_JOB_RETRY,
-                   VALS(id, run, V_INT(now(j)), V_TEXT("cut off by a restart"), V_INT(now(j))));
+        commit_add(
+            c, OP_JOB_RETRY,
+            VALS(id, run, V_INT(now(j)), V_INT(1), V_TEXT("cut off by a restart"), V_INT(now(j))));
     }
     log_warn("job_cut_off", L_STR("job", s->job.id), L_STR("name", s->job.name),
              L_BOOL("once", s->job.once));

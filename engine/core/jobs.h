@@ -44,6 +44,7 @@ enum job_end {
     JOB_END_LATER, /* all is well, there is just nothing to see yet: as AGAIN, without the alarm */
     JOB_END_AGAIN, /* try again by its backoff; dead when that is used up */
     JOB_END_DEAD,  /* no use in trying again */
+    JOB_END_HELD,  /* jobs_hold(): nothing was tried, its turn comes later */
     JOB_END_CUT,   /* the engine stops: leave it running, the next start decides */
 };
 
@@ -66,6 +67,9 @@ void jobs_stop(struct jobs *jobs);  /* claims nothing more */
 void jobs_delete(struct jobs *jobs);
 
 void jobs_finish(struct jobs *jobs, const struct job *job, enum job_end end, const char *error);
+
+/* Ends the run as if it had not been: it comes again after `wait_ms`, its tries are not touched. */
+void jobs_hold(struct jobs *jobs, const struct job *job, int64_t wait_ms, const char *why);
 
 /* Something may be due that was not known: a commit enqueued a job, or the clock was moved. Any
  * thread. */

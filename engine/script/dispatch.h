@@ -6,6 +6,7 @@
 #include "core/merchant.h"
 #include "core/operation.h"
 #include "net/http_server.h"
+#include "net/problem.h"
 #include "script/context.h"
 #include "script/runtime.h"
 
@@ -26,6 +27,8 @@ struct route_call {
     const struct caller *caller; /* of a merchant's route; copied */
     bool caged;                  /* the function is given ctx, request instead of request */
     uint32_t deadline_ms;        /* 0: the kind's */
+    bool has_refused;            /* problems are told by the route's `refused`, in its own shape */
+    const struct problem *refused; /* it is not let in: `refused` runs, not `run`; copied */
 };
 
 /* Answers `x` with what the route returns; an error of the script is a 500 for the caller and a
@@ -38,6 +41,7 @@ struct operation_row {
     struct str id, kind, script, version, account, reference;
     enum operation_state state;
     int64_t generation;
+    int64_t created;
     struct str doc;
     struct str
         given; /* what the script is given in its place (personal data filled in); empty: doc */

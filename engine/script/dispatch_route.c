@@ -2,6 +2,7 @@
  * `finished`, whatever the script did. */
 #include "base/mem.h"
 #include "core/inbox.h"
+#include "net/card_door.h"
 #include "net/problem.h"
 #include "script/bind_request.h"
 #include "script/dispatch_private.h"
@@ -34,6 +35,11 @@ struct route_run {
     bool caged;
     struct callback callback;
     bool troubled; /* on_trouble is what runs */
+    bool has_refused;
+    struct {
+        enum problem_code code; /* PROBLEM_NONE: `run` is what runs, else `refused` */
+        char detail[240], param[CARD_PARAM_SIZE];
+    } refused;
     char account[ACCOUNT_NAME_SIZE];
     struct param params[]; /* and their bytes behind them */
 };
@@ -60,6 +66,24 @@ static int push(lua_State *L, void *data) {
     }
     script_push_ctx(L); /* caged scripts are given their context first */
     request_push(L, &run->context);
+    return 2;
+}
+
+/* What the engine has to say, for a route that says it in the shape of its own clients. */
+static int push_refused(lua_State *L, void *data) {
+    const struct route_run *run = data;
+    request_push(L, &run->context);
+    lua_createtable(L, 0, 4);
+    lua_pushinteger(L, problem_status(run->refused.code));
+    lua_setfield(L, -2, "status");
+    lua_pushstring(L, problem_name(run->refused.code));
+    lua_setfield(L, -2, "code");
+    lua_pushstring(L, run->refused.detail);
+    lua_setfield(L, -2, "detail");
+    if (run->refused.param[0] != '\0') {
+        lua_pushstring(L, run->refused.param);
+        lua_setfield(L, -2, "param");
+    }
     return 2;
 }
 
@@ -149,11 +173,40 @@ static void booked_and_failed(struct route_run *run) {
 
 /* ---- the end ---- */
 
-static void answer_failed(struct route_run *run, const struct call_result *result) {
-    struct http_exchange *x = run->exchange;
+static void set_refused(struct route_run *run, enum problem_code code, struct str detail,
+                        struct str param) {
+    run->refused.code = code;
+    snprintf(run->refused.detail, sizeof run->refused.detail, "%.*s", STR_FMT(detail));
+    snprintf(run->refused.param, sizeof run->refused.param, "%.*s", STR_FMT(param));
+}
+
+static int call_refused(struct route_run *run) {
+    reply_free(&run->reply);
+    run->entry[2] = "refused";
+    struct call call = {.version = run->version,
+                        .entry = run->entry,
+                        .data = run,
+                        .push = push_refused,
+                        .take = take,
+                        .done = finished};
+    return script_call(run->runtime, &call, NULL);
+}
+
+/* True: it is over; else the route's own `refused` has been asked how to say it. */
+static bool answer_failed(struct route_run *run, const struct call_result *result) {
     bool stopping = result->outcome == CALL_CANCELLED;
-    answer_problem(x, stopping ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL_ERROR,
-                   stopping ? "try again" : "the request failed here; its id is in our log");
+    enum problem_code code = stopping ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL_ERROR;
+    struct str detail =
+        stopping ? STR("try again") : STR("the request failed here; its id is in our log");
+    bool first = run->refused.code == PROBLEM_NONE;
+    if (first) set_refused(run, code, detail, STR(""));
+    if (first && run->has_refused && call_refused(run) == 0) return false;
+    http_problem(run->exchange,
+                 (struct problem){.code = run->refused.code,
+                                  .detail = str_of(run->refused.detail),
+                                  .param = str_of(run->refused.param)},
+                 NULL);
+    return true;
 }
 
 static void answer_returned(struct route_run *run) {
@@ -190,8 +243,8 @@ static void finished(const struct call_result *result, void *data) {
         answer_problem(x, PROBLEM_UNAUTHORIZED, "the request is not verified");
     else if (good)
         answer_returned(run);
-    else
-        answer_failed(run, result);
+    else if (!answer_failed(run, result))
+        return;
     run_free(run);
 }
 
@@ -265,7 +318,14 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
                         .push = push,
                         .take = take,
                         .done = finished};
-    int err = script_call(route->runtime, &call, NULL);
+    int err;
+    run->has_refused = route->has_refused;
+    if (route->refused != NULL) {
+        set_refused(run, route->refused->code, route->refused->detail, route->refused->param);
+        err = call_refused(run);
+    } else {
+        err = script_call(route->runtime, &call, NULL);
+    }
     if (err != 0)
         finished(&(struct call_result){.outcome = CALL_CANCELLED, .text = err_text(err)}, run);
 }

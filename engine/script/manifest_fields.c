@@ -150,7 +150,9 @@ static const struct manifest_field API_[] = {
     {"routes", FIELD_ROUTES_AUTH, MUST, .offset = AT(routes),
      .doc = "\"GET /v1/things/:id\" = { auth = \"merchant\", run = function(req) }; cards = true "
             "lets card "
-            "numbers in (a provider's callback), everywhere else they are refused"},
+            "numbers in (a provider's callback), everywhere else they are refused; refused = "
+            "function(req, why) answers in its own shape what the engine does not let in, or what "
+            "failed: why.status, code, detail, param"},
     DOCS,
     {0}};
 

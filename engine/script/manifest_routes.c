@@ -69,7 +69,7 @@ static void read_timeout(struct manifest_reader *r, const char *field,
     lua_pop(L, 1);
 }
 
-/* The route's table { auth =, run =, timeout =, cards =, about = } is at the top. */
+/* The route's table { auth =, run =, timeout =, cards =, about =, refused = } is at the top. */
 static void read_route_table(struct manifest_reader *r, const char *field,
                              struct manifest_route *route) {
     lua_State *L = r->L;
@@ -95,12 +95,18 @@ static void read_route_table(struct manifest_reader *r, const char *field,
         manifest_found(r, field, "cards = true or false", lua_gettop(L));
     route->cards = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    lua_pushliteral(L, "refused");
+    type = lua_rawget(L, table);
+    if (type != LUA_TNIL && type != LUA_TFUNCTION)
+        manifest_found(r, field, "refused = a function", lua_gettop(L));
+    route->has_refused = type == LUA_TFUNCTION;
+    lua_pop(L, 1);
     for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1)) {
         struct str name;
         if (!manifest_text_at(L, -2, &name) ||
-            !manifest_in_words("auth run timeout about cards", name))
+            !manifest_in_words("auth run timeout about cards refused", name))
             manifest_problem(
-                r, field, "expected the fields auth, run, timeout, cards and about, found %s",
+                r, field, "expected the fields auth, run, timeout, cards, about and refused, found %s",
                 lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2));
     }
 }

@@ -37,8 +37,8 @@
     X(JOB_CLAIM, "job_claim", "id:text run:int now:time",                                        \
       "waiting -> running; the guard fails if it is not waiting and due")                        \
     X(JOB_DONE, "job_done", "id:text run:int now:time", "running -> done")                       \
-    X(JOB_RETRY, "job_retry", "id:text run:int due_at:time error:text now:time",                 \
-      "running -> waiting, one attempt more")                                                    \
+    X(JOB_RETRY, "job_retry", "id:text run:int due_at:time tries:int error:text now:time",       \
+      "running -> waiting, so many tries more")                                                  \
     X(JOB_DEAD, "job_dead", "id:text run:int error:text now:time", "running -> dead")            \
     X(JOB_LOST, "job_lost", "id:text run:int now:time", "running (once) -> lost, after a crash") \
     X(JOB_PURGE, "job_purge", "before:time limit:int", "forgets done jobs older than that")      \

@@ -56,12 +56,21 @@ static struct query BUILT_IN[] = {
     {"job_by_key", "SELECT " JOB_COLUMNS " FROM job"
                    " WHERE unique_key = ?1 AND state IN ('waiting', 'running')"},
     /* due by ?1, the most urgent first, ?2 at most */
-    {"jobs_due", "SELECT " JOB_COLUMNS " FROM job WHERE state = 'waiting' AND due_at <= ?1"
-                 " ORDER BY priority DESC, due_at, id LIMIT ?2"},
+    {"jobs_due",
+     "SELECT * FROM (SELECT " JOB_COLUMNS " FROM job WHERE state = 'waiting' AND priority <> 0"
+     " AND priority > 0 AND due_at <= ?1 ORDER BY priority DESC, due_at, id LIMIT ?2)"
+     " UNION ALL SELECT * FROM (SELECT " JOB_COLUMNS " FROM job WHERE state = 'waiting'"
+     " AND priority = 0 AND due_at <= ?1 ORDER BY due_at, id LIMIT ?2)"
+     " UNION ALL SELECT * FROM (SELECT " JOB_COLUMNS " FROM job WHERE state = 'waiting'"
+     " AND priority <> 0 AND priority < 0 AND due_at <= ?1"
+     " ORDER BY priority DESC, due_at, id LIMIT ?2) LIMIT ?2"},
     {"jobs_running", "SELECT " JOB_COLUMNS " FROM job WHERE state = 'running' ORDER BY id"},
     {"jobs_by_state", "SELECT " JOB_COLUMNS " FROM job WHERE state = ?1 AND id > ?2"
                       " ORDER BY id LIMIT ?3"},
-    {"job_next_due", "SELECT min(due_at) AS due_at FROM job WHERE state = 'waiting'"},
+    {"job_next_due",
+     "SELECT min(due_at) AS due_at FROM ("
+     "SELECT min(due_at) AS due_at FROM job WHERE state = 'waiting' AND priority = 0"
+     " UNION ALL SELECT min(due_at) FROM job WHERE state = 'waiting' AND priority <> 0)"},
     {"jobs_count", "SELECT state, count(*) AS jobs FROM job GROUP BY state ORDER BY state"},
     {"cron_last", "SELECT due_at FROM cron WHERE name = ?1"},
     {"operation_get", "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1"},

@@ -103,7 +103,7 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                       " WHERE id = :id AND state = 'running' AND run = :run",
                       ONE, "the job is not in this run"}},
     [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL, due_at = :due_at,"
-                       " error = :error, attempts = attempts + 1, updated = :now"
+                       " error = :error, attempts = attempts + :tries, updated = :now"
                        " WHERE id = :id AND state = 'running' AND run = :run",
                        ONE, "the job is not in this run"}},
     [OP_JOB_DEAD] = {{"UPDATE job SET state = 'dead', error = :error, updated = :now"

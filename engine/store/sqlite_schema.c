@@ -65,7 +65,9 @@ static const char STEP_1[] =
     " created INTEGER NOT NULL, updated INTEGER NOT NULL,"
     " CHECK ((state = 'waiting') = (run IS NULL)), CHECK (state <> 'lost' OR once = 1))"
     " STRICT, WITHOUT ROWID;"
-    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting';"
+    /* nearly all are of priority 0: apart, so that those due are read in order and none is sorted */
+    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting' AND priority = 0;"
+    "CREATE INDEX job_due_apart ON job (due_at) WHERE state = 'waiting' AND priority <> 0;"
     "CREATE INDEX job_running ON job (id) WHERE state = 'running';"
     "CREATE INDEX job_done ON job (updated) WHERE state = 'done';"
     "CREATE INDEX job_bad ON job (state, id) WHERE state IN ('dead', 'lost');"

@@ -40,6 +40,9 @@
       "Certificate authorities (PEM) for calls to providers; the system's when not set.")          \
     X(LUWAK_CREATE_WAIT, DURATION, "20s", SECOND_, 120 * SECOND_, NULL, SETTING_PLAIN,             \
       "How long a create call waits for the provider before it answers processing.")               \
+    X(LUWAK_ASK_RATE, INT, "600", 2, 1000000, NULL, SETTING_PLAIN,                                 \
+      "Questions in a minute to one provider account about what is open; half of them are kept "   \
+      "for what has no answer.")                                                                   \
     X(LUWAK_SHUTDOWN_WAIT, DURATION, "75s", 0, 600 * SECOND_, NULL, SETTING_PLAIN,                 \
       "After SIGTERM: how long what runs may finish.")                                             \
     X(LUWAK_MAX_CONNECTIONS, INT, "4096", 1, 1000000, NULL, SETTING_PLAIN,                         \

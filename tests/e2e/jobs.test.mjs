@@ -117,3 +117,21 @@ test('what does not fit is said, and harms nobody', async () => {
   await until('the next one runs', () => s.ran().length === 1)
   await s.stop()
 })
+
+test('a provider account is asked within its budget, and all are asked in the end', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts'), env: { LUWAK_ASK_RATE: '2' } })
+  const auth = { headers: { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') } }
+  const advance = async by => assert.equal((await s.post('/sandbox/_clock', { advance: by })).status, 200)
+  const asked = async () => Number(/luwak_script_calls_total\{script="channels\/midtrans_bca_va.lua",[^}]*\} (\d+)/.exec((await s.get('/metrics')).body)[1])
+  for (let i = 0; i < 6; i++) {
+    const made = await s.post('/v1/payments', { order_id: `asked-${i}`, amount: 50000, method: 'virtual_account', bank: 'bca', expires_in: 86400 }, auth)
+    assert.equal(made.status, 201)
+  }
+  const created = await asked()
+  await advance('3m') // each is to be asked after two minutes, one a minute may be
+  const first = await asked() - created
+  assert.ok(first >= 1 && first <= 2, `${first} questions in the first minutes`)
+  await advance('8m')
+  assert.ok(await asked() - created >= 6, 'each in its turn')
+  await s.stop()
+})

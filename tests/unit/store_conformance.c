@@ -275,7 +275,8 @@ static void jobs_move_by_their_table(struct store_fixture *f) {
     CHECK_STR(a.values[0].s, "j1");
     CHECK_ERR(OP(OP_JOB_DONE, V_TEXT("j1"), V_INT(2), V_INT(101)), E_GUARD);
     CHECK_ERR(OP(OP_JOB_LOST, V_TEXT("j1"), V_INT(1), V_INT(101)), E_GUARD); /* repeatable */
-    CHECK_OK(OP(OP_JOB_RETRY, V_TEXT("j1"), V_INT(1), V_INT(200), V_TEXT("e"), V_INT(101)));
+    CHECK_OK(
+        OP(OP_JOB_RETRY, V_TEXT("j1"), V_INT(1), V_INT(200), V_INT(1), V_TEXT("e"), V_INT(101)));
     CHECK_OK(OP(OP_JOB_CLAIM, V_TEXT("j1"), V_INT(2), V_INT(200)));
     CHECK_OK(OP(OP_JOB_DONE, V_TEXT("j1"), V_INT(2), V_INT(201)));
     CHECK_ERR(OP(OP_JOB_DEAD, V_TEXT("j1"), V_INT(2), V_TEXT("e"), V_INT(201)), E_GUARD);

@@ -1,5 +1,6 @@
 /* States, the snapshot, and writing it back. */
 #include "base/mem.h"
+#include "core/merchant.h"
 #include "core/payment_private.h"
 
 #define ANY_STATUS                                                                             \
@@ -71,7 +72,6 @@ static int columns_read(const struct rows *r, size_t row, struct payment *p) {
     p->order_id = rows_text(r, row, 2);
     p->status = (enum payment_status)status;
     p->generation = rows_int(r, row, 4);
-    p->direct = rows_int(r, row, 5) != 0;
     p->open = rows_int(r, row, 6) != 0;
     int64_t *const numbers[] = {&p->amount,          &p->amount_due,      &p->received,
                                 &p->amount_paid,     &p->amount_refunded, &p->refunding,
@@ -110,6 +110,8 @@ static int attempts_read(const struct core *core, struct payment *p) {
         a->bank = rows_text(r, i, 9);
         a->moved_at = rows_int(r, i, 10);
     }
+    const struct attempt *a = payment_attempt(p, p->attempt);
+    p->direct = a != NULL && account_direct(a->account);
     return 0;
 }
 
@@ -196,6 +198,7 @@ struct attempt *payment_attempt(struct payment *payment, struct str id) {
 void payment_goes_by(struct payment *payment, const struct attempt *a) {
     payment->attempt = str_of(a->id);
     payment->channel = attempt_channel(a);
+    payment->direct = account_direct(a->account);
     if (a->method.n == 0) return; /* of before attempts knew it */
     payment->method = a->method;
     payment->bank = a->bank; /* which is part of the method */

@@ -94,7 +94,7 @@ struct payment {
     struct str merchant, order_id;
     enum payment_status status;
     int64_t generation;
-    bool direct; /* the merchant's own provider contract: memo accounts */
+    bool direct; /* the account it goes by is the merchant's own: memo accounts (merchant.h) */
     bool open;   /* amounts = "open": short and over money counts */
     int64_t amount, amount_due;
     int64_t received;                           /* all money that came, what sits in suspense too */
@@ -170,7 +170,6 @@ struct payment_result;
 struct payment_new {
     /* what the merchant asked */
     struct str merchant, order_id;
-    bool direct;
     int64_t amount;
     int64_t amount_due; /* 0: amount */
     struct str currency, method, bank;

@@ -89,7 +89,6 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
     id_make(p->id, "pay_", core->clock, core->rng);
     p->merchant = n->merchant;
     p->order_id = n->order_id;
-    p->direct = n->direct;
     p->open = n->open;
     p->amount = n->amount;
     p->amount_due = n->amount_due == 0 ? n->amount : n->amount_due;

@@ -54,9 +54,10 @@ int payment_known_again(const struct core *core, struct commit *commit, struct p
 int payment_taken_back(const struct core *core, struct str account, struct str money_id,
                        bool *before);
 
-/* Where money sits before it is the merchant's. */
-struct ledger_side suspense_side(const struct payment *payment);
-struct ledger_side merchant_side(const struct payment *payment);
+/* Where money that came by that account comes from, and where it sits before it is the merchant's. */
+struct ledger_side provider_side(struct str account);
+struct ledger_side suspense_side(struct str account);
+struct ledger_side merchant_side(const struct payment *payment, struct str account);
 
 struct val text_or_null(struct str s);
 struct val blob_or_null(struct str s);

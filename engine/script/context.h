@@ -84,7 +84,6 @@ struct call_context {
     size_t param_count;
     char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
     char key[ID_SIZE];         /* that key's id */
-    bool direct;               /* it has provider contracts of its own */
     struct callback *callback; /* of a channel that a provider calls; or NULL */
     struct claims *claims;     /* its numbers are reserved with what it decides; or NULL: at once */
     bool verified;             /* ctx.verify said yes */

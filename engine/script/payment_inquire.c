@@ -6,6 +6,7 @@
 #include "core/person.h"
 #include "script/manifest.h"
 #include "script/payment_adopt.h"
+#include "script/payment_cancel.h"
 #include "script/payment_decision.h"
 #include "script/payment_price.h"
 #include "script/payment_settle.h"
@@ -29,6 +30,7 @@ struct inquiry {
     struct payment_price price;
     struct fee fee;
     struct script_set *set;     /* while it is priced; or NULL */
+    char withdrawal[ID_SIZE];   /* the cancel of another way that was shown; empty: none */
     struct operation_mark mark; /* while the operation's own call runs */
     bool marked;
     bool open;
@@ -46,6 +48,10 @@ static void end(struct inquiry *q, int err, bool open) {
     version_drop(q->version);
     mem_free(q);
     done(err, open, data);
+}
+
+static struct script_set *scripts(const struct inquiry *q) {
+    return q->what.services->scripts(q->what.services->worker);
 }
 
 /* ---- what was said of an attempt ---- */
@@ -88,6 +94,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          struct inquiry *q, struct why *why) {
     struct attempt *a = payment_attempt(p, str_of(q->operation));
     struct payment_result *r = &q->decision.result;
+    q->withdrawal[0] = '\0';
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
     bool counts = q->expire && str_eq(p->attempt, str_of(a->id));
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
@@ -114,7 +121,11 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          STR("the provider made it and does not say again how it is paid; once it "
                              "is cancelled the order can be paid in another way"));
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
+    const struct attempt *shown = payment_attempt(p, p->attempt);
+    bool waits = shown != NULL && shown->state == OPERATION_PENDING;
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
+    if (err == 0 && waits && shown != a && shown->state == OPERATION_SUPERSEDED)
+        err = payment_cancel_withdraw(scripts(q), core, c, p, shown, q->withdrawal);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
         err = payment_add_expire(core, c, p, why); /* paid, but not what is due: not paid */
     q->open = operation_open(a->state);            /* paid in part it goes on waiting */
@@ -195,9 +206,7 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     q->decision.result.settle_at =
         q->decision.result.settle_at != 0
             ? q->decision.result.settle_at
-            : payment_settle_at(q->what.services,
-                                q->what.services->scripts(q->what.services->worker),
-                                core_now(core));
+            : payment_settle_at(q->what.services, scripts(q), core_now(core));
     return strcmp(q->kind, "create") == 0 ? build_attempt(core, p, c, q, why)
                                           : build_operation(core, p, c, q, why);
 }
@@ -210,6 +219,8 @@ static void written(int err, const struct why *why, void *data) {
     else if (strcmp(q->kind, "create") == 0)
         payment_adopt_result(q->what.services, q->what.runtime, str_of(q->account),
                              &q->decision.result);
+    if (err == 0)
+        payment_cancel_send(q->what.services, q->what.runtime, scripts(q), str_of(q->withdrawal));
     end(q, err, err != 0 || q->open);
 }
 
@@ -246,7 +257,7 @@ static int price(struct inquiry *q) {
     const struct attempt *a = payment_attempt(&p, create ? str_of(q->operation) : p.attempt);
     bool asks = a != NULL && p.status != PAYMENT_SUCCESS && !payment_price_frozen(&p);
     if (asks) {
-        q->set = script_set_keep(q->what.services->scripts(q->what.services->worker));
+        q->set = script_set_keep(scripts(q));
         err = payment_price(
             &q->price, q->core,
             &(struct payment_price_of){.runtime = q->what.runtime,

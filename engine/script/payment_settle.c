@@ -9,6 +9,7 @@
 #include "base/timefmt.h"
 #include "core/virtual_account.h"
 #include "net/problem.h"
+#include "script/payment_cancel.h"
 #include "script/payment_policy.h"
 #include "script/payment_price.h"
 #include "sys/config.h"
@@ -22,7 +23,8 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    bool number; /* the reference is a number that stays: there is no payment yet */
+    char withdrawal[ID_SIZE]; /* the cancel of another way that was shown; empty: none */
+    bool number;              /* the reference is a number that stays: there is no payment yet */
     int tries;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
     uint8_t hash[INBOX_HASH];
@@ -172,8 +174,13 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     size_t attempt = (size_t)(a - p->attempts);
     t->inbox_at = -1;
     bool money = is(t, "success") || is(t, "reversed");
+    const struct attempt *shown = payment_attempt(p, p->attempt);
+    bool waits = shown != NULL && shown->state == OPERATION_PENDING;
+    t->withdrawal[0] = '\0';
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
+    if (err == 0 && waits && shown->state == OPERATION_SUPERSEDED) /* the older way was paid */
+        err = payment_cancel_withdraw(t->set, core, c, p, shown, t->withdrawal);
     int64_t orphan = 0;
     if (err != 0) return err;
     t->held = p->received > p->amount_paid;
@@ -206,6 +213,8 @@ static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
     (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
+    if (err == 0)
+        payment_cancel_send(t->told.services, t->told.runtime, t->set, str_of(t->withdrawal));
     if (err != 0 || !ask_policy(t)) end(t, err);
 }
 

@@ -25,7 +25,7 @@
     "paid_at, at"
 #define VIRTUAL_ACCOUNT_COLUMNS                                                             \
     "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.person, v.doc, " \
-    "v.status, v.created, m.kind"
+    "v.status, v.created"
 #define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
@@ -148,13 +148,13 @@ static struct query BUILT_IN[] = {
     {"capture_of_payment", "SELECT id FROM operation WHERE payment = ?1 AND kind = 'capture'"
                            " AND status <> 'failed' AND status <> 'cancelled'"},
     {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+                            " WHERE v.id = ?1"},
     /* the one that lives, else the last that did */
     {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " WHERE v.account = ?1"
                            " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
     {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " WHERE v.merchant = ?1"
                                      " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},

@@ -8,6 +8,7 @@ import { LUWAK, cleanEnv } from './luwak.mjs'
 import { Server, root, sleep, until } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+const MIDTRANS = { authorization: 'Basic ' + Buffer.from('SB-Mid-server-demo:').toString('base64') }
 // A provider that answers when it is told to: its charge is known to it only then, as with a real one.
 const CHANNEL = effect => `
 local URL = "https://held.example/"
@@ -139,6 +140,8 @@ test('a way that was paid while the payer left it: what the provider said meanwh
   await s.set('hold status', 'no')
   assert.equal((await asked).status, 200)
   const paid = await until('it is paid', async () => { const now = await s.payment(p.id); return now.status === 'success' && now })
-  assert.deepEqual([paid.amount_paid, paid.channel, paid.attempts[0].status], [50000, 'held_way', 'success'])
+  assert.deepEqual([paid.amount_paid, paid.channel, ...paid.attempts.map(a => a.status)], [50000, 'held_way', 'success', 'superseded'])
+  const path = `/sandbox/midtrans/v2/${paid.attempts[1].reference}/status`
+  await until('the other way is withdrawn', async () => (await s.get(path, { headers: MIDTRANS })).json().transaction_status === 'cancel')
   await stopped(s)
 })

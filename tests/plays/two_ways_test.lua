@@ -39,7 +39,7 @@ event payment.created
 > pay way 1
 200 paid 50000, callback 200
 heard midtrans: applied 200
-payment success: due 50000, paid 50000, midtrans_bca_va success, xendit_dana pending
+payment success: due 50000, paid 50000, midtrans_bca_va success, xendit_dana superseded
 event payment.succeeded
 books 50000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
 books 4000 fee: merchant_payable.pending:merchant -> fee_income
@@ -100,5 +100,34 @@ payment success: due 50000, paid 50000, refunded 50000, xendit_dana success, mid
 refund success 50000
 event refund.succeeded
 books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
+]],
+
+["an older way is paid: the one that is shown is withdrawn, and cannot be paid as well"] = [[
+> create 50000
+201 pending: due 50000, paid 0, shown nothing
+event payment.created
+
+> choose virtual_account.bca
+303 pending: due 50000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16
+
+> next timeout_before_debit
+200
+
+> choose virtual_account.cimb
+303 pending: due 50000, paid 0, midtrans_bca_va superseded, xendit_cimb_va pending, shown va_number 93490... 16
+
+> pay way 1
+200 paid 50000, callback 200
+heard midtrans: applied 200
+payment success: due 50000, paid 50000, midtrans_bca_va success, xendit_cimb_va superseded
+event payment.succeeded
+books 50000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 4000 fee: merchant_payable.pending:merchant -> fee_income
+books 440 vat: merchant_payable.pending:merchant -> output_vat
+
+> pay way 2
+409 INVALID_STATE
+
+> wait 1h
 ]],
 }

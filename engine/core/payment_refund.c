@@ -379,6 +379,17 @@ static int counted_of(const struct core *core, struct commit *commit, const stru
     return err;
 }
 
+/* How much was not said: all of that transfer, in suspense as well; else all that the way brought. */
+static int whole_of(const struct core *core, struct str account, struct str money_id,
+                    int64_t booked, int64_t *amount) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    if (err == 0) *amount = rows_count(rows) == 0 ? booked : rows_int(rows, 0, 5);
+    rows_free(rows);
+    return err;
+}
+
 int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
                         size_t attempt, const struct money *m, struct str reason,
                         enum verdict *verdict, struct why *why) {
@@ -390,15 +401,14 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     int err = payment_booked_of(core, p, a, &booked);
     if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
     struct str money_id = m->money_id;
-    int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
-    if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
-    if (money_id.n == 0) { /* one per reference */
-        money_id = money_own_id(a->reference, own);
-    }
+    if (m->amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
+    if (money_id.n == 0) money_id = money_own_id(a->reference, own);
     err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
-    int64_t left = payment_left(p), counted = left;
+    int64_t amount = m->amount, left = payment_left(p), counted = left;
+    if (amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
+    if (err != 0) return err;
     err = counted_of(core, commit, p, a, money_id, amount, &counted);
     if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
     if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;

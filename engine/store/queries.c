@@ -116,12 +116,18 @@ static struct query BUILT_IN[] = {
     {"payments_of_merchant", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
                              " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
                              " ORDER BY p.n DESC LIMIT ?3"},
-    /* the same, of one status (?4), order (?5), created from ?6 to before ?7; null: any */
+    /* the same, of one status (?4), created from ?6 to before ?7; null: any */
     {"payments_found", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
                        " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
-                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.order_id = ?5)"
-                       " AND (?6 IS NULL OR p.created >= ?6) AND (?7 IS NULL OR p.created < ?7)"
-                       " ORDER BY p.n DESC LIMIT ?3"},
+                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.created >= ?5)"
+                       " AND (?6 IS NULL OR p.created < ?6) ORDER BY p.n DESC LIMIT ?3"},
+    /* the same, of one order (?7): by the order's own index, which the plus is for, however many
+     * others there are */
+    {"payments_found_order",
+     "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
+     " WHERE p.merchant = ?1 AND p.order_id = ?7 AND +p.n < coalesce(?2, 9223372036854775807)"
+     " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.created >= ?5)"
+     " AND (?6 IS NULL OR p.created < ?6) ORDER BY +p.n DESC LIMIT ?3"},
     /* due by ?1, ?2 at a time, behind the one that is named ?3 (null: from the first) */
     {"payments_to_expire",
      "SELECT id, expires_at FROM payment WHERE status = 'pending' AND expires_at <= ?1"

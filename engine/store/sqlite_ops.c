@@ -107,8 +107,8 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                       " WHERE id = :id AND state = 'running' AND run = :run",
                       ONE, "the job is not in this run"}},
     [OP_JOB_HURRY] = {{"UPDATE job SET due_at = :now, updated = :now"
-                       " WHERE unique_key = :unique_key AND state = 'waiting'"
-                       " AND due_at > :now AND updated < :since"}},
+                       " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
+                       " AND state = 'waiting' AND due_at > :now AND updated < :since"}},
     [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL, due_at = :due_at,"
                        " error = :error, attempts = attempts + :tries, updated = :now"
                        " WHERE id = :id AND state = 'running' AND run = :run",

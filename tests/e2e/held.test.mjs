@@ -97,6 +97,34 @@ test('a second payment is given back by hand, fails, and counts in the end; each
   await x.end()
 })
 
+test('money for what the merchant cancelled does not count: it goes back', async () => {
+  const x = await shop()
+  const p = await x.create('c-1')
+  const r = await x.s.post(`/v1/payments/${p.id}/cancel`, {}, { headers: DEMO })
+  assert.equal(r.json().status, 'cancelled', r.body)
+  assert.equal((await x.tell('c-1', { money_id: 'm-1' })).json().verdict, 'expired')
+  assert.deepEqual([(await x.get(p.id)).status, (await x.get(p.id)).amount_paid], ['cancelled', 0])
+  assert.match(ok(x.held('list')), new RegExp(`0 held: Rp0\nrefund re_\\w+ .*Rp150,000  by hand  ${p.id}  late`))
+  await x.end()
+})
+
+test('a QR of which the provider gives a picture only: the page leads there, and draws none', async () => {
+  const dir = root('channels', 'rules', 'scripts')
+  writeFileSync(join(dir, 'channels/listener_qr.lua'), `return { api = 1, title = "QR", provider = "listener", method = "qris", effect = "offer", hosts = {},
+    lookup = "ours", inquire = function() return pending {} end,
+    create = function() return pending { qr_image_url = "https://pictures.example/1.png" } end }`)
+  const s = await Server.start({ dir })
+  const p = (await s.post('/v1/payments', { order_id: 'q-1', amount: 10000, method: 'qris', channel: 'listener_qr' }, { headers: DEMO })).json()
+  assert.equal(p.instructions.type, 'qr', JSON.stringify(p))
+  const path = new URL(p.checkout_url).pathname
+  const page = await s.get(path)
+  assert.equal(page.status, 200)
+  assert.match(page.body, /href="https:\/\/pictures\.example\/1\.png"/)
+  assert.doesNotMatch(page.body, /qr\.svg/)
+  for (const file of ['qr.svg', 'qr.png']) assert.equal((await s.get(`${path}/${file}`)).status, 404)
+  await s.stop()
+})
+
 test('where a refund is paid to is opened for who says his name, and forgotten with the person', async () => {
   const x = await shop()
   const p = await x.create('r-1', { customer: { name: 'Siti Rahayu' } })

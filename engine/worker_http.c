@@ -196,13 +196,14 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
 /* ---- callbacks ---- */
 
 #define CALLBACKS STR("/callbacks/")
-#define WEBHOOK   STR("/api/payment/webhook") /* the same for a provider that was told this path */
+#define WEBHOOK   STR("/api/payment/webhook") /* the same for Midtrans, where it was told this path */
 
 /* "/callbacks/midtrans/x": the channel of that name, or the provider's first one that listens: the
  * attempt is found by its reference, whoever hears of it. */
 static struct version *find_listener(const struct worker *w, struct str path) {
     struct str name, rest;
-    if (str_eq(path, WEBHOOK))
+    if (str_starts(path, WEBHOOK) &&
+        (path.n == WEBHOOK.n || str_eq(str_sub(path, WEBHOOK.n, path.n), STR("/"))))
         name = STR("midtrans");
     else if (str_starts(path, CALLBACKS))
         (void)str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &rest);

@@ -259,7 +259,7 @@ struct payment_result {
 
 /* Commit 2, and what an inquiry says: moves the attempt and with it the payment, adds events.
  * `began`: the attempt's generation when the call began. When it does not stand any more (a
- * callback was faster) only what is not a state is taken (doc, instructions, keys). */
+ * callback was faster) only what is not a state is taken (doc, instructions, keys), and money. */
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *payment,
                        size_t attempt, int64_t began, const struct payment_result *result,
                        struct why *why);

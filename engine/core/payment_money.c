@@ -167,14 +167,14 @@ static int seen_before(const struct core *core, struct commit *commit, const str
     return err;
 }
 
-/* Polling found money of this amount before its id was known. */
+/* Polling found money of this amount, by this way, before its id was known. */
 static int claim(const struct core *core, struct commit *commit, const struct payment *p,
-                 struct str money_id, int64_t amount, bool *claimed) {
+                 const struct attempt *a, struct str money_id, int64_t amount, bool *claimed) {
     struct rows *rows = NULL;
     *claimed = false;
     if (p->received == 0) return 0;
-    int err =
-        store_get(core->store, "movement_unclaimed", VALS(V_TEXT(p->id), V_INT(amount)), &rows);
+    int err = store_get(core->store, "movement_unclaimed",
+                        VALS(V_TEXT(p->id), V_INT(amount), V_TEXT(a->id)), &rows);
     *claimed = err == 0 && rows_count(rows) != 0;
     if (*claimed)
         commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(rows_int(rows, 0, 0)), V_STR(money_id)));
@@ -239,7 +239,7 @@ int payment_book(const struct core *core, struct commit *commit, struct payment 
     bool known = false;
     int err = seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, verdict);
     if (err != 0 || known) return err;
-    err = claim(core, commit, p, m->money_id, m->amount, &known);
+    err = claim(core, commit, p, a, m->money_id, m->amount, &known);
     *verdict = VERDICT_APPLIED;
     if (err != 0 || known) return err;
     return book_new(core, commit, p, a, m, V_STR(m->money_id), verdict, why);
@@ -263,9 +263,8 @@ int payment_add_settle(const struct core *core, struct commit *commit, struct pa
     return payment_known_again(core, commit, p, &p->attempts[attempt], why);
 }
 
-/* What is booked of this attempt's money so far. */
-static int booked_of(const struct core *core, const struct payment *p, const struct attempt *a,
-                     int64_t *out) {
+int payment_booked_of(const struct core *core, const struct payment *p, const struct attempt *a,
+                      int64_t *out) {
     struct rows *rows = NULL;
     *out = p->received;
     if (p->received == 0 || p->attempt_count == 1) return 0;
@@ -283,7 +282,7 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
                       struct why *why) {
     int64_t booked = 0;
     struct attempt *a = &p->attempts[attempt];
-    int err = booked_of(core, p, a, &booked);
+    int err = payment_booked_of(core, p, a, &booked);
     *verdict = VERDICT_DUPLICATE;
     if (err != 0 || total <= booked) return err;
     struct money m = *how;

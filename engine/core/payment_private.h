@@ -39,6 +39,10 @@ int failure_keep(struct payment *payment, struct str code, struct str message,
 int payment_book(const struct core *core, struct commit *commit, struct payment *payment,
                  size_t attempt, const struct money *money, enum verdict *verdict, struct why *why);
 
+/* What is booked of this attempt's money so far. */
+int payment_booked_of(const struct core *core, const struct payment *p, const struct attempt *a,
+                      int64_t *out);
+
 /* The provider spoke of this attempt's money: one that was in the dark waits for the payer. */
 int payment_known_again(const struct core *core, struct commit *commit, struct payment *payment,
                         struct attempt *attempt, struct why *why);

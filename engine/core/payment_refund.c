@@ -297,15 +297,16 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
  * from there. Money that polling found before its id was known is claimed. E_NOTFOUND: we have
  * booked no such money. */
 static int counted_of(const struct core *core, struct commit *commit, const struct payment *p,
-                      struct str account, struct str money_id, int64_t amount, int64_t *counted) {
+                      const struct attempt *a, struct str money_id, int64_t amount,
+                      int64_t *counted) {
     struct rows *rows = NULL;
-    int err =
-        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    int err = store_get(core->store, "movement_by_money", VALS(V_STR(a->account), V_STR(money_id)),
+                        &rows);
     if (err == 0 && rows_count(rows) == 0) {
         rows_free(rows);
         rows = NULL;
-        err =
-            store_get(core->store, "movement_unclaimed", VALS(V_TEXT(p->id), V_INT(amount)), &rows);
+        err = store_get(core->store, "movement_unclaimed",
+                        VALS(V_TEXT(p->id), V_INT(amount), V_TEXT(a->id)), &rows);
         int64_t movement = err == 0 && rows_count(rows) != 0 ? rows_int(rows, 0, 0) : 0;
         rows_free(rows);
         rows = NULL;
@@ -328,7 +329,9 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     char id[ID_SIZE], own[300];
     bool before = false;
     *verdict = VERDICT_REFUSED;
-    if (p->received == 0) return 0; /* there is nothing to take back: only a denial */
+    int64_t booked = 0;
+    int err = payment_booked_of(core, p, a, &booked);
+    if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
     struct str money_id = m->money_id;
     int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
     if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
@@ -337,11 +340,11 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
                  a->reference.p);
         money_id = str_of(own);
     }
-    int err = payment_taken_back(core, a->account, money_id, &before);
+    err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
     int64_t left = payment_left(p), counted = left;
-    err = counted_of(core, commit, p, a->account, money_id, amount, &counted);
+    err = counted_of(core, commit, p, a, money_id, amount, &counted);
     if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
     if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;
     if (counted > left) counted = left;

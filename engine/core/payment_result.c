@@ -11,7 +11,8 @@ static void keys_add(struct commit *commit, const struct attempt *a,
                         V_TEXT(a->id), V_INT(r->keys[i].unique)));
 }
 
-/* Somebody was faster: the statuses stand, what we learned besides is kept. */
+/* Somebody was faster: the statuses stand, what we learned besides is kept. Money is no status: what
+ * was paid is paid, and is booked once however often it is heard. */
 static int keep_only(const struct core *core, struct commit *commit, struct payment *p,
                      struct attempt *a, const struct payment_result *r) {
     int err = attempt_move(core, commit, a, a->state, r->doc);
@@ -114,9 +115,10 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
     bool sent = a->state == OPERATION_SENDING;
     if (r->to == OPERATION_SENDING || r->to >= OPERATION_STATES_)
         return why_set(why, E_INVAL, "no decision");
-    if (a->generation != began) return keep_only(core, commit, p, a, r);
+    bool stands = a->generation == began;
+    if (!stands && r->to != OPERATION_SUCCESS) return keep_only(core, commit, p, a, r);
     if (r->to == OPERATION_SUCCESS) {
-        if (r->instructions.n != 0) p->instructions = r->instructions;
+        if (stands && r->instructions.n != 0) p->instructions = r->instructions;
         int err = attempt_move(core, commit, a, a->state, r->doc);
         if (err == 0) keys_add(commit, a, r);
         if (err == 0) err = money_found(core, commit, p, attempt, r, why);

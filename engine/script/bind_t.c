@@ -5,11 +5,15 @@
  * and declarations; t.call runs one function in the cage, with a real ctx, and brings its results
  * back as plain values (through JSON; tags are kept). */
 #include "base/diff.h"
+#include "base/json.h"
+#include "core/merchant.h"
 #include "script/bind.h"
 #include "script/buf_lua.h"
 #include "script/cage.h"
 #include "script/lua_out.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
+#include "script/store_wait.h"
 #include "script/test_script.h"
 #include "sys/config.h"
 
@@ -315,6 +319,47 @@ static int l_secrets(lua_State *L) {
     return 1;
 }
 
+/* ---- a merchant with keys of its own ---- */
+
+static void put_other_keys(const struct test_script *test, const struct manifest *m,
+                           struct buf *out) {
+    struct json_out w;
+    json_out_init(&w, out);
+    json_begin_object(&w);
+    for (size_t i = 0; i < m->config.count; i++) {
+        const char *value = NULL;
+        char other[256];
+        if (config_provider(test->services.config, m->provider, m->config.at[i].key, &value) != 0)
+            continue;
+        bool pem = strstr(value, "-----BEGIN ") != NULL; /* another one is no more a key */
+        snprintf(other, sizeof other, "%s-own", value);
+        json_put_text(&w, m->config.at[i].key, pem ? value : other);
+    }
+    json_end_object(&w);
+    (void)json_out_end(&w);
+}
+
+static int account_there(lua_State *L, const struct store_answer *a) {
+    return a->err == 0 ? 0 : luaL_error(L, "t.account: %s", err_text(a->err));
+}
+
+static int l_account(lua_State *L) {
+    const struct test_script *test = test_of(L);
+    const struct version *v = test_l_version(L, luaL_checkstring(L, 1));
+    const struct script_services *s = &test->services;
+    struct str merchant = check_str(L, 2);
+    struct why why = {0};
+    co_require_wait(L, "t.account");
+    struct buf *keys = buf_push(L);
+    put_other_keys(test, v->manifest, keys);
+    struct commit *c = commit_push(L);
+    if (keys->err != 0) return luaL_error(L, "out of memory");
+    if (account_put(s->core, c, str_of(v->manifest->provider), merchant, str_of(s->environment),
+                    buf_str(keys), &why) != 0)
+        return luaL_error(L, "t.account: %s", why.text);
+    return store_wait_commit(L, c, LANE_RESULT, account_there);
+}
+
 /* ---- table ---- */
 
 static const struct bind_fn FNS[] = {
@@ -333,6 +378,9 @@ static const struct bind_fn FNS[] = {
     {"log", l_log, KIND_TEST, "-> string", "every line that was logged since the test began"},
     {"secrets", l_secrets, KIND_TEST, "path: string -> string[]",
      "the values of the secret configuration keys that a script declares"},
+    {"account", l_account, KIND_TEST, "path: string, merchant: string",
+     "gives a merchant an account of its own at a channel's provider, with other keys than the "
+     "shared one"},
     {"random", l_random, KIND_TEST, "seed: integer", "random numbers begin anew from a seed"},
     {0},
 };

@@ -1,5 +1,7 @@
 /* See payment_act.h. Read, decide, commit what is asked of the provider, ask it, answer with what
- * stands then; or with what stands when LUWAK_CREATE_WAIT is over, and go on without whoever asked:
+ * stands then; or with what stands when LUWAK_CREATE_WAIT is over, and go on without whoever asked.
+ * A cancel first waits until the call that makes the attempt is over: a provider that is asked to
+ * cancel what is still on its way to it knows nothing of it, and then makes it.
  *
  *   begin --> commit --> the provider --> over: told, freed
  *                             '---(patience over)---> told, and over later
@@ -14,14 +16,14 @@
 #include "core/person.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_channels.h"
+#include "script/payment_cancel.h"
 #include "script/payment_inquire.h"
 #include "script/script_set.h"
 #include "sys/log.h"
 
 #include <stdio.h>
 
-enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255 };
+enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255, CREATING_LOOK_MS = 100 };
 
 struct act {
     enum payment_action action;
@@ -39,12 +41,13 @@ struct act {
     struct buf sealed, input;
     struct operation_mark mark;
     bool marked;
+    bool waiting; /* for the end of the call that makes what is to be cancelled */
     bool asking;  /* the provider has been called and has not answered */
     bool storing; /* a commit that keeps the answer is under way */
     bool ended;   /* nothing is under way but that commit, perhaps */
     bool told;    /* `done` was called */
     struct payment_reply reply;
-    struct timer patience;
+    struct timer patience, look;
     struct task task;
     payment_replied done;
     void *data;
@@ -71,6 +74,7 @@ static void end_now(struct task *task) {
     struct act *a = CONTAINER_OF(task, struct act, task);
     tell(a);
     timer_stop(&a->patience);
+    timer_stop(&a->look);
     if (a->marked) operation_unmark(a->ask.services->gate, &a->mark);
     if (a->body.root != NULL) json_doc_free(&a->body);
     script_set_drop(a->set);
@@ -207,6 +211,11 @@ static void act_over(struct act *a) {
 
 static void patience_over(struct timer *timer) {
     struct act *a = CONTAINER_OF(timer, struct act, patience);
+    if (a->waiting && !a->ended) { /* nothing is stored yet that could be gone on with */
+        end_problem(a, PROBLEM_INVALID_STATE, NULL,
+                    "its provider has not answered yet whether there is anything to cancel");
+        return;
+    }
     if (a->ended || !a->asking) return; /* its answer is on the way; see ask_provider() */
     reply_now(a);
     if (!a->storing) tell(a);
@@ -285,39 +294,16 @@ static struct payment_operation operation_of(struct act *a, const struct attempt
 
 /* ---- cancel ---- */
 
-/* One that is under way already: it is not asked for twice. */
-static int find_cancel(struct act *a, const struct payment *p) {
-    struct rows *rows = NULL;
-    struct operation_row row;
-    int err = store_get(a->core->store, "operations_of_payment", VALS(V_TEXT(p->id)), &rows);
-    for (size_t i = 0; err == 0 && i < rows_count(rows); i++) {
-        if (operation_row_read(rows, i, &row) != 0 || !operation_open(row.state) ||
-            !str_eq(row.kind, STR("cancel")))
-            continue;
-        snprintf(a->operation, sizeof a->operation, "%.*s", STR_FMT(row.id));
-        err = E_EXISTS;
-    }
-    rows_free(rows);
-    return err;
-}
-
 static int build_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct act *a = data;
-    struct attempt *at = payment_attempt(p, p->attempt);
+    const struct attempt *at = payment_attempt(p, p->attempt);
     a->operation[0] = '\0';
-    if (at == NULL || !can(a, "cancel") || channel_is_local(a->version))
-        return payment_add_cancel(core, c, p, why);
+    a->version = payment_cancel_channel(a->set, at);
+    if (a->version == NULL) return payment_add_cancel(core, c, p, why);
     if (!payment_open(p->status))
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
-    int err = find_cancel(a, p);
-    if (err != 0) return err;
-    make_reference(a, at->reference, 'c');
-    err = write_input(a, at->reference, 0);
-    struct payment_operation o = operation_of(a, at, "cancel", 0);
-    if (err == 0) err = payment_add_operation(core, c, p, &o);
-    memcpy(a->operation, o.id, sizeof a->operation);
-    return err;
+    return payment_cancel_add(core, c, p, at, a->version, a->operation);
 }
 
 static void changed(int err, const struct why *why, void *data) {
@@ -357,11 +343,32 @@ static void change(struct act *a, payment_build build) {
     if (err != 0) end_error(a, err);
 }
 
-static void begin_cancel(struct act *a, const struct payment *p) {
-    if (!payment_open(p->status))
+static void look_creating(struct timer *timer);
+
+static void begin_cancel(struct act *a, struct payment *p) {
+    const struct attempt *at = payment_attempt(p, p->attempt);
+    a->waiting = at != NULL && payment_open(p->status) &&
+                 operation_under_way(a->ask.services->gate, str_of(at->id));
+    if (a->waiting)
+        timer_start(a->loop, &a->look, CREATING_LOOK_MS, look_creating);
+    else if (!payment_open(p->status))
         act_over(a); /* cancelled: the same again; else 409 */
     else
         change(a, build_cancel);
+}
+
+static void look_creating(struct timer *timer) {
+    struct act *a = CONTAINER_OF(timer, struct act, look);
+    struct payment p;
+    if (a->ended) return;
+    int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
+    a->waiting = false;
+    if (err != 0) {
+        end_error(a, err);
+        return;
+    }
+    begin_cancel(a, &p);
+    payment_free(&p);
 }
 
 /* ---- sync ---- */

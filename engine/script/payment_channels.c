@@ -164,7 +164,7 @@ void payment_channels_order(struct payment_channels *c, const struct rule_route 
         for (size_t k = 0; k < c->count; k++)
             if (strcmp(c->at[k]->name, route->channels[i]) == 0)
                 ordered.at[ordered.count++] = c->at[k];
-    *c = ordered;
+    if (ordered.count != 0) *c = ordered; /* else none of them is available: the order of files */
 }
 
 /* ---- what it is given ---- */

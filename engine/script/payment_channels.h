@@ -20,7 +20,8 @@ int payment_channels_find(const struct script_services *services, const struct s
                           struct str merchant, const struct payment_request *request,
                           struct payment_channels *out, struct refusal *fault);
 
-/* Only those the rule names, in its order; with nothing named they stay as they are. */
+/* Only those the rule names, in its order. Where it names none of them (their keys are not set, or
+ * it does not know them) they stay as they are: what could be paid is never refused by a list. */
 void payment_channels_order(struct payment_channels *channels, const struct rule_route *route);
 
 /* All its keys are there: those of the merchant's own account where it has one, else the shared

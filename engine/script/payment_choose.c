@@ -7,15 +7,13 @@
 #include "base/mem.h"
 #include "core/jobs.h"
 #include "core/person.h"
-#include "script/operation_text.h"
+#include "script/payment_cancel.h"
 #include "script/payment_flow_private.h"
-#include "script/payment_inquire.h"
 #include "sys/log.h"
 
 #include <stdio.h>
 
 enum { ASK_AFTER_MS = 120000, CHOOSE_TRIES = 16 };
-#define WITHDRAW_BACKOFF STR("first=2m factor=2 max=1h")
 
 /* ---- the request as it would be now ---- */
 
@@ -180,66 +178,15 @@ bool flow_choose_fee(struct flow *f) {
     return true;
 }
 
-/* ---- the old way, withdrawn ---- */
-
-static void withdrawn(int err, bool open, void *data) {
-    (void)err, (void)open, (void)data; /* open: its ask job goes on; what was paid is caught */
-}
-
-static struct version *can_withdraw(const struct flow *f, const struct attempt *old) {
-    const struct script_entry *e =
-        old == NULL ? NULL : script_set_find(f->set, KIND_CHANNEL, attempt_channel(old));
-    bool can =
-        e != NULL && !channel_is_local(e->version) && manifest_has(e->version->manifest, "cancel");
-    return can ? e->version : NULL;
-}
+/* ---- the old way, withdrawn; what was paid by it is caught ---- */
 
 static int add_withdrawal(struct flow *f, struct commit *c, const struct attempt *old) {
-    const struct version *v = can_withdraw(f, old);
-    char reference[160], token[TOKEN_SIZE];
-    struct buf input = {0};
-    struct json_out w;
+    const struct version *v = payment_cancel_channel(f->set, old);
     f->withdrawal[0] = '\0';
     if (v == NULL || f->no_withdrawal) return 0;
-    token_make(token, f->core->rng);
-    snprintf(reference, sizeof reference, "%.*s-c-%.6s",
-             (int)(old->reference.n > 40 ? 40 : old->reference.n), old->reference.p, token);
-    json_out_init(&w, &input);
-    json_begin_object(&w);
-    json_put_str(&w, "reference", old->reference);
-    json_end_object(&w);
-    int err = json_out_end(&w);
-    struct payment_operation o = {.kind = STR("cancel"),
-                                  .script = str_of(v->path),
-                                  .version = str_of(v->id),
-                                  .account = old->account,
-                                  .reference = str_of(reference),
-                                  .input = buf_str(&input),
-                                  .ask_at = core_now(f->core) + ASK_AFTER_MS,
-                                  .ask_backoff = WITHDRAW_BACKOFF};
-    if (err == 0) err = payment_add_operation(f->core, c, &f->payment, &o);
-    if (err == 0) memcpy(f->withdrawal, o.id, sizeof f->withdrawal);
-    buf_free(&input);
-    return err;
-}
-
-static void withdraw(struct flow *f) {
-    struct rows *rows = NULL;
-    struct operation_row row;
-    if (f->withdrawal[0] == '\0') return;
-    int err = store_get(f->core->store, "operation_get", VALS(V_TEXT(f->withdrawal)), &rows);
-    if (err == 0 && rows_count(rows) != 0 && operation_row_read(rows, 0, &row) == 0) {
-        const struct attempt old = {.script = row.script};
-        struct version *v = can_withdraw(f, &old);
-        if (v != NULL)
-            (void)payment_inquire(&(struct payment_inquiry){.services = f->ask.services,
-                                                            .runtime = f->ask.runtime,
-                                                            .version = v,
-                                                            .function = "cancel",
-                                                            .operation = &row},
-                                  withdrawn, NULL);
-    }
-    rows_free(rows);
+    int err = payment_cancel_add(f->core, c, &f->payment, old, v, f->withdrawal);
+    if (err == E_EXISTS) f->withdrawal[0] = '\0'; /* it is being cancelled already */
+    return err == E_EXISTS ? 0 : err;
 }
 
 /* ---- the commit ---- */
@@ -304,7 +251,8 @@ static void chosen(const struct commit_result *result, void *data) {
         flow_end_error(f, lost ? E_BUSY : result->err);
         return;
     }
-    withdraw(f);
+    if (f->withdrawal[0] != '\0')
+        payment_cancel_send(f->ask.services, f->ask.runtime, f->set, str_of(f->withdrawal));
     if (decided_before(f) != NULL) {
         flow_end_payment(f, 201);
         return;

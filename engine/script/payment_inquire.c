@@ -73,7 +73,8 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
     bool counts = q->what.expire && str_eq(p->attempt, str_of(a->id));
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
-    bool moved = a->generation != q->generation; /* the answer is older than what is known */
+    /* the answer is older than what is known; that it was paid is no less true */
+    bool moved = a->generation != q->generation && r->to != OPERATION_SUCCESS;
     q->open = operation_open(a->state);
     if (a->state == OPERATION_SUPERSEDED && r->to != OPERATION_SUCCESS) {
         q->open = watched(core, q, p, a, r->to);

@@ -153,8 +153,9 @@ static struct query BUILT_IN[] = {
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},
     {"movement_get", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE id = ?1"},
+    /* of one attempt (?3): another way's money has another id, perhaps at another provider */
     {"movement_unclaimed", "SELECT id FROM movement WHERE payment = ?1 AND money_id IS NULL"
-                           " AND amount = ?2 ORDER BY id LIMIT 1"},
+                           " AND amount = ?2 AND operation = ?3 ORDER BY id LIMIT 1"},
     {"movements_of_payment", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE payment = ?1"
                              " ORDER BY id"},
     {"movements_held", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE held > 0"

@@ -146,9 +146,18 @@ static const char STEP_3[] =
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
     " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;";
 
-/* In whose words an endpoint hears of events: ours, or those of a script of scripts/api. */
+/* One cancel under way per attempt, whose reference it bears, with 8 characters of its own behind it:
+ * the withdrawal of an older way is not in the way of the newer one's. */
 static const char STEP_4[] =
+    "DROP INDEX operation_cancel;"
+    "CREATE UNIQUE INDEX operation_cancel ON operation (payment, account,"
+    " substr(reference, 1, length(reference) - 8)) WHERE kind = 'cancel' AND (status = 'sending' "
+    "OR status = 'pending' OR status = 'processing'"
+    " OR status = 'unknown');";
+
+/* In whose words an endpoint hears of events: ours, or those of a script of scripts/api. */
+static const char STEP_5[] =
     "ALTER TABLE endpoint ADD COLUMN format TEXT NOT NULL DEFAULT 'standard';";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4};
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

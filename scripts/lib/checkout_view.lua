@@ -3,6 +3,7 @@
 local html = require "html"
 local text = require "checkout_text"
 local assets = require "checkout_assets"
+local return_url = require "return_url"
 
 local view = {}
 
@@ -274,9 +275,7 @@ local FAILURES = { INSUFFICIENT_BALANCE = "insufficient", CARD_DECLINED = "decli
 
 local function shop_url(c, name)
   local url = html.url(type(c.return_urls) == "table" and c.return_urls[name] or nil)
-  if not url then return nil end
-  local before, fragment = url:match "^([^#]*)(.*)$"
-  return before .. (before:find("?", 1, true) and "&" or "?") .. "order_id=" .. form.escape(c.payment.order_id) .. fragment
+  return url and return_url(url, c.payment.order_id)
 end
 
 local function ended(c)

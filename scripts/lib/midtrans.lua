@@ -321,21 +321,23 @@ local function unreadable(note, name)
   return reply(400, { status = name .. " does not read" })
 end
 
+-- What moves nothing; of what we do not know we want to be told again.
+local function heard(attempt, status) return reply(attempt and 200 or 503, { status = attempt and status or "not_found" }) end
+
 function midtrans.notify(ctx, req)
   local note = json.decode(req.body)
   ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
   if not text_of(note.order_id) then return unreadable(note, "order_id") end
-  local told = word_of(note)
-  if told == "pending" or told == "processing" then return reply(200, { status = "ok" }) end -- no news
-  local attempt = ctx.find { reference = note.order_id }
+  local told, attempt = word_of(note), ctx.find { reference = note.order_id }
+  if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
   if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
   local word = word_of(t)
   if word == nil then -- partial_chargeback, or a word that is new: no move of ours fits
     log.error("midtrans_status", { order = t.order_id, status = tostring(t.transaction_status) })
-    return reply(200, { status = "left to a person" })
+    return heard(attempt, "left to a person")
   end
-  if word == "pending" or word == "processing" then return reply(200, { status = "ok" }) end
+  if word == "pending" or word == "processing" then return heard(attempt, "ok") end
   -- On a page of Midtrans' own a denial is one attempt: the payer may try again.
   local page = attempt and attempt.data and attempt.data.snap_token
   if page and word == "failed" and attempt.status ~= "success" then return reply(200, { status = "ok" }) end

@@ -21,7 +21,9 @@
 --   > show | sync | cancel          of the newest payment
 --   > refund AMOUNT [JSON]          each with a key of its own
 --   > next WORD [COUNT]             the provider's simulator misbehaves
+--   > choose WAY                    the payer chooses at the checkout: qris, virtual_account.bca, ...
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
+--   > pay way N                     by the Nth way that was shown
 --   > wait TIME                     the clock goes on; all that falls due runs
 --   > sleep TIME                    time passes, for what waits for an answer too
 --   > account [JSON] | close        a number that stays is given out; closed
@@ -182,8 +184,20 @@ function STEPS.next(w, rest)
   return problem(control(w, { next = word, count = math.tointeger(tonumber(count)) }))
 end
 
+function STEPS.choose(w, rest)
+  local answer = http.post { url = HOME .. "/pay/" .. w.payment:sub(5), form = { way = rest }, timeout = "30s" }
+  local p = ask("GET", "/v1/payments/" .. w.payment):json()
+  w.was = state(p)
+  return answer.status .. " " .. w.was .. ", shown " .. shown(p.instructions)
+end
+
 function STEPS.pay(w, rest)
+  local way = math.tointeger(tonumber(rest:match "^way (%d+)$"))
   local order = rest:match "o%-%d+" or w.request.order_id
+  if way then
+    local attempt = ask("GET", "/v1/payments/" .. w.payment):json().attempts[way]
+    order, w.provider, rest = attempt.reference, attempt.channel:match "^%a+", ""
+  end
   local answer = control(w, { pay = order, amount = math.tointeger(tonumber(rest:match "^%d+")) })
   local said = answer:json()
   if answer.status ~= 200 then return problem(answer) end

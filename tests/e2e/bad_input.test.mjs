@@ -3,9 +3,10 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LUWAK, ROOT, cleanEnv, temporary } from './luwak.mjs'
+import { changed, countable, rows } from './rows.mjs'
 import { Server } from './server.mjs'
 
 const basic = key => 'Basic ' + Buffer.from(key + ':').toString('base64')
@@ -47,7 +48,7 @@ function header (text) {
 }
 
 // The field of the base becomes this text, as it stands: 1.0 stays 1.0.
-function changed (base, field, text) {
+function edited (base, field, text) {
   const body = JSON.parse(base), parts = field.split('.'), last = parts.pop()
   let at = body
   for (const part of parts) at = at[part] ??= {}
@@ -59,8 +60,8 @@ function changed (base, field, text) {
 function request (route, c, fill) {
   const r = { method: route.method, path: route.path, body: route.base, headers: { authorization: basic(route.key), ...route.headers } }
   if (route.key === 'none') delete r.headers.authorization
-  if (c.kind === 'set') r.body = changed(r.body, c.field, c.value)
-  else if (c.kind === 'without') r.body = changed(r.body, c.value)
+  if (c.kind === 'set') r.body = edited(r.body, c.field, c.value)
+  else if (c.kind === 'without') r.body = edited(r.body, c.value)
   else if (c.kind === 'raw') r.body = c.value
   else if (c.kind === '?') r.path += '?' + c.value
   else if (c.kind === 'at') r.path = c.value
@@ -75,23 +76,10 @@ function request (route, c, fill) {
 
 // ---- the shop ----
 
-// How many rows each table has; what the engine does by its own clock is no request's doing.
-const OWN = ['meta', 'cron', 'job', 'sqlite_sequence']
-function rowQuery () {
-  const dir = join(ROOT, 'engine/store'), tables = []
-  for (const file of readdirSync(dir).filter(f => /^sqlite_schema.*\.c$/.test(f))) {
-    for (const [, name] of readFileSync(join(dir, file), 'utf8').matchAll(/CREATE TABLE (\w+)/g)) if (!OWN.includes(name)) tables.push(name)
-  }
-  assert.ok(tables.includes('payment') && tables.includes('idempotency') && tables.includes('inbox'))
-  return tables.map(t => `SELECT '${t}' AS name, count(*) AS n FROM ${t}`).join('\nUNION ALL ')
-}
-const ROWS = 'return { api = 1, routes = { ["GET /test/rows"] = { auth = "none", run = function() return 200, json.array(store.query("test_rows")) end } } }'
-
 async function shop () {
   const dir = join(temporary(), 'root'), data = join(temporary(), 'data')
   for (const part of ['channels', 'rules', 'scripts']) cpSync(join(ROOT, part), join(dir, part), { recursive: true })
-  writeFileSync(join(dir, 'scripts/queries/test_rows.sql'), rowQuery())
-  writeFileSync(join(dir, 'scripts/api/test_rows.lua'), ROWS)
+  countable(dir)
   const luwak = (...args) => execFileSync(LUWAK, [...args, '--simulated', '--data', data, '--root', dir], { env: cleanEnv({}), encoding: 'utf8' }).trim()
   const other = luwak('key', 'new', luwak('merchant', 'new', '--name', 'Other')).split('  ')[1]
   const s = await Server.start({ dir, data })
@@ -127,20 +115,19 @@ test('every bad request has its status, code and field, and leaves no row', asyn
   const all = routes.flatMap(r => r.cases.filter(c => c.kind !== 'good'))
   assert.ok(all.length >= 400, `${all.length} cases`)
   const { s, fill } = await shop()
-  const rows = async () => Object.fromEntries((await s.get('/test/rows')).json().map(r => [r.name, r.n]))
   const wrong = []
-  let before = await rows()
+  let before = await rows(s)
   for (const route of routes) {
     for (const c of route.cases) {
       const { method, path, body, headers } = request(route, c, fill)
       const r = await s.ask(method, path, { body, headers })
       if (c.kind === 'good') {
         if (r.status !== c.status) wrong.push(`line ${c.line}: the base: expected ${c.status}: ${r.status} ${r.body.slice(0, 200)}`)
-        before = await rows()
+        before = await rows(s)
         continue
       }
-      const after = await rows()
-      const left = Object.keys(after).filter(name => after[name] !== before[name])
+      const after = await rows(s)
+      const left = changed(before, after)
       const said = fault(c, path, r) ?? (left.length ? `left rows in ${left}` : undefined)
       if (said) wrong.push(`line ${c.line}: ${method} ${path.slice(0, 90)} ${(body ?? '').slice(0, 120)}: ${said}: ${r.status} ${r.body.slice(0, 200)}`)
       before = after

@@ -437,7 +437,10 @@ event payment.processing
 
 ["a channel that is away when it is asked: another may be taken"] = [[
 > create 10101 {"method":"ewallet","bank":"dana"}
-201 failed: due 10101, paid 0, failure BANK_UNAVAILABLE, xendit_dana failed, shown nothing
+201 pending: due 10101, paid 0, xendit_dana failed, doku_dana pending, shown redirect /sand... 37
+event payment.created
+> create 10101 {"method":"ewallet","bank":"linkaja"}
+201 failed: due 10101, paid 0, failure BANK_UNAVAILABLE, xendit_linkaja failed, shown nothing
 event payment.created
 event payment.failed
 ]],

@@ -185,6 +185,119 @@ static void the_bank_goes_with_the_way_that_had_it(void **state) {
     books_close(&b);
 }
 
+/* Money of one of two ways, told by a callback. */
+static int told(struct books *b, size_t at, const char *money_id, bool reversed) {
+    struct payment p;
+    struct commit *c;
+    struct money m = {.money_id = str_of(money_id), .amount = 1000, .source = STR("callback")};
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    int err = reversed
+                  ? payment_add_reverse(&b->core, c, &p, at, &m, STR("deny"), &b->verdict, &b->why)
+                  : payment_add_settle(&b->core, c, &p, at, &m, &b->verdict, &b->why);
+    payment_free(&p);
+    CHECK_OK(err);
+    return run_commit(&b->f, c, NULL);
+}
+
+/* A virtual account, then a QR code; what polling finds of the first has no id yet. */
+static void two_ways(struct books *b, bool found) {
+    struct payment p;
+    struct commit *c;
+    enum verdict verdict;
+    books_open(b);
+    CHECK_OK(books_offer(b, &(struct offer){.amount = 1000, .fee = ""}));
+    CHECK_OK(choose(b, "qr", true));
+    CHECK_OK(result(b, &SHOWN));
+    if (!found) return;
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    CHECK_OK(payment_add_found(&b->core, c, &p, 0, 1000, &(struct money){.source = STR("poll")},
+                               &verdict, &b->why));
+    payment_free(&p);
+    CHECK_OK(run_commit(&b->f, c, NULL));
+    CHECK_STATUS(b, b->last, PAYMENT_SUCCESS);
+}
+
+static int64_t received(struct books *b) {
+    return books_int(b, "SELECT received FROM payment");
+}
+
+static void one_way_does_not_claim_the_others_money(void **state) {
+    (void)state;
+    struct books b;
+    two_ways(&b, true);
+    CHECK_OK(told(&b, 1, "of-the-code", false));
+    CHECK_INT(b.verdict, VERDICT_SECOND_PAYMENT);
+    CHECK_INT(received(&b), 2000);
+    CHECK_OK(told(&b, 0, "of-the-account", false)); /* what polling had found */
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    CHECK_INT(received(&b), 2000);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM movement WHERE money_id IS NULL"), 0);
+    books_close(&b);
+}
+
+static void a_denied_way_takes_nothing_from_the_paid_one(void **state) {
+    (void)state;
+    for (int found = 0; found < 2; found++) {
+        struct books b;
+        two_ways(&b, found);
+        if (!found) CHECK_OK(told(&b, 0, "of-the-account", false));
+        CHECK_OK(told(&b, 1, "of-the-code", true));
+        CHECK_INT(b.verdict, VERDICT_REFUSED);
+        CHECK_INT(books_int(&b, "SELECT amount_reversed FROM payment"), 0);
+        CHECK_OK(told(&b, 0, "of-the-account", true));
+        CHECK_INT(b.verdict, VERDICT_APPLIED);
+        CHECK_INT(books_int(&b, "SELECT amount_reversed FROM payment"), 1000);
+        books_close(&b);
+    }
+}
+
+/* An answer of attempt `at` that was asked for when it stood at `began`. */
+static int answered(struct books *b, size_t at, int64_t began, const struct payment_result *r) {
+    struct payment p;
+    struct commit *c;
+    books_get(b, b->last, &p);
+    CHECK_OK(commit_new(&c));
+    int err = payment_add_result(&b->core, c, &p, at, began, r, &b->why);
+    payment_free(&p);
+    CHECK_OK(err);
+    return run_commit(&b->f, c, NULL);
+}
+
+static int64_t generation_of(struct books *b, size_t at) {
+    struct payment p;
+    books_get(b, b->last, &p);
+    int64_t generation = p.attempts[at].generation;
+    payment_free(&p);
+    return generation;
+}
+
+/* What moved while the provider was asked does not make its "paid" untrue; nor is it counted twice. */
+static void paid_is_paid_however_late_it_is_heard(void **state) {
+    (void)state;
+    static const struct payment_result PAID = {.to = OPERATION_SUCCESS, .paid_total = 1000};
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    int64_t began = generation_of(&b, 0);
+    CHECK_OK(choose(&b, "qr", true));
+    CHECK_OK(result(&b, &SHOWN));
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_INT(books_int(&b, "SELECT received FROM payment"), 1000);
+
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    began = generation_of(&b, 0);
+    CHECK_OK(books_cancel(&b, b.last));
+    CHECK_OK(answered(&b, 0, began, &PAID));
+    CHECK_STATUS(&b, b.last, PAYMENT_CANCELLED);
+    CHECK_INT(books_int(&b, "SELECT sum(held) FROM movement"), 1000);
+    CHECK_INT(books_events(&b, "payment.late"), 1);
+    books_close(&b);
+}
+
 struct ear {
     struct store_listener listener;
     char payment[ID_SIZE];
@@ -226,6 +339,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_merchants_own_way_ends_with_its_attempt),
     cmocka_unit_test(what_is_held_takes_no_way_until_it_is_let_go),
     cmocka_unit_test(the_bank_goes_with_the_way_that_had_it),
+    cmocka_unit_test(one_way_does_not_claim_the_others_money),
+    cmocka_unit_test(a_denied_way_takes_nothing_from_the_paid_one),
+    cmocka_unit_test(paid_is_paid_however_late_it_is_heard),
     cmocka_unit_test(each_move_is_told),
 };
 

@@ -65,6 +65,7 @@ test('each way to pay has its own fields', async () => {
     const link = t.actions.find(a => a.name === 'deeplink-redirect')
     assert.equal(link.method, 'GET')
     assert.match(link.url, /:\/\//)
+    if (type === 'gopay') assert.match(await (await fetch(link.url)).text(), new RegExp(`data-back="https://shop.example/back\\?order_id=${t.order_id}"`))
   }
   for (const store of ['alfamart', 'indomaret']) {
     const t = await d.charge('cstore', { cstore: { store, message: 'Thanks' } })

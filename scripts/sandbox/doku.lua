@@ -212,7 +212,7 @@ sim = simulator.new {
   words = { "late", "duplicate", "reorder", "short", "over", "refused", "timeout_before_debit", "timeout_after_debit", "server_error", "rubbish",
     "slow", "wrong_signature", "maintenance" },
   columns = { "order", "channel", "number", "amount", "status", "made", "expires" },
-  rows = rows, pay = pay, sign = sign,
+  rows = rows, pay = pay, sign = sign, prove = sign,
   retry = function(_, tried) return RETRIES[tried + 1] end,
   later = {
     pay = function(ctx, arg) paid(ctx, arg.ref, arg.amount, true) end,

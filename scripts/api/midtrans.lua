@@ -212,11 +212,11 @@ local function snap_page(req) return 303, "", { Location = "/pay/" .. form.escap
 -- before, when it is on disk and its provider not yet heard. nil: it came to nothing; that is told by itself.
 local function created(letter)
   local p, now = letter.data, nil
-  for _ = 1, 50 do
+  for _ = 1, 100 do
     now = core.payment.get(letter.merchant, p.id) or p
     local last = now.attempts[#now.attempts]
     if not last or last.status ~= "sending" then break end
-    engine.sleep "200ms"
+    engine.sleep "50ms"
   end
   if now.status == "failed" then return nil end
   for _, name in ipairs { "method", "bank", "instructions", "expires_at" } do p[name] = now[name] end

@@ -115,8 +115,8 @@ local function made(shape)
     if status >= 300 then return refused(shape, req, status, p) end
     local answer = shape.answer(p, door.table_or(p.instructions))
     if p.status == "failed" then
-      local why = door.table_or(p.failure)
-      answer.code, answer.message = why.code, why.message
+      local failure = door.table_or(p.failure)
+      answer.code, answer.message = failure.code, failure.message
     end
     answer.merchant_id = body.merchant_id -- said back; whose payment it is says the key
     return reply(status, answer, { ["Idempotent-Replayed"] = replayed and "true" or nil })

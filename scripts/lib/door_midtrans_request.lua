@@ -2,6 +2,7 @@
 -- create-payment of the architecture document), as requests of ours. Wrong ones are told in Midtrans' words.
 local door = require "door"
 local ways = require "door_midtrans_ways"
+local return_url = require "return_url"
 local request = {}
 
 local table_or, text, cut = door.table_or, door.text, door.cut
@@ -176,7 +177,7 @@ function request.charge(want, kind)
   ask.method, ask.bank = method, bank
   ask.expires_in = expires_in(want.custom_expiry, "custom_expiry", "order_time", "expiry_duration", wrong)
     or expires_in(want.expiry, "expiry", "start_time", "duration", wrong)
-  back = back or url(table_or(want.callbacks).finish)
+  back = return_url(back or url(table_or(want.callbacks).finish), ask.order_id)
   ask.return_urls = back and { success = back, failure = back } or nil
   local c = table_or(want.customer_details)
   local have = { phone = text(c.phone), shipping_address = next(table_or(c.shipping_address)) and c.shipping_address or nil }
@@ -194,8 +195,8 @@ function request.page(want)
   local ask = common(want, wrong)
   ask.expires_in = expires_in(want.expiry, "expiry", "start_time", "duration", wrong)
   local callbacks = table_or(want.callbacks)
-  local finish = url(callbacks.finish)
-  ask.return_urls = finish and { success = finish, failure = url(callbacks.error) or finish } or nil
+  local finish = return_url(url(callbacks.finish), ask.order_id)
+  ask.return_urls = finish and { success = finish, failure = return_url(url(callbacks.error), ask.order_id) or finish } or nil
   if want.enabled_payments ~= nil and want.enabled_payments ~= json.null then
     local names = ways.known(table_or(want.enabled_payments))
     if #names == 0 then wrong[#wrong + 1] = "enabled_payments is invalid" end

@@ -2,7 +2,9 @@
 // create-payment. Whoever carries the payment, the shape is Midtrans'.
 import { before, test } from 'node:test'
 import assert from 'node:assert/strict'
-import { Door, KEY, basic, refused, signature } from './midtrans_door.mjs'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Door, KEY, basic, refused, shipped, signature } from './midtrans_door.mjs'
 
 let d
 before(async () => { d = await Door.start() })
@@ -63,6 +65,7 @@ test('each way to pay has its own fields', async () => {
     const link = t.actions.find(a => a.name === 'deeplink-redirect')
     assert.equal(link.method, 'GET')
     assert.match(link.url, /:\/\//)
+    if (type === 'gopay') assert.match(await (await fetch(link.url)).text(), new RegExp(`data-back="https://shop.example/back\\?order_id=${t.order_id}"`))
   }
   for (const store of ['alfamart', 'indomaret']) {
     const t = await d.charge('cstore', { cstore: { store, message: 'Thanks' } })
@@ -311,4 +314,26 @@ test('create-payment of the architecture document', async () => {
   assert.equal((await d.payments(haste.transaction_details.order_id)).length, 1)
   assert.equal((await ask(body, {})).status, 401)
   await d.s.stop()
+})
+
+test('another provider takes over: the shape stays, and what nobody can make has Midtrans\' code', async () => {
+  const dir = shipped()
+  writeFileSync(join(dir, 'scripts/sandbox/midtrans.lua'), `return { api = 1, provider = "midtrans", routes = {
+    ["POST /v2/charge"] = function() return reply(200, { status_code = "505", status_message = "The system failed to create the VA number", id = crypto.uuid() }) end,
+    ["GET /v2/:id/status"] = function() return reply(200, { status_code = "404", status_message = "Transaction doesn't exist." }) end } }`)
+  const down = await Door.start({ dir })
+  const va = await down.va('bca')
+  common(va, 'bank_transfer')
+  assert.equal((await down.payments(va.order_id))[0].channel, 'xendit_bca_va')
+  assert.deepEqual(va.va_numbers.map(v => v.bank), ['bca'])
+  const permata = await down.va('permata')
+  assert.match(permata.permata_va_number, /^\d+$/)
+  // Xendit's Mandiri has a number and no bill
+  const mandiri = await down.charge('echannel', { echannel: { bill_info1: 'a', bill_info2: 'b' } })
+  common(mandiri, 'bank_transfer')
+  assert.deepEqual(mandiri.va_numbers.map(v => v.bank), ['mandiri'])
+  await down.pay(va.order_id)
+  assert.equal((await down.core.transaction.status(va.order_id)).transaction_status, 'settlement')
+  await refused(503, down.charge('gopay'))
+  await down.s.stop()
 })

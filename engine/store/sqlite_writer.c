@@ -119,7 +119,8 @@ static enum group_end run_group_once(struct writer *w, struct commit *list, bool
     bool torn = false;
     for (struct commit *c = list; c != NULL; c = c->next)
         commit_again(c);
-    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_say(w->runner, WORD_BEGIN);
+    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_runner_ready(w->runner);
+    if (*rc == SQLITE_OK) *rc = op_say(w->runner, WORD_BEGIN);
     bool stands = *rc == SQLITE_OK;
     for (struct commit *c = list; c != NULL && stands; c = c->next)
         stands = run_commit(w, c, careful, &torn, &events, rc);
@@ -146,7 +147,7 @@ static enum group_end run_group_once(struct writer *w, struct commit *list, bool
         return GROUP_DONE;
     }
     news_drop(news);
-    if (sqlite3_get_autocommit(db) == 0) sqlite_exec(db, "ROLLBACK");
+    if (sqlite3_get_autocommit(db) == 0) op_say(w->runner, WORD_ROLLBACK);
     if (sqlite_is_fatal(*rc)) return GROUP_BROKEN;
     /* a transaction that neither ended nor can be ended would hold all later ones */
     if (sqlite3_get_autocommit(db) == 0) return GROUP_BROKEN;

@@ -298,3 +298,17 @@ int state_require(lua_State *L) {
     if (cage_builtin(L, name, st->version->kind)) return required(L, LUA_OK, 0);
     return luaL_error(L, "module '%s' not found: neither in scripts/lib nor built in", name);
 }
+
+#ifdef __SANITIZE_THREAD__
+/* ThreadSanitizer keeps a call stack of its own, which longjmp winds back; but the distribution's Lua
+ * is built with _FORTIFY_SOURCE and leaves its functions by __longjmp_chk, which the sanitizer does not
+ * know: with each error and each yield that stack grew, until the machine's memory was full of it. */
+#include <setjmp.h>
+
+__attribute__((visibility("default"))) _Noreturn void __longjmp_chk(struct __jmp_buf_tag *env,
+                                                                    int value);
+
+_Noreturn void __longjmp_chk(struct __jmp_buf_tag *env, int value) {
+    longjmp(env, value);
+}
+#endif

@@ -142,7 +142,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     const struct manifest *m = v == NULL ? NULL : v->manifest;
     struct payment_new what = {.merchant = f->ask.merchant,
                                .order_id = f->request.order_id,
-                                                      .amount = f->request.amount,
+                               .amount = f->request.amount,
                                .amount_due = f->amount_due,
                                .currency = f->request.currency,
                                .method = m == NULL ? f->request.method : str_of(m->method),

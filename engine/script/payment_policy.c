@@ -240,8 +240,12 @@ static int64_t day_of(int64_t ms) {
 static int write_facts(const struct policing *p, const struct payment *payment,
                        const struct attempt *a, struct buf *out) {
     struct json_out w;
-    bool known = a != NULL && a->method.n != 0;
-    struct str bank = known ? a->bank : payment->bank;
+    struct str method = payment->method, bank = payment->bank, channel = payment->channel;
+    if (a != NULL) channel = attempt_channel(a);
+    if (a != NULL && a->method.n != 0) {
+        method = a->method;
+        bank = a->bank;
+    }
     struct buf day = {0};
     int64_t late = payment->expires_at == 0 || p->paid_at < payment->expires_at
                        ? 0
@@ -256,8 +260,8 @@ static int write_facts(const struct policing *p, const struct payment *payment,
     json_put_int(&w, "days_late", late);
     json_put_str(&w, "merchant", payment->merchant);
     json_put_str(&w, "paid_on", buf_str(&day));
-    json_put_str(&w, "method", known ? a->method : payment->method);
-    json_put_str(&w, "channel", a != NULL ? attempt_channel(a) : payment->channel);
+    json_put_str(&w, "method", method);
+    json_put_str(&w, "channel", channel);
     if (bank.n != 0) json_put_str(&w, "bank", bank);
     if (p->channel != NULL) json_put_text(&w, "provider", p->channel->manifest->provider);
     json_end_object(&w);

@@ -103,8 +103,15 @@ void caller_free(struct caller *caller) {
     *caller = (struct caller){0};
 }
 
-int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out) {
-    return core->ring == NULL ? E_STATE : seal_open(core->ring, KEY_PURPOSE, id, sealed, out);
+int api_key_open(const struct core *core, struct str merchant, struct str id, struct buf *out) {
+    struct rows *rows = NULL;
+    if (core->ring == NULL) return E_STATE;
+    int err = store_get(core->store, "api_key_to_sign", VALS(V_STR(merchant), V_STR(id)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0)
+        err = seal_open(core->ring, KEY_PURPOSE, rows_text(rows, 0, 0), rows_text(rows, 0, 1), out);
+    rows_free(rows);
+    return err;
 }
 
 /* ---- provider accounts ---- */

@@ -39,8 +39,9 @@ struct caller {
 /* Who a key belongs to. E_NOTFOUND: nobody, or it is revoked; E_DENIED: a key of the other mode. */
 int api_key_find(const struct core *core, struct str text, struct caller *out);
 void caller_free(struct caller *caller);
-/* An API key opened again, for its signatures (doors of other shapes). */
-int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out);
+/* An API key opened again, for signatures that its owner checks with it (webhooks of other formats):
+ * this one, or the merchant's newest where it was revoked or is none. E_NOTFOUND: it has none. */
+int api_key_open(const struct core *core, struct str merchant, struct str id, struct buf *out);
 
 /* Provider accounts. "midtrans" is the shared one: its keys are configuration. "midtrans/mer_..." is
  * a merchant's own, with a server key of its own: a row, its keys sealed. The name is what references

@@ -111,7 +111,7 @@ struct payment {
     struct str fee_version;
     struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
     struct str person;  /* id; empty: none */
-    struct str doc;     /* JSON {items,description,metadata,return_urls} */
+    struct str doc;     /* JSON {items,description,metadata,return_urls,api_key} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
@@ -313,6 +313,10 @@ struct money {
     bool unpriced; /* the fee rule failed: `fee` is a line that says so, and costs nothing */
 };
 
+/* Of a provider without ids of transfers: it has one per reference. */
+#define MONEY_OWN_ID_SIZE 260
+struct str money_own_id(struct str reference, char out[MONEY_OWN_ID_SIZE]);
+
 /* One transfer for the attempt. Duplicate, claimed, second, late, short, over: see enum verdict.
  * Whatever is not `duplicate` or a clash is booked in this commit. */
 int payment_add_settle(const struct core *core, struct commit *commit, struct payment *payment,
@@ -328,6 +332,10 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
 /* Money that belongs to nobody we know, after its time as an orphan: into suspense. */
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
                      const struct money *money);
+
+/* A person has found whose such money is: it is booked as if it came now, `verdict` as of a settle. */
+int payment_add_own(const struct core *core, struct commit *commit, struct payment *payment,
+                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why);
 
 /* Policy or a person decides over money in suspense (a movement of this payment). Accept: it counts
  * for the payment (late money makes it success); E_STATE when it cannot. */
@@ -372,7 +380,7 @@ struct refund_new {
     int64_t amount; /* 0: all that is left */
     struct str reason;
     struct str by;                       /* "provider", "payout", "hand" */
-    struct str destination;              /* sealed by the caller (person.h); empty: none */
+    struct str destination;              /* JSON; it is sealed; empty: none */
     struct payment_operation *operation; /* by provider: added with it; NULL: none */
     int64_t movement; /* gives back money in suspense instead; 0: the payment's */
     struct str idempotency_key, path, body;
@@ -381,6 +389,9 @@ struct refund_new {
  * (refund_clearing). Fills `out`. Event refund.created. */
 int payment_add_refund(const struct core *core, struct commit *commit, struct payment *payment,
                        const struct refund_new *what, struct refund *out, struct why *why);
+/* Where it is to be paid to, opened: JSON. E_NOTFOUND: it has none, or it was forgotten with the
+ * person. */
+int refund_destination(const struct core *core, struct str refund, struct buf *out);
 /* Moves it; success pays it out of refund_clearing, failed gives it back. `failure`: JSON. */
 int payment_add_refund_result(const struct core *core, struct commit *commit,
                               struct payment *payment, struct refund *refund, enum refund_status to,

@@ -152,15 +152,20 @@ static int sort_money(const struct core *core, const struct payment *p, int64_t 
     return 0;
 }
 
-/* money_id was here before: the same again, or something for a person. */
+/* money_id was here before: the same again, or something for a person. What was an orphan until now
+ * is not: *orphan is the movement then. */
 static int seen_before(const struct core *core, struct commit *commit, const struct payment *p,
                        struct str account, struct str money_id, int64_t amount, bool *seen,
-                       enum verdict *verdict) {
+                       int64_t *orphan, enum verdict *verdict) {
     struct rows *rows = NULL;
     int err =
         store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *seen = err == 0 && rows_count(rows) != 0;
-    if (*seen && rows_int(rows, 0, 5) == amount) {
+    *orphan = 0;
+    if (*seen && rows_int(rows, 0, 5) == amount && rows_null(rows, 0, 3)) {
+        *seen = false;
+        *orphan = rows_int(rows, 0, 0);
+    } else if (*seen && rows_int(rows, 0, 5) == amount) {
         *verdict = VERDICT_DUPLICATE;
     } else if (*seen) {
         *verdict = VERDICT_AMOUNT_MISMATCH;
@@ -193,6 +198,34 @@ static const char *event_of(const struct sorting *s, int64_t amount, const struc
     return strcmp(s->why, "due") == 0 ? NULL : "payment.overpaid";
 }
 
+/* An account of a merchant's own is its own contract: memo accounts. */
+static struct posting orphan_posting(const struct core *core, struct str account, int64_t amount) {
+    struct str whose;
+    bool memo = account_own(account, &whose);
+    return (struct posting){
+        .debit = {memo ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE, account},
+        .credit = {memo ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE},
+        .amount = amount,
+        .kind = "orphan",
+        .now = core_now(core)};
+}
+
+/* Whose it is was not known: it is taken out of suspense, and booked as if it came now. */
+static void book_owned(const struct core *core, struct commit *commit, const struct payment *p,
+                       const struct attempt *a, int64_t orphan, int64_t amount,
+                       const struct sorting *s) {
+    struct posting back = orphan_posting(core, a->account, amount);
+    struct ledger_side debit = back.debit;
+    back.debit = back.credit;
+    back.credit = debit;
+    back.kind = "orphan_owned";
+    back.object = str_of(p->id);
+    ledger_post(commit, &back);
+    commit_add(commit, OP_MOVEMENT_OWN,
+               VALS(V_INT(orphan), V_TEXT(p->id), V_TEXT(a->id), V_INT(s->counted), V_INT(s->held),
+                    V_TEXT(s->why)));
+}
+
 /* The payment goes by the way that was paid. Another that was shown still is one that the payer has
  * left: its money is caught. */
 static int paid_by(const struct core *core, struct commit *commit, struct payment *p,
@@ -203,9 +236,10 @@ static int paid_by(const struct core *core, struct commit *commit, struct paymen
     return attempt_move(core, commit, shown, OPERATION_SUPERSEDED, STR(""));
 }
 
-/* Books one transfer that was not seen before, and moves what it moves. */
+/* Books one transfer that was not seen before, or was an `orphan` (a movement; 0: it was none), and
+ * moves what it moves. */
 static int book_new(const struct core *core, struct commit *commit, struct payment *p,
-                    struct attempt *a, const struct money *m, struct val money_id,
+                    struct attempt *a, const struct money *m, struct val money_id, int64_t orphan,
                     enum verdict *verdict, struct why *why) {
     struct sorting s = {0};
     int err = sort_money(core, p, m->amount, &s);
@@ -216,10 +250,13 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
     if (money_add(p->received, m->amount, &p->received) != 0 ||
         money_add(p->amount_paid, s.counted, &p->amount_paid) != 0)
         return why_set(why, E_OVERFLOW, "more money than can be counted");
-    commit_add(commit, OP_MOVEMENT_ADD,
-               VALS(V_STR(a->account), money_id, V_TEXT(p->id), V_TEXT(a->id), V_INT(m->amount),
-                    V_INT(s.counted), V_INT(s.held), V_TEXT(s.why), V_STR(m->source),
-                    V_INT(paid_at), V_INT(now)));
+    if (orphan != 0)
+        book_owned(core, commit, p, a, orphan, m->amount, &s);
+    else
+        commit_add(commit, OP_MOVEMENT_ADD,
+                   VALS(V_STR(a->account), money_id, V_TEXT(p->id), V_TEXT(a->id), V_INT(m->amount),
+                        V_INT(s.counted), V_INT(s.held), V_TEXT(s.why), V_STR(m->source),
+                        V_INT(paid_at), V_INT(now)));
     struct ledger_side from = provider_side(a->account);
     if (s.pays) {
         p->paid_at = paid_at;
@@ -248,27 +285,30 @@ int payment_book(const struct core *core, struct commit *commit, struct payment 
     struct attempt *a = &p->attempts[attempt];
     if (m->amount <= 0) return why_set(why, E_RANGE, "amount: must be more than 0");
     bool known = false;
-    int err = seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, verdict);
+    int64_t orphan;
+    int err =
+        seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, &orphan, verdict);
     if (err != 0 || known) return err;
-    err = claim(core, commit, p, a, m->money_id, m->amount, &known);
+    if (orphan == 0) err = claim(core, commit, p, a, m->money_id, m->amount, &known);
     *verdict = VERDICT_APPLIED;
     if (err != 0 || known) return err;
-    return book_new(core, commit, p, a, m, V_STR(m->money_id), verdict, why);
+    return book_new(core, commit, p, a, m, V_STR(m->money_id), orphan, verdict, why);
 }
 
-/* A provider without ids of transfers has one per reference. */
+struct str money_own_id(struct str reference, char out[MONEY_OWN_ID_SIZE]) {
+    int n =
+        snprintf(out, MONEY_OWN_ID_SIZE, "=%.*s",
+                 (int)(reference.n > MONEY_OWN_ID_SIZE - 2 ? MONEY_OWN_ID_SIZE - 2 : reference.n),
+                 reference.p);
+    return (struct str){out, (size_t)n};
+}
+
 int payment_add_settle(const struct core *core, struct commit *commit, struct payment *p,
                        size_t attempt, const struct money *money, enum verdict *verdict,
                        struct why *why) {
     struct money m = *money;
-    char id[300];
-    if (m.money_id.n == 0) {
-        struct buf b = {.data = id, .cap = sizeof id, .max = sizeof id - 1};
-        buf_addc(&b, '=');
-        buf_addstr(&b, p->attempts[attempt].reference);
-        if (b.err != 0) return why_set(why, E_LIMIT, "reference: is too long");
-        m.money_id = buf_str(&b);
-    }
+    char id[MONEY_OWN_ID_SIZE];
+    if (m.money_id.n == 0) m.money_id = money_own_id(p->attempts[attempt].reference, id);
     int err = payment_book(core, commit, p, attempt, &m, verdict, why);
     if (err != 0 || *verdict == VERDICT_DUPLICATE) return err;
     return payment_known_again(core, commit, p, &p->attempts[attempt], why);
@@ -298,7 +338,7 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
     if (err != 0 || total <= booked) return err;
     struct money m = *how;
     m.amount = total - booked;
-    return book_new(core, commit, p, a, &m, V_NULL, verdict, why);
+    return book_new(core, commit, p, a, &m, V_NULL, 0, verdict, why);
 }
 
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
@@ -309,12 +349,40 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
                VALS(V_STR(account), V_STR(m->money_id), V_NULL, V_NULL, V_INT(m->amount), V_INT(0),
                     V_INT(m->amount), V_TEXT("orphan"), V_STR(m->source),
                     V_INT(m->paid_at == 0 ? now : m->paid_at), V_INT(now)));
-    ledger_post(commit, &(struct posting){.debit = {LEDGER_PROVIDER_RECEIVABLE, account},
-                                          .credit = {LEDGER_SUSPENSE},
-                                          .amount = m->amount,
-                                          .kind = "orphan",
-                                          .now = now});
+    struct posting post = orphan_posting(core, account, m->amount);
+    ledger_post(commit, &post);
     return 0;
+}
+
+/* The way of the payment that this money can have come by: one at that account, the newest. */
+static struct attempt *attempt_at(struct payment *p, struct str account) {
+    for (size_t i = p->attempt_count; i-- > 0;)
+        if (str_eq(p->attempts[i].account, account)) return &p->attempts[i];
+    return NULL;
+}
+
+int payment_add_own(const struct core *core, struct commit *commit, struct payment *p,
+                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = why_set(why, E_NOTFOUND, "there is no such money");
+    if (err == 0 && !rows_null(rows, 0, 3))
+        err = why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(rows, 0, 3)));
+    struct attempt *a = err == 0 ? attempt_at(p, rows_text(rows, 0, 1)) : NULL;
+    if (err == 0 && a == NULL)
+        err = why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
+                      STR_FMT(rows_text(rows, 0, 1)));
+    if (err == 0 && rows_int(rows, 0, 7) != rows_int(rows, 0, 5))
+        err = why_set(why, E_STATE, "some of that money went back");
+    if (err == 0)
+        err = book_new(core, commit, p, a,
+                       &(struct money){.amount = rows_int(rows, 0, 5),
+                                       .paid_at = rows_int(rows, 0, 11),
+                                       .settle_at = settle_at,
+                                       .source = STR("hand")},
+                       V_NULL, movement, verdict, why);
+    rows_free(rows);
+    return err;
 }
 
 /* ---- out of suspense ---- */

@@ -7,8 +7,11 @@
 #include "core/idempotency.h"
 #include "core/merchant.h"
 #include "core/payment_private.h"
+#include "core/person.h"
 
 #include <stdio.h>
+
+#define DESTINATION "refund_destination"
 
 static struct posting posting(const struct core *core, struct str object, const char *kind,
                               int64_t amount) {
@@ -106,6 +109,16 @@ int refund_read_row(const struct rows *rows, size_t row, struct refund *out) {
     return refund_take(rows_keep(rows), row, out);
 }
 
+int refund_destination(const struct core *core, struct str id, struct buf *out) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "refund_destination", VALS(V_STR(id)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || rows_null(rows, 0, 1))) err = E_NOTFOUND;
+    if (err == 0)
+        err = piece_open(core, DESTINATION, id, rows_text(rows, 0, 1), rows_text(rows, 0, 0), out);
+    rows_free(rows);
+    return err;
+}
+
 void refund_free(struct refund *refund) {
     rows_free(refund->rows);
     *refund = (struct refund){0};
@@ -181,6 +194,24 @@ static int put_aside(const struct core *core, struct commit *commit, struct paym
     return 0;
 }
 
+static int add_row(const struct core *core, struct commit *commit, const struct payment *p,
+                   const struct refund *r, struct str destination) {
+    struct buf key = {0}, sealed = {0};
+    int err = destination.n == 0
+                  ? 0
+                  : piece_seal(core, DESTINATION, str_of(r->id), destination, &key, &sealed);
+    if (err == 0)
+        commit_add(commit, OP_REFUND_ADD,
+                   VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
+                        V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
+                        blob_or_null(buf_str(&sealed)), blob_or_null(buf_str(&key)),
+                        text_or_null(r->operation), V_STR(r->by), int_or_null(r->movement),
+                        V_INT(r->created_at)));
+    buf_free(&key);
+    buf_free(&sealed);
+    return err;
+}
+
 int payment_add_refund(const struct core *core, struct commit *commit, struct payment *p,
                        const struct refund_new *n, struct refund *r, struct why *why) {
     *r = (struct refund){.status = REFUND_PENDING,
@@ -212,12 +243,8 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
     }
     if (err != 0) return err;
     payment_save(core, commit, p);
-    commit_add(commit, OP_REFUND_ADD,
-               VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
-                    V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
-                    blob_or_null(n->destination), text_or_null(r->operation), V_STR(r->by),
-                    int_or_null(r->movement), V_INT(r->created_at)));
-    return refund_event(core, commit, p, r, "refund.created");
+    err = add_row(core, commit, p, r, n->destination);
+    return err != 0 ? err : refund_event(core, commit, p, r, "refund.created");
 }
 
 static int pay_out(const struct core *core, struct commit *commit, const struct payment *p,
@@ -352,28 +379,36 @@ static int counted_of(const struct core *core, struct commit *commit, const stru
     return err;
 }
 
+/* How much was not said: all of that transfer, in suspense as well; else all that the way brought. */
+static int whole_of(const struct core *core, struct str account, struct str money_id,
+                    int64_t booked, int64_t *amount) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    if (err == 0) *amount = rows_count(rows) == 0 ? booked : rows_int(rows, 0, 5);
+    rows_free(rows);
+    return err;
+}
+
 int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
                         size_t attempt, const struct money *m, struct str reason,
                         enum verdict *verdict, struct why *why) {
     const struct attempt *a = &p->attempts[attempt];
-    char id[ID_SIZE], own[300];
+    char id[ID_SIZE], own[MONEY_OWN_ID_SIZE];
     bool before = false;
     *verdict = VERDICT_REFUSED;
     int64_t booked = 0;
     int err = payment_booked_of(core, p, a, &booked);
     if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
     struct str money_id = m->money_id;
-    int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
-    if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
-    if (money_id.n == 0) { /* one per reference */
-        snprintf(own, sizeof own, "=%.*s", (int)(a->reference.n < 250 ? a->reference.n : 250),
-                 a->reference.p);
-        money_id = str_of(own);
-    }
+    if (m->amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
+    if (money_id.n == 0) money_id = money_own_id(a->reference, own);
     err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
-    int64_t left = payment_left(p), counted = left;
+    int64_t amount = m->amount, left = payment_left(p), counted = left;
+    if (amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
+    if (err != 0) return err;
     err = counted_of(core, commit, p, a, money_id, amount, &counted);
     if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
     if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;

@@ -106,7 +106,8 @@ static void read_route_table(struct manifest_reader *r, const char *field,
         if (!manifest_text_at(L, -2, &name) ||
             !manifest_in_words("auth run timeout about cards refused", name))
             manifest_problem(
-                r, field, "expected the fields auth, run, timeout, cards, about and refused, found %s",
+                r, field,
+                "expected the fields auth, run, timeout, cards, about and refused, found %s",
                 lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : luaL_typename(L, -2));
     }
 }

@@ -27,6 +27,7 @@ struct payment_ask { /* texts are copied */
     struct str path;       /* "POST /v1/payments" */
     struct str choose;     /* a payment that is there: the payer chooses how; the body says it */
     struct str request_id; /* for problems */
+    struct str api_key;    /* id of the key it was asked with; empty: nobody's */
 };
 
 struct flow;

@@ -4,6 +4,7 @@
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
 #include "core/merchant.h"
+#include "script/claims.h"
 #include "script/dispatch.h"
 #include "script/payment_breaker.h"
 #include "script/payment_channels.h"
@@ -44,6 +45,8 @@ struct flow {
     char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
+    struct claims claims; /* numbers that a channel of our own gave, for the first commit */
+    int64_t code;         /* that it added to what is due */
     struct payment_decision decision;
     char id[ID_SIZE];     /* of a payment that this goes on with; empty: it makes one */
     char person[ID_SIZE]; /* the customer, sealed; empty: none */

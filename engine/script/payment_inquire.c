@@ -34,6 +34,7 @@ struct inquiry {
     struct operation_mark mark; /* while the operation's own call runs */
     bool marked;
     bool open;
+    bool expire; /* the payment's time is over: what is said to be unpaid now has expired */
     payment_inquired done;
     void *data;
 };
@@ -95,7 +96,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     struct payment_result *r = &q->decision.result;
     q->withdrawal[0] = '\0';
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
-    bool counts = q->what.expire && str_eq(p->attempt, str_of(a->id));
+    bool counts = q->expire && str_eq(p->attempt, str_of(a->id));
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
     /* the answer is older than what is known; that it was paid is no less true */
     bool moved = a->generation != q->generation && r->to != OPERATION_SUCCESS;
@@ -318,6 +319,11 @@ static void read_of(struct inquiry *q, struct str doc) {
     json_doc_free(&parsed);
 }
 
+static bool is_over(const struct inquiry *q, const struct payment *p) {
+    return p->status == PAYMENT_PENDING && p->expires_at != 0 &&
+           core_now(q->core) >= p->expires_at + q->what.version->manifest->expires.grace_ms;
+}
+
 int payment_inquire(const struct payment_inquiry *what, payment_inquired done, void *data) {
     struct inquiry *q = mem_zalloc(sizeof *q);
     struct buf given = {0};
@@ -340,6 +346,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     if (err == 0) err = payment_read(q->core, STR(""), str_of(q->payment), &p);
     if (err == 0) {
         row.expires_at = p.expires_at;
+        q->expire = is_over(q, &p);
         payment_free(&p);
         row.payment = str_of(q->payment);
         err = input_fill(q->core, row.doc, &given);

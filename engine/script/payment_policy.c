@@ -258,6 +258,7 @@ static int write_facts(const struct policing *p, const struct payment *payment,
     json_put_int(&w, "amount_due", payment->amount_due);
     json_put_int(&w, "amount_paid", payment->amount_paid);
     json_put_int(&w, "days_late", late);
+    json_put_text(&w, "status", PAYMENT_STATES[payment->status].name);
     json_put_str(&w, "merchant", payment->merchant);
     json_put_str(&w, "paid_on", buf_str(&day));
     json_put_str(&w, "method", method);

@@ -115,7 +115,9 @@ static bool heard_before(struct telling *t, const struct core *core, int64_t *or
     if (!t->hashed && inbox_hash(core, t->told.body, t->hash) != 0) return false;
     t->hashed = true;
     if (inbox_find_hash(core, t->told.account, t->hash, &list) != 0) return false;
-    if (inbox_row(&list, 0, &row) == 0 && row.state == INBOX_ORPHAN) *orphan = row.id;
+    if (inbox_row(&list, 0, &row) == 0 &&
+        (row.state == INBOX_ORPHAN || row.state == INBOX_SUSPENSE))
+        *orphan = row.id;
     inbox_list_free(&list);
     return true;
 }
@@ -195,14 +197,10 @@ static void policed(int err, void *data) {
 /* What of this money is in suspense is decided about at once, before the provider is answered. */
 static bool ask_policy(struct telling *t) {
     struct rows *rows = NULL;
-    char own[300];
+    char own[MONEY_OWN_ID_SIZE];
     struct str money_id = t->told.money_id;
     if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE || !t->held) return false;
-    if (money_id.n == 0) {
-        snprintf(own, sizeof own, "=%.*s",
-                 (int)(t->told.reference.n > 250 ? 250 : t->told.reference.n), t->told.reference.p);
-        money_id = str_of(own);
-    }
+    if (money_id.n == 0) money_id = money_own_id(t->told.reference, own);
     int err = store_get(t->core->store, "movement_by_money",
                         VALS(V_STR(t->told.account), V_STR(money_id)), &rows);
     bool held = err == 0 && rows_count(rows) != 0 && rows_int(rows, 0, 7) > 0;

@@ -37,12 +37,16 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                          ONE, "the account is another provider's, merchant's or environment's"}},
     [OP_PERSON_ADD] = {{"INSERT INTO person VALUES (:id, :merchant, :key, :data, :now, NULL)", ONE,
                         "person"}},
-    [OP_PERSON_ERASE] = {{"UPDATE person SET key = NULL, data = NULL, erased = :now"
-                          " WHERE id = :id AND erased IS NULL",
-                          ONE, "there is no such person, or it was erased"},
-                         {"UPDATE inbox SET key = NULL, body = NULL, answer = NULL, status = NULL,"
-                          " updated = :now WHERE payment IN"
-                          " (SELECT id FROM payment WHERE person = :id)"}},
+    [OP_PERSON_ERASE] =
+        {{"UPDATE person SET key = NULL, data = NULL, erased = :now"
+          " WHERE id = :id AND erased IS NULL",
+          ONE, "there is no such person, or it was erased"},
+         {"UPDATE inbox SET key = NULL, body = NULL, answer = NULL, status = NULL,"
+          " updated = :now WHERE payment IN"
+          " (SELECT id FROM payment WHERE person = :id)"},
+         {"UPDATE refund SET destination = NULL, destination_key = NULL,"
+          " generation = generation + 1, updated = :now WHERE destination IS NOT NULL"
+          " AND payment IN (SELECT id FROM payment WHERE person = :id)"}},
     [OP_PAYMENT_ADD] =
         {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, direct,"
           " open, amount, amount_due, currency, method, channel, bank, attempt, instructions, fee,"
@@ -96,13 +100,15 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            " counted = counted + :counted, returned = returned + :returned"
                            " WHERE id = :id AND held = :held",
                            ONE, "that money is not in suspense any more"}},
-    [OP_MOVEMENT_OWN] = {{"UPDATE movement SET payment = :payment WHERE id = :id"
+    [OP_MOVEMENT_OWN] = {{"UPDATE movement SET payment = :payment, operation = :operation,"
+                          " counted = :counted, held = :held, why = :why WHERE id = :id"
                           " AND payment IS NULL",
                           ONE, "that money belongs to a payment"}},
     [OP_REFUND_ADD] =
         {{"INSERT INTO refund (id, payment, merchant, amount, status, reason, destination,"
-          " operation, by, movement, created, updated) VALUES (:id, :payment, :merchant, :amount,"
-          " :status, :reason, :destination, :operation, :by, :movement, :now, :now)",
+          " destination_key, operation, by, movement, created, updated) VALUES (:id, :payment,"
+          " :merchant, :amount, :status, :reason, :destination, :destination_key, :operation, :by, "
+          ":movement, :now, :now)",
           ONE, "refund"}},
     [OP_REFUND_MOVE] = {{"UPDATE refund SET status = :to, failure = :failure,"
                          " generation = generation + 1, updated = :now"
@@ -160,9 +166,10 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                " (SELECT merchant, path, key FROM idempotency WHERE object IS NULL"
                                " AND at < :before ORDER BY at LIMIT :limit)"}},
 
-    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint VALUES (:id, :merchant, :url, :secret, NULL, NULL,"
-                          " :types, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
-                          " WHERE name = :merchant), NULL, :now, :now)",
+    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
+                          " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
+                          " :types, :format, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
+                          " WHERE name = :merchant), :now, :now)",
                           ONE, "endpoint"}},
     [OP_ENDPOINT_SET] = {{"UPDATE endpoint SET cursor = CASE WHEN state <> 'enabled'"
                           " AND :state = 'enabled' THEN (SELECT coalesce(max(last), 0) FROM topic"
@@ -192,7 +199,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            ONE, "the delivery does not wait"},
                           {"UPDATE endpoint SET failing_since = CASE WHEN :state <> 'delivered'"
                            " THEN coalesce(failing_since, :now) END WHERE id = :endpoint"
-                           " AND (failing_since IS NULL) <> (:state = 'delivered')"}},
+                           " AND (failing_since IS NULL) <> (:state = 'delivered')"
+                           /* one that had nothing to say: the endpoint was not asked */
+                           " AND (:state <> 'delivered' OR :status IS NOT NULL)"}},
     [OP_DELIVERY_AGAIN] = {{"INSERT INTO delivery VALUES (:endpoint, :sequence, 'waiting', 0, :now,"
                             " NULL, NULL, :now, :now) ON CONFLICT (endpoint, sequence) DO UPDATE"
                             " SET state = 'waiting', tries = 0, due_at = :now, updated = :now"}},

@@ -1,5 +1,5 @@
 // Midtrans cannot make a virtual account, Xendit's takes over: one payment, one amount. When the first was
-// made after all and somebody pays it, its money is caught; and when both are paid, nobody keeps the second.
+// made after all and somebody pays it, its money is caught, and the other withdrawn; and when both are paid, nobody keeps the second.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
@@ -18,6 +18,8 @@ const MIDTRANS = `return { api = 1, provider = "midtrans", routes = {
 } }`
 
 const KEY = { headers: { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') } }
+
+const XENDIT = { headers: { authorization: 'Basic ' + Buffer.from('xnd_development_demo:').toString('base64') } }
 
 async function start () {
   const dir = root('channels', 'rules', 'scripts')
@@ -68,7 +70,18 @@ test('the first answers late after all: its money is caught, and the second does
   await midtransTells(s, p)
   const caught = await seen(s, p.id)
   assert.deepEqual([caught.status, caught.amount_paid], ['success', 150000])
-  // what the payer was shown is paid as well
+  // what the payer was shown is withdrawn; where that failed, he can pay it as well
+  const path = `/sandbox/xendit/payment_requests?reference_id=${p.attempts[1].reference}`
+  await until('the second is withdrawn', async () => (await s.get(path, XENDIT)).json().data[0].payment_method.status === 'EXPIRED')
+  assert.equal((await s.post('/sandbox/xendit/_control', { pay: p.attempts[1].reference })).status, 409)
+  await s.stop()
+})
+
+test('both are paid: the policy acts', async () => {
+  const s = await start()
+  const p = await create(s, 'over-4')
+  assert.equal((await s.post('/sandbox/xendit/_control', { next: 'server_error' })).status, 200)
+  await midtransTells(s, p)
   assert.equal((await s.post('/sandbox/xendit/_control', { pay: p.attempts[1].reference })).status, 200)
   const both = await seen(s, p.id)
   assert.deepEqual([both.status, both.amount_paid], ['success', 150000], 'nobody owes it twice')

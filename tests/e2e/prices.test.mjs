@@ -56,14 +56,15 @@ test('a fee rule that fails when money comes: it is booked, costs nothing but a 
 
 test('the fee is of the day the money came, and of the way that brought it, where asking or the policy finds it', async () => {
   const s = await start()
-  const [asked, late] = [await s.create('d-1', VA), await s.create('d-2', { method: 'ewallet', bank: 'dana' })]
-  assert.equal((await s.act(late, 'cancel')).json().status, 'cancelled')
+  const [asked, late] = [await s.create('d-1', VA), await s.create('d-2', { method: 'virtual_account', bank: 'cimb', expires_in: 3600 })]
   await s.rule(flat(2000))
   await s.control('midtrans', { next: 'wrong_signature' })
   await s.control('midtrans', { pay: asked.id })
   assert.equal((await s.act(asked, 'sync')).json().status, 'success')
+  await s.control('xendit', { next: 'late' })
   await s.control('xendit', { pay: late.id })
-  for (const [p, channel] of [[asked, 'midtrans_bca_va'], [late, 'xendit_dana']]) {
+  for (let i = 0; i < 4; i++) assert.equal((await s.post('/sandbox/_clock', { advance: '1h' })).status, 200)
+  for (const [p, channel] of [[asked, 'midtrans_bca_va'], [late, 'xendit_cimb_va']]) {
     const paid = await s.payment(p)
     assert.equal(paid.status, 'success')
     assert.deepEqual(paid.fee.lines, [{ name: 'flat', amount: 2000 + channel.length }])

@@ -61,45 +61,49 @@ books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
 ]],
 
 ["an older way's money that came late and counts: it goes back by that way"] = [[
-> create 50000
+> create 50000 {"expires_in":1800}
 201 pending: due 50000, paid 0, shown nothing
 event payment.created
 
-> choose ewallet.dana
-303 pending: due 50000, paid 0, xendit_dana pending, shown redirect /sand... 59
+> choose ewallet.gopay
+303 pending: due 50000, paid 0, midtrans_gopay pending, shown redirect /sand... 74
 
-> choose qris
-303 pending: due 50000, paid 0, xendit_dana superseded, midtrans_qris pending, shown qr 00020... 181
+> next timeout_before_debit
+200
 
-> cancel
-200 cancelled
-payment cancelled: due 50000, paid 0, xendit_dana superseded, midtrans_qris cancelled
-event payment.cancelled
+> choose virtual_account.cimb
+303 pending: due 50000, paid 0, midtrans_gopay superseded, xendit_cimb_va pending, shown va_number 93490... 16
+
+> next late
+200
 
 > pay way 1
-200 paid 50000, callback 200
-heard midtrans: applied 200
-heard xendit: applied 200
-payment success: due 50000, paid 50000, xendit_dana success, midtrans_qris cancelled
-event payment.late
-event payment.succeeded
-books 50000 payment: provider_receivable:xendit -> suspense
-books 50000 payment: suspense -> merchant_payable.pending:merchant
-books 750 fee: merchant_payable.pending:merchant -> fee_income
-books 83 vat: merchant_payable.pending:merchant -> output_vat
-
-> refund 50000
-201 processing 50000
-refund processing 50000
-event refund.created
-books 49167 refund: merchant_payable.pending:merchant -> refund_clearing
-books 833 refund: merchant_receivable:merchant -> refund_clearing
+200 pays later
 
 > wait 1h
-payment success: due 50000, paid 50000, refunded 50000, xendit_dana success, midtrans_qris cancelled
+heard midtrans: applied 200
+payment expired: due 50000, paid 0, midtrans_gopay superseded, xendit_cimb_va expired
+event payment.expired
+
+> wait 1h
+heard midtrans: applied 200
+payment success: due 50000, paid 50000, midtrans_gopay success, xendit_cimb_va expired
+event payment.late
+event payment.succeeded
+books 50000 payment: provider_receivable:midtrans -> suspense
+books 50000 payment: suspense -> merchant_payable.pending:merchant
+books 901 fee: merchant_payable.pending:merchant -> fee_income
+books 99 vat: merchant_payable.pending:merchant -> output_vat
+
+> refund 50000
+201 success 50000
+payment success: due 50000, paid 50000, refunded 50000, midtrans_gopay success, xendit_cimb_va expired
 refund success 50000
+event refund.created
 event refund.succeeded
-books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
+books 49000 refund: merchant_payable.pending:merchant -> refund_clearing
+books 1000 refund: merchant_receivable:merchant -> refund_clearing
+books 50000 refund_paid: refund_clearing -> provider_receivable:midtrans
 ]],
 
 ["an older way is paid: the one that is shown is withdrawn, and cannot be paid as well"] = [[

@@ -180,8 +180,10 @@ static struct query BUILT_IN[] = {
     {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
     {"refund_destination", "SELECT destination, destination_key FROM refund WHERE id = ?1"},
     {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
-    {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
-                           " ORDER BY n DESC LIMIT ?2"},
+    /* newest first; before the one that is named ?3 (null: from the newest) */
+    {"refunds_of_payment",
+     "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1 AND n < coalesce("
+     "(SELECT a.n FROM refund a WHERE a.id = ?3), 9223372036854775807) ORDER BY n DESC LIMIT ?2"},
     {"reversal_by_money", "SELECT id, payment, amount FROM reversal"
                           " WHERE account = ?1 AND money_id = ?2"},
     {"reversals_of_payment", "SELECT id, account, money_id, amount, counted, reason, at"

@@ -139,8 +139,6 @@
     X(IDEMPOTENCY_ANSWER, "idempotency_answer",                                                  \
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \
       "stores the answer, once")                                                                 \
-    X(IDEMPOTENCY_PURGE, "idempotency_purge", "before:time limit:int",                           \
-      "forgets keys that made nothing")                                                          \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
       "id:text merchant:text url:text secret:blob types:text now:time",                          \
       "adds a webhook endpoint; it hears what comes from now on")                                \

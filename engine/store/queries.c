@@ -10,7 +10,7 @@
     "id, kind, script, version, account, reference, status, generation, attempts, doc, ask_at, " \
     "created, updated"
 
-/* core/payment_read.c takes them by position. */
+/* core/payment.c takes them by position. */
 #define PAYMENT_COLUMNS                                                                      \
     "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
     "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
@@ -76,13 +76,6 @@ static struct query BUILT_IN[] = {
     {"operation_get", "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1"},
     {"operation_by_reference",
      "SELECT " OPERATION_COLUMNS " FROM operation WHERE account = ?1 AND reference = ?2"},
-    /* to be asked by ?1, the longest waiting first */
-    {"operations_to_ask", "SELECT " OPERATION_COLUMNS " FROM operation"
-                          " WHERE ask_at IS NOT NULL AND ask_at <= ?1 ORDER BY ask_at LIMIT ?2"},
-    {"operation_next_ask", "SELECT min(ask_at) AS ask_at FROM operation WHERE ask_at IS NOT NULL"},
-    {"operations_open",
-     "SELECT " OPERATION_COLUMNS " FROM operation"
-     " WHERE (status = 'sending' OR status = 'processing' OR status = 'unknown') ORDER BY id"},
     {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
                      " WHERE id = ?1"},
     {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},
@@ -130,7 +123,6 @@ static struct query BUILT_IN[] = {
      "SELECT id, expires_at FROM payment WHERE status = 'pending' AND expires_at <= ?1"
      " AND (expires_at, n) > (coalesce((SELECT a.expires_at FROM payment a WHERE a.id = ?3), 0),"
      " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY expires_at, n LIMIT ?2"},
-    {"payment_next_expiry", "SELECT min(expires_at) AS at FROM payment WHERE status = 'pending'"},
     {"payments_to_settle",
      "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
      " AND (settle_at, n) > (coalesce((SELECT a.settle_at FROM payment a WHERE a.id = ?3), 0),"

@@ -161,9 +161,6 @@ const op_steps OPS_CORE[OP_COUNT_] = {
     [OP_IDEMPOTENCY_ANSWER] = {{"UPDATE idempotency SET status = :status, answer = :answer,"
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"
                                 " AND path = :path AND key = :key AND status IS NULL"}},
-    [OP_IDEMPOTENCY_PURGE] = {{"DELETE FROM idempotency WHERE (merchant, path, key) IN"
-                               " (SELECT merchant, path, key FROM idempotency WHERE object IS NULL"
-                               " AND at < :before ORDER BY at LIMIT :limit)"}},
 
     [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint VALUES (:id, :merchant, :url, :secret, NULL, NULL,"
                           " :types, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"

@@ -16,6 +16,7 @@
 #include "sys/crypto.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
+#include "webhook_format.h"
 #include "webhook_sender.h"
 #include "worker.h"
 
@@ -311,6 +312,7 @@ static int open_webhooks(struct engine *e) {
             .core = &e->core,
             .loop = test ? e->loop : NULL,
             .transport = test ? tests_transport : NULL,
+            .write = webhook_format_write,
             .data = e,
             .ca_file = config_text(e->config, SET_LUWAK_CA_FILE),
             .timeout_ms = (uint32_t)config_number(e->config, SET_PAYMENT_WEBHOOK_TIMEOUT),

@@ -22,8 +22,17 @@ static struct metric disabled = {.name = "luwak_webhook_endpoints_disabled_total
                                  .help = "Webhook endpoints disabled because they failed",
                                  .type = METRIC_COUNTER};
 
+static void letter_delete(struct webhook_letter *l) {
+    if (l == NULL) return;
+    buf_free(&l->url);
+    buf_free(&l->event);
+    buf_free(&l->body);
+    mem_free(l);
+}
+
 void flight_free(struct flight *f) {
     timer_stop(&f->again);
+    letter_delete(f->letter);
     mem_free(f);
 }
 
@@ -66,6 +75,10 @@ static void outcome_written(const struct commit_result *result, void *data) {
     /* E_GUARD: the endpoint was deleted or disabled meanwhile, and the delivery ended with it */
     if (result->err != 0 && result->err != E_GUARD) {
         if (!s->closing) timer_start(s->loop, &f->again, OUTCOME_RETRY_MS, write_again);
+        return;
+    }
+    if (f->outcome.nothing) {
+        sender_flight_over(s, f);
         return;
     }
     metric_add(&sent, 1, LABELS(good(f) ? "delivered" : "failed"));
@@ -127,13 +140,13 @@ static void answered(const struct http_answer *a, void *data) {
 
 /* ---- the request ---- */
 
-struct letter {
+struct envelope {
     struct rows *endpoint, *event;
     struct buf json, body, signature;
     int64_t timestamp;
 };
 
-static void letter_free(struct letter *l) {
+static void envelope_free(struct envelope *l) {
     rows_free(l->endpoint);
     rows_free(l->event);
     buf_free(&l->json);
@@ -143,7 +156,7 @@ static void letter_free(struct letter *l) {
 
 /* E_NOTFOUND: the endpoint is not enabled any more. The timestamp is the world's time, which the
  * receiver compares with its own clock, not business time, which a sandbox may have moved. */
-static int letter_write(struct flight *f, struct letter *l) {
+static int envelope_read(struct flight *f, struct envelope *l) {
     const struct core *core = &f->sender->core;
     int err = store_get(core->store, "endpoint_get", VALS(V_TEXT(f->line->id)), &l->endpoint);
     if (err == 0 && (rows_count(l->endpoint) == 0 ||
@@ -157,18 +170,18 @@ static int letter_write(struct flight *f, struct letter *l) {
     if (err == 0 && rows_count(l->event) == 0) err = E_NOTFOUND;
     if (err != 0) return err;
     event_id_make(f->event, rows_int(l->event, 0, 5), rows_int(l->event, 0, 0), f->sequence);
-    l->timestamp = core->clock->wall(core->clock) / 1000;
     err = event_webhook_json(l->event, 0, &l->json);
     if (err == 0) err = customer_fill(core, buf_str(&l->json), &l->body);
-    if (err == 0)
-        err = webhook_sign(core, l->endpoint, str_of(f->event), l->timestamp, buf_str(&l->body),
-                           &l->signature);
     return err;
 }
 
-static int letter_send(struct flight *f, const struct letter *l) {
+static int envelope_send(struct flight *f, struct envelope *l) {
     struct webhook_sender *s = f->sender;
     char timestamp[24];
+    l->timestamp = s->core.clock->wall(s->core.clock) / 1000;
+    int err = webhook_sign(&s->core, l->endpoint, str_of(f->event), l->timestamp, buf_str(&l->body),
+                           &l->signature);
+    if (err != 0) return err;
     snprintf(timestamp, sizeof timestamp, "%lld", (long long)l->timestamp);
     const struct http_header headers[] = {
         {STR("Content-Type"), STR("application/json")},
@@ -190,14 +203,87 @@ static int letter_send(struct flight *f, const struct letter *l) {
     return t->start(t, &out, answered, f, &f->call);
 }
 
+/* ---- other formats ---- */
+
+/* It counts as a try that failed: where its script is broken or gone it is tried later, like one whose
+ * endpoint is. */
+static void not_written(struct flight *f, const char *error) {
+    f->outcome = (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries};
+    snprintf(f->error, sizeof f->error, "%s", error);
+    f->outcome.error = str_of(f->error);
+    write_outcome(f);
+}
+
+/* The format has no word for this event: there is nothing to deliver. */
+static void nothing_to_say(struct flight *f) {
+    f->outcome =
+        (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries, .nothing = true};
+    write_outcome(f);
+}
+
+static void written(struct webhook_letter *letter) {
+    struct flight *f = letter->data;
+    struct envelope l = {0};
+    if (f->sender->closing) { /* it is sent after the next start */
+        sender_flight_over(f->sender, f);
+        return;
+    }
+    int err = letter->err;
+    if (err == 0 && letter->body.len == 0) {
+        nothing_to_say(f);
+        return;
+    }
+    if (err != 0) {
+        not_written(f, letter->error);
+        return;
+    }
+    err = envelope_read(f, &l);
+    if (err == 0) {
+        buf_free(&l.body);
+        l.body = letter->body;
+        letter->body = (struct buf){0};
+        err = envelope_send(f, &l);
+    }
+    envelope_free(&l);
+    if (err == E_NOTFOUND)
+        sender_flight_over(f->sender, f); /* disabled meanwhile: it ended with its endpoint */
+    else if (err != 0)
+        not_written(f, err_text(err));
+}
+
+static int ask_letter(struct flight *f, const struct envelope *l) {
+    struct webhook_sender *s = f->sender;
+    struct webhook_letter *letter = mem_zalloc(sizeof *letter);
+    if (letter == NULL) return E_NOMEM;
+    f->letter = letter;
+    letter->back = s->loop;
+    letter->written = written;
+    letter->data = f;
+    snprintf(letter->format, sizeof letter->format, "%.*s",
+             STR_FMT(rows_text(l->endpoint, 0, ENDPOINT_FORMAT)));
+    snprintf(letter->merchant, sizeof letter->merchant, "%.*s",
+             STR_FMT(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)));
+    snprintf(letter->object, sizeof letter->object, "%.*s", STR_FMT(rows_text(l->event, 0, 3)));
+    snprintf(letter->endpoint, sizeof letter->endpoint, "%s", f->line->id);
+    buf_addstr(&letter->url, rows_text(l->endpoint, 0, ENDPOINT_URL));
+    buf_addstr(&letter->event, buf_str(&l->body));
+    if (letter->event.err != 0 || letter->url.err != 0) return E_NOMEM;
+    s->options.write(letter, s->options.data);
+    return 0;
+}
+
+static bool standard(const struct envelope *l) {
+    return str_eq(rows_text(l->endpoint, 0, ENDPOINT_FORMAT), WEBHOOK_STANDARD);
+}
+
 bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence, int64_t tries) {
     struct flight *f = mem_zalloc(sizeof *f);
     if (f == NULL) return false;
     *f = (struct flight){.line = line, .sender = s, .sequence = sequence, .tries = tries};
-    struct letter l = {0};
-    int err = letter_write(f, &l);
-    if (err == 0) err = letter_send(f, &l);
-    letter_free(&l);
+    struct envelope l = {0};
+    int err = envelope_read(f, &l);
+    if (err == 0) err = standard(&l) ? envelope_send(f, &l) : ask_letter(f, &l);
+    envelope_free(&l);
     if (err != 0) {
         if (err != E_NOTFOUND)
             log_error("webhook_not_sent", L_TEXT("endpoint", line->id), L_INT("sequence", sequence),

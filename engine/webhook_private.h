@@ -31,8 +31,9 @@ struct flight {
     struct webhook_sender *sender;
     int64_t sequence, tries;
     char event[ID_SIZE];
-    struct http_call *call; /* while it is out */
-    struct timer again;     /* the outcome could not be written */
+    struct webhook_letter *letter; /* while a script writes it; NULL: in our own words */
+    struct http_call *call;        /* while it is out */
+    struct timer again;            /* the outcome could not be written */
     bool over;
     struct webhook_outcome outcome;
     char error[256];

@@ -17,15 +17,33 @@
 #define LUWAK_WEBHOOK_SENDER_H
 
 #include "core/core.h"
+#include "core/webhook.h"
 #include "loop/loop.h"
 #include "net/transport.h"
 
 struct webhook_sender;
+struct worker;
+
+/* What a delivery in another format says: asked of a script, on a worker. */
+struct webhook_letter {
+    struct task task;
+    struct loop *back; /* where `written` runs */
+    void (*written)(struct webhook_letter *letter);
+    void *data;            /* of whoever asked */
+    struct worker *worker; /* of whoever writes */
+    char format[WEBHOOK_FORMAT_MAX + 1], merchant[ID_SIZE], endpoint[ID_SIZE], object[ID_SIZE];
+    struct buf url;   /* of the endpoint */
+    struct buf event; /* JSON {type,timestamp,sequence,data}, with the customer in it */
+    int err;          /* 0: `body` is what to send, if it is not empty; else it is tried again */
+    struct buf body;
+    char error[200];
+};
 
 struct webhook_sender_options {
     const struct core *core;
     struct loop *loop; /* NULL: its own, with a thread and a real HTTP client */
-    struct transport *(*transport)(void *data); /* with `loop` */
+    struct transport *(*transport)(void *data);               /* with `loop` */
+    void (*write)(struct webhook_letter *letter, void *data); /* `written` is called, later */
     void *data;
     const char *ca_file;
     uint32_t timeout_ms;

@@ -93,7 +93,6 @@ int api_key_find(const struct core *core, struct str text, struct caller *out) {
     snprintf(out->key, sizeof out->key, "%.*s", STR_FMT(rows_text(out->rows, 0, 0)));
     snprintf(out->merchant, sizeof out->merchant, "%.*s", STR_FMT(rows_text(out->rows, 0, 1)));
     out->suspended = str_eq(rows_text(out->rows, 0, 4), STR("suspended"));
-    out->direct = str_eq(rows_text(out->rows, 0, 5), STR("direct"));
     out->rate = rows_int(out->rows, 0, 6);
     out->allow = rows_text(out->rows, 0, 7);
     return 0;
@@ -104,8 +103,15 @@ void caller_free(struct caller *caller) {
     *caller = (struct caller){0};
 }
 
-int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out) {
-    return core->ring == NULL ? E_STATE : seal_open(core->ring, KEY_PURPOSE, id, sealed, out);
+int api_key_open(const struct core *core, struct str merchant, struct str id, struct buf *out) {
+    struct rows *rows = NULL;
+    if (core->ring == NULL) return E_STATE;
+    int err = store_get(core->store, "api_key_to_sign", VALS(V_STR(merchant), V_STR(id)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0)
+        err = seal_open(core->ring, KEY_PURPOSE, rows_text(rows, 0, 0), rows_text(rows, 0, 1), out);
+    rows_free(rows);
+    return err;
 }
 
 /* ---- provider accounts ---- */
@@ -150,6 +156,11 @@ int account_choose(const struct core *core, struct str provider, struct str merc
 bool account_own(struct str name, struct str *merchant) {
     struct str provider;
     return str_cut(name, '/', &provider, merchant);
+}
+
+bool account_direct(struct str name) {
+    struct str merchant;
+    return account_own(name, &merchant);
 }
 
 int account_open(const struct core *core, struct str name, struct buf *out) {

@@ -12,7 +12,7 @@
 struct merchant {
     char id[ID_SIZE]; /* empty: made anew ("mer_...") */
     struct str name;
-    bool direct;    /* its own provider contract */
+    bool direct;    /* it means to have provider contracts of its own */
     bool suspended; /* reads only */
     int64_t rate;
     struct str allow; /* addresses and networks, by spaces; empty: any */
@@ -31,7 +31,7 @@ void api_key_revoke(const struct core *core, struct commit *commit, struct str m
 
 struct caller {
     char merchant[ID_SIZE], key[ID_SIZE];
-    bool direct, suspended;
+    bool suspended;
     int64_t rate;
     struct str allow;
     struct rows *rows;
@@ -39,8 +39,9 @@ struct caller {
 /* Who a key belongs to. E_NOTFOUND: nobody, or it is revoked; E_DENIED: a key of the other mode. */
 int api_key_find(const struct core *core, struct str text, struct caller *out);
 void caller_free(struct caller *caller);
-/* An API key opened again, for its signatures (doors of other shapes). */
-int api_key_open(const struct core *core, struct str id, struct str sealed, struct buf *out);
+/* An API key opened again, for signatures that its owner checks with it (webhooks of other formats):
+ * this one, or the merchant's newest where it was revoked or is none. E_NOTFOUND: it has none. */
+int api_key_open(const struct core *core, struct str merchant, struct str id, struct buf *out);
 
 /* Provider accounts. "midtrans" is the shared one: its keys are configuration. "midtrans/mer_..." is
  * a merchant's own, with a server key of its own: a row, its keys sealed. The name is what references
@@ -56,6 +57,9 @@ int account_put(const struct core *core, struct commit *commit, struct str provi
 int account_choose(const struct core *core, struct str provider, struct str merchant,
                    struct str environment, char out[ACCOUNT_NAME_SIZE]);
 bool account_own(struct str name, struct str *merchant); /* false: the shared one */
+/* Money that comes by it never passes us: the merchant's own contract, memo accounts. It is the account
+ * that says so, not what kind of merchant it is: one without an account of its own is paid through us. */
+bool account_direct(struct str name);
 /* Appends the value of a key of an own account. E_NOTFOUND: no such account, or it has no such key.
  */
 int account_key(const struct core *core, struct str name, struct str key, struct buf *out);

@@ -65,13 +65,14 @@ bool payment_open(enum payment_status status); /* pending or processing */
 /* An attempt is an operation of kind "create": one channel, one reference. */
 struct attempt {
     char id[ID_SIZE];
-    struct str script;    /* "channels/midtrans_bca_va.lua" */
-    struct str version;   /* of it */
-    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
-    struct str reference; /* unique there */
-    struct str doc;       /* JSON {"input","data","result"} */
+    struct str script;       /* "channels/midtrans_bca_va.lua" */
+    struct str version;      /* of it */
+    struct str account;      /* "midtrans", "midtrans/mer_...": merchant.h */
+    struct str reference;    /* unique there */
+    struct str doc;          /* JSON {"input","data","result"} */
+    struct str method, bank; /* empty: none */
     enum operation_state state;
-    int64_t generation;
+    int64_t generation, moved_at; /* counts its moves; when the last one was */
 };
 struct str attempt_channel(const struct attempt *attempt); /* "midtrans_bca_va" */
 
@@ -93,7 +94,7 @@ struct payment {
     struct str merchant, order_id;
     enum payment_status status;
     int64_t generation;
-    bool direct; /* the merchant's own provider contract: memo accounts */
+    bool direct; /* the account it goes by is the merchant's own: memo accounts (merchant.h) */
     bool open;   /* amounts = "open": short and over money counts */
     int64_t amount, amount_due;
     int64_t received;                           /* all money that came, what sits in suspense too */
@@ -110,7 +111,7 @@ struct payment {
     struct str fee_version;
     struct str failure; /* JSON {"code","message","provider_code"}; empty: null */
     struct str person;  /* id; empty: none */
-    struct str doc;     /* JSON {items,description,metadata,return_urls} */
+    struct str doc;     /* JSON {items,description,metadata,return_urls,api_key} */
     int64_t expires_at, created_at, paid_at; /* 0: none */
     struct attempt attempts[PAYMENT_ATTEMPTS_MAX];
     size_t attempt_count;
@@ -169,7 +170,6 @@ struct payment_result;
 struct payment_new {
     /* what the merchant asked */
     struct str merchant, order_id;
-    bool direct;
     int64_t amount;
     int64_t amount_due; /* 0: amount */
     struct str currency, method, bank;
@@ -253,6 +253,7 @@ struct payment_result {
     int64_t paid_at;       /* 0: now */
     int64_t settle_at;     /* T+n of that money; 0: available at once */
     const struct fee *fee; /* priced at settlement; NULL: the payment's */
+    bool unpriced;         /* as in struct money */
     const struct payment_key *keys;
     size_t key_count;
 };
@@ -309,7 +310,7 @@ struct money {
     int64_t settle_at;     /* when the merchant may have it (T+n); 0: at once */
     struct str source;     /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
-    bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
+    bool unpriced; /* the fee rule failed: `fee` is a line that says so, and costs nothing */
 };
 
 /* Of a provider without ids of transfers: it has one per reference. */

@@ -10,16 +10,17 @@
 
 /* ---- the books ---- */
 
-/* Where money sits before it is the merchant's, and where it comes from. */
-static struct ledger_side provider_side(const struct payment *p, struct str account) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
-                                account};
+struct ledger_side provider_side(struct str account) {
+    return (struct ledger_side){
+        account_direct(account) ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE, account};
 }
-struct ledger_side suspense_side(const struct payment *p) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE, STR("")};
+struct ledger_side suspense_side(struct str account) {
+    return (struct ledger_side){account_direct(account) ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE,
+                                STR("")};
 }
-struct ledger_side merchant_side(const struct payment *p) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_MERCHANT : LEDGER_PENDING, p->merchant};
+struct ledger_side merchant_side(const struct payment *p, struct str account) {
+    return (struct ledger_side){account_direct(account) ? LEDGER_MEMO_MERCHANT : LEDGER_PENDING,
+                                p->merchant};
 }
 
 static void post(const struct core *core, struct commit *commit, const struct payment *p,
@@ -51,19 +52,20 @@ static struct line_account line_account(struct str name) {
  * what is left of it. */
 static void book_fees(const struct core *core, struct commit *commit, const struct payment *p,
                       struct str account, const struct fee *fee, int64_t *share) {
+    bool direct = account_direct(account);
     for (size_t i = 0; i < fee->count; i++) {
         struct line_account to = line_account(fee->lines[i].name);
         int64_t amount = fee->lines[i].amount, here = 0;
         const char *kind =
             to.code == LEDGER_OUTPUT_VAT || to.code == LEDGER_INPUT_VAT ? "vat" : "fee";
         if (to.cost) {
-            if (!p->direct)
-                post(core, commit, p, (struct ledger_side){to.code}, provider_side(p, account),
-                     amount, kind);
+            if (!direct)
+                post(core, commit, p, (struct ledger_side){to.code}, provider_side(account), amount,
+                     kind);
             continue;
         }
-        if (!p->direct) here = amount < *share ? amount : *share;
-        post(core, commit, p, merchant_side(p), (struct ledger_side){to.code}, here, kind);
+        if (!direct) here = amount < *share ? amount : *share;
+        post(core, commit, p, merchant_side(p, account), (struct ledger_side){to.code}, here, kind);
         post(core, commit, p, (struct ledger_side){LEDGER_RECEIVABLE, p->merchant},
              (struct ledger_side){to.code}, amount - here, kind);
         *share -= here;
@@ -72,8 +74,8 @@ static void book_fees(const struct core *core, struct commit *commit, const stru
 
 /* The merchant's share waits for T+n, or is available at once. */
 static int book_share(const struct core *core, struct commit *commit, struct payment *p,
-                      int64_t share, int64_t settle_at) {
-    if (p->direct || share == 0) return 0;
+                      struct str account, int64_t share, int64_t settle_at) {
+    if (account_direct(account) || share == 0) return 0;
     if (settle_at > core_now(core)) {
         if (p->unsettled == 0 || settle_at > p->settle_at) p->settle_at = settle_at;
         return money_add(p->unsettled, share, &p->unsettled);
@@ -97,11 +99,11 @@ static int book_paid(const struct core *core, struct commit *commit, struct paym
     int err = fee != NULL ? fee_keep(p, fee) : 0;
     if (err == 0 && fee == NULL && p->fee.n != 0) err = fee_read(p, &own, &doc);
     if (err == 0) {
-        post(core, commit, p, from, merchant_side(p), fresh, "payment");
-        post(core, commit, p, suspense_side(p), merchant_side(p), before, "payment");
+        post(core, commit, p, from, merchant_side(p, account), fresh, "payment");
+        post(core, commit, p, suspense_side(account), merchant_side(p, account), before, "payment");
         int64_t share = fresh + before;
         book_fees(core, commit, p, account, fee != NULL ? fee : &own, &share);
-        err = book_share(core, commit, p, share, settle_at);
+        err = book_share(core, commit, p, account, share, settle_at);
     }
     json_doc_free(&doc);
     return err;
@@ -224,6 +226,16 @@ static void book_owned(const struct core *core, struct commit *commit, const str
                     V_TEXT(s->why)));
 }
 
+/* The payment goes by the way that was paid. Another that was shown still is one that the payer has
+ * left: its money is caught. */
+static int paid_by(const struct core *core, struct commit *commit, struct payment *p,
+                   const struct attempt *a) {
+    struct attempt *shown = payment_attempt(p, p->attempt);
+    payment_goes_by(p, a);
+    if (shown == NULL || shown == a || shown->state != OPERATION_PENDING) return 0;
+    return attempt_move(core, commit, shown, OPERATION_SUPERSEDED, STR(""));
+}
+
 /* Books one transfer that was not seen before, or was an `orphan` (a movement; 0: it was none), and
  * moves what it moves. */
 static int book_new(const struct core *core, struct commit *commit, struct payment *p,
@@ -245,7 +257,7 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
                    VALS(V_STR(a->account), money_id, V_TEXT(p->id), V_TEXT(a->id), V_INT(m->amount),
                         V_INT(s.counted), V_INT(s.held), V_TEXT(s.why), V_STR(m->source),
                         V_INT(paid_at), V_INT(now)));
-    struct ledger_side from = provider_side(p, a->account);
+    struct ledger_side from = provider_side(a->account);
     if (s.pays) {
         p->paid_at = paid_at;
         p->failure = STR("");
@@ -253,16 +265,14 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (err == 0) err = paid_by(core, commit, p, a);
         if (err != 0) return err;
-        if (!str_eq(p->attempt, str_of(a->id))) { /* an older way was paid */
-            p->attempt = str_of(a->id);
-            p->channel = attempt_channel(a);
-        }
         if (m->unpriced)
             payment_add_note(core, commit, str_of(p->id), "unpriced",
                              STR("the fee rule failed; booked without a fee"));
     }
-    post(core, commit, p, from, suspense_side(p), m->amount - (s.pays ? s.counted : 0), "payment");
+    post(core, commit, p, from, suspense_side(a->account), m->amount - (s.pays ? s.counted : 0),
+         "payment");
     payment_save(core, commit, p);
     if (s.pays) err = payment_event(core, commit, p, "payment.succeeded");
     if (err == 0 && also != NULL) err = payment_event(core, commit, p, also);
@@ -411,14 +421,16 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
     if (first) {
         p->paid_at = paid_at;
         p->failure = STR("");
-        err = book_paid(core, commit, p, str_of(account), suspense_side(p), held, before, fee,
-                        settle_at);
+        err = book_paid(core, commit, p, str_of(account), suspense_side(str_of(account)), held,
+                        before, fee, settle_at);
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a != NULL && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (err == 0 && a != NULL) err = paid_by(core, commit, p, a);
     } else {
-        post(core, commit, p, suspense_side(p), merchant_side(p), held, "accepted");
-        err = book_share(core, commit, p, held, settle_at);
+        post(core, commit, p, suspense_side(str_of(account)), merchant_side(p, str_of(account)),
+             held, "accepted");
+        err = book_share(core, commit, p, str_of(account), held, settle_at);
     }
     if (err != 0) return err;
     payment_save(core, commit, p);
@@ -431,7 +443,7 @@ int payment_add_available(const struct core *core, struct commit *commit, struct
     payment_stands(commit, p);
     p->unsettled = 0;
     p->settle_at = 0;
-    int err = book_share(core, commit, p, share, 0);
+    int err = book_share(core, commit, p, STR(""), share, 0); /* what waits passed us */
     if (err == 0) payment_save(core, commit, p);
     return err;
 }

@@ -25,7 +25,8 @@ enum {
     E_STATE_,
     E_CURSOR,
     E_SINCE,
-    E_CREATED
+    E_CREATED,
+    E_FORMAT
 };
 
 static const char *const TYPES[] = {
@@ -99,7 +100,9 @@ int endpoint_add(const struct core *core, struct commit *commit, const struct en
     if (err == 0)
         commit_add(commit, OP_ENDPOINT_ADD,
                    VALS(V_TEXT(id), V_STR(n->merchant), V_STR(n->url), V_BLOB(buf_str(&sealed)),
-                        V_STR(buf_str(&types)), V_INT(core_now(core))));
+                        V_STR(buf_str(&types)),
+                        V_STR(n->format.n == 0 ? WEBHOOK_STANDARD : n->format),
+                        V_INT(core_now(core))));
     buf_free(&sealed);
     buf_free(&types);
     return err;
@@ -153,6 +156,7 @@ static int endpoint_write(const struct rows *rows, size_t row, struct str state,
         json_str(&w, one);
     }
     json_end_array(&w);
+    json_put_str(&w, "format", rows_text(rows, row, E_FORMAT));
     if (secret != NULL) json_put_text(&w, "secret", secret);
     json_put_time(&w, "created_at", rows_int(rows, row, E_CREATED));
     json_end_object(&w);
@@ -261,7 +265,7 @@ static int disable(const struct core *core, struct commit *commit, const struct 
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
                         const struct webhook_outcome *o) {
     int64_t now = core_now(core), wait = 0;
-    bool good = o->status >= 200 && o->status < 300;
+    bool good = o->nothing || (o->status >= 200 && o->status < 300);
     const char *state = "delivered";
     if (!good) {
         wait = o->status == 410 ? -1 : webhook_wait(o->tries + 1, core->rng);

@@ -26,7 +26,11 @@ struct endpoint_new {
     struct str merchant, url;
     const struct str *types;
     size_t type_count;
+    struct str format; /* empty: standard; it never changes */
 };
+/* Our own words. Any other format is written by the script of scripts/api that bears its name. */
+#define WEBHOOK_STANDARD   STR("standard")
+#define WEBHOOK_FORMAT_MAX 32
 int endpoint_add(const struct core *core, struct commit *commit, const struct endpoint_new *what,
                  char id[ID_SIZE], char secret[WEBHOOK_SECRET_SIZE], struct why *why);
 /* state: "enabled", "disabled", "deleted". */
@@ -36,8 +40,14 @@ int endpoint_set(const struct core *core, struct commit *commit, struct str id,
 int endpoint_rotate(const struct core *core, struct commit *commit, const struct rows *rows,
                     char secret[WEBHOOK_SECRET_SIZE]);
 /* endpoint_get's columns that others need. */
-enum { ENDPOINT_MERCHANT = 1, ENDPOINT_URL, ENDPOINT_STATE = 7, ENDPOINT_FAILING = 9 };
-/* {id,object,url,enabled_types,status,secret?,created_at}; secret only when given. */
+enum {
+    ENDPOINT_MERCHANT = 1,
+    ENDPOINT_URL,
+    ENDPOINT_STATE = 7,
+    ENDPOINT_FAILING = 9,
+    ENDPOINT_FORMAT = 11
+};
+/* {id,object,url,enabled_types,format,status,secret?,created_at}; secret only when given. */
 int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out);
 
 /* Events of that type go there? `rows`: endpoint_get or endpoints_of_merchant. */
@@ -65,6 +75,8 @@ struct webhook_outcome {
     int64_t sequence;
     int64_t tries; /* before this one */
     int status;
+    bool
+        nothing; /* its format has no word for the event: nothing was sent, nothing is known of it */
     struct str error;       /* for a person */
     int64_t retry_after_ms; /* the receiver's; 0: none */
 };

@@ -122,11 +122,11 @@ static struct payment_ask ask_of(lua_State *L, const char *name) {
     struct payment_ask ask = {.services = ctx->services,
                               .runtime = co_runtime(L),
                               .merchant = text_field(L, "merchant"),
-                              .direct = ctx->direct,
                               .body = body_field(L),
                               .raw = text_field(L, "raw"),
                               .key = text_field(L, "key"),
-                              .path = text_field(L, "path")};
+                              .path = text_field(L, "path"),
+                              .api_key = str_of(ctx->key)};
     if (ask.merchant.n == 0) luaL_error(L, "%s: whose payment?", name);
     if (ctx->exchange != NULL) ask.request_id = str_of(ctx->exchange->request_id);
     co_require_wait(L, name);

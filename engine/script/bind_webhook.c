@@ -9,6 +9,8 @@
 #include "script/buf_lua.h"
 #include "script/context.h"
 #include "script/lua_util.h"
+#include "script/manifest.h"
+#include "script/script_set.h"
 #include "script/store_wait.h"
 
 #include <string.h>
@@ -135,6 +137,24 @@ static bool read_fields(lua_State *L, struct endpoint_new *n, struct str types[T
     return true;
 }
 
+/* Whether there is a script that writes it. */
+static bool format_known(lua_State *L, struct str format) {
+    const struct script_services *s = context_of(L)->services;
+    const struct script_set *set = s->scripts(s->worker);
+    if (str_eq(format, WEBHOOK_STANDARD)) return true;
+    if (format.n > WEBHOOK_FORMAT_MAX || set == NULL) return false;
+    const struct script_entry *e = script_set_find(set, KIND_API, format);
+    return e != NULL && !e->deleted && manifest_has(e->version->manifest, "webhook");
+}
+
+static bool read_format(lua_State *L, struct endpoint_new *n) {
+    int type = lua_getfield(L, AT_WHAT, "format"); /* stays on the stack, and so alive */
+    if (type == LUA_TNIL) return true;
+    if (type != LUA_TSTRING) return false;
+    n->format.p = lua_tolstring(L, -1, &n->format.n);
+    return format_known(L, n->format);
+}
+
 static int l_add(lua_State *L) {
     struct endpoint_new n = {.merchant = check_str(L, AT_MERCHANT)};
     struct str types[TYPES_MAX];
@@ -146,6 +166,8 @@ static int l_add(lua_State *L) {
     lua_pushnil(L);
     lua_pushnil(L);
     if (!read_fields(L, &n, types, &param, &text)) return refuse(L, E_INVAL, param, text);
+    if (!read_format(L, &n))
+        return refuse(L, E_INVAL, "format", "format is \"standard\", or one that is spoken here");
     struct rows **rows = rows_push(L);
     int err = store_get(core_of(L)->store, "endpoints_of_merchant", VALS(V_STR(n.merchant)), rows);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
@@ -267,7 +289,8 @@ static const struct bind_fn WEBHOOK[] = {
     {"get", l_get, KINDS, "merchant: string, id: string -> table?, string?, string?",
      "one of them, or nil"},
     {"add", l_add, KINDS, "merchant: string, what: table " GIVES,
-     "an endpoint with its secret: {url=, enabled_types=}; or nil, text, code and the field"},
+     "an endpoint with its secret: {url=, enabled_types=, format=}; or nil, text, code and the "
+     "field"},
     {"set", l_set, KINDS, "merchant: string, id: string, what: table " GIVES,
      "changes it: url, enabled_types, disabled, deleted"},
     {"rotate", l_rotate, KINDS, "merchant: string, id: string " GIVES,

@@ -52,7 +52,7 @@ struct manifest_route {
     int64_t timeout_ms; /* 0: the kind's */
     bool has_run;
     bool has_refused; /* `refused` says in its own shape what is not let in, or failed */
-    bool cards; /* card numbers may come in: a provider's callback. Whoever keeps it masks. */
+    bool cards;       /* card numbers may come in: a provider's callback. Whoever keeps it masks. */
 };
 struct manifest_routes {
     struct manifest_route *at;

@@ -155,6 +155,9 @@ static const struct manifest_field API_[] = {
             "numbers in (a provider's callback), everywhere else they are refused; refused = "
             "function(req, why) answers in its own shape what the engine does not let in, or what "
             "failed: why.status, code, detail, param"},
+    ENTRY("webhook",
+          "letter -> body: what endpoints whose format bears this script's name are sent "
+          "of an event (letter.type, data, merchant, key, endpoint, url); nil: nothing"),
     DOCS,
     {0}};
 

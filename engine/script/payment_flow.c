@@ -339,8 +339,6 @@ static void fee_known(const struct rule_answer *answer, void *data) {
         return;
     }
     f->fee = answer->fee;
-    for (size_t i = 0; i < f->fee.count; i++)
-        f->lines[i] = (struct fee_line){str_of(f->fee.lines[i].name), f->fee.lines[i].amount};
     snprintf(f->fee_version, sizeof f->fee_version, "%s",
              answer->version == NULL ? "" : answer->version);
     f->amount_due = f->request.amount;
@@ -508,7 +506,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     struct str raw = ask->raw.p == NULL ? ask->body : ask->raw;
     if (f == NULL) return NULL;
     f->memory = mem_alloc(ask->merchant.n + ask->body.n + raw.n + ask->key.n + ask->path.n +
-                          ask->choose.n + ask->request_id.n + 7);
+                          ask->choose.n + ask->request_id.n + ask->api_key.n + 8);
     if (f->memory == NULL) {
         mem_free(f);
         return NULL;
@@ -522,6 +520,7 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     f->ask.path = keep(&at, ask->path);
     f->ask.choose = keep(&at, ask->choose);
     f->ask.request_id = keep(&at, ask->request_id);
+    f->ask.api_key = keep(&at, ask->api_key);
     f->core = ask->services->core;
     f->loop = runtime_loop(ask->runtime);
     f->set = script_set_keep(ask->services->scripts(ask->services->worker));

@@ -21,13 +21,13 @@ struct payment_ask { /* texts are copied */
     const struct script_services *services;
     struct runtime *runtime;
     struct str merchant;
-    bool direct;
     struct str body;       /* JSON, as the contract has it */
     struct str raw;        /* what the client sent: its hash stands for the request; empty: body */
     struct str key;        /* Idempotency-Key; empty: none */
     struct str path;       /* "POST /v1/payments" */
     struct str choose;     /* a payment that is there: the payer chooses how; the body says it */
     struct str request_id; /* for problems */
+    struct str api_key;    /* id of the key it was asked with; empty: nobody's */
 };
 
 struct flow;

@@ -20,6 +20,8 @@
     X(SLOT_TAKE, "slot_take",                                                                    \
       "pool:text low:int high:int start:int holder:text until:int now:time",                     \
       "reserves the first free number at or after start, wrapping; returns it")                  \
+    X(SLOT_CLAIM, "slot_claim", "pool:text slot:int holder:text until:time now:time",            \
+      "reserves that number; the guard fails where it is taken")                                 \
     X(SLOT_FREE, "slot_free", "pool:text slot:int holder:text", "gives a number back")           \
     X(TOKEN_PUT, "token_put", "key:text value:blob refresh_at:time expires_at:time",             \
       "stores a fetched token")                                                                  \
@@ -87,7 +89,7 @@
       "guards what follows by the payment's generation")                                         \
     X(ATTEMPT_ADD, "attempt_add",                                                                \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
-      "doc:blob ask_at:time? payment:text amount:int now:time",                                  \
+      "doc:blob ask_at:time? payment:text amount:int method:text? bank:text? now:time",          \
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \
@@ -140,7 +142,7 @@
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \
       "stores the answer, once")                                                                 \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
-      "id:text merchant:text url:text secret:blob types:text now:time",                          \
+      "id:text merchant:text url:text secret:blob types:text format:text now:time",              \
       "adds a webhook endpoint; it hears what comes from now on")                                \
     X(ENDPOINT_SET, "endpoint_set",                                                              \
       "id:text merchant:text url:text types:text state:text now:time",                           \

@@ -25,13 +25,13 @@
     "paid_at, at"
 #define VIRTUAL_ACCOUNT_COLUMNS                                                             \
     "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.person, v.doc, " \
-    "v.status, v.created, m.kind"
+    "v.status, v.created"
 #define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
 #define ENDPOINT_COLUMNS                                                       \
     "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
-    "failing_since, created"
+    "failing_since, created, format"
 
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
@@ -84,6 +84,9 @@ static struct query BUILT_IN[] = {
                         " WHERE k.hash = ?1"},
     {"api_keys", "SELECT id, mode, label, created, revoked, sealed FROM api_key"
                  " WHERE merchant = ?1 ORDER BY id"},
+    /* that one, else the newest that lives */
+    {"api_key_to_sign", "SELECT id, sealed FROM api_key WHERE merchant = ?1 AND revoked IS NULL"
+                        " ORDER BY id = ?2 DESC, id DESC LIMIT 1"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
     /* the merchant's own */
@@ -127,9 +130,10 @@ static struct query BUILT_IN[] = {
      "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
      " AND (settle_at, n) > (coalesce((SELECT a.settle_at FROM payment a WHERE a.id = ?3), 0),"
      " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY settle_at, n LIMIT ?2"},
-    {"attempts_of_payment", "SELECT id, script, version, account, reference, status, generation,"
-                            " doc FROM operation WHERE payment = ?1 AND kind = 'create'"
-                            " ORDER BY id LIMIT ?2"},
+    {"attempts_of_payment",
+     "SELECT id, script, version, account, reference, status, generation,"
+     " doc, method, bank, updated FROM operation WHERE payment = ?1 AND kind = 'create'"
+     " ORDER BY id LIMIT ?2"},
     {"operations_of_payment", "SELECT " OPERATION_COLUMNS ", amount FROM operation"
                               " WHERE payment = ?1 ORDER BY id"},
     {"payment_of_reference", "SELECT payment, id FROM operation"
@@ -142,13 +146,13 @@ static struct query BUILT_IN[] = {
     {"capture_of_payment", "SELECT id FROM operation WHERE payment = ?1 AND kind = 'capture'"
                            " AND status <> 'failed' AND status <> 'cancelled'"},
     {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+                            " WHERE v.id = ?1"},
     /* the one that lives, else the last that did */
     {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " WHERE v.account = ?1"
                            " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
     {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " WHERE v.merchant = ?1"
                                      " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},

@@ -73,8 +73,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-          " ask_at, payment, amount, created, updated) VALUES (:id, :kind, :script, :version,"
-          " :account, :reference, :status, :doc, :ask_at, :payment, :amount, :now, :now)",
+          " ask_at, payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
+          " :version, :account, :reference, :status, :doc, :ask_at, :payment, :amount, :method,"
+          " :bank, :now, :now)",
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
                          " :only) ON CONFLICT (account, kind, value, operation) DO NOTHING"}},
@@ -162,9 +163,10 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"
                                 " AND path = :path AND key = :key AND status IS NULL"}},
 
-    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint VALUES (:id, :merchant, :url, :secret, NULL, NULL,"
-                          " :types, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
-                          " WHERE name = :merchant), NULL, :now, :now)",
+    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
+                          " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
+                          " :types, :format, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
+                          " WHERE name = :merchant), :now, :now)",
                           ONE, "endpoint"}},
     [OP_ENDPOINT_SET] = {{"UPDATE endpoint SET cursor = CASE WHEN state <> 'enabled'"
                           " AND :state = 'enabled' THEN (SELECT coalesce(max(last), 0) FROM topic"
@@ -194,7 +196,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            ONE, "the delivery does not wait"},
                           {"UPDATE endpoint SET failing_since = CASE WHEN :state <> 'delivered'"
                            " THEN coalesce(failing_since, :now) END WHERE id = :endpoint"
-                           " AND (failing_since IS NULL) <> (:state = 'delivered')"}},
+                           " AND (failing_since IS NULL) <> (:state = 'delivered')"
+                           /* one that had nothing to say: the endpoint was not asked */
+                           " AND (:state <> 'delivered' OR :status IS NOT NULL)"}},
     [OP_DELIVERY_AGAIN] = {{"INSERT INTO delivery VALUES (:endpoint, :sequence, 'waiting', 0, :now,"
                             " NULL, NULL, :now, :now) ON CONFLICT (endpoint, sequence) DO UPDATE"
                             " SET state = 'waiting', tries = 0, due_at = :now, updated = :now"}},

@@ -1,7 +1,7 @@
 -- scripts/api/webhooks.lua: where a merchant hears of events. The secret is shown when it is made, never again.
 local query = require "api_query"
 
-local FIELDS = { url = true, enabled_types = true }
+local FIELDS = { url = true, enabled_types = true, format = true }
 local CHANGES = { url = true, enabled_types = true, disabled = true }
 
 local function missing(what) return problem { code = "NOT_FOUND", detail = "there is no such " .. what } end

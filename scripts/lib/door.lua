@@ -38,6 +38,13 @@ function door.table_or(value) return type(value) == "table" and value ~= json.nu
 -- A text that says something; nil for all else.
 function door.text(value) return type(value) == "string" and value ~= "" and value or nil end
 
+-- At most so many bytes, and no half of a character.
+function door.cut(s, max)
+  if #s <= max then return s end
+  while max > 0 and s:byte(max + 1) & 0xc0 == 0x80 do max = max - 1 end
+  return s:sub(1, max)
+end
+
 -- The customer of a create request; nil where nothing is known of him. Names of two parts become one.
 function door.customer(c)
   c = door.table_or(c)
@@ -71,9 +78,17 @@ end
 local function path_of(req) return req.method .. " " .. req.path:gsub("(.)/+$", "%1") end
 
 -- Creates what `want` (a request of POST /v1/payments) says. 201: made; 200: that order was there, with
--- the same amount and way; 409: with another.
-function door.create(req, want)
-  return heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req) })
+-- the same amount and way; 409: with another. `have`: options that are known; a channel takes none but
+-- its own, so one is given where it is asked for.
+function door.create(req, want, have)
+  local options = json.object {}
+  for _ = 1, 5 do
+    local status, doc, again = heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req) })
+    local missing = status == 400 and have and tostring(doc.param or ""):match "^options%.([%w_]+)$"
+    if not missing or have[missing] == nil or options[missing] ~= nil then return status, doc, again end
+    options[missing] = have[missing] -- nothing was made so far: a refused request leaves nothing
+    want.options = options
+  end
 end
 
 -- cancel, sync; refund and capture, which need a key.

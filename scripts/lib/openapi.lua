@@ -147,8 +147,9 @@ local SCHEMAS = {
   WebhookEndpoint = object {
     id = text { pattern = "^we_" }, object = const "webhook_endpoint", url = text(), ["secret?"] = text { description = "shown once" },
     enabled_types = list(text()), status = one_of("enabled", "disabled"), created_at = time(),
+    format = text { description = "standard; midtrans: notifications in Midtrans' words, signed with the API key that charged" },
   },
-  WebhookRequest = request { url = url(), ["enabled_types?"] = list(text()) },
+  WebhookRequest = request { url = url(), ["enabled_types?"] = list(text()), ["format?"] = one_of("standard", "midtrans") },
   WebhookChange = request { ["url?"] = url(), ["enabled_types?"] = list(text()), ["disabled?"] = bool() },
   Operation = any(),
   OperationRequest = request { channel = text(), ["reference?"] = text { maxLength = 64 }, input = any() },

@@ -4,6 +4,7 @@
 local text = require "checkout_text"
 local view = require "checkout_view"
 local assets = require "checkout_assets"
+local midtrans_ways = require "door_midtrans_ways"
 
 local POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; " ..
   "frame-ancestors 'none'; form-action 'self'"
@@ -69,12 +70,14 @@ local function ways_of(c)
   local p, found, list, banked = c.payment, {}, {}, {}
   local channels, day = core.channels.list(), time.day(c.now)
   for _, channel in ipairs(channels) do banked[channel.method] = banked[channel.method] or channel.bank ~= json.null end
+  local enabled = type(p.metadata) == "table" and p.metadata.enabled_payments or nil -- of a shop that opened it as a Snap page
   local dearer = #p.attempts > 0 and p.amount_due > p.amount -- QRIS may carry no fee of the payer
   for _, channel in ipairs(channels) do
     local key, body, bank = key_of(channel, banked)
     local min, max = channel.limits.min, channel.limits.max
     local fits = p.amount >= min and (not max or p.amount <= max)
     local shown = channel.available and (not found[key] or (fits and found[key].off))
+    if not midtrans_ways.offers(enabled, key, channel.method) then shown = false end
     if channel.method == "bank_transfer" and #p.attempts > 0 then shown = false end -- its unique code would change what is due
     if shown and not (dearer and channel.method == "qris") then
       local fee, broken = nil, false

@@ -462,6 +462,71 @@ static void deliveries_end_after_75_hours(void **state) {
     books_close(&b);
 }
 
+/* A format that has no word for an event: done with it, and the endpoint is no better for it. */
+static void nothing_to_say_says_nothing_of_the_endpoint(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    char id[ID_SIZE], secret[WEBHOOK_SECRET_SIZE];
+    struct commit *c = fresh();
+    struct endpoint_new n = {
+        .merchant = STR(MERCHANT), .url = STR("https://shop.test/"), .format = STR("other")};
+    CHECK_OK(endpoint_add(&b.core, c, &n, id, secret, &b.why));
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM endpoint WHERE format = 'other'"), 1);
+    for (int i = 0; i < 3; i++)
+        CHECK_OK(books_create(&b, &(struct offer){.amount = 1000, .fee = ""}));
+    fan_all(&b);
+    CHECK_OK(outcome(&b, id, 1, 0, 500));
+    struct rows *rows = endpoint_rows(&b, id);
+    c = fresh();
+    CHECK_OK(webhook_add_outcome(&b.core, c, rows,
+                                 &(struct webhook_outcome){.sequence = 2, .nothing = true}));
+    rows_free(rows);
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM delivery WHERE state = 'delivered'"), 1);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM endpoint WHERE failing_since IS NOT NULL"), 1);
+    CHECK_OK(outcome(&b, id, 3, 0, 200));
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM endpoint WHERE failing_since IS NULL"), 1);
+    books_close(&b);
+}
+
+/* What a shop checks signatures with: the key it charged with, else its newest that lives. */
+static void a_key_is_opened_to_sign(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    char first[ID_SIZE], second[ID_SIZE], text[2][API_KEY_SIZE];
+    struct commit *c = fresh();
+    CHECK_OK(api_key_add(&b.core, c, STR(MERCHANT), STR(""), STR(""), first, text[0], &b.why));
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    books_advance(&b, 1000); /* ids are by time */
+    c = fresh();
+    CHECK_OK(api_key_add(&b.core, c, STR(MERCHANT), STR(""), STR(""), second, text[1], &b.why));
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    for (int revoked = 0; revoked < 3; revoked++) {
+        const char *asked[] = {first, second, "key_nobody"};
+        for (int i = 0; i < 3; i++) {
+            struct buf key = {.secret = true};
+            int err = api_key_open(&b.core, STR(MERCHANT), str_of(asked[i]), &key);
+            CHECK_INT(err, revoked == 2 ? E_NOTFOUND : 0);
+            const char *wanted = i == 0 && revoked == 0 ? text[0]
+                                 : revoked == 1         ? text[0]
+                                                        : text[1];
+            if (err == 0) CHECK_STR(buf_str(&key), wanted);
+            buf_free(&key);
+            CHECK_ERR(api_key_open(&b.core, STR("mer_nobody"), str_of(asked[i]), &key), E_NOTFOUND);
+        }
+        c = fresh();
+        api_key_revoke(&b.core, c, STR(MERCHANT), str_of(revoked == 0 ? second : first));
+        if (revoked < 2)
+            CHECK_OK(run_commit(&b.f, c, NULL));
+        else
+            commit_free(c);
+    }
+    books_close(&b);
+}
+
 static void gone_disables_at_once(void **state) {
     (void)state;
     struct books b;
@@ -740,6 +805,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(events_have_ids_that_find_them),
     cmocka_unit_test(the_audit_chain_shows_changes),
     cmocka_unit_test(each_endpoint_gets_each_event_of_its_types),
+    cmocka_unit_test(nothing_to_say_says_nothing_of_the_endpoint),
+    cmocka_unit_test(a_key_is_opened_to_sign),
     cmocka_unit_test(deliveries_end_after_75_hours),
     cmocka_unit_test(gone_disables_at_once),
     cmocka_unit_test(two_secrets_live_while_rotating),

@@ -545,7 +545,7 @@ static void direct_merchants(void **state) {
     CHECK_OK(books_refund(&b, b.last, 0, &r));
     CHECK_OK(books_refunded(&b, r.id, REFUND_SUCCESS));
     CHECK_BALANCE(&b, "memo_merchant:" MERCHANT, 0);
-    CHECK_BALANCE(&b, "memo_provider:" ACCOUNT, 0);
+    CHECK_BALANCE(&b, "memo_provider:" OWN_ACCOUNT, 0);
     books_close(&b);
 }
 

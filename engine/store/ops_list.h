@@ -61,6 +61,8 @@
     X(MERCHANT_PUT, "merchant_put",                                                              \
       "id:text name:text kind:text status:text rate:int allow:text now:time",                    \
       "adds or changes a merchant: collect or direct, active or suspended")                      \
+    X(MERCHANT_CATEGORY, "merchant_category", "id:text category:text? now:time",                 \
+      "what it is in the eyes of Bank Indonesia")                                                \
     X(API_KEY_ADD, "api_key_add",                                                                \
       "id:text merchant:text hash:blob sealed:blob mode:text label:text now:time",               \
       "adds an API key: sealed, found by its hash")                                              \

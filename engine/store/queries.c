@@ -78,7 +78,9 @@ static struct query BUILT_IN[] = {
      "SELECT " OPERATION_COLUMNS " FROM operation WHERE account = ?1 AND reference = ?2"},
     {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
                      " WHERE id = ?1"},
-    {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},
+    {"merchants", "SELECT id, name, kind, status, rate, allow, created, category FROM merchant"
+                  " ORDER BY id"},
+    {"merchant_category", "SELECT category FROM merchant WHERE id = ?1"},
     {"api_key_by_hash", "SELECT k.id, k.merchant, k.mode, k.revoked, m.status, m.kind, m.rate,"
                         " m.allow FROM api_key k JOIN merchant m ON m.id = k.merchant"
                         " WHERE k.hash = ?1"},

@@ -19,10 +19,14 @@
 #define MOVED_ON      "the payment has moved on"
 
 const op_steps OPS_CORE[OP_COUNT_] = {
-    [OP_MERCHANT_PUT] = {{"INSERT INTO merchant VALUES (:id, :name, :kind, :status, :rate, :allow,"
-                          " :now, :now) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+    [OP_MERCHANT_PUT] = {{"INSERT INTO merchant (id, name, kind, status, rate, allow, created,"
+                          " updated) VALUES (:id, :name, :kind, :status, :rate, :allow, :now, :now)"
+                          " ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
                           " kind = excluded.kind, status = excluded.status, rate = excluded.rate,"
                           " allow = excluded.allow, updated = excluded.updated"}},
+    [OP_MERCHANT_CATEGORY] = {{"UPDATE merchant SET category = :category, updated = :now"
+                               " WHERE id = :id",
+                               ONE, "there is no such merchant"}},
     [OP_API_KEY_ADD] = {{"INSERT INTO api_key VALUES (:id, :merchant, :hash, :sealed, :mode,"
                          " :label, :now, NULL)",
                          ONE, "api key"}},

@@ -254,14 +254,17 @@ const struct cli_command CLI_COMMANDS[] = {
         .about = "new prints the merchant's id; its first key comes from `luwak key new`. A "
                  "suspended merchant may only read. Beside a running server it works through the "
                  "control socket.",
-        .args = ARGS({"ACTION", ARG_ONE, "new|list|suspend|resume", "What to do."},
-                     {"MERCHANT", ARG_OPTIONAL, NULL, "Its id; for suspend and resume."}, {0}),
+        .args = ARGS({"ACTION", ARG_ONE, "new|list|suspend|resume|category", "What to do."},
+                     {"MERCHANT", ARG_OPTIONAL, NULL, "Its id; not for new and list."}, {0}),
         .options =
             OPTIONS({"name", "NAME", NO_SETTING, NULL, "new: what it is called."},
                     {"rate", "N", NO_SETTING, NULL,
                      "new: requests a minute (default 100); 0 for no limit."},
                     {"allow", "LIST", NO_SETTING, NULL,
                      "new: addresses and networks it may call from, with spaces between."},
+                    {"category", "WORD", NO_SETTING, NULL,
+                     "new, category: what it is in the eyes of Bank Indonesia (UMI, UKE, UME, UBE, "
+                     "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO): QRIS costs by it."},
                     {"direct", NULL, NO_SETTING, NULL,
                      "new: it has provider contracts of its own; its money never passes us."},
                     SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),

@@ -22,7 +22,7 @@ static int check_allow(struct str allow, struct why *why) {
 
 static int build_new(struct work *w, struct commit *c, struct why *why) {
     const char *name = cli_option(w->args, "name"), *rate = cli_option(w->args, "rate"),
-               *allow = cli_option(w->args, "allow");
+               *allow = cli_option(w->args, "allow"), *category = cli_option(w->args, "category");
     struct merchant m = {.name = str_of(name == NULL ? "" : name),
                          .direct = cli_flag(w->args, "direct"),
                          .rate = MERCHANT_RATE_DEFAULT,
@@ -32,6 +32,8 @@ static int build_new(struct work *w, struct commit *c, struct why *why) {
         return why_set(why, E_USAGE, "--rate: requests a minute, 0 for no limit");
     int err = check_allow(m.allow, why);
     if (err == 0) err = merchant_put(w->core, c, &m, why);
+    if (err == 0 && category != NULL)
+        err = merchant_add_category(w->core, c, str_of(m.id), str_of(category), why);
     memcpy(w->made, m.id, sizeof m.id);
     return err;
 }
@@ -54,12 +56,20 @@ static int build_suspend(struct work *w, struct commit *c, struct why *why) {
     return err;
 }
 
+static int build_category(struct work *w, struct commit *c, struct why *why) {
+    const char *category = cli_option(w->args, "category");
+    if (category == NULL)
+        return why_set(why, E_USAGE, "--category is missing: UMI, UKE, UME, UBE, EDUCATION ...");
+    return merchant_add_category(w->core, c, str_of(w->id), str_of(category), why);
+}
+
 static int list_merchants(struct work *w, struct why *why) {
     int err = work_query(w, "merchants", NULL, 0, why);
     for (size_t i = 0; err == 0 && i < rows_count(w->rows); i++)
-        printf("%.*s  %.*s  %.*s  %lld/min  %.*s\n", STR_FMT(rows_text(w->rows, i, 0)),
+        printf("%.*s  %.*s  %.*s  %lld/min  %.*s%s%.*s\n", STR_FMT(rows_text(w->rows, i, 0)),
                STR_FMT(rows_text(w->rows, i, 3)), STR_FMT(rows_text(w->rows, i, 2)),
-               (long long)rows_int(w->rows, i, 4), STR_FMT(rows_text(w->rows, i, 1)));
+               (long long)rows_int(w->rows, i, 4), STR_FMT(rows_text(w->rows, i, 1)),
+               rows_null(w->rows, i, 7) ? "" : "  ", STR_FMT(rows_text(w->rows, i, 7)));
     return err;
 }
 
@@ -72,6 +82,8 @@ static int run_merchant(struct work *w, struct why *why) {
         if (err == 0) printf("%s\n", w->made);
         return err;
     }
+    if (strcmp(action, "category") == 0)
+        return work_change(w, build_category, "merchant.category", why);
     bool suspend = strcmp(action, "suspend") == 0;
     return work_change(w, build_suspend, suspend ? "merchant.suspend" : "merchant.resume", why);
 }
@@ -118,7 +130,7 @@ static int run_key(struct work *w, struct why *why) {
 /* ---- the commands ---- */
 
 int cmd_merchant(const struct cli_args *args) {
-    bool on_one = strcmp(args->args[0], "suspend") == 0 || strcmp(args->args[0], "resume") == 0;
+    bool on_one = strcmp(args->args[0], "new") != 0 && strcmp(args->args[0], "list") != 0;
     if (on_one != (args->count == 2))
         return cli_fail(args, CLI_USAGE,
                         on_one ? "MERCHANT is missing; `luwak merchant list` shows them"

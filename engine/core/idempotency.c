@@ -58,8 +58,3 @@ void idempotency_found_free(struct idempotency_found *found) {
     rows_free(found->rows);
     *found = (struct idempotency_found){0};
 }
-
-void idempotency_purge(const struct core *core, struct commit *commit, int limit) {
-    commit_add(commit, OP_IDEMPOTENCY_PURGE,
-               VALS(V_INT(core_now(core) - IDEMPOTENCY_KEPT_MS), V_INT(limit)));
-}

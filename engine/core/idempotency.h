@@ -1,7 +1,7 @@
 /* Idempotency keys: per merchant and concrete path ("POST /v1/payments"), the same raw bytes give
  * the same answer, and one effect. A key is taken in the commit that makes the object, so of two
- * equal requests one fails there and reads what the other has. Kept as long as the object it made;
- * one that made nothing for a day (idempotency_purge). */
+ * equal requests one fails there and reads what the other has. Each that is kept
+ * made an object (what made none is not stored), and is kept as long as that: for good. */
 #ifndef LUWAK_CORE_IDEMPOTENCY_H
 #define LUWAK_CORE_IDEMPOTENCY_H
 
@@ -9,7 +9,6 @@
 #include "core/core.h"
 
 #define IDEMPOTENCY_KEY_MAX 255
-#define IDEMPOTENCY_KEPT_MS (24 * 3600 * INT64_C(1000))
 
 /* Printable ASCII, 1 to 255 characters. */
 bool idempotency_key_is(struct str key);
@@ -44,7 +43,5 @@ struct idempotency_found {
 int idempotency_find(const struct core *core, struct str merchant, struct str path, struct str key,
                      struct str body, struct idempotency_found *out);
 void idempotency_found_free(struct idempotency_found *found);
-
-void idempotency_purge(const struct core *core, struct commit *commit, int limit);
 
 #endif

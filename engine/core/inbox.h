@@ -1,8 +1,10 @@
 /* The inbox: each verified callback is kept, sealed, as it came, in the commit that applies it.
  * What fits no attempt yet is an orphan: it is matched again when an attempt learns its reference,
- * and after 15 minutes its money stands in suspense.
+ * and after 15 minutes its money stands in suspense, until it is told once more and fits, or a person
+ * says whose it is.
  *
- *     orphan -> applied | suspense | ignored (it carried no money);  suspense -> applied */
+ *     orphan -> applied | suspense | ignored (it carried no money, or money that is booked);
+ *     suspense -> applied: told again, and its payment is known */
 #ifndef LUWAK_CORE_INBOX_H
 #define LUWAK_CORE_INBOX_H
 

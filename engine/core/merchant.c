@@ -21,6 +21,26 @@ int merchant_put(const struct core *core, struct commit *commit, struct merchant
     return 0;
 }
 
+int merchant_add_category(const struct core *core, struct commit *commit, struct str merchant,
+                          struct str category, struct why *why) {
+    for (size_t i = 0; i < category.n; i++)
+        if (category.n > 20 || category.p[i] < 'A' || category.p[i] > 'Z')
+            return why_set(why, E_INVAL, "category: a word in capitals, such as UMI");
+    commit_add(
+        commit, OP_MERCHANT_CATEGORY,
+        VALS(V_STR(merchant), category.n == 0 ? V_NULL : V_STR(category), V_INT(core_now(core))));
+    return 0;
+}
+
+int merchant_put_category(const struct core *core, struct str merchant, struct json_out *facts) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "merchant_category", VALS(V_STR(merchant)), &rows);
+    if (err == 0 && rows_count(rows) != 0 && !rows_null(rows, 0, 0))
+        json_put_str(facts, "category", rows_text(rows, 0, 0));
+    rows_free(rows);
+    return err;
+}
+
 static const char *prefix(const struct core *core) {
     return core->livemode ? "sk_live_" : "sk_test_";
 }

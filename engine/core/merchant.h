@@ -4,6 +4,7 @@
 #define LUWAK_CORE_MERCHANT_H
 
 #include "base/buf.h"
+#include "base/json.h"
 #include "core/core.h"
 
 #define MERCHANT_RATE_DEFAULT 100 /* requests a minute; 0: no limit */
@@ -20,6 +21,13 @@ struct merchant {
 /* Adds it, or changes all of it. */
 int merchant_put(const struct core *core, struct commit *commit, struct merchant *merchant,
                  struct why *why);
+
+/* By Bank Indonesia's criterion (UMI, UKE, UME, UBE, EDUCATION ...), which rules about fees are told;
+ * empty: none. E_INVAL: it is no word. */
+int merchant_add_category(const struct core *core, struct commit *commit, struct str merchant,
+                          struct str category, struct why *why);
+/* Puts it among the facts of a rule, where there is one. */
+int merchant_put_category(const struct core *core, struct str merchant, struct json_out *facts);
 
 /* A fresh key: sk_live_ in production, sk_test_ elsewhere. `given` (demo keys) instead of a random
  * one: not in production. The text is the only time it is seen. */

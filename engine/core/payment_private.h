@@ -38,7 +38,7 @@ int64_t fee_total(const struct fee *fee);
 int failure_keep(struct payment *payment, struct str code, struct str message,
                  struct str provider_code);
 
-/* money that came, without saving the payment (payment_money.c) */
+/* Money that came, with a money_id; saves the payment where it changes it (payment_money.c). */
 int payment_book(const struct core *core, struct commit *commit, struct payment *payment,
                  size_t attempt, const struct money *money, enum verdict *verdict, struct why *why);
 

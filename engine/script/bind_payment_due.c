@@ -188,7 +188,7 @@ static int l_adopt(lua_State *L) {
     int64_t after = luaL_optinteger(L, 1, 0);
     co_require_wait(L, "core.payment.adopt");
     struct due_wait *w = wait_push(L);
-    int err = payment_adopt_known(s, co_runtime(L), after, adopted, w->due);
+    int err = payment_adopt_orphans(s, co_runtime(L), after, adopted, w->due);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     co_park(L, &w->wait);
     w->due->ticket = w->wait.ticket;

@@ -170,8 +170,9 @@ static int l_list(lua_State *L) {
 static int l_refunds(lua_State *L) {
     struct str payment = check_str(L, 1);
     int64_t limit = check_limit(L);
+    struct val after = lua_isnoneornil(L, 3) ? V_NULL : V_STR(check_str(L, 3));
     co_require_wait(L, "core.payment.refunds");
-    return store_wait_query(L, "refunds_of_payment", VALS(V_STR(payment), V_INT(limit + 1)),
+    return store_wait_query(L, "refunds_of_payment", VALS(V_STR(payment), V_INT(limit + 1), after),
                             refunds_done);
 }
 
@@ -213,7 +214,8 @@ static const struct bind_fn READ[] = {
     {"list", l_list, KINDS,
      "merchant: string, limit: integer, filter?: table -> table?, string?, string?",
      "newest first: starting_after, status, order_id, created_after, created_before"},
-    {"refunds", l_refunds, KINDS, "payment: string, limit: integer -> table?, string?, string?",
+    {"refunds", l_refunds, KINDS,
+     "payment: string, limit: integer, starting_after?: string -> table?, string?, string?",
      "refunds of a payment, newest first"},
     {"events", l_events, KINDS,
      "merchant: string, limit: integer, after: integer, object?: string -> table?, string?, "

@@ -3,11 +3,13 @@
  * rule that does not serve and ask as if it did. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "core/core.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/rules.h"
+#include "script/store_wait.h"
 #include "script/tool.h"
 
 #include <errno.h>
@@ -162,6 +164,19 @@ static int l_load(lua_State *L) {
     return 2;
 }
 
+/* What is known of the merchant, unless the caller says otherwise. */
+static void add_category(lua_State *L, const struct core *core) {
+    struct rows **rows = rows_push(L);
+    if (lua_getfield(L, 1, "merchant") == LUA_TSTRING &&
+        lua_getfield(L, 1, "category") == LUA_TNIL &&
+        store_get(core->store, "merchant_category", VALS(V_STR(check_str(L, -2))), rows) == 0 &&
+        rows_count(*rows) != 0 && !rows_null(*rows, 0, 0)) {
+        push_str(L, rows_text(*rows, 0, 0));
+        lua_setfield(L, 1, "category");
+    }
+    lua_settop(L, 2);
+}
+
 static int ask(lua_State *L, enum manifest_rule rule, const char *name) {
     const struct script_services *s = context_of(L)->services;
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -169,6 +184,7 @@ static int ask(lua_State *L, enum manifest_rule rule, const char *name) {
         lua_isnoneornil(L, 2) ? NULL : (struct version **)luaL_checkudata(L, 2, "luwak.rule");
     lua_settop(L, 2);
     co_require_wait(L, name);
+    add_category(L, s->core);
     json_encode(L, 1, JSON_DEPTH, RULE_INPUT_MAX, name);
     struct rule_question q = {.rule = rule, .runtime = co_runtime(L), .set = s->scripts(s->worker)};
     if (trial != NULL) q.trial = *trial;

@@ -146,7 +146,7 @@ void operation_doc_undecided(const struct operation_row *row, bool sent, struct 
     if (json_out_end(&w) != 0 && out->err == 0) out->err = E_NOMEM;
 }
 
-/* Columns of operation_get and operations_open. */
+/* Columns of operation_get. */
 int operation_row_read(const struct rows *rows, size_t row, struct operation_row *out) {
     *out = (struct operation_row){.id = rows_text(rows, row, 0),
                                   .kind = rows_text(rows, row, 1),

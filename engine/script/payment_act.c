@@ -332,16 +332,21 @@ static void changed(int err, const struct why *why, void *data) {
     }
 }
 
-static void change(struct act *a, payment_build build) {
+static void change_then(struct act *a, payment_build build,
+                        void (*done)(int err, const struct why *why, void *data)) {
     struct payment_change what = {.core = a->core,
                                   .loop = a->loop,
                                   .lane = LANE_NEW,
                                   .id = str_of(a->id),
                                   .build = build,
-                                  .done = changed,
+                                  .done = done,
                                   .data = a};
     int err = payment_change(&what);
     if (err != 0) end_error(a, err);
+}
+
+static void change(struct act *a, payment_build build) {
+    change_then(a, build, changed);
 }
 
 static void look_creating(struct timer *timer);
@@ -481,17 +486,22 @@ static int build_refund(const struct core *core, struct payment *p, struct commi
     return err;
 }
 
+/* A repeat that comes before the provider has answered hears that it is still running. */
+static void call_marked(struct act *a, const char *object, int err, const struct why *why) {
+    if (err == 0) {
+        operation_mark(a->ask.services->gate, &a->mark, str_of(object));
+        a->marked = true;
+    }
+    changed(err, why, a);
+}
+
 static void refund_changed(int err, const struct why *why, void *data) {
     struct act *a = data;
     if (err == E_USAGE) {
         end_problem(a, PROBLEM_INVALID_REQUEST, "destination", why->text);
         return;
     }
-    if (err == 0) {
-        operation_mark(a->ask.services->gate, &a->mark, str_of(a->refund));
-        a->marked = true;
-    }
-    changed(err, why, data);
+    call_marked(a, a->refund, err, why);
 }
 
 static void begin_refund(struct act *a) {
@@ -500,15 +510,7 @@ static void begin_refund(struct act *a) {
     (void)json_get_str(a->body.root, "reason", &a->reason);
     a->destination = json_get(a->body.root, "destination");
     if (a->destination != NULL && a->destination->type != JT_OBJECT) a->destination = NULL;
-    struct payment_change what = {.core = a->core,
-                                  .loop = a->loop,
-                                  .lane = LANE_NEW,
-                                  .id = str_of(a->id),
-                                  .build = build_refund,
-                                  .done = refund_changed,
-                                  .data = a};
-    int err = payment_change(&what);
-    if (err != 0) end_error(a, err);
+    change_then(a, build_refund, refund_changed);
 }
 
 /* ---- capture: of money that a channel has authorised; all of it, once ---- */
@@ -550,11 +552,15 @@ static int build_capture(const struct core *core, struct payment *p, struct comm
     return err;
 }
 
-/* The payment as it stands after the call: the answer, and what a repeat gets. */
+static void capture_changed(int err, const struct why *why, void *data) {
+    struct act *a = data;
+    call_marked(a, a->id, err, why);
+}
+
 static void begin_capture(struct act *a) {
     if (!read_keyed(a, CAPTURE)) return;
     (void)json_get_i64(a->body.root, "amount", &a->amount);
-    change(a, build_capture);
+    change_then(a, build_capture, capture_changed);
 }
 
 /* ---- beginning ---- */

@@ -94,8 +94,8 @@ static int adopt(const struct script_services *services, struct runtime *runtime
     return 0;
 }
 
-int payment_adopt_known(const struct script_services *services, struct runtime *runtime,
-                        int64_t after, payment_adopted done, void *data) {
+int payment_adopt_orphans(const struct script_services *services, struct runtime *runtime,
+                          int64_t after, payment_adopted done, void *data) {
     struct inbox_list list;
     int err = inbox_orphans_known(services->core, after, ADOPT_MAX, &list);
     return err != 0 ? err : adopt(services, runtime, &list, done, data);

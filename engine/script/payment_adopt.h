@@ -11,8 +11,8 @@
  * looked at (0: there was none). */
 typedef void (*payment_adopted)(int err, int64_t last, void *data);
 /* Some of those that an attempt has by now, behind the row `after`. */
-int payment_adopt_known(const struct script_services *services, struct runtime *runtime,
-                        int64_t after, payment_adopted done, void *data);
+int payment_adopt_orphans(const struct script_services *services, struct runtime *runtime,
+                          int64_t after, payment_adopted done, void *data);
 /* Of the references that this decision brought. What goes wrong is left to the job. */
 void payment_adopt_result(const struct script_services *services, struct runtime *runtime,
                           struct str account, const struct payment_result *result);

@@ -305,6 +305,7 @@ static int facts_write(const struct flow *f, const struct version *v, struct buf
     put_str(&w, "channel", v == NULL ? r->channel : str_of(v->name));
     if (v != NULL) json_put_text(&w, "provider", v->manifest->provider);
     payment_facts_write(&f->facts, &w);
+    if (v != NULL && err == 0) err = merchant_put_category(f->core, f->ask.merchant, &w);
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
     buf_free(&day);

@@ -75,7 +75,6 @@ void flow_end(struct flow *f);
 void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_problem(struct flow *f, enum problem_code code, const char *detail);
 void flow_end_error(struct flow *f, int err);
-void flow_end_fault(struct flow *f, const struct refusal *fault);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
 int flow_read_again(struct flow *f);               /* f->payment */
 void flow_await_try(struct flow *f);               /* the end, once a job has had its try */

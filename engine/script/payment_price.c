@@ -3,6 +3,7 @@
 
 #include "base/ensure.h"
 #include "base/timefmt.h"
+#include "core/merchant.h"
 #include "sys/log.h"
 
 #include <stdio.h>
@@ -36,7 +37,8 @@ static void priced(const struct rule_answer *answer, void *data) {
 }
 
 /* The attempt may be older than the one that the payment goes by. */
-static int write_facts(const struct payment_price_of *what, int64_t paid_at, struct buf *out) {
+static int write_facts(const struct core *core, const struct payment_price_of *what,
+                       int64_t paid_at, struct buf *out) {
     const struct payment *p = what->payment;
     const struct attempt *a = what->attempt;
     bool known = a->method.n != 0;
@@ -55,6 +57,7 @@ static int write_facts(const struct payment_price_of *what, int64_t paid_at, str
     json_put_str(&w, "channel", attempt_channel(a));
     if (bank.n != 0) json_put_str(&w, "bank", bank);
     json_put_text(&w, "provider", what->provider);
+    if (err == 0) err = merchant_put_category(core, p->merchant, &w);
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
     buf_free(&day);
@@ -66,7 +69,7 @@ int payment_price(struct payment_price *price, const struct core *core,
     struct buf facts = {0};
     *price = (struct payment_price){.done = done, .data = data};
     memcpy(price->payment, what->payment->id, sizeof price->payment);
-    int err = write_facts(what, what->paid_at == 0 ? core_now(core) : what->paid_at, &facts);
+    int err = write_facts(core, what, what->paid_at == 0 ? core_now(core) : what->paid_at, &facts);
     if (err == 0)
         err = rules_ask(&(struct rule_question){.rule = RULE_FEE,
                                                 .runtime = what->runtime,

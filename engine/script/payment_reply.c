@@ -80,7 +80,8 @@ static int from_state(struct payment_reply *r, const struct core *core, struct o
     if (str_starts(id, STR("re_"))) return refund_state(r, core, k, id);
     int err = payment_read(core, k->merchant, id, &payment);
     if (err != 0) return err;
-    payment_reply_payment(r, core, 201, &payment);
+    bool made = !str_ends(k->path, STR("/capture")); /* that changes what is there */
+    payment_reply_payment(r, core, made ? 201 : 200, &payment);
     r->replayed = true;
     payment_free(&payment);
     return 0;

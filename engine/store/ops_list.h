@@ -61,6 +61,8 @@
     X(MERCHANT_PUT, "merchant_put",                                                              \
       "id:text name:text kind:text status:text rate:int allow:text now:time",                    \
       "adds or changes a merchant: collect or direct, active or suspended")                      \
+    X(MERCHANT_CATEGORY, "merchant_category", "id:text category:text? now:time",                 \
+      "what it is in the eyes of Bank Indonesia")                                                \
     X(API_KEY_ADD, "api_key_add",                                                                \
       "id:text merchant:text hash:blob sealed:blob mode:text label:text now:time",               \
       "adds an API key: sealed, found by its hash")                                              \
@@ -141,8 +143,6 @@
     X(IDEMPOTENCY_ANSWER, "idempotency_answer",                                                  \
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \
       "stores the answer, once")                                                                 \
-    X(IDEMPOTENCY_PURGE, "idempotency_purge", "before:time limit:int",                           \
-      "forgets keys that made nothing")                                                          \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
       "id:text merchant:text url:text secret:blob types:text format:text now:time",              \
       "adds a webhook endpoint; it hears what comes from now on")                                \

@@ -10,7 +10,7 @@
     "id, kind, script, version, account, reference, status, generation, attempts, doc, ask_at, " \
     "created, updated"
 
-/* core/payment_read.c takes them by position. */
+/* core/payment.c takes them by position. */
 #define PAYMENT_COLUMNS                                                                      \
     "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
     "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
@@ -76,16 +76,11 @@ static struct query BUILT_IN[] = {
     {"operation_get", "SELECT " OPERATION_COLUMNS " FROM operation WHERE id = ?1"},
     {"operation_by_reference",
      "SELECT " OPERATION_COLUMNS " FROM operation WHERE account = ?1 AND reference = ?2"},
-    /* to be asked by ?1, the longest waiting first */
-    {"operations_to_ask", "SELECT " OPERATION_COLUMNS " FROM operation"
-                          " WHERE ask_at IS NOT NULL AND ask_at <= ?1 ORDER BY ask_at LIMIT ?2"},
-    {"operation_next_ask", "SELECT min(ask_at) AS ask_at FROM operation WHERE ask_at IS NOT NULL"},
-    {"operations_open",
-     "SELECT " OPERATION_COLUMNS " FROM operation"
-     " WHERE (status = 'sending' OR status = 'processing' OR status = 'unknown') ORDER BY id"},
     {"merchant_get", "SELECT id, name, kind, status, rate, allow, created FROM merchant"
                      " WHERE id = ?1"},
-    {"merchants", "SELECT id, name, kind, status, rate, allow, created FROM merchant ORDER BY id"},
+    {"merchants", "SELECT id, name, kind, status, rate, allow, created, category FROM merchant"
+                  " ORDER BY id"},
+    {"merchant_category", "SELECT category FROM merchant WHERE id = ?1"},
     {"api_key_by_hash", "SELECT k.id, k.merchant, k.mode, k.revoked, m.status, m.kind, m.rate,"
                         " m.allow FROM api_key k JOIN merchant m ON m.id = k.merchant"
                         " WHERE k.hash = ?1"},
@@ -133,7 +128,6 @@ static struct query BUILT_IN[] = {
      "SELECT id, expires_at FROM payment WHERE status = 'pending' AND expires_at <= ?1"
      " AND (expires_at, n) > (coalesce((SELECT a.expires_at FROM payment a WHERE a.id = ?3), 0),"
      " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY expires_at, n LIMIT ?2"},
-    {"payment_next_expiry", "SELECT min(expires_at) AS at FROM payment WHERE status = 'pending'"},
     {"payments_to_settle",
      "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
      " AND (settle_at, n) > (coalesce((SELECT a.settle_at FROM payment a WHERE a.id = ?3), 0),"
@@ -184,8 +178,10 @@ static struct query BUILT_IN[] = {
     {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
     {"refund_destination", "SELECT destination, destination_key FROM refund WHERE id = ?1"},
     {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
-    {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
-                           " ORDER BY n DESC LIMIT ?2"},
+    /* newest first; before the one that is named ?3 (null: from the newest) */
+    {"refunds_of_payment",
+     "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1 AND n < coalesce("
+     "(SELECT a.n FROM refund a WHERE a.id = ?3), 9223372036854775807) ORDER BY n DESC LIMIT ?2"},
     {"reversal_by_money", "SELECT id, payment, amount FROM reversal"
                           " WHERE account = ?1 AND money_id = ?2"},
     {"reversals_of_payment", "SELECT id, account, money_id, amount, counted, reason, at"

@@ -19,10 +19,14 @@
 #define MOVED_ON      "the payment has moved on"
 
 const op_steps OPS_CORE[OP_COUNT_] = {
-    [OP_MERCHANT_PUT] = {{"INSERT INTO merchant VALUES (:id, :name, :kind, :status, :rate, :allow,"
-                          " :now, :now) ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
+    [OP_MERCHANT_PUT] = {{"INSERT INTO merchant (id, name, kind, status, rate, allow, created,"
+                          " updated) VALUES (:id, :name, :kind, :status, :rate, :allow, :now, :now)"
+                          " ON CONFLICT (id) DO UPDATE SET name = excluded.name,"
                           " kind = excluded.kind, status = excluded.status, rate = excluded.rate,"
                           " allow = excluded.allow, updated = excluded.updated"}},
+    [OP_MERCHANT_CATEGORY] = {{"UPDATE merchant SET category = :category, updated = :now"
+                               " WHERE id = :id",
+                               ONE, "there is no such merchant"}},
     [OP_API_KEY_ADD] = {{"INSERT INTO api_key VALUES (:id, :merchant, :hash, :sealed, :mode,"
                          " :label, :now, NULL)",
                          ONE, "api key"}},
@@ -162,9 +166,6 @@ const op_steps OPS_CORE[OP_COUNT_] = {
     [OP_IDEMPOTENCY_ANSWER] = {{"UPDATE idempotency SET status = :status, answer = :answer,"
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"
                                 " AND path = :path AND key = :key AND status IS NULL"}},
-    [OP_IDEMPOTENCY_PURGE] = {{"DELETE FROM idempotency WHERE (merchant, path, key) IN"
-                               " (SELECT merchant, path, key FROM idempotency WHERE object IS NULL"
-                               " AND at < :before ORDER BY at LIMIT :limit)"}},
 
     [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
                           " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"

@@ -217,5 +217,9 @@ static const char STEP_7[] =
     " OR NEW.hash <> OLD.hash OR (OLD.object IS NOT NULL AND NEW.object IS NOT OLD.object)"
     " BEGIN SELECT RAISE(ABORT, 'idempotency: an answer is stored once'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5, STEP_6, STEP_7};
+/* What a merchant is in the eyes of Bank Indonesia: its discount rate of QRIS goes by it. */
+static const char STEP_8[] = "ALTER TABLE merchant ADD COLUMN category TEXT;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,
+                                    STEP_5, STEP_6,      STEP_7, STEP_8};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -1,5 +1,5 @@
 -- rules/fees/xendit_rate.lua: what costs a part of the amount, through Xendit: wallets, pay-later and cards
--- (these and Rp2,000), with PPN on the fee. QRIS has a rate of Bank Indonesia's: midtrans_qris.lua. [list
+-- (these and Rp2,000), with PPN on the fee. QRIS has a rate of Bank Indonesia's: qris.lua. [list
 -- prices of gateways 2024-2026: 2 to 2.3 % for pay-later, the dearer taken; Jenius Pay from memory, 1.5 to
 -- 2 %; whether ShopeePay's 2 % hold PPN is Midtrans' alone to say; a contract may say otherwise]
 local RATE = { xendit_ovo = "1.5%", xendit_dana = "1.5%", xendit_linkaja = "1.5%", xendit_shopeepay = "2%", xendit_jeniuspay = "2%",

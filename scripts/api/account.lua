@@ -73,7 +73,14 @@ return {
   routes = {
     ["GET /v1/channels"] = {
       auth = "merchant", about = "ways to pay",
-      run = query.plain(function() return 200, { object = "list", data = core.channels.list(), has_more = false } end),
+      run = function(req) -- without a limit: all of them, there are no newest to begin with
+        local q, wrong = query.read(req, { limit = query.limit, starting_after = query.text })
+        if not q then return wrong end
+        local all = core.channels.list()
+        local piece, wrong_piece = query.piece(all, q, #all, "channel", "name")
+        if not piece then return wrong_piece end
+        return 200, piece
+      end,
     },
     ["POST /v1/quotes"] = {
       auth = "merchant", about = "what each way to pay would cost",

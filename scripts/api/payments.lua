@@ -30,14 +30,13 @@ local function get_refunds(req)
   local q, wrong = query.read(req, { limit = query.limit, starting_after = query.text })
   if not q then return wrong end
   if not core.payment.get(req.merchant, req.params.id) then return missing "payment" end
-  local all = core.payment.refunds(req.params.id, 100)
-  local data, from, limit = {}, not q.starting_after and 1 or nil, q.limit or 20
-  for i, refund in ipairs(all.data) do
-    if refund.id == q.starting_after then from = i + 1 end
+  if q.starting_after then
+    local before = core.payment.get_refund(req.merchant, q.starting_after)
+    if not before or before.payment ~= req.params.id then return query.wrong("starting_after", "there is no such refund") end
   end
-  if not from then return query.wrong("starting_after", "there is no such refund") end
-  for i = from, math.min(#all.data, from + limit - 1) do data[#data + 1] = all.data[i] end
-  return 200, { object = "list", data = json.array(data), has_more = from + limit - 1 < #all.data }
+  local list = core.payment.refunds(req.params.id, q.limit or 20, q.starting_after)
+  if not list then return problem { code = "UNAVAILABLE", detail = "try again" } end
+  return 200, list
 end
 
 return {

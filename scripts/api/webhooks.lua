@@ -40,13 +40,9 @@ local function list(req)
   if not q then return wrong end
   local all = core.webhook.list(req.merchant)
   if not all then return problem { code = "UNAVAILABLE", detail = "try again" } end
-  local data, from, limit = json.array {}, 1, q.limit or 20
-  for i, endpoint in ipairs(all) do
-    if endpoint.id == q.starting_after then from = i + 1 end
-  end
-  if q.starting_after and from == 1 then return query.wrong("starting_after", "there is no such webhook endpoint") end
-  for i = from, math.min(#all, from + limit - 1) do data[#data + 1] = all[i] end
-  return 200, { object = "list", data = data, has_more = from + limit - 1 < #all }
+  local piece, wrong_piece = query.piece(all, q, 20, "webhook endpoint", "id")
+  if not piece then return wrong_piece end
+  return 200, piece
 end
 
 return {

@@ -49,6 +49,17 @@ function query.read(req, readers)
   return values
 end
 
+-- A piece of a list that is here as a whole; nil and the problem where `starting_after` names none of it.
+function query.piece(all, q, limit, what, id)
+  local data, from = json.array {}, q.starting_after and 0 or 1
+  for i, one in ipairs(all) do
+    if q.starting_after and one[id] == q.starting_after then from = i + 1 end
+  end
+  if from == 0 then return nil, query.wrong("starting_after", "there is no such " .. what) end
+  for i = from, math.min(#all, from + (q.limit or limit) - 1) do data[#data + 1] = all[i] end
+  return { object = "list", data = data, has_more = from + (q.limit or limit) - 1 < #all }
+end
+
 -- A route without parameters: those it is given are refused.
 function query.plain(run)
   return function(req)

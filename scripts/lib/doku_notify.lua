@@ -101,6 +101,7 @@ local function plain(ctx, request)
   elseif t.status == "REFUNDED" then
     log.warn("doku_refunded", { order = order.invoice_number }) -- ours are known; another is a person's business
   end -- FAILED of others is one attempt: the invoice may still be paid. The rest is no news.
+  if not verdict and not ctx.find { reference = order.invoice_number } then verdict = "not_found" end
   return reply(verdict == "not_found" and 503 or 200, { message = { verdict or "OK" } })
 end
 
@@ -189,6 +190,7 @@ local function debit_told(ctx, request)
   elseif word == nil then
     log.error("doku_status", { order = reference, status = tostring(note.latestTransactionStatus) })
   end
+  if not verdict and not ctx.find { reference = reference } then verdict = "not_found" end
   if verdict == "not_found" then return answer("56", 503, "00", "Not known here yet") end
   return answer("56", 200, "00", "Successful", { approvalCode = text_of(note.originalReferenceNo) })
 end

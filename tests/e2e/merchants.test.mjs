@@ -33,3 +33,26 @@ test('a merchant and its key: made, used, held to its addresses, suspended, revo
   assert.equal(again.status, 1)
   await s.stop()
 })
+
+test('what a merchant is in the eyes of Bank Indonesia: QRIS costs by it, at create, when the money comes, and in quotes', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const luwak = (...args) => execFileSync(LUWAK, [...args, '--simulated', '--data', s.data, '--root', s.dir], { env: cleanEnv({}), encoding: 'utf8' }).trim()
+  const micro = luwak('merchant', 'new', '--name', 'Warung', '--category', 'UMI')
+  const key = luwak('key', 'new', micro).split('  ')[1]
+  const ask = async (method, path, body) => (await s.ask(method, path, { body, headers: { authorization: 'Basic ' + Buffer.from(key + ':').toString('base64') } })).json()
+  const pay = async order_id => {
+    const p = await ask('POST', '/v1/payments', { order_id, amount: 400000, method: 'qris' })
+    assert.equal((await s.post('/sandbox/midtrans/_control', { pay: p.id })).status, 200)
+    return [p.fee.total, (await ask('GET', '/v1/payments/' + p.id)).fee.total, (await ask('POST', '/v1/quotes', { amount: 400000, method: 'qris' })).options[0].fee.total]
+  }
+  assert.match(luwak('merchant', 'list'), new RegExp(`^${micro}  .*  UMI$`, 'm'))
+  assert.deepEqual(await pay('u-1'), [0, 0, 0], 'up to 500,000 is free')
+  luwak('merchant', 'category', micro, '--category', 'EDUCATION')
+  assert.deepEqual(await pay('u-2'), [2400, 2400, 2400])
+  luwak('merchant', 'category', micro, '--category', 'URE')
+  assert.deepEqual(await pay('u-3'), [2800, 2800, 2800], 'regular')
+  assert.throws(() => luwak('merchant', 'category', micro, '--category', 'umi 1'), /a word in capitals/)
+  assert.throws(() => luwak('merchant', 'category', micro), /--category is missing/)
+  assert.throws(() => luwak('merchant', 'category', 'mer_x', '--category', 'UMI'))
+  await s.stop()
+})

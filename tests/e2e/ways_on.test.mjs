@@ -101,6 +101,38 @@ test('without a method: the payer chooses later, once; with fee, options and ref
   assert.equal(verify(s).status, 0)
 })
 
+// its provider takes its time, until it is let go
+const SLOW = `return { api = 1, title = "Slow", provider = "slow", method = "card", effect = "charge", lookup = "ours", hosts = { sandbox = "slow.example" },
+  create = function(ctx, op) return processing { reference = op.reference .. "-t" } end,
+  capture = function(ctx, op)
+    ctx.http.effect { method = "POST", url = "https://slow.example/capture", json = {} }
+    return success { money_id = "m-" .. op.input.reference, amount = op.input.amount }
+  end,
+  inquire = function(ctx, op) return processing {} end }`
+const SLOW_BANK = `return { api = 1, provider = "slow", routes = {
+  ["POST /capture"] = function(ctx) ctx.store.put("came", "yes") while not ctx.store.get "go" do engine.sleep(20) end return reply(200, {}) end,
+  ["GET /came"] = function(ctx) return reply(ctx.store.get "came" and 200 or 404, {}) end,
+  ["POST /go"] = function(ctx) ctx.store.put("go", "yes") return reply(200, {}) end } }`
+
+test('a capture that is repeated while it runs hears so; after a crash, how the payment stands', async () => {
+  const dir = shop()
+  writeFileSync(join(dir, 'channels/slow_card.lua'), SLOW)
+  writeFileSync(join(dir, 'scripts/sandbox/slow.lua'), SLOW_BANK)
+  const s = await Server.start({ dir, args: ['--workers', '2'] })
+  const p = (await create(s, 'sc-1', 80000, { method: 'card', channel: 'slow_card' })).json()
+  const capture = server => server.post(`/v1/payments/${p.id}/capture`, {}, { headers: { ...DEMO, 'idempotency-key': 'k' } })
+  const first = capture(s)
+  await until('it is asked', async () => (await s.get('/sandbox/slow/came')).status === 200)
+  const running = await capture(s)
+  assert.deepEqual([running.status, running.json().code], [409, 'IDEMPOTENCY_IN_PROGRESS'], running.body)
+  first.catch(() => {})
+  await s.kill()
+  const again = await Server.start({ dir, data: s.data })
+  const r = await capture(again)
+  assert.deepEqual([r.status, r.json().status, r.headers['idempotent-replayed']], [200, 'processing', 'true'], r.body)
+  await again.stop()
+})
+
 test('capture reaches a channel that authorises; once; refused where there is nothing', async () => {
   const s = await Server.start({ dir: shop() })
   const capture = (p, key, body = {}) => s.post(`/v1/payments/${p.id}/capture`, body, { headers: { ...DEMO, 'idempotency-key': key } })

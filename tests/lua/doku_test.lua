@@ -67,6 +67,7 @@ local function world(more)
       w.once[name] = true
       return first
     end,
+    find = function() return not w.strange and { reference = "r1" } or nil end,
     settle = function(what) w.settled = what; return w.verdict or "applied" end,
   }
   return w
@@ -366,6 +367,7 @@ return { tests = {
       local what, code = settled(status(word))
       t.equal(what, nil, word .. ": the invoice may still be paid, or it is no news")
       t.equal(code, 200, word)
+      t.equal(hear(world { strange = true }, signed(note(status(word)))).status, 503, word .. " of what is nobody's is told again")
     end
     local ovo = settled { transaction = { status = "FAILED" }, channel = { id = "EMONEY_OVO" }, ovo_payment = { response_code = "68" } }
     t.equal({ ovo.status, ovo.category }, { "failed", "TIMEOUT" })
@@ -441,6 +443,8 @@ return { tests = {
       t.equal(w.settled, nil, word)
       t.equal(w.status, 200, word)
     end
+    local strange = told(world { pem = PEM, strange = true }, n, { path = "/v1.0/debit/notify" })
+    t.equal(strange.status, 503, "of what is nobody's: told again")
   end,
 
   ["a refund is known by its own number"] = function(t)

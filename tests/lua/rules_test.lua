@@ -42,7 +42,7 @@ local tests = {
   end,
 
   ["QRIS: Bank Indonesia's table by day, criterion and amount"] = function(t)
-    local rule = t.load "rules/fees/midtrans_qris.lua"
+    local rule = t.load "rules/fees/qris.lua"
     local cases = { -- day, criterion, amount, the whole fee
       { "2020-01-01", "UMI", 100000, 700 }, { "2020-04-01", "UMI", 100000, 0 }, { "2023-06-30", "UMI", 100000, 0 },
       { "2023-07-01", "UMI", 100000, 300 }, { "2023-08-31", "UMI", 50000, 150 },

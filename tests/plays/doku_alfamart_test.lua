@@ -51,7 +51,7 @@ event payment.expired
 expired: due 150000, paid 0, doku_alfamart expired, shown retail alfamart 88888... 16
 ]],
 
-["cancelled here, paid at the till all the same"] = [[
+["cancelled here, paid at the till all the same: it goes back, by hand"] = [[
 > create 150000 {"method":"retail","channel":"doku_alfamart"}
 201 pending: due 150000, paid 0, doku_alfamart pending, shown retail alfamart 88888... 16
 event payment.created
@@ -64,12 +64,10 @@ event payment.cancelled
 > pay
 200 paid 150000, callback 200
 heard doku: applied 200
-payment success: due 150000, paid 150000, doku_alfamart success
+refund pending 150000
 event payment.late
-event payment.succeeded
+event refund.created
 books 150000 payment: provider_receivable:doku -> suspense
-books 150000 payment: suspense -> merchant_payable.pending:merchant
-books 5000 fee: merchant_payable.pending:merchant -> fee_income
-books 550 vat: merchant_payable.pending:merchant -> output_vat
+books 150000 refund: suspense -> refund_clearing
 ]],
 }, "doku")

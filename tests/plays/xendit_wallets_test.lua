@@ -79,13 +79,14 @@ event payment.cancelled
 > pay
 200 paid 50000, callback 200
 heard xendit: applied 200
-payment success: due 50000, paid 50000, xendit_$wallet success
+refund failed 50000
 event payment.late
-event payment.succeeded
+event refund.created
+event refund.failed
 books 50000 payment: provider_receivable:xendit -> suspense
-books 50000 payment: suspense -> merchant_payable.pending:merchant
-books $fee fee: merchant_payable.pending:merchant -> fee_income
-books $vat vat: merchant_payable.pending:merchant -> output_vat
+books 50000 refund: suspense -> refund_clearing
+books 50000 refund_failed: refund_clearing -> suspense
+held 50000: late
 
 > wait 1h
 ]],

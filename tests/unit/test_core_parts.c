@@ -247,17 +247,6 @@ static void a_key_is_for_one_body(void **state) {
     CHECK_INT(f.status, 200);
     CHECK_STR(f.answer, "answer");
     idempotency_found_free(&f);
-    /* one that made nothing is forgotten after a day; one that made something is not */
-    i.key = STR("kept");
-    i.object = STR("pay_1");
-    c = fresh();
-    CHECK_OK(idempotency_take(&b.core, c, &i));
-    CHECK_OK(run_commit(&b.f, c, NULL));
-    books_advance(&b, IDEMPOTENCY_KEPT_MS + 1);
-    c = fresh();
-    idempotency_purge(&b.core, c, 100);
-    CHECK_OK(run_commit(&b.f, c, NULL));
-    CHECK_INT(count_rows(&b.f, "idempotency"), 1);
     books_close(&b);
 }
 

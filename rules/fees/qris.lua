@@ -1,4 +1,4 @@
--- rules/fees/midtrans_qris.lua: QRIS: the merchant discount rate that Bank Indonesia sets, by the
+-- rules/fees/qris.lua: QRIS: the merchant discount rate that Bank Indonesia sets, by the
 -- merchant's criterion (as in tag 26/03 of its code; none is URE, a regular one) and by day. Within it
 -- is PPN (11/111). Above a free amount the rate is of the whole amount. The merchant bears it: to charge
 -- it to the payer is forbidden. [press quoting Bank Indonesia; BLU and PSO since 2025 from memory]

@@ -49,7 +49,9 @@ static const struct sim_provider PROVIDERS[] = {
                  " WHERE v ->> ('$.payments[' || i || '].status') IN ('paid', 'voided')),"
                  " (SELECT coalesce(sum(v ->> ('$.payments[' || i || '].amount')), 0) FROM few"
                  " WHERE v ->> ('$.payments[' || i || '].status') = 'voided'),"
-                 " v ->> '$.status' FROM doc WHERE key GLOB 'sandbox/xendit:tx *'",
+                 " CASE WHEN v ->> '$.status' = 'paid' AND v ->> '$.failure' IS NOT NULL THEN"
+                 " 'paid after it failed' ELSE v ->> '$.status' END"
+                 " FROM doc WHERE key GLOB 'sandbox/xendit:tx *'",
         .refunds = REFUNDS("xendit", "sandbox/xendit:tx *",
                            "v ->> '$.reference', r ->> '$.reference', r ->> '$.amount'"),
         .open = "pending",

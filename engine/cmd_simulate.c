@@ -52,10 +52,11 @@ int cmd_simulate(const struct cli_args *args) {
                                      .story = cli_flag(args, "story") ? print : NULL};
         struct simulate_result r;
         int err = simulate_run(&o, &r, &why);
-        printf("seed %lld: %s, %d operations, %d effects, %d payments, %d paid, %d refunded, "
-               "%d taken back, %d told in vain, %d crashes, story %016llx\n",
+        printf("seed %lld: %s, %d operations, %d effects, %d payments by %d channels, %d paid, %d "
+               "refunded, %d taken back, %d told in vain, %d crashes, story %016llx\n",
                (long long)o.seed, err == 0 ? "good" : "WRONG", r.operations, r.effects, r.payments,
-               r.paid, r.refunded, r.taken_back, r.unheard, r.crashes, (unsigned long long)r.hash);
+               r.channels, r.paid, r.refunded, r.taken_back, r.unheard, r.crashes,
+               (unsigned long long)r.hash);
         if (err != 0)
             code = cli_fail(args, CLI_PROBLEMS,
                             "seed %lld, step %d: %s; again: luwak simulate%s --seed %lld --steps "

@@ -21,6 +21,7 @@ struct simulate_result {
     int operations, final, crashes, effects;
     int payments, paid, refunded, taken_back; /* orders; movements, refunds and reversals booked */
     int unheard;                              /* transfers that the provider told us of in vain */
+    int channels;                             /* that were paid by */
     int scripts;                              /* live in each life of the engine */
     int step;                                 /* at which it failed */
     char wrong[400];                          /* what was found; empty: all is well */

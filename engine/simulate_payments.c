@@ -1,9 +1,8 @@
-/* Payments in a simulation, through the merchant API's own routes and on every channel whose
- * provider's books are known (the registry says which there are): a merchant creates, asks again,
- * cancels, refunds, syncs; payers pay, late, twice, too little or too much; providers misbehave in
- * the words of their simulators and take settled money back. What must hold is in simulate_books.c;
- * here, that no debit or refund leaves twice under one reference unless the first proved to have
- * made nothing, and that a callback in peace is never answered 500.
+/* Payments in a simulation, through the merchant API's own routes and on every channel in channels/
+ * (the registry says which there are): a merchant creates, asks again, cancels, refunds, syncs;
+ * payers pay, late, twice, too little or too much; providers misbehave in the words of their
+ * simulators and take settled money back. What must hold is in simulate_books.c and
+ * simulate_calls.c.
  *
  * What does not go wrong here: what a simulator does within its own house. What a provider told us
  * of some money as often as he does, and never heard a 2xx (we died, the disk was full, he could
@@ -20,34 +19,58 @@
 
 /* ---- the ways to pay ---- */
 
-static bool phone_alone(const struct manifest *m) {
-    for (size_t i = 0; i < m->inputs.count; i++)
-        if (strcmp(m->inputs.at[i].name, "phone") != 0 && m->inputs.at[i].required) return false;
-    return true;
+/* What a channel may need beside order, amount and way; %s: how the phone number ends. */
+static const struct {
+    const char *name, *options, *top;
+} GIVEN[] = {
+    {.name = "phone", .options = "\"phone\":\"0812%s\""},
+    {.name = "cashtag", .options = "\"cashtag\":\"$budi%s\""},
+    {.name = "shipping_address",
+     .options = "\"shipping_address\":{\"first_name\":\"Budi\",\"address\":\"Jalan %s\"}"},
+    {.name = "customer",
+     .top = "\"customer\":{\"name\":\"Budi\",\"email\":\"budi@example.com\",\"phone\":\"0812%s\"}"},
+};
+#define GIVEN_COUNT (sizeof GIVEN / sizeof GIVEN[0])
+
+static void can_give(struct sim *s, const struct version *v, struct sim_way *way) {
+    const struct manifest_inputs *inputs = &v->manifest->inputs;
+    for (size_t i = 0; i < inputs->count; i++) {
+        size_t k = 0;
+        while (k < GIVEN_COUNT && strcmp(GIVEN[k].name, inputs->at[i].name) != 0)
+            k++;
+        if (k < GIVEN_COUNT)
+            way->gives |= 1u << k;
+        else if (inputs->at[i].required)
+            sim_wrong(s, "%s: nobody here knows what to give as %s", v->name, inputs->at[i].name);
+    }
 }
 
-static bool takes_phone(const struct manifest *m) {
-    for (size_t i = 0; i < m->inputs.count; i++)
-        if (strcmp(m->inputs.at[i].name, "phone") == 0) return true;
-    return false;
-}
-
-/* What lies in channels/ and can be asked for with no more than a phone number. */
+/* All that lies in channels/. */
 void sim_payment_ways(struct sim *s) {
     const struct script_set *set = s->engine->workers[0]->set;
-    for (size_t i = 0; i < set->count && s->way_count < SIM_WAYS_MAX; i++) {
+    for (size_t i = 0; i < set->count; i++) {
         const struct version *v = set->entries[i].version;
         const struct manifest *m = v->manifest;
-        if (v->kind != KIND_CHANNEL || !sim_books_known(m->provider) || !phone_alone(m)) continue;
+        if (v->kind != KIND_CHANNEL || set->entries[i].deleted) continue;
+        if (s->way_count == SIM_WAYS_MAX) {
+            sim_wrong(s, "more than %d channels", SIM_WAYS_MAX);
+            break;
+        }
+        if (sim_provider(str_of(m->provider)) == NULL)
+            sim_wrong(s, "%s: nobody here knows the books of %s: simulate_providers.c", v->name,
+                      m->provider);
         struct sim_way *way = &s->ways[s->way_count++];
+        can_give(s, v, way);
         snprintf(way->channel, sizeof way->channel, "%s", v->name);
         snprintf(way->provider, sizeof way->provider, "%s", m->provider);
         snprintf(way->method, sizeof way->method, "%s", m->method);
         snprintf(way->bank, sizeof way->bank, "%s", m->bank == NULL ? "" : m->bank);
-        way->phone = takes_phone(m);
+        way->longest = (int)(m->expires.max_ms / 1000);
         way->refunds = manifest_has(m, "refund");
+        way->charge = m->effect == EFFECT_CHARGE;
     }
     if (s->way_count == 0) sim_wrong(s, "there is no channel to pay by");
+    s->result->channels = s->way_count;
 }
 
 static const struct sim_way *way_of(const struct sim *s, int number) {
@@ -62,137 +85,6 @@ static int way_named(const struct sim *s, struct str channel, int otherwise) {
 
 static struct str text(const char *buf, int n) {
     return (struct str){buf, (size_t)n};
-}
-
-/* ---- the network ---- */
-
-static size_t find(struct str where, const char *what) {
-    size_t n = strlen(what), i = 0;
-    while (i + n <= where.n && memcmp(where.p + i, what, n) != 0)
-        i++;
-    return i + n <= where.n ? i + n : 0; /* behind it */
-}
-
-static struct sim_call *call_of(struct sim *s, uint64_t hash) {
-    size_t i = hash % SIM_CALLS_MAX;
-    hash |= 1;
-    while (s->calls[i].hash != 0 && s->calls[i].hash != hash)
-        i = (i + 1) % SIM_CALLS_MAX;
-    if (s->calls[i].hash == 0 && ++s->call_count > SIM_CALLS_MAX / 2)
-        sim_wrong(s, "more calls than can be kept apart");
-    s->calls[i].hash = hash;
-    return &s->calls[i];
-}
-
-static struct str value_of(struct str body, const char *name) { /* name: "\"x\":\"" */
-    size_t at = find(body, name), end = at;
-    while (at != 0 && end < body.n && body.p[end] != '"')
-        end++;
-    return str_sub(body, at, end);
-}
-
-/* Where a provider is told what it is about; a refund's own key before its charge's, and what is a
- * provider's reference before the merchant's order, which may have more than one. */
-static struct str reference_of(const struct http_out *request) {
-    static const char *const NAMES[] = {"\"refund_key\":\"", "\"reference\":\"",
-                                        "\"reference_id\":\"", "\"external_id\":\"",
-                                        "\"order_id\":\""};
-    struct str key = {0};
-    for (size_t i = 0; key.n == 0 && i < sizeof NAMES / sizeof NAMES[0]; i++)
-        key = value_of(request->body, NAMES[i]);
-    return key;
-}
-
-void sim_payment_name(const struct http_out *request, char *out, size_t size) {
-    size_t host = find(request->url, "://");
-    snprintf(out, size, "%.*s %.*s", STR_FMT(str_sub(request->url, host, request->url.n)),
-             STR_FMT(reference_of(request)));
-}
-
-/* The one debit or refund that this request would be at the provider; NULL: it moves no money. */
-static struct sim_call *effect_of(struct sim *s, const struct http_out *request) {
-    struct str reference = reference_of(request);
-    if (!request->effect || !s->options->payments || reference.n == 0) return NULL;
-    return call_of(s, str_hash(request->url) * 31 + str_hash(reference));
-}
-
-bool sim_payment_twice(struct sim *s, const struct http_out *request) {
-    const struct sim_call *call = effect_of(s, request);
-    return call != NULL && call->twice;
-}
-
-void sim_payment_refused(struct sim *s, const struct http_out *request) {
-    struct sim_call *call = effect_of(s, request);
-    if (call != NULL) call->times = 0;
-}
-
-/* Who declines one copy of an effect and takes the other has not said what became of it: while a
- * simulator may decline, nothing is doubled. */
-static void effect_leaves(struct sim *s, const struct http_out *request, struct local_fate *fate) {
-    struct sim_call *call = effect_of(s, request);
-    if (call == NULL) return;
-    if (s->declines != s->no_declines) fate->twice = false;
-    if (s->off || fate->refused) return;
-    s->result->effects++;
-    call->twice = fate->twice;
-    if (++call->times > 1)
-        sim_wrong(s, "the same effect left twice: %.*s %.*s", STR_FMT(request->url),
-                  STR_FMT(request->body));
-}
-
-/* One word about one transfer, however it is signed. */
-static struct sim_call *callback_of(struct sim *s, struct str body) {
-    struct str about = value_of(body, "\"money_id\":\"");
-    struct str word = value_of(body, "\"transaction_status\":\"");
-    if (about.n == 0) about = value_of(body, "\"order_id\":\"");
-    if (word.n == 0) word = value_of(body, "\"status\":\"");
-    struct sim_call *call = call_of(s, str_hash(about) * 31 + str_hash(word));
-    bool money = str_eq(word, STR("settlement")) || str_eq(word, STR("deny")) ||
-                 str_eq(word, STR("paid")) || str_eq(word, STR("reversed"));
-    if (money) snprintf(call->reference, sizeof call->reference, "%.*s", STR_FMT(about));
-    return call;
-}
-
-bool sim_payment_unheard(const struct sim *s, struct str reference) {
-    for (size_t i = 0; i < SIM_CALLS_MAX; i++)
-        if (s->calls[i].hash != 0 && !s->calls[i].heard &&
-            str_eq(str_of(s->calls[i].reference), reference))
-            return true;
-    return false;
-}
-
-/* What a simulator does within its own house is not what goes wrong here. A callback gets through
- * at the third try. */
-bool sim_payment_call(struct sim *s, const struct http_out *request, struct local_fate *fate) {
-    if (find(request->url, "luwak.simulated") == 0) {
-        effect_leaves(s, request, fate);
-        return false;
-    }
-    size_t path = find(request->url, "/callbacks/");
-    if (path == 0) {
-        *fate = (struct local_fate){0};
-        return true;
-    }
-    struct sim_call *call = callback_of(s, request->body);
-    if (call->times >= 2) *fate = (struct local_fate){.twice = fate->twice};
-    bool gone = fate->refused || fate->lost || fate->answer_lost || fate->reset;
-    if (gone) call->times++;
-    call->calm = s->calm;
-    sim_tell(s, "callback %.*s %s%s%s there=%u",
-             STR_FMT(str_sub(request->url, path, request->url.n)), call->reference,
-             gone ? " lost" : "", fate->twice ? " twice" : "", (unsigned)fate->there_ms);
-    return true;
-}
-
-/* In peace nothing of a callback may go wrong here. The same bytes may have come before, and wait for
- * a provider whose answer was lost then. */
-void sim_payment_answer(struct sim *s, const struct http_exchange *x, int status) {
-    if (s->off || !str_starts(x->path, STR("/callbacks/"))) return;
-    struct sim_call *call = callback_of(s, x->body);
-    sim_tell(s, "callback %s is answered %d", call->reference, status);
-    call->heard = call->heard || status / 100 == 2;
-    if (call->calm && x->first_byte_ns >= s->calm_ns && status == 500)
-        sim_wrong(s, "a callback in peace was answered %d: %.*s", status, STR_FMT(x->body));
 }
 
 /* ---- who asks ---- */
@@ -242,6 +134,33 @@ static void controlled(struct sim *s, int number, int status, struct str body) {
     fine(s, "control", number, status, body, "200 400 404 409 500 503");
 }
 
+/* The rest of a create. */
+static int give(const struct sim_way *way, const char *end, char *body, int n, size_t size) {
+    bool open = false;
+    for (size_t i = 0; i < GIVEN_COUNT; i++) {
+        if ((way->gives & 1u << i) == 0 || GIVEN[i].top == NULL) continue;
+        n += snprintf(body + n, size - (size_t)n, ",");
+        n += snprintf(body + n, size - (size_t)n, GIVEN[i].top, end);
+    }
+    for (size_t i = 0; i < GIVEN_COUNT; i++) {
+        if ((way->gives & 1u << i) == 0 || GIVEN[i].options == NULL) continue;
+        n += snprintf(body + n, size - (size_t)n, open ? "," : ",\"options\":{");
+        n += snprintf(body + n, size - (size_t)n, GIVEN[i].options, end);
+        open = true;
+    }
+    return n + snprintf(body + n, size - (size_t)n, open ? "}}" : "}");
+}
+
+/* Any channel; and often enough one of a provider that has few. */
+static int some_way(struct sim *s) {
+    int way = (int)rng_below(&s->rng, (uint64_t)s->way_count);
+    if (rng_below(&s->rng, 4) != 0) return way;
+    const struct sim_provider *provider = sim_provider_at(rng_u64(&s->rng));
+    for (int i = 0; i < s->way_count; i++, way = (way + 1) % s->way_count)
+        if (strcmp(s->ways[way].provider, provider->name) == 0) break;
+    return way;
+}
+
 static void create(struct sim *s) {
     bool again = s->payment_count > 0 && rng_below(&s->rng, 6) == 0;
     if (!again && s->payment_count == SIM_PAYMENTS_MAX) return;
@@ -250,19 +169,21 @@ static void create(struct sim *s) {
     static const char *const ENDS[] = {"1234", "1234", "0000", "1111"};
     if (!again) {
         p->amount = 10000 + (int64_t)rng_below(&s->rng, 1000000);
-        p->way = (int)rng_below(&s->rng, (uint64_t)s->way_count);
+        p->way = some_way(s);
         p->end = ENDS[rng_below(&s->rng, 4)];
         p->seconds = rng_below(&s->rng, 3) == 0 ? 60 : 600 + (int)rng_below(&s->rng, 3000);
+        p->routed =
+            strcmp(s->ways[p->way].method, "virtual_account") == 0 && rng_below(&s->rng, 4) == 0;
     }
     const struct sim_way *way = way_of(s, number);
-    char body[400], more[64] = "";
-    bool bank = way->bank[0] != '\0';
-    if (way->phone) snprintf(more, sizeof more, ",\"options\":{\"phone\":\"0812%s\"}", p->end);
+    char body[700];
+    int seconds = way->longest != 0 && p->seconds > way->longest ? way->longest : p->seconds;
     int n = snprintf(body, sizeof body,
                      "{\"order_id\":\"p%d\",\"amount\":%lld,\"method\":\"%s\",\"%s\":\"%s\","
-                     "\"expires_in\":%d%s}",
-                     number, (long long)p->amount, way->method, bank ? "bank" : "channel",
-                     bank ? way->bank : way->channel, p->seconds, more);
+                     "\"expires_in\":%d",
+                     number, (long long)p->amount, way->method, p->routed ? "bank" : "channel",
+                     p->routed ? way->bank : way->channel, seconds);
+    n = give(way, p->end, body, n, sizeof body);
     sim_tell(s, "create p%d by %s%s", number, way->channel, again ? " again" : "");
     sim_ask(s, "POST", "/v1/payments", NULL, text(body, n), number, created);
 }
@@ -334,15 +255,15 @@ static void mislead(struct sim *s) {
                                         "wrong_signature",
                                         "timeout_before_debit",
                                         "timeout_after_debit",
-                                        "slow",
-                                        "deny_after_settlement",
-                                        "deny_after_settlement"};
+                                        "slow"};
     int number = some(s);
     if (rng_below(&s->rng, 8) == 0) {
         reset(s);
         return;
     }
     const char *word = WORDS[rng_below(&s->rng, sizeof WORDS / sizeof WORDS[0])];
+    bool takes_back = sim_provider(str_of(way_of(s, number)->provider))->takes_back;
+    if (takes_back && rng_below(&s->rng, 4) == 0) word = "deny_after_settlement";
     if (strcmp(word, "refused") == 0) s->declines++;
     if (rng_below(&s->rng, 2) == 0)
         control(s, number, "{\"next\":\"%s\"}", word);

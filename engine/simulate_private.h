@@ -1,4 +1,6 @@
-/* simulate.c makes things happen, simulate_check.c looks. */
+/* simulate.c makes things happen, simulate_payments.c asks and pays, simulate_calls.c follows what is
+ * sent and told, simulate_check.c and simulate_books.c look, simulate_providers.c says how each
+ * provider's books are read. */
 #ifndef LUWAK_SIMULATE_PRIVATE_H
 #define LUWAK_SIMULATE_PRIVATE_H
 
@@ -28,24 +30,27 @@ struct sim_payment { /* as the merchant knows it: number n is the order "pn", or
     char id[ID_SIZE]; /* of the last one that was acknowledged */
     int64_t amount;
     int way, seconds;
+    bool routed;     /* asked for by its bank, not by its channel */
     const char *end; /* of the phone number, where one is asked for */
     int64_t generation;
     enum payment_status status;
     int refunds; /* asked for */
 };
 
-struct sim_way { /* a channel whose provider's books can be compared, from the registry */
+struct sim_way { /* a channel, from the registry */
     char channel[64], provider[32], method[32], bank[32];
-    bool phone, refunds;
+    unsigned gives; /* what its create takes beside: simulate_payments.c */
+    int longest;    /* seconds that it can be open; 0: as long as anybody likes */
+    bool refunds, charge;
 };
 
 struct sim_call { /* what left for a provider under one reference, or one word of his about money */
     uint64_t hash;
     int times;          /* effects: sent, and no proof that nothing was made; callbacks: lost */
+    int refusals;       /* of an effect's copies */
     bool twice;         /* the network doubles it */
     char reference[80]; /* callbacks about money: of what */
     bool heard;         /* and answered 2xx */
-    bool calm;          /* the last one left in peace */
 };
 
 struct sim {
@@ -90,22 +95,88 @@ void sim_check_books(struct sim *s); /* ours against the provider's */
 struct rows *sim_look(struct sim *s, const char *sql);
 void sim_none_of(struct sim *s, const char *what, const char *sql); /* no row, or it is wrong */
 
-/* simulate_payments.c */
+/* ---- simulate_payments.c ---- */
 void sim_payment_step(struct sim *s);
-void sim_payment_ways(struct sim *s); /* once, of the first life */
+void sim_payment_ways(struct sim *s);  /* once, of the first life */
+void sim_payment_peace(struct sim *s); /* nobody misbehaves any more */
+
+/* ---- simulate_calls.c ---- */
 bool sim_payment_call(struct sim *s, const struct http_out *request, struct local_fate *fate);
 void sim_payment_name(const struct http_out *request, char *out, size_t size); /* for the story */
 bool sim_payment_twice(struct sim *s, const struct http_out *request);         /* it was doubled */
 void sim_payment_refused(struct sim *s, const struct http_out *request); /* proven: nothing made */
 void sim_payment_answer(struct sim *s, const struct http_exchange *x, int status); /* unspoiled */
 bool sim_payment_unheard(const struct sim *s, struct str reference); /* all tries were in vain */
-void sim_payment_peace(struct sim *s); /* nobody misbehaves any more */
 
-/* simulate_books.c */
-bool sim_books_known(const char *provider);
+/* ---- simulate_books.c ---- */
 void sim_check_payment(struct sim *s, int number);
 void sim_check_payments_step(struct sim *s);
 void sim_check_payments_whole(struct sim *s);
 void sim_check_payments_books(struct sim *s);
+
+/* ---- simulate_providers.c ---- */
+
+#define SIM_FEW     4
+#define SIM_EFFECTS 10
+
+struct sim_effect_row {
+    const char *path; /* how it ends */
+    const char
+        *name; /* where the request names what it moves: a place in its body, or @ a header */
+};
+
+struct sim_word_row {
+    const char *path;  /* of ours, where it is heard */
+    const char *about; /* the place in the body that says what it is about ... */
+    const char *word;  /* ... and what it says of it; NULL: always the same */
+    const char *money; /* the words that tell of money that came or was taken back; NULL: any */
+};
+
+struct sim_provider {
+    const char *name, *host; /* NULL: it is never called */
+    const char *documents;   /* of its simulator's books: a GLOB of keys */
+    const char *money;       /* SELECT account, reference, paid, taken back, status */
+    const char *refunds;     /* SELECT account, charge, own reference, amount; NULL: none */
+    const char *open;        /* the status there of what can still be paid; NULL: there is none */
+    bool by_money_id;        /* it knows no reference of ours, each transfer has its own */
+    bool takes_back;         /* deny_after_settlement makes sense there */
+    bool priced;             /* there are rules of its fees */
+    /* requests that move money, or make what can be paid; ends of paths of those that do not */
+    struct sim_effect_row effects[SIM_EFFECTS];
+    const char *harmless[SIM_FEW];
+    /* its callbacks */
+    struct sim_word_row words[SIM_FEW];
+    /* channels where not each refund can be asked about: without an answer it waits for a person */
+    const char *mute[SIM_FEW];
+    /* channels that cannot be asked by our reference: what nobody was shown counts as never made */
+    const char *unseen[SIM_FEW];
+};
+
+const struct sim_provider *sim_provider(struct str name);    /* NULL: nobody knows it */
+const struct sim_provider *sim_provider_at(uint64_t number); /* any number */
+
+/* Parts of a WITH:
+ *   theirs (account, reference, paid, back, status), open (account, status)
+ *   their_refunds (account, charge, reference, amount)
+ *   ours (account, reference, paid, back, order_id, status)
+ *   mute (script), unseen (script), priced (account), few (i) */
+void sim_provider_books(struct buf *sql);
+
+struct sim_request {
+    struct str url; /* or "/sandbox/PROVIDER/..." */
+    struct str body;
+    const struct http_header *headers;
+    size_t header_count;
+};
+const struct sim_provider *sim_provider_called(const struct sim_request *request);
+enum sim_effect { SIM_MOVES_MONEY, SIM_MOVES_NOTHING, SIM_UNHEARD_OF };
+enum sim_effect sim_effect_of(const struct sim_request *request, char *name, size_t size);
+
+struct sim_word { /* what a provider told us */
+    char about[80], word[48];
+    bool money;
+};
+/* False: no word is heard at this path. */
+bool sim_word_of(struct str path, struct str body, struct sim_word *out);
 
 #endif

@@ -263,7 +263,6 @@ local function keep(ctx, tx, n)
   tx.base = ctx.url "/sandbox/xendit" -- where a person's browser finds it, not Xendit's own host
   if tx.kind == "qr" or tx.type == "QR_CODE" then tx.qr_string = rules.qr_string(tx.amount, n) end
   sim.later(ctx, tx.expires_at, "expire", { id = tx.id })
-  ctx.store.put("tx " .. tx.id, json.encode(tx))
   simulator.update(ctx, "all " .. tx.reference, function(list)
     list = json.array(list or {})
     list[#list + 1] = tx.id
@@ -273,6 +272,7 @@ local function keep(ctx, tx, n)
     table_or(tx.metadata).order_id or false } do
     if ref then ctx.store.put("ref " .. ref, tx.id) end
   end
+  ctx.store.put("tx " .. tx.id, json.encode(tx)) -- last: where we die before, it was never made
   return tx
 end
 

@@ -53,10 +53,9 @@ local function open(ctx, ref, order)
   order.reference_no = ("%d%012d"):format(20, order.n)
   if order.complete then order.complete(order) end
   order.complete = nil
-  if not ctx.store.cas("order " .. ref, json.encode(order), 0) then return nil end
   if order.number then ctx.store.put("ref " .. order.number, ref) end
   ctx.store.put("ref " .. order.reference_no, ref)
-  return order
+  return ctx.store.cas("order " .. ref, json.encode(order), 0) and order or nil -- last: where we die before, it was never made
 end
 
 ---- what DOKU tells ----

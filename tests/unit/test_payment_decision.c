@@ -1,4 +1,5 @@
 /* What a channel says about an attempt, as the core takes it. */
+#include "script/dispatch.h"
 #include "script/payment_decision.h"
 #include "unit.h"
 
@@ -124,7 +125,33 @@ static void rubbish_is_no_decision(void **state) {
     }
 }
 
+/* A channel that says what nobody can read, after its request left: no answer, never "failed". */
+static void what_does_not_read_is_unknown(void **state) {
+    (void)state;
+    struct manifest manifest = BNI;
+    struct version channel = {.path = "channels/x.lua", .manifest = &manifest};
+    static const struct {
+        bool sent, decided;
+        enum operation_state to;
+    } CASES[] = {
+        {true, true, OPERATION_UNKNOWN},
+        {true, false, OPERATION_UNKNOWN},
+        {false, true, OPERATION_UNKNOWN},
+        {false, false, OPERATION_FAILED}, /* proven: before the first byte */
+    };
+    for (size_t i = 0; i < sizeof CASES / sizeof CASES[0]; i++) {
+        struct operation_decision said = {.sent = CASES[i].sent,
+                                          .decided = CASES[i].decided,
+                                          .to = OPERATION_SUCCESS,
+                                          .doc = STR("{\"result\":{\"amount\":\"much\"}}")};
+        payment_decision_take(&d, &said, &channel, STR("ord-1"));
+        CHECK_INT(d.result.to, CASES[i].to);
+        payment_decision_free(&d);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(what_does_not_read_is_unknown),
     cmocka_unit_test(each_way_to_pay_has_its_instructions),
     cmocka_unit_test(no_money_and_no_time_are_refused),
     cmocka_unit_test(what_it_is_found_by_is_kept),

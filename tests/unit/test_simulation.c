@@ -10,20 +10,12 @@ static void promises_hold_from_every_seed(void **state) {
     (void)state;
     const char *rounds = getenv("TEST_ROUNDS");
     int seeds = rounds == NULL ? 20 : atoi(rounds);
-    int operations = 0, final = 0, crashes = 0, effects = 0;
-    for (int seed = 1; seed <= seeds; seed++) {
-        struct simulate_result r;
-        run((uint64_t)seed, 500, &r);
-        operations += r.operations;
-        final += r.final;
-        crashes += r.crashes;
-        effects += r.effects;
-    }
-    print_message("%d seeds: %d operations, %d final, %d effects, %d crashes\n", seeds, operations,
-                  final, effects, crashes);
-    CHECK(operations > seeds * 50); /* it did something */
-    CHECK(crashes > seeds * 3);
-    CHECK(final > operations / 2);
+    struct simulate_result sum = run_seeds(false, seeds, 500);
+    print_message("%d seeds: %d operations, %d final, %d effects, %d crashes\n", seeds,
+                  sum.operations, sum.final, sum.effects, sum.crashes);
+    CHECK(sum.operations > seeds * 50); /* it did something */
+    CHECK(sum.crashes > seeds * 3);
+    CHECK(sum.final > sum.operations / 2);
 }
 
 static void a_seed_replays_exactly(void **state) {

@@ -9,21 +9,8 @@ static void nobody_is_debited_twice(void **state) {
     int asked = rounds == NULL ? 100 : atoi(rounds);
     bool few = asked < 100;
     int seeds = asked < 10 ? 1 : asked / 10, each = few ? 100 : 1000;
-    struct simulate_result sum = {0};
-    for (int seed = 1; seed <= seeds; seed++) {
-        struct simulate_result r;
-        run_kind(true, (uint64_t)seed, each, &r);
-        sum.payments += r.payments;
-        sum.paid += r.paid;
-        sum.refunded += r.refunded;
-        sum.taken_back += r.taken_back;
-        sum.crashes += r.crashes;
-        sum.effects += r.effects;
-    }
-    print_message(
-        "%d seeds: %d payments, %d debits and refunds sent, %d transfers booked, %d refunded, "
-        "%d taken back, %d crashes\n",
-        seeds, sum.payments, sum.effects, sum.paid, sum.refunded, sum.taken_back, sum.crashes);
+    struct simulate_result sum = run_seeds(true, seeds, each);
+    tell_payments(seeds, &sum);
     CHECK(sum.payments >= seeds * each);
     CHECK(sum.effects > sum.payments / 2);
     CHECK(sum.paid > sum.payments / 10);

@@ -12,6 +12,12 @@ before(async () => { d = await Door.start() })
 const WIB = /^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/
 const at = text => Date.parse(text.replace(' ', 'T') + '+07:00')
 
+// The provider's own end may be counted from when it heard of it.
+const lasts = (text, t, seconds) => {
+  const off = at(text) - at(t.transaction_time) - seconds * 1000
+  assert.ok(off > -2000 && off < 20000, `${text} is not ${seconds} s after ${t.transaction_time}`)
+}
+
 function common (t, type, order_id) {
   assert.equal(t.status_code, '201')
   assert.equal(t.transaction_status, 'pending')
@@ -36,7 +42,7 @@ test('each way to pay has its own fields', async () => {
     assert.equal(t.fraud_status, 'accept')
     assert.deepEqual(t.va_numbers.map(v => v.bank), [bank])
     assert.match(t.va_numbers[0].va_number, /^\d{8,20}$/)
-    assert.equal(at(t.expiry_time) - at(t.transaction_time), 86400000)
+    lasts(t.expiry_time, t, 86400)
     assert.equal(t.va_numbers[0].va_number, (await d.payments(id))[0].instructions.va_number)
   }
   for (const permata of [await d.va('permata'), await d.charge('permata')]) {
@@ -191,14 +197,11 @@ test('custom fields, expiry, merchant_id: what is said comes back', async () => 
   const t = await d.charge('bank_transfer', { bank_transfer: { bank: 'bca' }, custom_field1: 'a', custom_field2: 'é', custom_field3: '3', merchant_id: 'M12345', unknown: { field: [1] } })
   assert.deepEqual([t.custom_field1, t.custom_field2, t.custom_field3, t.merchant_id], ['a', 'é', '3', 'M12345'])
   assert.equal((await d.core.transaction.status(t.order_id)).custom_field2, 'é')
-  const lasts = async (custom_expiry, seconds) => {
+  for (const [custom_expiry, seconds] of [[{ expiry_duration: 60 }, 3600], [{ expiry_duration: 2, unit: 'hours' }, 7200], [{ expiry_duration: 3, unit: 'day' }, 3 * 86400],
+    [{ order_time: '2016-12-07 11:54:12 +0700', expiry_duration: 90, unit: 'second' }, 90]]) {
     const t = await d.charge('bank_transfer', { bank_transfer: { bank: 'bca' }, custom_expiry })
-    assert.ok(Math.abs(at(t.expiry_time) - at(t.transaction_time) - seconds * 1000) <= 2000, `${JSON.stringify(custom_expiry)}: ${t.expiry_time}`)
+    lasts(t.expiry_time, t, seconds)
   }
-  await lasts({ expiry_duration: 60 }, 3600)
-  await lasts({ expiry_duration: 2, unit: 'hours' }, 7200)
-  await lasts({ expiry_duration: 3, unit: 'day' }, 3 * 86400)
-  await lasts({ order_time: '2016-12-07 11:54:12 +0700', expiry_duration: 90, unit: 'second' }, 90)
 })
 
 test('lost answers and haste: one order, one payment', async () => {
@@ -300,7 +303,7 @@ test('create-payment of the architecture document', async () => {
     gross_amount: '150000.00', currency: 'IDR', payment_type: 'bank_transfer', payment_method_type: 'bank_transfer', transaction_time: 0,
     transaction_status: 'pending', fraud_status: 'accept', va_numbers: 0, payment_amounts: [], expiration_time: 0, expiry_time: 0 })
   assert.equal(t.va_numbers[0].bank, 'bca')
-  assert.equal(at(t.expiration_time) - at(t.transaction_time), 86400000, 'a start that has been counts as now')
+  lasts(t.expiration_time, t, 86400) // a start that has been counts as now
   const again = await ask(body)
   assert.deepEqual([again.status, again.json()], [201, t], 'the order id protects a body without a key')
   const other = await ask({ ...body, transaction_details: { order_id, gross_amount: 160000 } })

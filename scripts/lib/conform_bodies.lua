@@ -7,7 +7,7 @@
 -- the shape of the other answers to that provider.
 local LEAST = 200
 local KINDS = { "cut short", "rubbish", "nested", "too long", "signature", "type of", "without", "another merchant's proof",
-  "another merchant's message", "another merchant's account" }
+  "another merchant's message" }
 local TYPES_MOST = 90 -- of wrong types, spread over all of them
 local RANDOM = 20260105
 
@@ -60,8 +60,8 @@ end
 
 local WRONG = { "\0", 12, -5, true, json.null, json.array {}, json.object {}, ("9"):rep(4000) }
 
-local function cut_short(h, add)
-  for i = 0, 79 do add("cut short", h.headers, h.body:sub(1, #h.body * i // 80), true) end
+local function cut_short(h, add, times)
+  for i = 0, times - 1 do add("cut short", h.headers, h.body:sub(1, #h.body * i // times), true) end
 end
 
 local function rubbish(h, add, random)
@@ -178,7 +178,7 @@ local function theirs(w, h, other, add)
   add("another merchant's message, of our payment", other.headers, body, w.proves)
   local server, path = h.url:match "^(https?://[^/]+)(/.*)$"
   local at = ("%s/callbacks/%s/%s%s"):format(server, w.m.provider, w.OTHER, path:match "^/callbacks/[%w_]+(.*)$" or path)
-  add("another merchant's account", w:proof(h.url, h.body, at) or h.headers, h.body, true, at)
+  if next(w.m.config or {}) then add("another merchant's account", w:proof(h.url, h.body, at) or h.headers, h.body, true, at) end
 end
 
 local function collected(h, fill)
@@ -194,7 +194,7 @@ end
 local function forged(h, other)
   local random = generator(RANDOM)
   return collected(h, function(add)
-    cut_short(h, add)
+    cut_short(h, add, 80)
     rubbish(h, add, random)
     too_big(h, add)
     unproved(h, add, random)
@@ -210,7 +210,7 @@ local function proven(w, h)
       local headers = w:proof(h.url, body)
       if headers then add(kind .. ", and proven", headers, body, true) end
     end
-    cut_short(h, prove)
+    cut_short(h, prove, 20) -- a proof costs the simulator a token, and an RSA signature
     rubbish(h, prove, random)
     too_big(h, prove)
   end)
@@ -252,9 +252,10 @@ local function refused_well(w, answer, bad)
   w:expect(good, "%d is the answer to %s", answer.status, what)
   w:expect(not answer.body:find "%.lua:" and not answer.body:find "traceback", "our answer shows our insides (%s): %s", what, answer.body)
   local said = decoded(answer.body)
-  w:expect(said, "no JSON is the answer to %s: %s", what, answer.body)
-  local code = tostring(said.responseCode or "")
-  w:expect(not w.snap or code:find("^" .. answer.status), "SNAP answers carry responseCode, and %d %s is the answer to %s", answer.status, answer.body, what)
+  w:expect(said or not w.json, "our answers are JSON, and to %s it is %s", what, answer.body)
+  local code = w.snap and tostring(said.responseCode)
+  w:expect(not code or code:find("^" .. answer.status), "our answers carry responseCode, and %d %s is the one to %s", answer.status, answer.body, what)
+  w:expect(not (answer.headers["content-type"] or ""):find "html", "a page is the answer to %s", what)
 end
 
 local function bodies(w)
@@ -268,7 +269,8 @@ local function bodies(w)
   local heard = w:callbacks(from)
   heard = heard[#heard]
   if not heard then return "the payment is told of in another way" end
-  w.snap = decoded(heard.answer).responseCode ~= nil
+  local answered = decoded(heard.answer)
+  w.json, w.snap = answered ~= nil, answered ~= nil and answered.responseCode ~= nil
   local other = w:as_other(function() return untold(w, heard) end)
   if not other then return "the payment is told of in another way" end
   w.proves = w:proof(other.url, "{}") ~= nil

@@ -419,7 +419,7 @@ stds.luwak_test = { read_globals = {
   ["core"] = { fields = { ["operation"] = { fields = { "create", "get", } }, ["rules"] = { fields = { "fee", "route", "risk", "policy", "holiday", } }, ["payment"] = { fields = { "create", "choose", "start", "open_account", "cancel", "sync", "capture", "refund", "get", "get_refund", "list", "refunds", "events", "balance", "due", "expire", "policy", "adopt", "orphans", "available", "review", } }, ["settlement"] = { fields = { "book", } }, ["virtual_account"] = { fields = { "get", "list", "close", } }, ["checkout"] = { fields = { "get", "watch", } }, ["channels"] = { fields = { "list", } }, ["routes"] = { fields = { "list", } }, ["webhook"] = { fields = { "list", "get", "add", "set", "rotate", "redeliver", "oldest", } }, } },
   ["jobs"] = { fields = { "enqueue", } },
   ["qr"] = { fields = { "svg", "png", } },
-  ["t"] = { fields = { "load", "call", "equal", "truthy", "error", "fail", "kind", "log", "secrets", "random", ["http"] = { fields = { "answer", "replay", "requests", } }, ["clock"] = { fields = { "advance", "set", "now", } }, } },
+  ["t"] = { fields = { "load", "call", "equal", "truthy", "error", "fail", "kind", "log", "secrets", "account", "random", ["http"] = { fields = { "answer", "replay", "requests", } }, ["clock"] = { fields = { "advance", "set", "now", } }, } },
 } }
 files["channels/**/*.lua"] = { std = "luwak_channel" }
 files["rules/**/*.lua"] = { std = "luwak_rule" }

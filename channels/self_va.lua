@@ -46,10 +46,10 @@ return {
     if not word or type(told.money_id) ~= "string" or math.type(told.amount) ~= "integer" then
       return reply(400, { status = "bad request" })
     end
-    local attempt = ctx.find { va_number = told.va_number }
-    if not attempt then return reply(503, { status = "not_found" }) end
-    local verdict = ctx.settle { reference = attempt.reference, status = word, money_id = told.money_id, amount = told.amount,
-      paid_at = told.paid_at and time.parse(told.paid_at) or nil }
+    if type(told.va_number) ~= "string" or told.va_number == "" or told.amount <= 0 then return reply(400, { status = "bad request" }) end
+    local attempt = ctx.find { va_number = told.va_number } -- for a number of nobody's it is kept: a person finds it in suspense
+    local verdict = ctx.settle { reference = attempt and attempt.reference or told.va_number, status = word, money_id = told.money_id, amount = told.amount,
+      paid_at = type(told.paid_at) == "string" and time.parse(told.paid_at) or nil }
     -- Taken back before we have heard that it came: the bank says it again, or the money, heard of
     -- later, would stand here for good.
     local early = verdict == "not_found" or (word == "reversed" and verdict == "refused")

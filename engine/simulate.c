@@ -375,6 +375,7 @@ static int one_step(struct sim *s, struct why *why) {
 static void heal(struct sim *s) {
     sim_tell(s, "all is well again");
     s->calm = true;
+    s->calm_ns = clock_mono_ns(&s->clock);
     s->full = false;
     disk_quota(s->disk, -1);
     if (s->options->payments) sim_payment_peace(s);

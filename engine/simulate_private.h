@@ -58,7 +58,8 @@ struct sim {
     struct engine_chaos chaos;
     int step, start_err;
     bool started, off, full;
-    bool calm; /* nothing goes wrong any more */
+    bool calm;        /* nothing goes wrong any more */
+    uint64_t calm_ns; /* since then */
     struct sim_operation operations[SIM_OPERATIONS_MAX];
     int count;
     int looked; /* where the round of single looks is */

@@ -76,12 +76,17 @@ int inbox_orphans(const struct core *core, struct str account, struct str refere
     return list(core, "orphans_of", VALS(V_STR(account), V_STR(reference)), out);
 }
 
-int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out) {
-    return list(core, "orphans_before", VALS(V_INT(core_now(core) - ORPHAN_MS), V_INT(limit)), out);
+int inbox_orphans_known(const struct core *core, int64_t after, int limit, struct inbox_list *out) {
+    return list(core, "orphans_known", VALS(V_INT(limit), V_INT(after)), out);
 }
 
-int inbox_orphans_known(const struct core *core, int limit, struct inbox_list *out) {
-    return list(core, "orphans_known", VALS(V_INT(limit)), out);
+int inbox_find_id(const struct core *core, int64_t id, struct inbox_list *out) {
+    int err = list(core, "inbox_get", VALS(V_INT(id)), out);
+    if (err == 0 && out->count == 0) {
+        inbox_list_free(out);
+        err = E_NOTFOUND;
+    }
+    return err;
 }
 
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out) {
@@ -129,27 +134,30 @@ void inbox_add_adopt(const struct core *core, struct commit *commit, int64_t id,
 }
 
 /* Money that was told of in other bytes as well, and is booked. */
-static int booked_before(const struct core *core, const struct inbox_row *row, bool *before) {
+static int booked_before(const struct core *core, struct str account, struct str money_id,
+                         bool *before) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "movement_by_money",
-                        VALS(V_STR(row->account), V_STR(row->money_id)), &rows);
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *before = err == 0 && rows_count(rows) != 0;
     rows_free(rows);
     return err;
 }
 
 int inbox_add_over(const struct core *core, struct commit *commit, const struct inbox_row *row) {
+    char own[MONEY_OWN_ID_SIZE];
     bool before = false;
     if (row->state != INBOX_ORPHAN) return E_STATE;
-    int err = row->money_id.n == 0 ? 0 : booked_before(core, row, &before);
+    struct str money_id = row->money_id.n != 0 ? row->money_id : money_own_id(row->reference, own);
+    int err = booked_before(core, row->account, money_id, &before);
     if (err != 0) return err;
-    if (row->amount == 0 || row->money_id.n == 0 || before) {
+    if (row->amount == 0 || before) {
         move(core, commit, row->id, INBOX_IGNORED, STR(""));
         return 0;
     }
     move(core, commit, row->id, INBOX_SUSPENSE, STR(""));
     return money_add_orphan(core, commit, row->account,
-                            &(struct money){.money_id = row->money_id,
+                            &(struct money){.money_id = money_id,
                                             .amount = row->amount,
                                             .paid_at = row->paid_at,
                                             .source = STR("callback")});

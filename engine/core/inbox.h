@@ -53,9 +53,9 @@ int inbox_find_hash(const struct core *core, struct str account, const uint8_t h
                     struct inbox_list *out);
 int inbox_orphans(const struct core *core, struct str account, struct str reference,
                   struct inbox_list *out);
-int inbox_orphans_due(const struct core *core, int limit, struct inbox_list *out);
-int inbox_orphans_known(const struct core *core, int limit,
-                        struct inbox_list *out); /* whose reference an attempt has by now */
+/* Whose reference an attempt has by now; behind the row `after` (0: from the first). */
+int inbox_orphans_known(const struct core *core, int64_t after, int limit, struct inbox_list *out);
+int inbox_find_id(const struct core *core, int64_t id, struct inbox_list *out); /* E_NOTFOUND */
 int inbox_of_payment(const struct core *core, struct str payment, struct inbox_list *out);
 int inbox_row(const struct inbox_list *list, size_t i, struct inbox_row *out);
 int inbox_body(const struct core *core, const struct inbox_list *list, size_t i,

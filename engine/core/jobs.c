@@ -130,6 +130,7 @@ static void add_end(struct slot *s, struct commit *c) {
     struct backoff backoff;
     struct why why = {0};
     if (backoff_parse(s->backoff, &backoff, &why) != 0) backoff = USUAL;
+    if (s->end == JOB_END_LATER) backoff.tries = 0; /* nothing has failed */
     bool held = s->end == JOB_END_HELD;
     int64_t wait = held ? s->hold_ms
                    : s->end == JOB_END_AGAIN || s->end == JOB_END_LATER

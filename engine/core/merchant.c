@@ -93,7 +93,6 @@ int api_key_find(const struct core *core, struct str text, struct caller *out) {
     snprintf(out->key, sizeof out->key, "%.*s", STR_FMT(rows_text(out->rows, 0, 0)));
     snprintf(out->merchant, sizeof out->merchant, "%.*s", STR_FMT(rows_text(out->rows, 0, 1)));
     out->suspended = str_eq(rows_text(out->rows, 0, 4), STR("suspended"));
-    out->direct = str_eq(rows_text(out->rows, 0, 5), STR("direct"));
     out->rate = rows_int(out->rows, 0, 6);
     out->allow = rows_text(out->rows, 0, 7);
     return 0;
@@ -157,6 +156,11 @@ int account_choose(const struct core *core, struct str provider, struct str merc
 bool account_own(struct str name, struct str *merchant) {
     struct str provider;
     return str_cut(name, '/', &provider, merchant);
+}
+
+bool account_direct(struct str name) {
+    struct str merchant;
+    return account_own(name, &merchant);
 }
 
 int account_open(const struct core *core, struct str name, struct buf *out) {

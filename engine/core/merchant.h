@@ -12,7 +12,7 @@
 struct merchant {
     char id[ID_SIZE]; /* empty: made anew ("mer_...") */
     struct str name;
-    bool direct;    /* its own provider contract */
+    bool direct;    /* it means to have provider contracts of its own */
     bool suspended; /* reads only */
     int64_t rate;
     struct str allow; /* addresses and networks, by spaces; empty: any */
@@ -31,7 +31,7 @@ void api_key_revoke(const struct core *core, struct commit *commit, struct str m
 
 struct caller {
     char merchant[ID_SIZE], key[ID_SIZE];
-    bool direct, suspended;
+    bool suspended;
     int64_t rate;
     struct str allow;
     struct rows *rows;
@@ -57,6 +57,9 @@ int account_put(const struct core *core, struct commit *commit, struct str provi
 int account_choose(const struct core *core, struct str provider, struct str merchant,
                    struct str environment, char out[ACCOUNT_NAME_SIZE]);
 bool account_own(struct str name, struct str *merchant); /* false: the shared one */
+/* Money that comes by it never passes us: the merchant's own contract, memo accounts. It is the account
+ * that says so, not what kind of merchant it is: one without an account of its own is paid through us. */
+bool account_direct(struct str name);
 /* Appends the value of a key of an own account. E_NOTFOUND: no such account, or it has no such key.
  */
 int account_key(const struct core *core, struct str name, struct str key, struct buf *out);

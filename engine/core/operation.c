@@ -53,6 +53,15 @@ void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, str
                 clock, rng);
 }
 
+void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
+                           const struct clock *clock, struct rng *rng) {
+    char unique[ID_SIZE + 8];
+    int64_t now = clock_now_ms(clock);
+    snprintf(unique, sizeof unique, "ask %.*s", STR_FMT(id));
+    commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(now)));
+    operation_add_ask(commit, id, now, STR("first=2m factor=2 max=1h"), clock, rng);
+}
+
 static void add_move(struct commit *commit, struct str id, int64_t generation,
                      enum operation_state from, enum operation_state to, struct str doc,
                      const struct clock *clock) {

@@ -56,6 +56,10 @@ struct operation_new {
 void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
                        const struct clock *clock, struct rng *rng);
 
+/* It is asked for now, unless somebody has asked since then; by a job of its own, where none waits. */
+void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
+                           const struct clock *clock, struct rng *rng);
+
 /* Adds commit 1 to `commit`: the intent and its ask job. */
 void operation_add_start(struct commit *commit, struct operation_new *op, const struct clock *clock,
                          struct rng *rng);

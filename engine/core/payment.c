@@ -1,5 +1,6 @@
 /* States, the snapshot, and writing it back. */
 #include "base/mem.h"
+#include "core/merchant.h"
 #include "core/payment_private.h"
 
 #define ANY_STATUS                                                                             \
@@ -71,7 +72,6 @@ static int columns_read(const struct rows *r, size_t row, struct payment *p) {
     p->order_id = rows_text(r, row, 2);
     p->status = (enum payment_status)status;
     p->generation = rows_int(r, row, 4);
-    p->direct = rows_int(r, row, 5) != 0;
     p->open = rows_int(r, row, 6) != 0;
     int64_t *const numbers[] = {&p->amount,          &p->amount_due,      &p->received,
                                 &p->amount_paid,     &p->amount_refunded, &p->refunding,
@@ -106,7 +106,12 @@ static int attempts_read(const struct core *core, struct payment *p) {
         a->state = (enum operation_state)state;
         a->generation = rows_int(r, i, 6);
         a->doc = rows_text(r, i, 7);
+        a->method = rows_text(r, i, 8);
+        a->bank = rows_text(r, i, 9);
+        a->moved_at = rows_int(r, i, 10);
     }
+    const struct attempt *a = payment_attempt(p, p->attempt);
+    p->direct = a != NULL && account_direct(a->account);
     return 0;
 }
 
@@ -190,6 +195,15 @@ struct attempt *payment_attempt(struct payment *payment, struct str id) {
 
 /* ---- changing ---- */
 
+void payment_goes_by(struct payment *payment, const struct attempt *a) {
+    payment->attempt = str_of(a->id);
+    payment->channel = attempt_channel(a);
+    payment->direct = account_direct(a->account);
+    if (a->method.n == 0) return; /* of before attempts knew it */
+    payment->method = a->method;
+    payment->bank = a->bank; /* which is part of the method */
+}
+
 int payment_move(struct payment *payment, enum payment_status to, struct why *why) {
     if (!states_may(PAYMENT_STATES, payment->status, to))
         return why_set(why, E_STATE, "the payment is %s, it cannot become %s",
@@ -244,6 +258,7 @@ int attempt_move(const struct core *core, struct commit *commit, struct attempt 
         return 0;
     }
     a->generation++;
+    a->moved_at = core_now(core);
     return 0;
 }
 

@@ -65,13 +65,14 @@ bool payment_open(enum payment_status status); /* pending or processing */
 /* An attempt is an operation of kind "create": one channel, one reference. */
 struct attempt {
     char id[ID_SIZE];
-    struct str script;    /* "channels/midtrans_bca_va.lua" */
-    struct str version;   /* of it */
-    struct str account;   /* "midtrans", "midtrans/mer_...": merchant.h */
-    struct str reference; /* unique there */
-    struct str doc;       /* JSON {"input","data","result"} */
+    struct str script;       /* "channels/midtrans_bca_va.lua" */
+    struct str version;      /* of it */
+    struct str account;      /* "midtrans", "midtrans/mer_...": merchant.h */
+    struct str reference;    /* unique there */
+    struct str doc;          /* JSON {"input","data","result"} */
+    struct str method, bank; /* empty: none */
     enum operation_state state;
-    int64_t generation;
+    int64_t generation, moved_at; /* counts its moves; when the last one was */
 };
 struct str attempt_channel(const struct attempt *attempt); /* "midtrans_bca_va" */
 
@@ -93,7 +94,7 @@ struct payment {
     struct str merchant, order_id;
     enum payment_status status;
     int64_t generation;
-    bool direct; /* the merchant's own provider contract: memo accounts */
+    bool direct; /* the account it goes by is the merchant's own: memo accounts (merchant.h) */
     bool open;   /* amounts = "open": short and over money counts */
     int64_t amount, amount_due;
     int64_t received;                           /* all money that came, what sits in suspense too */
@@ -169,7 +170,6 @@ struct payment_result;
 struct payment_new {
     /* what the merchant asked */
     struct str merchant, order_id;
-    bool direct;
     int64_t amount;
     int64_t amount_due; /* 0: amount */
     struct str currency, method, bank;
@@ -253,6 +253,7 @@ struct payment_result {
     int64_t paid_at;       /* 0: now */
     int64_t settle_at;     /* T+n of that money; 0: available at once */
     const struct fee *fee; /* priced at settlement; NULL: the payment's */
+    bool unpriced;         /* as in struct money */
     const struct payment_key *keys;
     size_t key_count;
 };
@@ -309,8 +310,12 @@ struct money {
     int64_t settle_at;     /* when the merchant may have it (T+n); 0: at once */
     struct str source;     /* "callback", "poll", "report", "hand" */
     const struct fee *fee; /* priced at settlement; NULL: the payment's own; */
-    bool unpriced;         /* the fee rule failed: booked without a fee, an operator hears of it */
+    bool unpriced; /* the fee rule failed: `fee` is a line that says so, and costs nothing */
 };
+
+/* Of a provider without ids of transfers: it has one per reference. */
+#define MONEY_OWN_ID_SIZE 260
+struct str money_own_id(struct str reference, char out[MONEY_OWN_ID_SIZE]);
 
 /* One transfer for the attempt. Duplicate, claimed, second, late, short, over: see enum verdict.
  * Whatever is not `duplicate` or a clash is booked in this commit. */
@@ -327,6 +332,10 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
 /* Money that belongs to nobody we know, after its time as an orphan: into suspense. */
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
                      const struct money *money);
+
+/* A person has found whose such money is: it is booked as if it came now, `verdict` as of a settle. */
+int payment_add_own(const struct core *core, struct commit *commit, struct payment *payment,
+                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why);
 
 /* Policy or a person decides over money in suspense (a movement of this payment). Accept: it counts
  * for the payment (late money makes it success); E_STATE when it cannot. */
@@ -371,7 +380,7 @@ struct refund_new {
     int64_t amount; /* 0: all that is left */
     struct str reason;
     struct str by;                       /* "provider", "payout", "hand" */
-    struct str destination;              /* sealed by the caller (person.h); empty: none */
+    struct str destination;              /* JSON; it is sealed; empty: none */
     struct payment_operation *operation; /* by provider: added with it; NULL: none */
     int64_t movement; /* gives back money in suspense instead; 0: the payment's */
     struct str idempotency_key, path, body;
@@ -380,6 +389,9 @@ struct refund_new {
  * (refund_clearing). Fills `out`. Event refund.created. */
 int payment_add_refund(const struct core *core, struct commit *commit, struct payment *payment,
                        const struct refund_new *what, struct refund *out, struct why *why);
+/* Where it is to be paid to, opened: JSON. E_NOTFOUND: it has none, or it was forgotten with the
+ * person. */
+int refund_destination(const struct core *core, struct str refund, struct buf *out);
 /* Moves it; success pays it out of refund_clearing, failed gives it back. `failure`: JSON. */
 int payment_add_refund_result(const struct core *core, struct commit *commit,
                               struct payment *payment, struct refund *refund, enum refund_status to,

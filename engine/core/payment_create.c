@@ -34,7 +34,7 @@ static void attempt_write(const struct core *core, struct commit *commit, const 
                VALS(V_TEXT(a->id), V_TEXT("create"), V_STR(a->script), V_STR(a->version),
                     V_STR(a->account), V_STR(a->reference), V_TEXT(OPERATION_STATES[a->state].name),
                     V_BLOB(a->doc), V_NULL, V_TEXT(p->id), V_INT(p->amount_due),
-                    V_INT(core_now(core))));
+                    text_or_null(a->method), text_or_null(a->bank), V_INT(core_now(core))));
     if (ask_at != 0 && operation_open(a->state))
         operation_add_ask(commit, str_of(a->id), ask_at, ask_backoff, core->clock, core->rng);
 }
@@ -89,7 +89,6 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
     id_make(p->id, "pay_", core->clock, core->rng);
     p->merchant = n->merchant;
     p->order_id = n->order_id;
-    p->direct = n->direct;
     p->open = n->open;
     p->amount = n->amount;
     p->amount_due = n->amount_due == 0 ? n->amount : n->amount_due;
@@ -111,10 +110,11 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
         a->version = n->version;
         a->account = n->account;
         a->reference = n->reference;
+        a->method = n->method;
+        a->bank = n->bank;
         a->state = OPERATION_SENDING;
         a->generation = 1;
-        p->attempt = str_of(a->id);
-        p->channel = attempt_channel(a);
+        payment_goes_by(p, a);
         err = doc_of_input(p, n->input, &a->doc);
     }
     if (err == 0 && n->at_once != NULL) err = apply_at_once(p, a, n->at_once, why);
@@ -210,20 +210,17 @@ int payment_add_attempt(const struct core *core, struct commit *commit, struct p
                           .version = n->version,
                           .account = n->account,
                           .reference = n->reference,
+                          .method = n->method.n != 0 ? n->method : p->method,
+                          .bank = n->method.n != 0 ? n->bank : p->bank,
                           .state = OPERATION_SENDING,
                           .generation = 1};
     id_make(a->id, "att_", core->clock, core->rng);
     if ((err = doc_of_input(p, n->input, &a->doc)) != 0) return err;
     p->attempt_count++;
-    p->attempt = str_of(a->id);
-    p->channel = attempt_channel(a);
+    payment_goes_by(p, a);
     p->instructions = STR("");
     p->open = n->open;
     if (n->amount_due != 0) p->amount_due = n->amount_due;
-    if (n->method.n != 0) { /* the bank is part of the method */
-        p->method = n->method;
-        p->bank = n->bank;
-    }
     if (p->status == PAYMENT_PENDING) err = payment_move(p, PAYMENT_PROCESSING, why);
     if (err != 0) return err;
     payment_save(core, commit, p);
@@ -241,7 +238,7 @@ int payment_add_operation(const struct core *core, struct commit *commit, struct
                VALS(V_TEXT(o->id), V_STR(o->kind), V_STR(o->script), V_STR(o->version),
                     V_STR(o->account), V_STR(o->reference),
                     V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(doc), V_NULL,
-                    V_TEXT(p->id), V_INT(o->amount), V_INT(core_now(core))));
+                    V_TEXT(p->id), V_INT(o->amount), V_NULL, V_NULL, V_INT(core_now(core))));
     if (o->ask_at != 0)
         operation_add_ask(commit, str_of(o->id), o->ask_at, o->ask_backoff, core->clock, core->rng);
     return 0;

@@ -3,22 +3,24 @@
  * What counts for a payment that is not fully paid yet stays in suspense until it is; so suspense
  * holds what movements hold back and what open and ended payments have been paid in part. */
 #include "base/money.h"
+#include "core/merchant.h"
 #include "core/payment_private.h"
 
 #include <stdio.h>
 
 /* ---- the books ---- */
 
-/* Where money sits before it is the merchant's, and where it comes from. */
-static struct ledger_side provider_side(const struct payment *p, struct str account) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
-                                account};
+struct ledger_side provider_side(struct str account) {
+    return (struct ledger_side){
+        account_direct(account) ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE, account};
 }
-struct ledger_side suspense_side(const struct payment *p) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE, STR("")};
+struct ledger_side suspense_side(struct str account) {
+    return (struct ledger_side){account_direct(account) ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE,
+                                STR("")};
 }
-struct ledger_side merchant_side(const struct payment *p) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_MERCHANT : LEDGER_PENDING, p->merchant};
+struct ledger_side merchant_side(const struct payment *p, struct str account) {
+    return (struct ledger_side){account_direct(account) ? LEDGER_MEMO_MERCHANT : LEDGER_PENDING,
+                                p->merchant};
 }
 
 static void post(const struct core *core, struct commit *commit, const struct payment *p,
@@ -50,19 +52,20 @@ static struct line_account line_account(struct str name) {
  * what is left of it. */
 static void book_fees(const struct core *core, struct commit *commit, const struct payment *p,
                       struct str account, const struct fee *fee, int64_t *share) {
+    bool direct = account_direct(account);
     for (size_t i = 0; i < fee->count; i++) {
         struct line_account to = line_account(fee->lines[i].name);
         int64_t amount = fee->lines[i].amount, here = 0;
         const char *kind =
             to.code == LEDGER_OUTPUT_VAT || to.code == LEDGER_INPUT_VAT ? "vat" : "fee";
         if (to.cost) {
-            if (!p->direct)
-                post(core, commit, p, (struct ledger_side){to.code}, provider_side(p, account),
-                     amount, kind);
+            if (!direct)
+                post(core, commit, p, (struct ledger_side){to.code}, provider_side(account), amount,
+                     kind);
             continue;
         }
-        if (!p->direct) here = amount < *share ? amount : *share;
-        post(core, commit, p, merchant_side(p), (struct ledger_side){to.code}, here, kind);
+        if (!direct) here = amount < *share ? amount : *share;
+        post(core, commit, p, merchant_side(p, account), (struct ledger_side){to.code}, here, kind);
         post(core, commit, p, (struct ledger_side){LEDGER_RECEIVABLE, p->merchant},
              (struct ledger_side){to.code}, amount - here, kind);
         *share -= here;
@@ -71,8 +74,8 @@ static void book_fees(const struct core *core, struct commit *commit, const stru
 
 /* The merchant's share waits for T+n, or is available at once. */
 static int book_share(const struct core *core, struct commit *commit, struct payment *p,
-                      int64_t share, int64_t settle_at) {
-    if (p->direct || share == 0) return 0;
+                      struct str account, int64_t share, int64_t settle_at) {
+    if (account_direct(account) || share == 0) return 0;
     if (settle_at > core_now(core)) {
         if (p->unsettled == 0 || settle_at > p->settle_at) p->settle_at = settle_at;
         return money_add(p->unsettled, share, &p->unsettled);
@@ -96,11 +99,11 @@ static int book_paid(const struct core *core, struct commit *commit, struct paym
     int err = fee != NULL ? fee_keep(p, fee) : 0;
     if (err == 0 && fee == NULL && p->fee.n != 0) err = fee_read(p, &own, &doc);
     if (err == 0) {
-        post(core, commit, p, from, merchant_side(p), fresh, "payment");
-        post(core, commit, p, suspense_side(p), merchant_side(p), before, "payment");
+        post(core, commit, p, from, merchant_side(p, account), fresh, "payment");
+        post(core, commit, p, suspense_side(account), merchant_side(p, account), before, "payment");
         int64_t share = fresh + before;
         book_fees(core, commit, p, account, fee != NULL ? fee : &own, &share);
-        err = book_share(core, commit, p, share, settle_at);
+        err = book_share(core, commit, p, account, share, settle_at);
     }
     json_doc_free(&doc);
     return err;
@@ -149,15 +152,20 @@ static int sort_money(const struct core *core, const struct payment *p, int64_t 
     return 0;
 }
 
-/* money_id was here before: the same again, or something for a person. */
+/* money_id was here before: the same again, or something for a person. What was an orphan until now
+ * is not: *orphan is the movement then. */
 static int seen_before(const struct core *core, struct commit *commit, const struct payment *p,
                        struct str account, struct str money_id, int64_t amount, bool *seen,
-                       enum verdict *verdict) {
+                       int64_t *orphan, enum verdict *verdict) {
     struct rows *rows = NULL;
     int err =
         store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *seen = err == 0 && rows_count(rows) != 0;
-    if (*seen && rows_int(rows, 0, 5) == amount) {
+    *orphan = 0;
+    if (*seen && rows_int(rows, 0, 5) == amount && rows_null(rows, 0, 3)) {
+        *seen = false;
+        *orphan = rows_int(rows, 0, 0);
+    } else if (*seen && rows_int(rows, 0, 5) == amount) {
         *verdict = VERDICT_DUPLICATE;
     } else if (*seen) {
         *verdict = VERDICT_AMOUNT_MISMATCH;
@@ -190,9 +198,48 @@ static const char *event_of(const struct sorting *s, int64_t amount, const struc
     return strcmp(s->why, "due") == 0 ? NULL : "payment.overpaid";
 }
 
-/* Books one transfer that was not seen before, and moves what it moves. */
+/* An account of a merchant's own is its own contract: memo accounts. */
+static struct posting orphan_posting(const struct core *core, struct str account, int64_t amount) {
+    struct str whose;
+    bool memo = account_own(account, &whose);
+    return (struct posting){
+        .debit = {memo ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE, account},
+        .credit = {memo ? LEDGER_MEMO_SUSPENSE : LEDGER_SUSPENSE},
+        .amount = amount,
+        .kind = "orphan",
+        .now = core_now(core)};
+}
+
+/* Whose it is was not known: it is taken out of suspense, and booked as if it came now. */
+static void book_owned(const struct core *core, struct commit *commit, const struct payment *p,
+                       const struct attempt *a, int64_t orphan, int64_t amount,
+                       const struct sorting *s) {
+    struct posting back = orphan_posting(core, a->account, amount);
+    struct ledger_side debit = back.debit;
+    back.debit = back.credit;
+    back.credit = debit;
+    back.kind = "orphan_owned";
+    back.object = str_of(p->id);
+    ledger_post(commit, &back);
+    commit_add(commit, OP_MOVEMENT_OWN,
+               VALS(V_INT(orphan), V_TEXT(p->id), V_TEXT(a->id), V_INT(s->counted), V_INT(s->held),
+                    V_TEXT(s->why)));
+}
+
+/* The payment goes by the way that was paid. Another that was shown still is one that the payer has
+ * left: its money is caught. */
+static int paid_by(const struct core *core, struct commit *commit, struct payment *p,
+                   const struct attempt *a) {
+    struct attempt *shown = payment_attempt(p, p->attempt);
+    payment_goes_by(p, a);
+    if (shown == NULL || shown == a || shown->state != OPERATION_PENDING) return 0;
+    return attempt_move(core, commit, shown, OPERATION_SUPERSEDED, STR(""));
+}
+
+/* Books one transfer that was not seen before, or was an `orphan` (a movement; 0: it was none), and
+ * moves what it moves. */
 static int book_new(const struct core *core, struct commit *commit, struct payment *p,
-                    struct attempt *a, const struct money *m, struct val money_id,
+                    struct attempt *a, const struct money *m, struct val money_id, int64_t orphan,
                     enum verdict *verdict, struct why *why) {
     struct sorting s = {0};
     int err = sort_money(core, p, m->amount, &s);
@@ -203,11 +250,14 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
     if (money_add(p->received, m->amount, &p->received) != 0 ||
         money_add(p->amount_paid, s.counted, &p->amount_paid) != 0)
         return why_set(why, E_OVERFLOW, "more money than can be counted");
-    commit_add(commit, OP_MOVEMENT_ADD,
-               VALS(V_STR(a->account), money_id, V_TEXT(p->id), V_TEXT(a->id), V_INT(m->amount),
-                    V_INT(s.counted), V_INT(s.held), V_TEXT(s.why), V_STR(m->source),
-                    V_INT(paid_at), V_INT(now)));
-    struct ledger_side from = provider_side(p, a->account);
+    if (orphan != 0)
+        book_owned(core, commit, p, a, orphan, m->amount, &s);
+    else
+        commit_add(commit, OP_MOVEMENT_ADD,
+                   VALS(V_STR(a->account), money_id, V_TEXT(p->id), V_TEXT(a->id), V_INT(m->amount),
+                        V_INT(s.counted), V_INT(s.held), V_TEXT(s.why), V_STR(m->source),
+                        V_INT(paid_at), V_INT(now)));
+    struct ledger_side from = provider_side(a->account);
     if (s.pays) {
         p->paid_at = paid_at;
         p->failure = STR("");
@@ -215,16 +265,14 @@ static int book_new(const struct core *core, struct commit *commit, struct payme
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (err == 0) err = paid_by(core, commit, p, a);
         if (err != 0) return err;
-        if (!str_eq(p->attempt, str_of(a->id))) { /* an older way was paid */
-            p->attempt = str_of(a->id);
-            p->channel = attempt_channel(a);
-        }
         if (m->unpriced)
             payment_add_note(core, commit, str_of(p->id), "unpriced",
                              STR("the fee rule failed; booked without a fee"));
     }
-    post(core, commit, p, from, suspense_side(p), m->amount - (s.pays ? s.counted : 0), "payment");
+    post(core, commit, p, from, suspense_side(a->account), m->amount - (s.pays ? s.counted : 0),
+         "payment");
     payment_save(core, commit, p);
     if (s.pays) err = payment_event(core, commit, p, "payment.succeeded");
     if (err == 0 && also != NULL) err = payment_event(core, commit, p, also);
@@ -237,27 +285,30 @@ int payment_book(const struct core *core, struct commit *commit, struct payment 
     struct attempt *a = &p->attempts[attempt];
     if (m->amount <= 0) return why_set(why, E_RANGE, "amount: must be more than 0");
     bool known = false;
-    int err = seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, verdict);
+    int64_t orphan;
+    int err =
+        seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, &orphan, verdict);
     if (err != 0 || known) return err;
-    err = claim(core, commit, p, a, m->money_id, m->amount, &known);
+    if (orphan == 0) err = claim(core, commit, p, a, m->money_id, m->amount, &known);
     *verdict = VERDICT_APPLIED;
     if (err != 0 || known) return err;
-    return book_new(core, commit, p, a, m, V_STR(m->money_id), verdict, why);
+    return book_new(core, commit, p, a, m, V_STR(m->money_id), orphan, verdict, why);
 }
 
-/* A provider without ids of transfers has one per reference. */
+struct str money_own_id(struct str reference, char out[MONEY_OWN_ID_SIZE]) {
+    int n =
+        snprintf(out, MONEY_OWN_ID_SIZE, "=%.*s",
+                 (int)(reference.n > MONEY_OWN_ID_SIZE - 2 ? MONEY_OWN_ID_SIZE - 2 : reference.n),
+                 reference.p);
+    return (struct str){out, (size_t)n};
+}
+
 int payment_add_settle(const struct core *core, struct commit *commit, struct payment *p,
                        size_t attempt, const struct money *money, enum verdict *verdict,
                        struct why *why) {
     struct money m = *money;
-    char id[300];
-    if (m.money_id.n == 0) {
-        struct buf b = {.data = id, .cap = sizeof id, .max = sizeof id - 1};
-        buf_addc(&b, '=');
-        buf_addstr(&b, p->attempts[attempt].reference);
-        if (b.err != 0) return why_set(why, E_LIMIT, "reference: is too long");
-        m.money_id = buf_str(&b);
-    }
+    char id[MONEY_OWN_ID_SIZE];
+    if (m.money_id.n == 0) m.money_id = money_own_id(p->attempts[attempt].reference, id);
     int err = payment_book(core, commit, p, attempt, &m, verdict, why);
     if (err != 0 || *verdict == VERDICT_DUPLICATE) return err;
     return payment_known_again(core, commit, p, &p->attempts[attempt], why);
@@ -287,7 +338,7 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
     if (err != 0 || total <= booked) return err;
     struct money m = *how;
     m.amount = total - booked;
-    return book_new(core, commit, p, a, &m, V_NULL, verdict, why);
+    return book_new(core, commit, p, a, &m, V_NULL, 0, verdict, why);
 }
 
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
@@ -298,12 +349,40 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
                VALS(V_STR(account), V_STR(m->money_id), V_NULL, V_NULL, V_INT(m->amount), V_INT(0),
                     V_INT(m->amount), V_TEXT("orphan"), V_STR(m->source),
                     V_INT(m->paid_at == 0 ? now : m->paid_at), V_INT(now)));
-    ledger_post(commit, &(struct posting){.debit = {LEDGER_PROVIDER_RECEIVABLE, account},
-                                          .credit = {LEDGER_SUSPENSE},
-                                          .amount = m->amount,
-                                          .kind = "orphan",
-                                          .now = now});
+    struct posting post = orphan_posting(core, account, m->amount);
+    ledger_post(commit, &post);
     return 0;
+}
+
+/* The way of the payment that this money can have come by: one at that account, the newest. */
+static struct attempt *attempt_at(struct payment *p, struct str account) {
+    for (size_t i = p->attempt_count; i-- > 0;)
+        if (str_eq(p->attempts[i].account, account)) return &p->attempts[i];
+    return NULL;
+}
+
+int payment_add_own(const struct core *core, struct commit *commit, struct payment *p,
+                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = why_set(why, E_NOTFOUND, "there is no such money");
+    if (err == 0 && !rows_null(rows, 0, 3))
+        err = why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(rows, 0, 3)));
+    struct attempt *a = err == 0 ? attempt_at(p, rows_text(rows, 0, 1)) : NULL;
+    if (err == 0 && a == NULL)
+        err = why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
+                      STR_FMT(rows_text(rows, 0, 1)));
+    if (err == 0 && rows_int(rows, 0, 7) != rows_int(rows, 0, 5))
+        err = why_set(why, E_STATE, "some of that money went back");
+    if (err == 0)
+        err = book_new(core, commit, p, a,
+                       &(struct money){.amount = rows_int(rows, 0, 5),
+                                       .paid_at = rows_int(rows, 0, 11),
+                                       .settle_at = settle_at,
+                                       .source = STR("hand")},
+                       V_NULL, movement, verdict, why);
+    rows_free(rows);
+    return err;
 }
 
 /* ---- out of suspense ---- */
@@ -342,14 +421,16 @@ int payment_add_accept(const struct core *core, struct commit *commit, struct pa
     if (first) {
         p->paid_at = paid_at;
         p->failure = STR("");
-        err = book_paid(core, commit, p, str_of(account), suspense_side(p), held, before, fee,
-                        settle_at);
+        err = book_paid(core, commit, p, str_of(account), suspense_side(str_of(account)), held,
+                        before, fee, settle_at);
         if (err == 0) err = payment_move(p, PAYMENT_SUCCESS, why);
         if (err == 0 && a != NULL && a->state != OPERATION_SUCCESS)
             err = attempt_move(core, commit, a, OPERATION_SUCCESS, STR(""));
+        if (err == 0 && a != NULL) err = paid_by(core, commit, p, a);
     } else {
-        post(core, commit, p, suspense_side(p), merchant_side(p), held, "accepted");
-        err = book_share(core, commit, p, held, settle_at);
+        post(core, commit, p, suspense_side(str_of(account)), merchant_side(p, str_of(account)),
+             held, "accepted");
+        err = book_share(core, commit, p, str_of(account), held, settle_at);
     }
     if (err != 0) return err;
     payment_save(core, commit, p);
@@ -362,7 +443,7 @@ int payment_add_available(const struct core *core, struct commit *commit, struct
     payment_stands(commit, p);
     p->unsettled = 0;
     p->settle_at = 0;
-    int err = book_share(core, commit, p, share, 0);
+    int err = book_share(core, commit, p, STR(""), share, 0); /* what waits passed us */
     if (err == 0) payment_save(core, commit, p);
     return err;
 }

@@ -9,6 +9,9 @@
 /* Moves the payment in the snapshot, by the table. The one function that does. */
 int payment_move(struct payment *payment, enum payment_status to, struct why *why);
 
+/* This is the attempt that counts now: begun, or paid. `a` is one of the payment's. */
+void payment_goes_by(struct payment *payment, const struct attempt *a);
+
 /* Writes the snapshot over the row, if its generation still stands; the next one counts on. */
 void payment_save(const struct core *core, struct commit *commit, struct payment *payment);
 /* Guards what is added before payment_save(), where it could fail in the store for having been
@@ -51,9 +54,10 @@ int payment_known_again(const struct core *core, struct commit *commit, struct p
 int payment_taken_back(const struct core *core, struct str account, struct str money_id,
                        bool *before);
 
-/* Where money sits before it is the merchant's. */
-struct ledger_side suspense_side(const struct payment *payment);
-struct ledger_side merchant_side(const struct payment *payment);
+/* Where money that came by that account comes from, and where it sits before it is the merchant's. */
+struct ledger_side provider_side(struct str account);
+struct ledger_side suspense_side(struct str account);
+struct ledger_side merchant_side(const struct payment *payment, struct str account);
 
 struct val text_or_null(struct str s);
 struct val blob_or_null(struct str s);

@@ -5,9 +5,13 @@
  * failure gives it back where it came from. */
 #include "base/money.h"
 #include "core/idempotency.h"
+#include "core/merchant.h"
 #include "core/payment_private.h"
+#include "core/person.h"
 
 #include <stdio.h>
+
+#define DESTINATION "refund_destination"
 
 static struct posting posting(const struct core *core, struct str object, const char *kind,
                               int64_t amount) {
@@ -18,12 +22,13 @@ static struct posting posting(const struct core *core, struct str object, const 
 /* `amount` of the payment's money goes to `credit`: what still waits first, then what the merchant
  * has, then what it owes us; of a payment that never succeeded, out of suspense. */
 static void take_back(const struct core *core, struct commit *commit, struct payment *p,
-                      struct ledger_side credit, int64_t amount, const char *kind,
-                      struct str object) {
+                      struct str account, struct ledger_side credit, int64_t amount,
+                      const char *kind, struct str object) {
     struct posting post = posting(core, object, kind, amount);
     post.credit = credit;
-    if (p->direct || p->status != PAYMENT_SUCCESS) {
-        post.debit = p->status == PAYMENT_SUCCESS ? merchant_side(p) : suspense_side(p);
+    if (account_direct(account) || p->status != PAYMENT_SUCCESS) {
+        post.debit =
+            p->status == PAYMENT_SUCCESS ? merchant_side(p, account) : suspense_side(account);
         ledger_post(commit, &post);
         return;
     }
@@ -36,14 +41,25 @@ static void take_back(const struct core *core, struct commit *commit, struct pay
     ledger_take(commit, p->merchant, &post);
 }
 
-static struct ledger_side clearing(const struct payment *p) {
-    return (struct ledger_side){p->direct ? LEDGER_MEMO_CLEARING : LEDGER_REFUND_CLEARING};
+static struct ledger_side clearing(struct str account) {
+    return (struct ledger_side){account_direct(account) ? LEDGER_MEMO_CLEARING
+                                                        : LEDGER_REFUND_CLEARING};
 }
 
-static struct str account_of(const struct payment *p) {
-    for (size_t i = 0; i < p->attempt_count; i++)
-        if (str_eq(str_of(p->attempts[i].id), p->attempt)) return p->attempts[i].account;
-    return STR("");
+/* Where the money came, that goes back: of the attempt that was paid, or of money in suspense. */
+static int account_of(const struct core *core, const struct payment *p, const struct refund *r,
+                      char out[LEDGER_NAME_MAX]) {
+    struct rows *rows = NULL;
+    out[0] = '\0';
+    for (size_t i = 0; r->movement == 0 && i < p->attempt_count; i++)
+        if (str_eq(str_of(p->attempts[i].id), p->attempt))
+            snprintf(out, LEDGER_NAME_MAX, "%.*s", STR_FMT(p->attempts[i].account));
+    if (r->movement == 0) return 0;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(r->movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0) snprintf(out, LEDGER_NAME_MAX, "%.*s", STR_FMT(rows_text(rows, 0, 1)));
+    rows_free(rows);
+    return err;
 }
 
 /* ---- reading ---- */
@@ -93,6 +109,16 @@ int refund_read_row(const struct rows *rows, size_t row, struct refund *out) {
     return refund_take(rows_keep(rows), row, out);
 }
 
+int refund_destination(const struct core *core, struct str id, struct buf *out) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "refund_destination", VALS(V_STR(id)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || rows_null(rows, 0, 1))) err = E_NOTFOUND;
+    if (err == 0)
+        err = piece_open(core, DESTINATION, id, rows_text(rows, 0, 1), rows_text(rows, 0, 0), out);
+    rows_free(rows);
+    return err;
+}
+
 void refund_free(struct refund *refund) {
     rows_free(refund->rows);
     *refund = (struct refund){0};
@@ -135,11 +161,11 @@ static int held_of(const struct core *core, const struct payment *p, int64_t mov
     return err;
 }
 
-static void hold_back(const struct core *core, struct commit *commit, const struct payment *p,
+static void hold_back(const struct core *core, struct commit *commit, struct str account,
                       const struct refund *r, int64_t held) {
     struct posting post = posting(core, str_of(r->id), "refund", r->amount);
-    post.debit = suspense_side(p);
-    post.credit = clearing(p);
+    post.debit = suspense_side(account);
+    post.credit = clearing(account);
     commit_add(commit, OP_MOVEMENT_MOVE,
                VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(r->amount)));
     ledger_post(commit, &post);
@@ -149,19 +175,41 @@ static void hold_back(const struct core *core, struct commit *commit, const stru
 static int put_aside(const struct core *core, struct commit *commit, struct payment *p,
                      const struct refund *r, struct why *why) {
     int64_t left = payment_left(p);
+    char account[LEDGER_NAME_MAX];
+    int err = account_of(core, p, r, account);
     if (r->movement != 0) {
-        int err = held_of(core, p, r->movement, &left);
+        if (err == 0) err = held_of(core, p, r->movement, &left);
         if (err != 0) return why_set(why, err, "the payment has no such money");
         if (r->amount > left)
             return why_set(why, E_LIMIT, "amount: only %lld is in suspense", (long long)left);
-        hold_back(core, commit, p, r, left);
+        hold_back(core, commit, str_of(account), r, left);
         return 0;
     }
+    if (err != 0) return err;
     if (r->amount > left)
         return why_set(why, E_LIMIT, "amount: at most %lld can be refunded", (long long)left);
     p->refunding += r->amount;
-    take_back(core, commit, p, clearing(p), r->amount, "refund", str_of(r->id));
+    take_back(core, commit, p, str_of(account), clearing(str_of(account)), r->amount, "refund",
+              str_of(r->id));
     return 0;
+}
+
+static int add_row(const struct core *core, struct commit *commit, const struct payment *p,
+                   const struct refund *r, struct str destination) {
+    struct buf key = {0}, sealed = {0};
+    int err = destination.n == 0
+                  ? 0
+                  : piece_seal(core, DESTINATION, str_of(r->id), destination, &key, &sealed);
+    if (err == 0)
+        commit_add(commit, OP_REFUND_ADD,
+                   VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
+                        V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
+                        blob_or_null(buf_str(&sealed)), blob_or_null(buf_str(&key)),
+                        text_or_null(r->operation), V_STR(r->by), int_or_null(r->movement),
+                        V_INT(r->created_at)));
+    buf_free(&key);
+    buf_free(&sealed);
+    return err;
 }
 
 int payment_add_refund(const struct core *core, struct commit *commit, struct payment *p,
@@ -195,24 +243,22 @@ int payment_add_refund(const struct core *core, struct commit *commit, struct pa
     }
     if (err != 0) return err;
     payment_save(core, commit, p);
-    commit_add(commit, OP_REFUND_ADD,
-               VALS(V_TEXT(r->id), V_TEXT(p->id), V_STR(p->merchant), V_INT(r->amount),
-                    V_TEXT(REFUND_STATES[r->status].name), text_or_null(r->reason),
-                    blob_or_null(n->destination), text_or_null(r->operation), V_STR(r->by),
-                    int_or_null(r->movement), V_INT(r->created_at)));
-    return refund_event(core, commit, p, r, "refund.created");
+    err = add_row(core, commit, p, r, n->destination);
+    return err != 0 ? err : refund_event(core, commit, p, r, "refund.created");
 }
 
-static void pay_out(const struct core *core, struct commit *commit, const struct payment *p,
-                    const struct refund *r) {
+static int pay_out(const struct core *core, struct commit *commit, const struct payment *p,
+                   const struct refund *r) {
+    char account[LEDGER_NAME_MAX];
+    int err = account_of(core, p, r, account);
+    if (err != 0) return err;
     struct posting post = posting(core, str_of(r->id), "refund_paid", r->amount);
-    bool provider = p->direct || str_eq(r->by, STR("provider"));
-    post.debit = clearing(p);
-    post.credit = (struct ledger_side){p->direct  ? LEDGER_MEMO_PROVIDER
-                                       : provider ? LEDGER_PROVIDER_RECEIVABLE
-                                                  : LEDGER_BANK,
-                                       account_of(p)};
+    bool provider = account_direct(str_of(account)) || str_eq(r->by, STR("provider"));
+    post.debit = clearing(str_of(account));
+    post.credit = provider ? provider_side(str_of(account))
+                           : (struct ledger_side){LEDGER_BANK, str_of(account)};
     ledger_post(commit, &post);
+    return 0;
 }
 
 /* What of the refund was taken from that account. */
@@ -243,22 +289,32 @@ static int give_back(const struct core *core, struct commit *commit, struct paym
                    VALS(V_INT(r->movement), V_INT(held), V_INT(0), V_INT(-r->amount)));
         return 0;
     }
-    int err = 0;
-    if (!p->direct)
+    char account[LEDGER_NAME_MAX];
+    int err = account_of(core, p, r, account);
+    if (err == 0 && !p->direct)
         err = taken_from(core, r, (struct ledger_side){LEDGER_PENDING, p->merchant}, &waited);
     if (err == 0 && p->status == PAYMENT_SUCCESS)
-        err = taken_from(core, r, suspense_side(p), &suspense);
+        err = taken_from(core, r, suspense_side(str_of(account)), &suspense);
     if (err != 0) return err;
     if (suspense != 0) { /* it was paid meanwhile: the merchant's, not suspense's */
         struct posting post = posting(core, str_of(r->id), "payment", suspense);
-        post.debit = suspense_side(p);
-        post.credit = merchant_side(p);
+        post.debit = suspense_side(str_of(account));
+        post.credit = merchant_side(p, str_of(account));
         ledger_post(commit, &post);
         if (!p->direct) waited += suspense;
     }
     p->unsettled += waited;
     if (p->unsettled != 0 && p->settle_at == 0) p->settle_at = core_now(core);
     return 0;
+}
+
+/* It is in suspense again, and the policy is not asked twice: a person has to. */
+static void note_held(const struct core *core, struct commit *commit, const struct payment *p,
+                      const struct refund *r) {
+    char text[160];
+    snprintf(text, sizeof text, "%lld: its refund %s failed; %lld waits for a person",
+             (long long)r->movement, r->id, (long long)r->amount);
+    payment_add_note(core, commit, str_of(p->id), "policy_waits", str_of(text));
 }
 
 int payment_add_refund_result(const struct core *core, struct commit *commit, struct payment *p,
@@ -272,12 +328,13 @@ int payment_add_refund_result(const struct core *core, struct commit *commit, st
     if (r->status == REFUND_FAILED) err = put_aside(core, commit, p, r, why);
     bool counts = r->movement == 0;
     if (err == 0 && to == REFUND_SUCCESS) {
-        pay_out(core, commit, p, r);
+        err = pay_out(core, commit, p, r);
         if (counts) p->refunding -= r->amount, p->amount_refunded += r->amount;
     } else if (err == 0 && to == REFUND_FAILED) {
         err = give_back(core, commit, p, r, why);
         if (counts) p->refunding -= r->amount;
     }
+    if (err == 0 && to == REFUND_FAILED && r->movement != 0) note_held(core, commit, p, r);
     if (err != 0) return err;
     r->status = to;
     r->failure = to == REFUND_FAILED ? failure : STR("");
@@ -322,28 +379,36 @@ static int counted_of(const struct core *core, struct commit *commit, const stru
     return err;
 }
 
+/* How much was not said: all of that transfer, in suspense as well; else all that the way brought. */
+static int whole_of(const struct core *core, struct str account, struct str money_id,
+                    int64_t booked, int64_t *amount) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    if (err == 0) *amount = rows_count(rows) == 0 ? booked : rows_int(rows, 0, 5);
+    rows_free(rows);
+    return err;
+}
+
 int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
                         size_t attempt, const struct money *m, struct str reason,
                         enum verdict *verdict, struct why *why) {
     const struct attempt *a = &p->attempts[attempt];
-    char id[ID_SIZE], own[300];
+    char id[ID_SIZE], own[MONEY_OWN_ID_SIZE];
     bool before = false;
     *verdict = VERDICT_REFUSED;
     int64_t booked = 0;
     int err = payment_booked_of(core, p, a, &booked);
     if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
     struct str money_id = m->money_id;
-    int64_t amount = m->amount == 0 ? p->amount_paid : m->amount;
-    if (amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
-    if (money_id.n == 0) { /* one per reference */
-        snprintf(own, sizeof own, "=%.*s", (int)(a->reference.n < 250 ? a->reference.n : 250),
-                 a->reference.p);
-        money_id = str_of(own);
-    }
+    if (m->amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
+    if (money_id.n == 0) money_id = money_own_id(a->reference, own);
     err = payment_taken_back(core, a->account, money_id, &before);
     *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || before) return err;
-    int64_t left = payment_left(p), counted = left;
+    int64_t amount = m->amount, left = payment_left(p), counted = left;
+    if (amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
+    if (err != 0) return err;
     err = counted_of(core, commit, p, a, money_id, amount, &counted);
     if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
     if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;
@@ -351,12 +416,11 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     if (counted > amount) counted = amount;
     id_make(id, "rev_", core->clock, core->rng);
     payment_stands(commit, p);
-    struct ledger_side to = {p->direct ? LEDGER_MEMO_PROVIDER : LEDGER_PROVIDER_RECEIVABLE,
-                             a->account};
+    struct ledger_side to = provider_side(a->account);
     p->amount_reversed += counted;
-    take_back(core, commit, p, to, counted, "reversal", str_of(id));
+    take_back(core, commit, p, a->account, to, counted, "reversal", str_of(id));
     struct posting claim = posting(core, str_of(id), "reversal", amount - counted);
-    claim.debit = suspense_side(p);
+    claim.debit = suspense_side(a->account);
     claim.credit = to;
     ledger_post(commit, &claim);
     payment_save(core, commit, p);

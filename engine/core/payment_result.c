@@ -86,7 +86,8 @@ static int money_found(const struct core *core, struct commit *commit, struct pa
                       .paid_at = r->paid_at,
                       .settle_at = r->settle_at,
                       .source = STR("poll"),
-                      .fee = r->fee};
+                      .fee = r->fee,
+                      .unpriced = r->unpriced};
     if (r->money_id.n != 0) return payment_book(core, commit, p, attempt, &m, &verdict, why);
     return payment_add_found(core, commit, p, attempt, m.amount, &m, &verdict, why);
 }

@@ -31,7 +31,6 @@ int virtual_account_read_row(const struct rows *rows, size_t row, struct virtual
                                     .doc = rows_text(rows, row, 8),
                                     .closed = str_eq(rows_text(rows, row, 9), STR("closed")),
                                     .created_at = rows_int(rows, row, 10),
-                                    .direct = str_eq(rows_text(rows, row, 11), STR("direct")),
                                     .rows = rows_keep(rows)};
     snprintf(out->id, sizeof out->id, "%.*s", STR_FMT(rows_text(rows, row, 0)));
     return 0;
@@ -149,7 +148,6 @@ int virtual_account_add_settle(const struct core *core, struct commit *commit,
     const struct payment_result shown = {.to = OPERATION_PENDING};
     const struct payment_new n = {.merchant = v->merchant,
                                   .order_id = buf_str(&reference),
-                                  .direct = v->direct,
                                   .amount = m->amount,
                                   .currency = STR("IDR"),
                                   .method = STR("virtual_account"),

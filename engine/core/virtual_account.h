@@ -13,7 +13,7 @@ struct virtual_account {
     struct str script, version; /* the channel that serves it */
     struct str person;          /* id of the customer it is for; empty: none */
     struct str doc;             /* JSON: what its payments get (description, metadata) */
-    bool closed, direct;
+    bool closed;
     int64_t created_at;
     struct rows *rows;
 };

@@ -21,9 +21,9 @@ extern const struct bind_module bind_base, bind_base_string, bind_base_table, bi
     bind_base_utf8, bind_base_io, bind_log, bind_engine, bind_decide, bind_problem, bind_json,
     bind_cjson, bind_money, bind_time, bind_form, bind_csv, bind_xml, bind_crypto, bind_http,
     bind_ctx, bind_settle, bind_ctx_http, bind_ctx_store, bind_store, bind_core, bind_rules,
-    bind_payment, bind_payment_read, bind_payment_due, bind_payment_review, bind_settlement,
-    bind_virtual_account, bind_checkout, bind_channels, bind_routes, bind_webhook, bind_jobs,
-    bind_request, bind_say, bind_db, bind_qr, bind_t, bind_t_http, bind_t_clock;
+    bind_payment, bind_payment_read, bind_payment_due, bind_payment_review, bind_payment_held,
+    bind_settlement, bind_virtual_account, bind_checkout, bind_channels, bind_routes, bind_webhook,
+    bind_jobs, bind_request, bind_say, bind_db, bind_qr, bind_t, bind_t_http, bind_t_clock;
 
 const struct bind_module *const BIND_MODULES[] = {
     &bind_base,
@@ -56,6 +56,7 @@ const struct bind_module *const BIND_MODULES[] = {
     &bind_payment_read,
     &bind_payment_due,
     &bind_payment_review,
+    &bind_payment_held,
     &bind_settlement,
     &bind_virtual_account,
     &bind_checkout,

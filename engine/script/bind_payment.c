@@ -122,7 +122,6 @@ static struct payment_ask ask_of(lua_State *L, const char *name) {
     struct payment_ask ask = {.services = ctx->services,
                               .runtime = co_runtime(L),
                               .merchant = text_field(L, "merchant"),
-                              .direct = ctx->direct,
                               .body = body_field(L),
                               .raw = text_field(L, "raw"),
                               .key = text_field(L, "key"),

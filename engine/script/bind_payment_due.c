@@ -4,20 +4,19 @@
 #include "base/mem.h"
 #include "core/audit.h"
 #include "core/inbox.h"
+#include "core/jobs.h"
 #include "core/payment.h"
 #include "script/bind.h"
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/manifest.h"
-#include "script/operation_text.h"
 #include "script/payment_adopt.h"
 #include "script/payment_channels.h"
-#include "script/payment_inquire.h"
 #include "script/payment_policy.h"
 #include "script/script_set.h"
 #include "script/store_wait.h"
 
-enum { DUE_MAX = 100, ORPHANS_MAX = 30 };
+enum { DUE_MAX = 100 };
 
 /* ---- waiting for a change ---- */
 
@@ -25,6 +24,7 @@ struct due {
     struct ticket ticket;
     bool abandoned;
     int err;
+    int64_t last; /* adopt */
 };
 struct due_wait {
     struct co_wait wait;
@@ -42,11 +42,6 @@ static void over(struct due *d, int err) {
 
 static void changed(int err, const struct why *why, void *data) {
     (void)why;
-    over(data, err);
-}
-
-static void inquired(int err, bool open, void *data) {
-    (void)open;
     over(data, err);
 }
 
@@ -120,48 +115,39 @@ static struct version *who_asks(const struct script_services *s, const struct pa
     return e == NULL ? NULL : e->version;
 }
 
-static int orphans_done(lua_State *L, const struct store_answer *a) {
+static int stored(lua_State *L, const struct store_answer *a) {
     if (a->err != 0) return store_fail(L, a);
     return lua_pushboolean(L, 1), 1;
 }
 
+static int asked_now(lua_State *L, const struct store_answer *a) {
+    if (a->err == 0) jobs_poke(context_of(L)->services->jobs);
+    return stored(L, a);
+}
+
+/* The last look is the ask job's: it keeps to what the provider may be asked, and whoever hangs there
+ * holds up nobody else. */
 static int l_expire(lua_State *L) {
     const struct script_services *s = context_of(L)->services;
     struct payment p;
-    struct rows **rows = rows_push(L);
     char id[ID_SIZE], attempt[ID_SIZE] = "";
     int err = payment_read(s->core, STR(""), check_str(L, 1), &p);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     memcpy(id, p.id, sizeof id);
-    struct version *v = who_asks(s, &p);
+    const struct version *v = who_asks(s, &p);
     const struct attempt *at = payment_attempt(&p, p.attempt);
-    int64_t grace = v == NULL ? 0 : v->manifest->expires.grace_ms;
-    bool early = p.status != PAYMENT_PENDING || p.expires_at == 0 ||
-                 core_now(s->core) < p.expires_at + grace;
-    bool ask =
-        at != NULL && v != NULL && manifest_has(v->manifest, "inquire") && !channel_is_local(v);
+    int64_t over_at = p.expires_at + (v == NULL ? 0 : v->manifest->expires.grace_ms);
+    bool early = p.status != PAYMENT_PENDING || p.expires_at == 0 || core_now(s->core) < over_at;
+    bool ask = at != NULL && operation_open(at->state) && v != NULL &&
+               manifest_has(v->manifest, "inquire") && !channel_is_local(v);
     if (ask) memcpy(attempt, at->id, sizeof attempt);
     payment_free(&p);
     if (early) return lua_pushboolean(L, 0), 1;
     co_require_wait(L, "core.payment.expire");
     if (!ask) return change(L, id, build_expire);
-    struct operation_row row;
-    err = store_get(s->store, "operation_get", VALS(V_TEXT(attempt)), rows);
-    if (err == 0 && (rows_count(*rows) == 0 || operation_row_read(*rows, 0, &row) != 0))
-        err = E_CORRUPT;
-    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    struct due_wait *w = wait_push(L);
-    err = payment_inquire(&(struct payment_inquiry){.services = s,
-                                                    .runtime = co_runtime(L),
-                                                    .version = v,
-                                                    .function = "inquire",
-                                                    .operation = &row,
-                                                    .expire = true},
-                          inquired, w->due);
-    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    co_park(L, &w->wait);
-    w->due->ticket = w->wait.ticket;
-    return co_yield (L, due_finish);
+    struct commit *c = commit_push(L);
+    operation_add_ask_now(c, str_of(attempt), over_at, s->core->clock, s->core->rng);
+    return store_wait_commit(L, c, LANE_RESULT, asked_now);
 }
 
 static void policed(int err, void *data) {
@@ -180,52 +166,52 @@ static int l_policy(lua_State *L) {
     return co_yield (L, due_finish);
 }
 
-static void adopted(int err, void *data) {
-    over(data, err);
+static void adopted(int err, int64_t last, void *data) {
+    struct due *d = data;
+    d->last = last;
+    over(d, err);
+}
+
+static int adopt_finish(lua_State *L, struct co_wait *wait) {
+    const struct due *d = CONTAINER_OF(wait, struct due_wait, wait)->due;
+    if (d->last == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, d->last);
+    if (d->err == 0) return 1;
+    lua_pushstring(L, err_text(d->err));
+    return 2;
 }
 
 static int l_adopt(lua_State *L) {
     const struct script_services *s = context_of(L)->services;
+    int64_t after = luaL_optinteger(L, 1, 0);
     co_require_wait(L, "core.payment.adopt");
     struct due_wait *w = wait_push(L);
-    int err = payment_adopt_known(s, co_runtime(L), adopted, w->due);
+    int err = payment_adopt_known(s, co_runtime(L), after, adopted, w->due);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     co_park(L, &w->wait);
     w->due->ticket = w->wait.ticket;
-    return co_yield (L, due_finish);
+    return co_yield (L, adopt_finish);
 }
 
-/* The same money in other bytes: once in one commit, the rest at the next look. */
-static bool same_money(const struct inbox_list *list, size_t i) {
-    struct inbox_row row, earlier;
-    if (inbox_row(list, i, &row) != 0 || row.money_id.n == 0) return false;
-    for (size_t k = 0; k < i; k++)
-        if (inbox_row(list, k, &earlier) == 0 && str_eq(earlier.account, row.account) &&
-            str_eq(earlier.money_id, row.money_id))
-            return true;
-    return false;
-}
-
-/* Orphans whose time is over: their money goes to suspense. One commit. */
-static int l_orphans(lua_State *L) {
+/* An orphan whose time is over: its money goes to suspense. */
+static int l_orphan(lua_State *L) {
     const struct script_services *s = context_of(L)->services;
     struct inbox_list list;
-    co_require_wait(L, "core.payment.orphans");
+    struct inbox_row row;
+    int64_t id = luaL_checkinteger(L, 1);
+    co_require_wait(L, "core.payment.orphan");
     struct commit *c = commit_push(L);
-    int err = inbox_orphans_due(s->core, ORPHANS_MAX, &list);
-    if (err == E_NOTFOUND) return lua_pushboolean(L, 1), 1;
-    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    for (size_t i = 0; i < list.count && err == 0; i++) {
-        struct inbox_row row;
-        if (same_money(&list, i)) continue;
-        err = inbox_row(&list, i, &row);
-        if (err == 0) err = inbox_add_over(s->core, c, &row);
+    int err = inbox_find_id(s->core, id, &list);
+    if (err == 0) {
+        err = inbox_row(&list, 0, &row);
+        bool early = err == 0 && core_now(s->core) < row.at + ORPHAN_MS;
+        if (err == 0) err = early ? E_STATE : inbox_add_over(s->core, c, &row);
+        inbox_list_free(&list);
     }
-    size_t count = list.count;
-    inbox_list_free(&list);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    if (count == 0) return lua_pushboolean(L, 1), 1;
-    return store_wait_commit(L, c, LANE_RESULT, orphans_done);
+    return store_wait_commit(L, c, LANE_RESULT, stored);
 }
 
 static int l_available(lua_State *L) {
@@ -249,7 +235,7 @@ static int due_done(lua_State *L, const struct store_answer *a) {
     return 1;
 }
 
-static int movements_done(lua_State *L, const struct store_answer *a) {
+static int numbers_done(lua_State *L, const struct store_answer *a) {
     if (a->err != 0) return store_fail(L, a);
     lua_createtable(L, (int)rows_count(a->rows), 0);
     for (size_t i = 0; i < rows_count(a->rows); i++) {
@@ -260,33 +246,46 @@ static int movements_done(lua_State *L, const struct store_answer *a) {
 }
 
 static int l_due(lua_State *L) {
-    static const char *const WHAT[] = {"expire", "available", "policy", NULL};
+    static const char *const WHAT[] = {"expire", "available", "policy", "orphans", NULL};
     static const struct {
         const char *query;
         int64_t after_ms; /* what has just come is still in the hands of whoever booked it */
-    } QUERIES[] = {
-        {"payments_to_expire", 0}, {"payments_to_settle", 0}, {"movements_to_judge", 60000}};
+        bool numbers;
+    } QUERIES[] = {{"payments_to_expire", 0, false},
+                   {"payments_to_settle", 0, false},
+                   {"movements_to_judge", 60000, true},
+                   {"orphans_before", ORPHAN_MS, true}};
     const struct script_services *s = context_of(L)->services;
     int which = luaL_checkoption(L, 1, NULL, WHAT);
+    struct val after = V_NULL;
+    if (!lua_isnoneornil(L, 2) && QUERIES[which].numbers)
+        after = V_INT(luaL_checkinteger(L, 2));
+    else if (!lua_isnoneornil(L, 2))
+        after = V_STR(check_str(L, 2));
     co_require_wait(L, "core.payment.due");
     return store_wait_query(
         L, QUERIES[which].query,
-        VALS(V_INT(core_now(s->core) - QUERIES[which].after_ms), V_INT(DUE_MAX)),
-        which == 2 ? movements_done : due_done);
+        VALS(V_INT(core_now(s->core) - QUERIES[which].after_ms), V_INT(DUE_MAX), after),
+        QUERIES[which].numbers ? numbers_done : due_done);
 }
 
 static const struct bind_fn DUE[] = {
-    {"due", l_due, KIND_JOB | KIND_TOOL | KIND_TEST, "what: string -> table?, string?, string?",
-     "what is due, a hundred at most: ids of payments to \"expire\" or to make \"available\", "
-     "movements whose \"policy\" was not asked yet"},
+    {"due", l_due, KIND_JOB | KIND_TOOL | KIND_TEST,
+     "what: string, after: string|integer? -> table?, string?, string?",
+     "what is due, the oldest first, a hundred at most, behind the one named `after`: ids of "
+     "payments to \"expire\" or to make \"available\", movements whose \"policy\" was not asked "
+     "yet, callbacks that are \"orphans\" too long"},
     {"expire", l_expire, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
-     "lets one expire, after a last look at its provider; false: it is not to"},
+     "lets one expire; where a provider can be asked, when it has said that nothing was paid. "
+     "false: it is not to"},
     {"policy", l_policy, KIND_JOB | KIND_TOOL | KIND_TEST, "movement: integer -> boolean, string?",
      "asks the policy about money in suspense, again"},
-    {"adopt", l_adopt, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",
-     "books the money of callbacks that came before the attempt had their reference"},
-    {"orphans", l_orphans, KIND_JOB | KIND_TOOL | KIND_TEST, "-> boolean, string?, string?",
-     "puts the money of callbacks that fit nothing into suspense, when their time is over"},
+    {"adopt", l_adopt, KIND_JOB | KIND_TOOL | KIND_TEST, "after: integer? -> integer?, string?",
+     "books the money of callbacks that came before the attempt had their reference, some behind "
+     "the one named `after`; the last it looked at, nil: there are no more"},
+    {"orphan", l_orphan, KIND_JOB | KIND_TOOL | KIND_TEST,
+     "id: integer -> boolean?, string?, string?",
+     "puts the money of a callback that fits nothing into suspense, when its time is over"},
     {"available", l_available, KIND_JOB | KIND_TOOL | KIND_TEST, "id: string -> boolean, string?",
      "makes the merchant's share of one available"},
     {0},

@@ -157,12 +157,14 @@ static int l_list(lua_State *L) {
                                  before,
                                  V_INT(limit + 1),
                                  text_filter(L, "status"),
-                                 text_filter(L, "order_id"),
                                  int_filter(L, "created_after"),
-                                 int_filter(L, "created_before")};
+                                 int_filter(L, "created_before"),
+                                 text_filter(L, "order_id")};
+    const size_t count = sizeof values / sizeof values[0];
+    bool order = values[count - 1].type == VAL_TEXT;
     co_require_wait(L, "core.payment.list");
-    return store_wait_query(L, "payments_found", values, sizeof values / sizeof values[0],
-                            payments_done);
+    return store_wait_query(L, order ? "payments_found_order" : "payments_found", values,
+                            order ? count : count - 1, payments_done);
 }
 
 static int l_refunds(lua_State *L) {

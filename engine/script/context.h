@@ -21,6 +21,7 @@ struct core;
 struct script_set;
 
 struct operation_gate; /* dispatch.h */
+struct claims;
 
 /* What every call of one worker shares: the parts of the engine that bindings use. */
 struct script_services {
@@ -83,8 +84,8 @@ struct call_context {
     size_t param_count;
     char merchant[ID_SIZE];    /* whose key the request came with; empty: nobody's */
     char key[ID_SIZE];         /* that key's id */
-    bool direct;               /* it has provider contracts of its own */
     struct callback *callback; /* of a channel that a provider calls; or NULL */
+    struct claims *claims;     /* its numbers are reserved with what it decides; or NULL: at once */
     bool verified;             /* ctx.verify said yes */
     bool unverified;           /* ctx.verify said no: the answer is 401 and nothing changes */
     struct say *say;           /* one-off scripts: where lines and progress go; or NULL */

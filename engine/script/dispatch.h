@@ -71,6 +71,7 @@ struct operation_call {
     const char *function;
     const struct operation_row *operation; /* copied */
     void (*decided)(const struct operation_decision *decision, void *data);
+    struct claims *claims; /* with `decided`: the numbers it is given, to be stored; or NULL */
 };
 /* Which operations' own calls are under way in this process. Who asks about one of them would be
  * told "not known" while the request is still on its way, and write off money that then moves: a

@@ -226,6 +226,7 @@ int dispatch_operation(const struct operation_call *call, operation_done_cb done
     run->data = data;
     call_context_init(&run->context, call->services, call->version, run->row.account);
     run->context.http.effect_ok = !run->asking;
+    run->context.claims = call->claims;
     run->tell = call->decided;
     if (!run->asking && run->tell == NULL) {
         run->gate = call->services->gate;

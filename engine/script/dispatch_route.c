@@ -294,7 +294,6 @@ void dispatch_route(const struct route_call *route, struct http_exchange *x) {
     if (route->caller != NULL) {
         memcpy(c->merchant, route->caller->merchant, sizeof c->merchant);
         memcpy(c->key, route->caller->key, sizeof c->key);
-        c->direct = route->caller->direct;
     }
     run->runtime = route->runtime;
     run->loop = runtime_loop(route->runtime);

@@ -30,18 +30,20 @@ static const struct manifest_field EXPIRES[] = {
     {"grace", FIELD_DURATION, .offset = AT(expires.grace_ms),
      .doc = "how long after its end money may still come"},
     {0}};
-#define BACKOFF_FIELDS(member)                                                           \
+#define WAIT_FIELDS(member)                                                              \
     {"first", FIELD_DURATION, MUST, .offset = AT(member.first_ms), .doc = "first wait"}, \
         {"factor", FIELD_FACTOR, .offset = AT(member.factor_milli),                      \
          .doc = "how much longer each time, 1 to 100"},                                  \
-        {"max", FIELD_DURATION, .offset = AT(member.max_ms), .doc = "longest wait"},     \
-        {"jitter", FIELD_FACTOR, .offset = AT(member.jitter_milli),                      \
-         .doc = "part of the wait that is left to chance, 0 to 1"},                      \
-    {                                                                                    \
-        "tries", FIELD_COUNT, .offset = AT(member.tries), .doc = "how often in all"      \
+        {"max", FIELD_DURATION, .offset = AT(member.max_ms), .doc = "longest wait"}, {   \
+        "jitter", FIELD_FACTOR, .offset = AT(member.jitter_milli),                       \
+                                .doc = "part of the wait that is left to chance, 0 to 1" \
     }
-static const struct manifest_field POLL[] = {BACKOFF_FIELDS(poll), {0}};
-static const struct manifest_field BACKOFF[] = {BACKOFF_FIELDS(backoff), {0}};
+/* without tries: what is open is asked about until its end is known */
+static const struct manifest_field POLL[] = {WAIT_FIELDS(poll), {0}};
+static const struct manifest_field BACKOFF[] = {
+    WAIT_FIELDS(backoff),
+    {"tries", FIELD_COUNT, .offset = AT(backoff.tries), .doc = "how often in all"},
+    {0}};
 static const struct manifest_field UNRESOLVED[] = {
     {"ask", FIELD_DURATION, MUST, .offset = AT(unresolved.ask_ms), .doc = "wait between questions"},
     {"tries", FIELD_INT, MUST, .offset = AT(unresolved.tries), .doc = "how many questions"},

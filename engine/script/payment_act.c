@@ -38,7 +38,7 @@ struct act {
     int64_t amount;
     struct str reason;
     const struct json *destination;
-    struct buf sealed, input;
+    struct buf plain, input; /* plain: the destination */
     struct operation_mark mark;
     bool marked;
     bool waiting; /* for the end of the call that makes what is to be cancelled */
@@ -79,7 +79,8 @@ static void end_now(struct task *task) {
     if (a->body.root != NULL) json_doc_free(&a->body);
     script_set_drop(a->set);
     payment_reply_free(&a->reply);
-    buf_free(&a->sealed);
+    if (a->plain.data != NULL) mem_wipe(a->plain.data, a->plain.cap);
+    buf_free(&a->plain);
     buf_free(&a->input);
     mem_free(a);
 }
@@ -434,20 +435,12 @@ static bool read_keyed(struct act *a, const struct request_field *fields) {
 
 /* ---- refund ---- */
 
-static int seal_destination(struct act *a) {
-    struct buf plain = {0};
+static int write_destination(struct act *a) {
     struct json_out w;
-    if (a->destination == NULL || a->sealed.len != 0) return 0;
-    json_out_init(&w, &plain);
+    if (a->destination == NULL || a->plain.len != 0) return 0;
+    json_out_init(&w, &a->plain);
     json_value(&w, a->destination);
-    int err = json_out_end(&w);
-    if (err == 0 && a->core->ring == NULL) err = E_STATE;
-    if (err == 0)
-        err = seal(a->core->ring, "refund_destination", str_of(a->id), buf_str(&plain),
-                   a->core->rng, &a->sealed);
-    if (plain.data != NULL) mem_wipe(plain.data, plain.cap);
-    buf_free(&plain);
-    return err;
+    return json_out_end(&w);
 }
 
 static int build_refund(const struct core *core, struct payment *p, struct commit *c, void *data,
@@ -466,7 +459,7 @@ static int build_refund(const struct core *core, struct payment *p, struct commi
     if (!provider && a->destination == NULL)
         return why_set(why, E_USAGE,
                        "destination is missing: this way of paying cannot be paid back through");
-    int err = seal_destination(a);
+    int err = write_destination(a);
     struct payment_operation o = {0};
     if (err == 0 && provider) {
         make_reference(a, at->reference, 'r');
@@ -476,7 +469,7 @@ static int build_refund(const struct core *core, struct payment *p, struct commi
     struct refund_new what = {.amount = amount,
                               .reason = a->reason,
                               .by = provider ? STR("provider") : STR("hand"),
-                              .destination = buf_str(&a->sealed),
+                              .destination = buf_str(&a->plain),
                               .operation = provider ? &o : NULL,
                               .idempotency_key = a->ask.key,
                               .path = a->ask.path,

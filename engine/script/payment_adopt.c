@@ -11,6 +11,7 @@
 enum { ADOPT_MAX = 30 };
 
 struct adopting {
+    int64_t last; /* the row that was read last */
     struct loop *loop;
     struct script_set *set; /* keeps the versions */
     size_t waiting;
@@ -22,7 +23,7 @@ struct adopting {
 
 static void end(struct task *task) {
     struct adopting *a = CONTAINER_OF(task, struct adopting, task);
-    if (a->done != NULL) a->done(a->err, a->data);
+    if (a->done != NULL) a->done(a->err, a->last, a->data);
     script_set_drop(a->set);
     mem_free(a);
 }
@@ -83,6 +84,7 @@ static int adopt(const struct script_services *services, struct runtime *runtime
     for (size_t i = 0; a != NULL && a->err == 0 && i < list->count; i++) {
         struct inbox_row row;
         a->err = inbox_row(list, i, &row);
+        if (a->err == 0) a->last = row.id;
         if (a->err == 0) a->err = tell_again(a, services, runtime, &row);
     }
     inbox_list_free(list);
@@ -93,9 +95,9 @@ static int adopt(const struct script_services *services, struct runtime *runtime
 }
 
 int payment_adopt_known(const struct script_services *services, struct runtime *runtime,
-                        payment_adopted done, void *data) {
+                        int64_t after, payment_adopted done, void *data) {
     struct inbox_list list;
-    int err = inbox_orphans_known(services->core, ADOPT_MAX, &list);
+    int err = inbox_orphans_known(services->core, after, ADOPT_MAX, &list);
     return err != 0 ? err : adopt(services, runtime, &list, done, data);
 }
 

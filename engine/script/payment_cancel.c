@@ -79,6 +79,18 @@ int payment_cancel_add(const struct core *core, struct commit *commit, struct pa
     return err;
 }
 
+int payment_cancel_withdraw(const struct script_set *set, const struct core *core,
+                            struct commit *commit, struct payment *payment,
+                            const struct attempt *attempt, char id[ID_SIZE]) {
+    const struct version *channel = payment_cancel_channel(set, attempt);
+    id[0] = '\0';
+    if (channel == NULL) return 0;
+    int err = payment_cancel_add(core, commit, payment, attempt, channel, id);
+    if (err != E_EXISTS) return err;
+    id[0] = '\0';
+    return 0;
+}
+
 static void sent(int err, bool open, void *data) {
     (void)err, (void)open, (void)data;
 }
@@ -87,6 +99,7 @@ void payment_cancel_send(const struct script_services *services, struct runtime 
                          const struct script_set *set, struct str id) {
     struct rows *rows = NULL;
     struct operation_row row;
+    if (id.n == 0) return;
     jobs_poke(services->jobs);
     int err = store_get(services->store, "operation_get", VALS(V_STR(id)), &rows);
     if (err == 0 && rows_count(rows) != 0 && operation_row_read(rows, 0, &row) == 0) {

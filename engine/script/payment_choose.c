@@ -178,17 +178,6 @@ bool flow_choose_fee(struct flow *f) {
     return true;
 }
 
-/* ---- the old way, withdrawn; what was paid by it is caught ---- */
-
-static int add_withdrawal(struct flow *f, struct commit *c, const struct attempt *old) {
-    const struct version *v = payment_cancel_channel(f->set, old);
-    f->withdrawal[0] = '\0';
-    if (v == NULL || f->no_withdrawal) return 0;
-    int err = payment_cancel_add(f->core, c, &f->payment, old, v, f->withdrawal);
-    if (err == E_EXISTS) f->withdrawal[0] = '\0'; /* it is being cancelled already */
-    return err == E_EXISTS ? 0 : err;
-}
-
 /* ---- the commit ---- */
 
 static bool old_is_offer(const struct flow *f, const struct attempt *old) {
@@ -202,11 +191,7 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     struct payment *p = &f->payment;
     const struct version *v = flow_channel(f);
     const struct attempt *old = payment_attempt(p, p->attempt), *shown = waiting(f);
-    struct fee fee = {.bearer =
-                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                      .version = str_of(f->fee_version),
-                      .count = f->fee.count};
-    memcpy(fee.lines, f->lines, sizeof f->lines);
+    struct fee fee = fee_of_rule(&f->fee, f->fee_version);
     struct attempt_new next = {.script = str_of(v->path),
                                .version = str_of(v->id),
                                .account = str_of(f->account),
@@ -223,7 +208,9 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     if (old != NULL && f->amount_due != p->amount_due)
         next.amount_due = f->amount_due; /* refused */
     int err = payment_add_attempt(f->core, c, p, &next, why);
-    if (err == 0) err = add_withdrawal(f, c, shown);
+    f->withdrawal[0] = '\0'; /* what was paid by the old way is caught */
+    if (err == 0 && !f->no_withdrawal)
+        err = payment_cancel_withdraw(f->set, f->core, c, p, shown, f->withdrawal);
     if (err != 0 || at_once == NULL) return err;
     return payment_add_result(f->core, c, p, p->attempt_count - 1, 1, at_once, why);
 }
@@ -251,8 +238,7 @@ static void chosen(const struct commit_result *result, void *data) {
         flow_end_error(f, lost ? E_BUSY : result->err);
         return;
     }
-    if (f->withdrawal[0] != '\0')
-        payment_cancel_send(f->ask.services, f->ask.runtime, f->set, str_of(f->withdrawal));
+    payment_cancel_send(f->ask.services, f->ask.runtime, f->set, str_of(f->withdrawal));
     if (decided_before(f) != NULL) {
         flow_end_payment(f, 201);
         return;

@@ -339,8 +339,6 @@ static void fee_known(const struct rule_answer *answer, void *data) {
         return;
     }
     f->fee = answer->fee;
-    for (size_t i = 0; i < f->fee.count; i++)
-        f->lines[i] = (struct fee_line){str_of(f->fee.lines[i].name), f->fee.lines[i].amount};
     snprintf(f->fee_version, sizeof f->fee_version, "%s",
              answer->version == NULL ? "" : answer->version);
     f->amount_due = f->request.amount;

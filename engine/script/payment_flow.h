@@ -21,7 +21,6 @@ struct payment_ask { /* texts are copied */
     const struct script_services *services;
     struct runtime *runtime;
     struct str merchant;
-    bool direct;
     struct str body;       /* JSON, as the contract has it */
     struct str raw;        /* what the client sent: its hash stands for the request; empty: body */
     struct str key;        /* Idempotency-Key; empty: none */

@@ -106,7 +106,6 @@ void flow_continue(struct flow *f) {
                                                         : "");
     if (err == 0) {
         snprintf(f->person, sizeof f->person, "%.*s", STR_FMT(f->payment.person));
-        f->ask.direct = f->payment.direct;
         f->expires_at = f->payment.expires_at;
         err = read_request(f, &fault);
     }

@@ -4,12 +4,14 @@
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
 #include "core/merchant.h"
+#include "script/claims.h"
 #include "script/dispatch.h"
 #include "script/payment_breaker.h"
 #include "script/payment_channels.h"
 #include "script/payment_decision.h"
 #include "script/payment_facts.h"
 #include "script/payment_flow.h"
+#include "script/payment_price.h"
 
 enum {
     REFERENCE_MAX_ = 50, /* what every provider takes */
@@ -32,7 +34,6 @@ struct flow {
     char reason[RULE_REASON_SIZE]; /* of the risk rule that did not let it through */
     struct payment_facts facts;
     struct rule_fee fee;
-    struct fee_line lines[RULE_LINES_MAX];
     char fee_version[VERSION_ID_SIZE];
     int64_t amount_due, expires_at;
     struct payment payment;
@@ -44,6 +45,8 @@ struct flow {
     char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
+    struct claims claims; /* numbers that a channel of our own gave, for the first commit */
+    int64_t code;         /* that it added to what is due */
     struct payment_decision decision;
     char id[ID_SIZE];     /* of a payment that this goes on with; empty: it makes one */
     char person[ID_SIZE]; /* the customer, sealed; empty: none */

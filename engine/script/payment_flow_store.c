@@ -141,28 +141,23 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
                        struct why *why) {
     const struct version *v = flow_channel(f);
     const struct manifest *m = v == NULL ? NULL : v->manifest;
-    struct payment_new what = {
-        .merchant = f->ask.merchant,
-        .order_id = f->request.order_id,
-        .direct = f->ask.direct,
-        .amount = f->request.amount,
-        .amount_due = f->amount_due,
-        .currency = f->request.currency,
-        .method = m == NULL ? f->request.method : str_of(m->method),
-        .bank = m == NULL ? f->request.bank : str_of(m->bank),
-        .doc = buf_str(&f->doc),
-        .person = str_of(f->person),
-        .fee = {.bearer = f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                .version = str_of(f->fee_version),
-                .count = f->fee.count},
-        .open = m != NULL && m->amounts == AMOUNTS_OPEN,
-        .expires_at = f->expires_at,
-        .at_once = at_once,
-        .answer_status = at_once == NULL ? 0 : 201,
-        .idempotency_key = f->ask.key,
-        .path = f->ask.path,
-        .body = f->ask.raw};
-    memcpy(what.fee.lines, f->lines, sizeof f->lines);
+    struct payment_new what = {.merchant = f->ask.merchant,
+                               .order_id = f->request.order_id,
+                               .amount = f->request.amount,
+                               .amount_due = f->amount_due,
+                               .currency = f->request.currency,
+                               .method = m == NULL ? f->request.method : str_of(m->method),
+                               .bank = m == NULL ? f->request.bank : str_of(m->bank),
+                               .doc = buf_str(&f->doc),
+                               .person = str_of(f->person),
+                               .fee = fee_of_rule(&f->fee, f->fee_version),
+                               .open = m != NULL && m->amounts == AMOUNTS_OPEN,
+                               .expires_at = f->expires_at,
+                               .at_once = at_once,
+                               .answer_status = at_once == NULL ? 0 : 201,
+                               .idempotency_key = f->ask.key,
+                               .path = f->ask.path,
+                               .body = f->ask.raw};
     bool answers = at_once != NULL || v == NULL; /* else the answer comes with commit 2 */
     payment_reply_free(&f->reply);
     if (answers) what.json = &f->reply.body;
@@ -182,6 +177,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     f->has_payment = true;
     flow_note_skipped(f, c, 0, f->channel);
     payment_facts_add(&f->facts, f->core, c);
+    claims_add(&f->claims, c, core_now(f->core));
     if (!answers) return 0;
     f->reply.status = 201;
     if (f->ask.key.n == 0 || at_once != NULL) return f->reply.body.err;
@@ -218,6 +214,8 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
 /* It did not go in because somebody was faster. */
 static void clashed(struct flow *f, const struct commit_result *result) {
     enum create_clash clash = payment_clash(result);
+    f->amount_due -= f->code;
+    f->code = 0;
     operation_unmark(f->ask.services->gate, &f->payment_mark);
     f->payment_marked = f->stored = false;
     payment_free(&f->payment);
@@ -225,6 +223,9 @@ static void clashed(struct flow *f, const struct commit_result *result) {
     payment_reply_free(&f->reply);
     if (clash == CLASH_REFERENCE && f->reference_tries < REFERENCE_TRIES) {
         flow_make_reference(f);
+        flow_begin_channel(f);
+    } else if (claims_clash(result) && !f->claims.exact) {
+        f->claims.exact = true;
         flow_begin_channel(f);
     } else if (clash == CLASH_ORDER && flow_find_order(f)) {
         return;
@@ -257,13 +258,14 @@ static void first_stored(const struct commit_result *result, void *data) {
 
 static void decided(const struct operation_decision *decision, void *data);
 
-static int dispatch(struct flow *f, const struct operation_row *row) {
+static int dispatch(struct flow *f, const struct operation_row *row, struct claims *claims) {
     return dispatch_operation(&(struct operation_call){.runtime = f->ask.runtime,
                                                        .services = f->ask.services,
                                                        .version = flow_channel(f),
                                                        .function = "create",
                                                        .operation = row,
-                                                       .decided = decided},
+                                                       .decided = decided,
+                                                       .claims = claims},
                               NULL, f);
 }
 
@@ -273,11 +275,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          struct why *why) {
     struct flow *f = data;
     const struct version *v = flow_channel(f);
-    struct fee fee = {.bearer =
-                          f->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                      .version = str_of(f->fee_version),
-                      .count = f->fee.count};
-    memcpy(fee.lines, f->lines, sizeof f->lines);
+    struct fee fee = fee_of_rule(&f->fee, f->fee_version);
     if (p->status != PAYMENT_PENDING || p->attempt_count != 0)
         return why_set(why, E_STATE, "the payment is %s%s", PAYMENT_STATES[p->status].name,
                        p->attempt_count != 0 ? " and has its way to be paid" : "");
@@ -346,6 +344,7 @@ void flow_begin_channel(struct flow *f) {
         return;
     }
     if (f->reference[0] == '\0') flow_make_reference(f);
+    f->claims.count = 0;
     struct buf doc = {0};
     int err = flow_choose_account(f, v);
     if (err == 0) err = flow_write_inputs(f);
@@ -354,17 +353,19 @@ void flow_begin_channel(struct flow *f) {
     buf_adds(&doc, "}");
     if (err == 0) err = doc.err;
     if (err == 0)
-        err = dispatch(f, &(struct operation_row){.id = str_of(f->reference),
-                                                  .kind = STR("create"),
-                                                  .script = str_of(v->path),
-                                                  .version = str_of(v->id),
-                                                  .account = str_of(f->account),
-                                                  .reference = str_of(f->reference),
-                                                  .doc = buf_str(&doc),
-                                                  .given = buf_str(&f->given),
-                                                  .expires_at = f->expires_at,
-                                                  .state = OPERATION_SENDING,
-                                                  .generation = 1});
+        err = dispatch(f,
+                       &(struct operation_row){.id = str_of(f->reference),
+                                               .kind = STR("create"),
+                                               .script = str_of(v->path),
+                                               .version = str_of(v->id),
+                                               .account = str_of(f->account),
+                                               .reference = str_of(f->reference),
+                                               .doc = buf_str(&doc),
+                                               .given = buf_str(&f->given),
+                                               .expires_at = f->expires_at,
+                                               .state = OPERATION_SENDING,
+                                               .generation = 1},
+                       f->ask.choose.n != 0 ? NULL : &f->claims);
     buf_free(&doc);
     if (err != 0) flow_end_error(f, err);
 }
@@ -388,7 +389,7 @@ void flow_call_channel(struct flow *f) {
                                 .expires_at = f->expires_at,
                                 .state = OPERATION_SENDING,
                                 .generation = a->generation};
-    int err = dispatch(f, &row);
+    int err = dispatch(f, &row, NULL);
     if (err != 0)
         flow_end_payment(f, 201); /* not called, or not known to be: the ask job takes it */
 }
@@ -507,8 +508,8 @@ static void write_result(struct flow *f, const struct operation_decision *d) {
 /* A channel that called nobody: what it decided and the payment are one commit. */
 static void local_decided(struct flow *f) {
     const struct json *code = json_get(json_get(f->decision.doc.root, "result"), "unique_code");
-    if (code != NULL && code->type == JT_INT && code->i > 0 &&
-        money_add(f->amount_due, code->i, &f->amount_due) != 0) {
+    if (code != NULL && code->type == JT_INT && code->i > 0) f->code = code->i;
+    if (money_add(f->amount_due, f->code, &f->amount_due) != 0) {
         flow_end_problem(f, PROBLEM_INTERNAL_ERROR, "the amount is too large with its code");
         return;
     }

@@ -6,11 +6,15 @@
 #include "core/person.h"
 #include "script/manifest.h"
 #include "script/payment_adopt.h"
+#include "script/payment_cancel.h"
 #include "script/payment_decision.h"
+#include "script/payment_price.h"
 #include "script/payment_settle.h"
 #include "sys/log.h"
 
 #include <stdio.h>
+
+enum { ARRIVES_MS = 120000 };
 
 struct inquiry {
     struct payment_inquiry what;
@@ -21,10 +25,16 @@ struct inquiry {
     char of[200]; /* of a cancel: the reference of the attempt that it is for */
     int64_t generation;
     enum operation_state state;
+    bool nothing; /* the provider knows nothing of it */
     struct payment_decision decision;
+    struct payment_price price;
+    struct fee fee;
+    struct script_set *set;     /* while it is priced; or NULL */
+    char withdrawal[ID_SIZE];   /* the cancel of another way that was shown; empty: none */
     struct operation_mark mark; /* while the operation's own call runs */
     bool marked;
     bool open;
+    bool expire; /* the payment's time is over: what is said to be unpaid now has expired */
     payment_inquired done;
     void *data;
 };
@@ -34,9 +44,14 @@ static void end(struct inquiry *q, int err, bool open) {
     void *data = q->data;
     if (q->marked) operation_unmark(q->what.services->gate, &q->mark);
     payment_decision_free(&q->decision);
+    if (q->set != NULL) script_set_drop(q->set);
     version_drop(q->version);
     mem_free(q);
     done(err, open, data);
+}
+
+static struct script_set *scripts(const struct inquiry *q) {
+    return q->what.services->scripts(q->what.services->worker);
 }
 
 /* ---- what was said of an attempt ---- */
@@ -66,12 +81,22 @@ static bool watched(const struct core *core, const struct inquiry *q, const stru
     return core_now(core) < over_at(q, p, a);
 }
 
+/* A charge that is not there may be on its way still, and nobody had to be shown anything for it to be
+ * paid: that nothing is there counts when it has had the time to get there. */
+static bool may_still_come(const struct core *core, const struct inquiry *q,
+                           const struct attempt *a) {
+    return q->version->manifest->effect == EFFECT_CHARGE &&
+           (a->state == OPERATION_SENDING || a->state == OPERATION_UNKNOWN) &&
+           core_now(core) < a->moved_at + ARRIVES_MS;
+}
+
 static int build_attempt(const struct core *core, struct payment *p, struct commit *c,
                          struct inquiry *q, struct why *why) {
     struct attempt *a = payment_attempt(p, str_of(q->operation));
     struct payment_result *r = &q->decision.result;
+    q->withdrawal[0] = '\0';
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
-    bool counts = q->what.expire && str_eq(p->attempt, str_of(a->id));
+    bool counts = q->expire && str_eq(p->attempt, str_of(a->id));
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
     /* the answer is older than what is known; that it was paid is no less true */
     bool moved = a->generation != q->generation && r->to != OPERATION_SUCCESS;
@@ -80,6 +105,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
         q->open = watched(core, q, p, a, r->to);
         return 0;
     }
+    if (q->nothing && may_still_come(core, q, a)) return 0;
     if (ends && !moved) {
         q->open = false;
         return payment_add_expire(core, c, p, why);
@@ -95,7 +121,11 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          STR("the provider made it and does not say again how it is paid; once it "
                              "is cancelled the order can be paid in another way"));
     if (a->state == OPERATION_SUCCESS) return 0; /* what takes it back is told by callbacks */
+    const struct attempt *shown = payment_attempt(p, p->attempt);
+    bool waits = shown != NULL && shown->state == OPERATION_PENDING;
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
+    if (err == 0 && waits && shown != a && shown->state == OPERATION_SUPERSEDED)
+        err = payment_cancel_withdraw(scripts(q), core, c, p, shown, q->withdrawal);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
         err = payment_add_expire(core, c, p, why); /* paid, but not what is due: not paid */
     q->open = operation_open(a->state);            /* paid in part it goes on waiting */
@@ -133,7 +163,13 @@ static int add_refund(const struct core *core, struct payment *p, struct commit 
 
 static int build_operation(const struct core *core, struct payment *p, struct commit *c,
                            struct inquiry *q, struct why *why) {
-    const struct payment_result *r = &q->decision.result;
+    struct payment_result *r = &q->decision.result;
+    struct attempt *a = payment_attempt(p, p->attempt);
+    bool cancels = strcmp(q->kind, "cancel") == 0;
+    /* of a way that the payer left for another: the payment goes by the newer one */
+    bool its = a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of)));
+    if (cancels && its && r->to == OPERATION_SUCCESS && may_still_come(core, q, a))
+        r->to = OPERATION_UNKNOWN; /* asked again when that is over */
     q->open = operation_open(r->to);
     int err = 0;
     if (r->to == q->state && q->state != OPERATION_SENDING) return 0;
@@ -141,18 +177,15 @@ static int build_operation(const struct core *core, struct payment *p, struct co
     /* A closed way that took another amount than due takes no more, so its provider has nothing left
      * to cancel: we can. */
     bool over = r->to == OPERATION_FAILED && !p->open && p->received > 0;
-    if (strcmp(q->kind, "cancel") == 0 && (r->to == OPERATION_SUCCESS || over) &&
-        payment_open(p->status)) {
-        struct attempt *a = payment_attempt(p, p->attempt);
+    if (cancels && its && (r->to == OPERATION_SUCCESS || over) && payment_open(p->status)) {
         struct payment_result gone = {.to = OPERATION_CANCELLED, .ends = true};
-        /* of a way that the payer left for another: the payment goes by the newer one */
-        if (a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of))))
-            err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone,
-                                     why);
+        err = payment_add_result(core, c, p, (size_t)(a - p->attempts), a->generation, &gone, why);
     }
     if (strcmp(q->kind, "capture") == 0 && r->to == OPERATION_SUCCESS) {
-        struct attempt *a = payment_attempt(p, p->attempt); /* the money is on its way to us */
+        /* the money is on its way to us */
         struct payment_result paid = {.to = OPERATION_SUCCESS,
+                                      .fee = r->fee,
+                                      .unpriced = r->unpriced,
                                       .money_id = r->money_id,
                                       .paid_at = r->paid_at,
                                       .settle_at = r->settle_at,
@@ -173,9 +206,7 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     q->decision.result.settle_at =
         q->decision.result.settle_at != 0
             ? q->decision.result.settle_at
-            : payment_settle_at(q->what.services,
-                                q->what.services->scripts(q->what.services->worker),
-                                core_now(core));
+            : payment_settle_at(q->what.services, scripts(q), core_now(core));
     return strcmp(q->kind, "create") == 0 ? build_attempt(core, p, c, q, why)
                                           : build_operation(core, p, c, q, why);
 }
@@ -188,12 +219,65 @@ static void written(int err, const struct why *why, void *data) {
     else if (strcmp(q->kind, "create") == 0)
         payment_adopt_result(q->what.services, q->what.runtime, str_of(q->account),
                              &q->decision.result);
+    if (err == 0)
+        payment_cancel_send(q->what.services, q->what.runtime, scripts(q), str_of(q->withdrawal));
     end(q, err, err != 0 || q->open);
+}
+
+/* ---- what came of it is written ---- */
+
+static void write_it(void *data) {
+    struct inquiry *q = data;
+    q->decision.result.fee = payment_price_fee(&q->price, &q->fee);
+    q->decision.result.unpriced = q->price.unpriced;
+    struct payment_change change = {.core = q->core,
+                                    .loop = q->loop,
+                                    .lane = LANE_RESULT,
+                                    .id = str_of(q->payment),
+                                    .build = build,
+                                    .done = written,
+                                    .data = q};
+    int err = payment_change(&change);
+    if (err != 0) end(q, err, true);
+}
+
+static bool brings_money(const struct inquiry *q) {
+    return q->decision.result.to == OPERATION_SUCCESS &&
+           (strcmp(q->kind, "create") == 0 || strcmp(q->kind, "capture") == 0);
+}
+
+/* Money costs what it does on the day it came, also where it is a question that finds it. */
+static int price(struct inquiry *q) {
+    struct payment p;
+    if (!brings_money(q)) return write_it(q), 0;
+    int err = payment_read(q->core, STR(""), str_of(q->payment), &p);
+    if (err != 0) return err;
+    const struct payment_result *r = &q->decision.result;
+    bool create = strcmp(q->kind, "create") == 0;
+    const struct attempt *a = payment_attempt(&p, create ? str_of(q->operation) : p.attempt);
+    bool asks = a != NULL && p.status != PAYMENT_SUCCESS && !payment_price_frozen(&p);
+    if (asks) {
+        q->set = script_set_keep(scripts(q));
+        err = payment_price(
+            &q->price, q->core,
+            &(struct payment_price_of){.runtime = q->what.runtime,
+                                       .set = q->set,
+                                       .payment = &p,
+                                       .attempt = a,
+                                       .provider = q->version->manifest->provider,
+                                       .amount = r->paid_total == 0 ? p.amount_due : r->paid_total,
+                                       .paid_at = r->paid_at},
+            write_it, q);
+    }
+    payment_free(&p);
+    if (!asks) write_it(q);
+    return err;
 }
 
 static void decided(const struct operation_decision *d, void *data) {
     struct inquiry *q = data;
     struct why why = {0};
+    q->nothing = d->not_created;
     bool asking = strcmp(q->what.function, "inquire") == 0;
     int err = d->decided || !asking
                   ? payment_decision_read(&q->decision, d->to, d->doc, q->version->manifest,
@@ -213,14 +297,7 @@ static void decided(const struct operation_decision *d, void *data) {
         end(q, 0, true);
         return;
     }
-    struct payment_change change = {.core = q->core,
-                                    .loop = q->loop,
-                                    .lane = LANE_RESULT,
-                                    .id = str_of(q->payment),
-                                    .build = build,
-                                    .done = written,
-                                    .data = q};
-    if ((err = payment_change(&change)) != 0) end(q, err, true);
+    if ((err = price(q)) != 0) end(q, err, true);
 }
 
 /* Whose it is: the payment, by what the store says. */
@@ -240,6 +317,11 @@ static void read_of(struct inquiry *q, struct str doc) {
     if (json_get_str(json_get(parsed.root, "input"), "reference", &of) == 0)
         snprintf(q->of, sizeof q->of, "%.*s", STR_FMT(of));
     json_doc_free(&parsed);
+}
+
+static bool is_over(const struct inquiry *q, const struct payment *p) {
+    return p->status == PAYMENT_PENDING && p->expires_at != 0 &&
+           core_now(q->core) >= p->expires_at + q->what.version->manifest->expires.grace_ms;
 }
 
 int payment_inquire(const struct payment_inquiry *what, payment_inquired done, void *data) {
@@ -264,6 +346,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     if (err == 0) err = payment_read(q->core, STR(""), str_of(q->payment), &p);
     if (err == 0) {
         row.expires_at = p.expires_at;
+        q->expire = is_over(q, &p);
         payment_free(&p);
         row.payment = str_of(q->payment);
         err = input_fill(q->core, row.doc, &given);

@@ -1,5 +1,6 @@
 /* Asking a provider what became of something, and writing what it says: attempts of payments, and
- * the other operations on them (cancel, refund). By whom: the ask job, `sync`, expiry. */
+ * the other operations on them (cancel, refund). By whom: the ask job, `sync`. Where the payment's time
+ * is over, what is said to be unpaid has expired. */
 #ifndef LUWAK_SCRIPT_PAYMENT_INQUIRE_H
 #define LUWAK_SCRIPT_PAYMENT_INQUIRE_H
 
@@ -12,7 +13,6 @@ struct payment_inquiry {
     struct version *version;               /* of the channel */
     const char *function;                  /* "inquire"; or what the operation itself does */
     const struct operation_row *operation; /* copied */
-    bool expire; /* its time is over: what is said to be unpaid now has expired */
 };
 /* `done` hears once, never inside, whether anybody still has to ask. err: it could not be written.
  * E_NOTFOUND from the call itself: the operation is no payment's. */

@@ -1,5 +1,5 @@
 /* See payment_policy.h: read the movement, ask the rule, commit; a refund at the provider is called
- * at once, and asked about when it does not answer. What is left to a person is noted, so that it is
+ * at once (by the attempt that brought the money, which may not be the one that the payment goes by), and asked about when it does not answer. What is left to a person is noted, so that it is
  * known to be decided: scripts/jobs/suspense.lua asks about all that is not. */
 #include "script/payment_policy.h"
 
@@ -9,6 +9,7 @@
 #include "script/manifest.h"
 #include "script/operation_text.h"
 #include "script/payment_inquire.h"
+#include "script/payment_price.h"
 #include "script/payment_settle.h"
 #include "script/rules.h"
 #include "script/script_set.h"
@@ -26,10 +27,12 @@ struct policing {
     struct script_set *set;
     int64_t movement, held, paid_at;
     char payment[ID_SIZE], operation[ID_SIZE];
-    char money_id[200], reference[160];
+    char attempt[ID_SIZE]; /* that brought it */
+    char reference[160];
     const char *on;
     enum rule_action action;
-    struct version *channel; /* of the set; NULL: gone */
+    struct version *channel;    /* of the attempt, of the set; NULL: gone */
+    struct payment_price price; /* of what is accepted */
     struct buf input;
     payment_policed done;
     void *data;
@@ -79,15 +82,14 @@ static void leave(struct policing *p, const char *why) {
 /* ---- what follows ---- */
 
 static bool by_provider(const struct policing *p) {
-    return p->money_id[0] != '\0' && p->money_id[0] != '=' && p->channel != NULL &&
-           manifest_has(p->channel->manifest, "refund");
+    return p->channel != NULL && manifest_has(p->channel->manifest, "refund");
 }
 
 static int add_refund(struct policing *p, const struct core *core, struct payment *payment,
                       struct commit *c, struct why *why) {
     struct refund refund;
     struct payment_operation o = {0};
-    const struct attempt *at = payment_attempt(payment, payment->attempt);
+    const struct attempt *at = payment_attempt(payment, str_of(p->attempt));
     bool provider = by_provider(p) && at != NULL;
     struct refund_new what = {.amount = p->held,
                               .reason = str_of(p->on),
@@ -102,7 +104,7 @@ static int add_refund(struct policing *p, const struct core *core, struct paymen
         buf_clear(&p->input);
         json_out_init(&w, &p->input);
         json_begin_object(&w);
-        json_put_text(&w, "reference", p->money_id);
+        json_put_str(&w, "reference", at->reference);
         json_put_int(&w, "amount", p->held);
         json_put_text(&w, "reason", p->on);
         json_end_object(&w);
@@ -132,7 +134,11 @@ static int build(const struct core *core, struct payment *payment, struct commit
              (long long)p->held, p->action == ACTION_REFUND ? "it goes back" : "it counts");
     payment_add_note(core, c, str_of(payment->id), "policy", str_of(text));
     if (p->action == ACTION_REFUND) return add_refund(p, core, payment, c, why);
-    return payment_add_accept(core, c, payment, p->movement, NULL,
+    if (p->price.unpriced)
+        payment_add_note(core, c, str_of(payment->id), "unpriced",
+                         STR("the fee rule failed; booked without a fee"));
+    struct fee fee;
+    return payment_add_accept(core, c, payment, p->movement, payment_price_fee(&p->price, &fee),
                               payment_settle_at(p->services, p->set, core_now(core)), why);
 }
 
@@ -173,17 +179,8 @@ static bool passes(int err) {
     return err == E_NOMEM || err == E_CLOSED || err == E_BUSY || err == E_CANCELLED;
 }
 
-static void judged(const struct rule_answer *answer, void *data) {
+static void follow(void *data) {
     struct policing *p = data;
-    p->action = answer->action;
-    if (answer->err != 0 && passes(answer->err)) {
-        end(p, answer->err);
-        return;
-    }
-    if (answer->err != 0 || p->action == ACTION_WAIT) {
-        leave(p, answer->err == 0 ? NULL : "the rule failed");
-        return;
-    }
     struct payment_change change = {.core = p->core,
                                     .loop = p->loop,
                                     .lane = LANE_RESULT,
@@ -195,14 +192,60 @@ static void judged(const struct rule_answer *answer, void *data) {
     if (err != 0) end(p, err);
 }
 
+/* What makes the payment paid costs what it does on the day it came. */
+static int price(struct policing *p) {
+    struct payment payment;
+    if (p->action != ACTION_ACCEPT) return follow(p), 0;
+    int err = payment_read(p->core, STR(""), str_of(p->payment), &payment);
+    if (err != 0) return err;
+    const struct attempt *a = payment_attempt(&payment, str_of(p->attempt));
+    bool asks = a != NULL && p->channel != NULL && payment.status != PAYMENT_SUCCESS &&
+                !payment_price_frozen(&payment);
+    if (asks)
+        err = payment_price(&p->price, p->core,
+                            &(struct payment_price_of){.runtime = p->runtime,
+                                                       .set = p->set,
+                                                       .payment = &payment,
+                                                       .attempt = a,
+                                                       .provider = p->channel->manifest->provider,
+                                                       .amount = p->held,
+                                                       .paid_at = p->paid_at},
+                            follow, p);
+    payment_free(&payment);
+    if (!asks) follow(p);
+    return err;
+}
+
+static void judged(const struct rule_answer *answer, void *data) {
+    struct policing *p = data;
+    p->action = answer->action;
+    if (answer->err != 0 && passes(answer->err)) {
+        end(p, answer->err);
+        return;
+    }
+    if (answer->err != 0 || p->action == ACTION_WAIT) {
+        leave(p, answer->err == 0 ? NULL : "the rule failed");
+        return;
+    }
+    int err = price(p);
+    if (err != 0) end(p, err);
+}
+
 /* ---- what the rule is told ---- */
 
 static int64_t day_of(int64_t ms) {
     return (ms + WIB_OFFSET_MS) / DAY_MS;
 }
 
-static int write_facts(const struct policing *p, const struct payment *payment, struct buf *out) {
+static int write_facts(const struct policing *p, const struct payment *payment,
+                       const struct attempt *a, struct buf *out) {
     struct json_out w;
+    struct str method = payment->method, bank = payment->bank, channel = payment->channel;
+    if (a != NULL) channel = attempt_channel(a);
+    if (a != NULL && a->method.n != 0) {
+        method = a->method;
+        bank = a->bank;
+    }
     struct buf day = {0};
     int64_t late = payment->expires_at == 0 || p->paid_at < payment->expires_at
                        ? 0
@@ -215,11 +258,12 @@ static int write_facts(const struct policing *p, const struct payment *payment, 
     json_put_int(&w, "amount_due", payment->amount_due);
     json_put_int(&w, "amount_paid", payment->amount_paid);
     json_put_int(&w, "days_late", late);
+    json_put_text(&w, "status", PAYMENT_STATES[payment->status].name);
     json_put_str(&w, "merchant", payment->merchant);
     json_put_str(&w, "paid_on", buf_str(&day));
-    json_put_str(&w, "method", payment->method);
-    json_put_str(&w, "channel", payment->channel);
-    if (payment->bank.n != 0) json_put_str(&w, "bank", payment->bank);
+    json_put_str(&w, "method", method);
+    json_put_str(&w, "channel", channel);
+    if (bank.n != 0) json_put_str(&w, "bank", bank);
     if (p->channel != NULL) json_put_text(&w, "provider", p->channel->manifest->provider);
     json_end_object(&w);
     if (err == 0) err = json_out_end(&w);
@@ -246,13 +290,15 @@ static void begin(struct task *task) {
     if (err == 0) err = payment_read(p->core, STR(""), rows_text(rows, 0, 3), &payment);
     if (err == 0) {
         memcpy(p->payment, payment.id, sizeof p->payment);
-        snprintf(p->money_id, sizeof p->money_id, "%.*s", STR_FMT(rows_text(rows, 0, 2)));
+        const struct attempt *a = payment_attempt(&payment, rows_text(rows, 0, 4));
+        snprintf(p->attempt, sizeof p->attempt, "%.*s", STR_FMT(rows_text(rows, 0, 4)));
         p->held = rows_int(rows, 0, 7);
         p->paid_at = rows_int(rows, 0, 11);
         p->on = on_of(rows_text(rows, 0, 9), p->held, &payment);
-        const struct script_entry *e = script_set_find(p->set, KIND_CHANNEL, payment.channel);
+        const struct script_entry *e =
+            a == NULL ? NULL : script_set_find(p->set, KIND_CHANNEL, attempt_channel(a));
         p->channel = e == NULL ? NULL : e->version;
-        err = write_facts(p, &payment, &facts);
+        err = write_facts(p, &payment, a, &facts);
         payment_free(&payment);
         if (err == 0)
             err = rules_ask(&(struct rule_question){.rule = RULE_POLICY,

@@ -9,8 +9,9 @@
 #include "base/timefmt.h"
 #include "core/virtual_account.h"
 #include "net/problem.h"
+#include "script/payment_cancel.h"
 #include "script/payment_policy.h"
-#include "script/rules.h"
+#include "script/payment_price.h"
 #include "sys/config.h"
 #include "sys/log.h"
 
@@ -22,16 +23,15 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    bool number; /* the reference is a number that stays: there is no payment yet */
+    char withdrawal[ID_SIZE]; /* the cancel of another way that was shown; empty: none */
+    bool number;              /* the reference is a number that stays: there is no payment yet */
     int tries;
-    bool priced, unpriced;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
     uint8_t hash[INBOX_HASH];
     int inbox_at; /* the row's place in the commit; negative: none is added */
     int64_t inbox;
     struct found *found;
-    struct rule_fee fee;
-    char fee_version[VERSION_ID_SIZE];
+    struct payment_price price;
     int64_t settle_at;
     struct task task;
     int err;
@@ -115,7 +115,9 @@ static bool heard_before(struct telling *t, const struct core *core, int64_t *or
     if (!t->hashed && inbox_hash(core, t->told.body, t->hash) != 0) return false;
     t->hashed = true;
     if (inbox_find_hash(core, t->told.account, t->hash, &list) != 0) return false;
-    if (inbox_row(&list, 0, &row) == 0 && row.state == INBOX_ORPHAN) *orphan = row.id;
+    if (inbox_row(&list, 0, &row) == 0 &&
+        (row.state == INBOX_ORPHAN || row.state == INBOX_SUSPENSE))
+        *orphan = row.id;
     inbox_list_free(&list);
     return true;
 }
@@ -141,19 +143,13 @@ static int add_states(struct telling *t, const struct core *core, struct payment
 }
 
 static struct money money_of(const struct telling *t, struct fee *fee) {
-    *fee =
-        (struct fee){.bearer = t->fee.bearer == BEARER_CUSTOMER ? STR("customer") : STR("merchant"),
-                     .version = str_of(t->fee_version),
-                     .count = t->fee.count};
-    for (size_t i = 0; i < t->fee.count; i++)
-        fee->lines[i] = (struct fee_line){str_of(t->fee.lines[i].name), t->fee.lines[i].amount};
     return (struct money){.money_id = t->told.money_id,
                           .amount = t->told.amount,
                           .paid_at = t->told.paid_at,
                           .settle_at = t->settle_at,
                           .source = STR("callback"),
-                          .fee = t->priced ? fee : NULL,
-                          .unpriced = t->unpriced};
+                          .fee = payment_price_fee(&t->price, fee),
+                          .unpriced = t->price.unpriced};
 }
 
 static int add_money(struct telling *t, const struct core *core, struct payment *p,
@@ -178,8 +174,13 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     size_t attempt = (size_t)(a - p->attempts);
     t->inbox_at = -1;
     bool money = is(t, "success") || is(t, "reversed");
+    const struct attempt *shown = payment_attempt(p, p->attempt);
+    bool waits = shown != NULL && shown->state == OPERATION_PENDING;
+    t->withdrawal[0] = '\0';
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
+    if (err == 0 && waits && shown->state == OPERATION_SUPERSEDED) /* the older way was paid */
+        err = payment_cancel_withdraw(t->set, core, c, p, shown, t->withdrawal);
     int64_t orphan = 0;
     if (err != 0) return err;
     t->held = p->received > p->amount_paid;
@@ -196,14 +197,10 @@ static void policed(int err, void *data) {
 /* What of this money is in suspense is decided about at once, before the provider is answered. */
 static bool ask_policy(struct telling *t) {
     struct rows *rows = NULL;
-    char own[300];
+    char own[MONEY_OWN_ID_SIZE];
     struct str money_id = t->told.money_id;
     if (!is(t, "success") || t->verdict == VERDICT_DUPLICATE || !t->held) return false;
-    if (money_id.n == 0) {
-        snprintf(own, sizeof own, "=%.*s",
-                 (int)(t->told.reference.n > 250 ? 250 : t->told.reference.n), t->told.reference.p);
-        money_id = str_of(own);
-    }
+    if (money_id.n == 0) money_id = money_own_id(t->told.reference, own);
     int err = store_get(t->core->store, "movement_by_money",
                         VALS(V_STR(t->told.account), V_STR(money_id)), &rows);
     bool held = err == 0 && rows_count(rows) != 0 && rows_int(rows, 0, 7) > 0;
@@ -216,6 +213,8 @@ static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
     (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
+    if (err == 0)
+        payment_cancel_send(t->told.services, t->told.runtime, t->set, str_of(t->withdrawal));
     if (err != 0 || !ask_policy(t)) end(t, err);
 }
 
@@ -321,51 +320,20 @@ static void keep_orphan(struct telling *t) {
 
 /* ---- what it costs ---- */
 
-static void fee_known(const struct rule_answer *answer, void *data) {
-    struct telling *t = data;
-    t->unpriced = answer->err != 0; /* the money is booked all the same; an operator hears of it */
-    t->priced = answer->err == 0 && answer->path != NULL;
-    t->fee = answer->fee;
-    if (answer->version != NULL)
-        snprintf(t->fee_version, sizeof t->fee_version, "%s", answer->version);
-    if (t->unpriced)
-        log_error("payment_unpriced", L_TEXT("payment", t->payment), L_TEXT("error", answer->text));
-    commit_money(t);
+static void fee_known(void *data) {
+    commit_money(data);
 }
 
-static int write_facts(const struct telling *t, const struct payment *p, struct buf *out) {
-    struct json_out w;
-    struct buf day = {0};
-    int err = time_format(t->told.paid_at, STR("date"), ZONE_WIB, &day);
-    json_out_init(&w, out);
-    json_begin_object(&w);
-    json_put_int(&w, "amount", t->told.amount);
-    json_put_str(&w, "currency", p->currency);
-    json_put_str(&w, "merchant", p->merchant);
-    json_put_str(&w, "order_id", p->order_id);
-    json_put_str(&w, "paid_on", buf_str(&day));
-    json_put_str(&w, "method", p->method);
-    json_put_str(&w, "channel", p->channel);
-    if (p->bank.n != 0) json_put_str(&w, "bank", p->bank);
-    json_put_text(&w, "provider", t->told.channel->manifest->provider);
-    json_end_object(&w);
-    if (err == 0) err = json_out_end(&w);
-    buf_free(&day);
-    return err;
-}
-
-/* A payer's fee was frozen at create; a merchant's is that of the day the money came. */
-static int price(struct telling *t, const struct payment *p) {
-    struct buf facts = {0};
-    int err = write_facts(t, p, &facts);
-    if (err == 0)
-        err = rules_ask(&(struct rule_question){.rule = RULE_FEE,
-                                                .runtime = t->told.runtime,
-                                                .set = t->set,
-                                                .facts = buf_str(&facts)},
-                        fee_known, t);
-    buf_free(&facts);
-    return err;
+static int price(struct telling *t, const struct payment *p, const struct attempt *a) {
+    return payment_price(&t->price, t->core,
+                         &(struct payment_price_of){.runtime = t->told.runtime,
+                                                    .set = t->set,
+                                                    .payment = p,
+                                                    .attempt = a,
+                                                    .provider = t->told.channel->manifest->provider,
+                                                    .amount = t->told.amount,
+                                                    .paid_at = t->told.paid_at},
+                         fee_known, t);
 }
 
 /* The reference may be a number that stays. What came for it before is a payment with a reference of
@@ -386,24 +354,17 @@ static int find_number(struct telling *t, struct payment *p, size_t *attempt, bo
     if (fresh && t->told.money_id.n == 0) {
         err = why_set(&t->why, E_INVAL, "money_id: a number that stays needs one");
     } else if (fresh) {
-        const struct payment shape = {.merchant = v.merchant,
-                                      .order_id = t->told.reference,
-                                      .currency = STR("IDR"),
-                                      .method = STR("virtual_account"),
-                                      .channel =
-                                          attempt_channel(&(struct attempt){.script = v.script}),
-                                      .bank = v.bank};
+        const struct payment shape = {
+            .merchant = v.merchant, .order_id = t->told.reference, .currency = STR("IDR")};
+        const struct attempt way = {
+            .script = v.script, .method = STR("virtual_account"), .bank = v.bank};
         t->number = true;
-        err = price(t, &shape);
+        err = price(t, &shape, &way);
     } else if (err == 0 && !*found) {
         err = E_NOTFOUND;
     }
     virtual_account_free(&v);
     return err;
-}
-
-static bool payers_fee(const struct payment *p) {
-    return str_search(p->fee, STR("\"bearer\":\"customer\"")) >= 0;
 }
 
 /* As ctx.find has just read it, or read now. */
@@ -435,9 +396,9 @@ static void look(struct task *task) {
     const struct payment *p = &t->found->payment;
     memcpy(t->payment, p->id, sizeof t->payment);
     memcpy(t->attempt, p->attempts[t->found->attempt].id, sizeof t->attempt);
-    if (!is(t, "success") || payers_fee(p))
+    if (!is(t, "success") || payment_price_frozen(p))
         commit_money(t);
-    else if ((err = price(t, p)) != 0)
+    else if ((err = price(t, p, &p->attempts[t->found->attempt])) != 0)
         end(t, err);
 }
 

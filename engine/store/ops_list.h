@@ -20,6 +20,8 @@
     X(SLOT_TAKE, "slot_take",                                                                    \
       "pool:text low:int high:int start:int holder:text until:int now:time",                     \
       "reserves the first free number at or after start, wrapping; returns it")                  \
+    X(SLOT_CLAIM, "slot_claim", "pool:text slot:int holder:text until:time now:time",            \
+      "reserves that number; the guard fails where it is taken")                                 \
     X(SLOT_FREE, "slot_free", "pool:text slot:int holder:text", "gives a number back")           \
     X(TOKEN_PUT, "token_put", "key:text value:blob refresh_at:time expires_at:time",             \
       "stores a fetched token")                                                                  \
@@ -40,6 +42,8 @@
     X(JOB_RETRY, "job_retry", "id:text run:int due_at:time tries:int error:text now:time",       \
       "running -> waiting, so many tries more")                                                  \
     X(JOB_DEAD, "job_dead", "id:text run:int error:text now:time", "running -> dead")            \
+    X(JOB_HURRY, "job_hurry", "unique_key:text since:time now:time",                             \
+      "one that waits is due now, if it was not looked at since then")                           \
     X(JOB_LOST, "job_lost", "id:text run:int now:time", "running (once) -> lost, after a crash") \
     X(JOB_PURGE, "job_purge", "before:time limit:int", "forgets done jobs older than that")      \
     X(CRON_RAN, "cron_ran", "name:text due_at:time",                                             \
@@ -85,7 +89,7 @@
       "guards what follows by the payment's generation")                                         \
     X(ATTEMPT_ADD, "attempt_add",                                                                \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
-      "doc:blob ask_at:time? payment:text amount:int now:time",                                  \
+      "doc:blob ask_at:time? payment:text amount:int method:text? bank:text? now:time",          \
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \
@@ -102,10 +106,13 @@
     X(MOVEMENT_CLAIM, "movement_claim", "id:int money_id:text", "gives unclaimed money its id")  \
     X(MOVEMENT_MOVE, "movement_move", "id:int held:int counted:int returned:int",                \
       "moves that much out of suspense, if so much is held")                                     \
-    X(MOVEMENT_OWN, "movement_own", "id:int payment:text", "gives an orphan to a payment")       \
+    X(MOVEMENT_OWN, "movement_own",                                                              \
+      "id:int payment:text operation:text counted:int held:int "                                 \
+      "why:text",                                                                                \
+      "gives an orphan to a payment")                                                            \
     X(REFUND_ADD, "refund_add",                                                                  \
       "id:text payment:text merchant:text amount:int status:text reason:text? "                  \
-      "destination:blob? operation:text? by:text movement:int? now:time",                        \
+      "destination:blob? destination_key:blob? operation:text? by:text movement:int? now:time",  \
       "adds a refund")                                                                           \
     X(REFUND_MOVE, "refund_move", "id:text generation:int to:text failure:blob? now:time",       \
       "moves a refund if its generation still stands")                                           \

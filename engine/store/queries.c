@@ -25,7 +25,7 @@
     "paid_at, at"
 #define VIRTUAL_ACCOUNT_COLUMNS                                                             \
     "v.id, v.merchant, v.account, v.number, v.bank, v.script, v.version, v.person, v.doc, " \
-    "v.status, v.created, m.kind"
+    "v.status, v.created"
 #define INBOX_COLUMNS                                                                      \
     "id, account, key, body, hash, state, reference, money_id, amount, paid_at, payment, " \
     "status, answer, at"
@@ -116,20 +116,32 @@ static struct query BUILT_IN[] = {
     {"payments_of_merchant", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
                              " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
                              " ORDER BY p.n DESC LIMIT ?3"},
-    /* the same, of one status (?4), order (?5), created from ?6 to before ?7; null: any */
+    /* the same, of one status (?4), created from ?6 to before ?7; null: any */
     {"payments_found", "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
                        " WHERE p.merchant = ?1 AND p.n < coalesce(?2, 9223372036854775807)"
-                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.order_id = ?5)"
-                       " AND (?6 IS NULL OR p.created >= ?6) AND (?7 IS NULL OR p.created < ?7)"
-                       " ORDER BY p.n DESC LIMIT ?3"},
-    {"payments_to_expire", "SELECT id, expires_at FROM payment WHERE status = 'pending'"
-                           " AND expires_at <= ?1 ORDER BY expires_at LIMIT ?2"},
+                       " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.created >= ?5)"
+                       " AND (?6 IS NULL OR p.created < ?6) ORDER BY p.n DESC LIMIT ?3"},
+    /* the same, of one order (?7): by the order's own index, which the plus is for, however many
+     * others there are */
+    {"payments_found_order",
+     "SELECT " PAYMENT_COLUMNS ", p.n FROM payment p"
+     " WHERE p.merchant = ?1 AND p.order_id = ?7 AND +p.n < coalesce(?2, 9223372036854775807)"
+     " AND (?4 IS NULL OR p.status = ?4) AND (?5 IS NULL OR p.created >= ?5)"
+     " AND (?6 IS NULL OR p.created < ?6) ORDER BY +p.n DESC LIMIT ?3"},
+    /* due by ?1, ?2 at a time, behind the one that is named ?3 (null: from the first) */
+    {"payments_to_expire",
+     "SELECT id, expires_at FROM payment WHERE status = 'pending' AND expires_at <= ?1"
+     " AND (expires_at, n) > (coalesce((SELECT a.expires_at FROM payment a WHERE a.id = ?3), 0),"
+     " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY expires_at, n LIMIT ?2"},
     {"payment_next_expiry", "SELECT min(expires_at) AS at FROM payment WHERE status = 'pending'"},
-    {"payments_to_settle", "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
-                           " ORDER BY settle_at LIMIT ?2"},
-    {"attempts_of_payment", "SELECT id, script, version, account, reference, status, generation,"
-                            " doc FROM operation WHERE payment = ?1 AND kind = 'create'"
-                            " ORDER BY id LIMIT ?2"},
+    {"payments_to_settle",
+     "SELECT id, settle_at FROM payment WHERE settle_at <= ?1"
+     " AND (settle_at, n) > (coalesce((SELECT a.settle_at FROM payment a WHERE a.id = ?3), 0),"
+     " coalesce((SELECT a.n FROM payment a WHERE a.id = ?3), 0)) ORDER BY settle_at, n LIMIT ?2"},
+    {"attempts_of_payment",
+     "SELECT id, script, version, account, reference, status, generation,"
+     " doc, method, bank, updated FROM operation WHERE payment = ?1 AND kind = 'create'"
+     " ORDER BY id LIMIT ?2"},
     {"operations_of_payment", "SELECT " OPERATION_COLUMNS ", amount FROM operation"
                               " WHERE payment = ?1 ORDER BY id"},
     {"payment_of_reference", "SELECT payment, id FROM operation"
@@ -142,13 +154,13 @@ static struct query BUILT_IN[] = {
     {"capture_of_payment", "SELECT id FROM operation WHERE payment = ?1 AND kind = 'capture'"
                            " AND status <> 'failed' AND status <> 'cancelled'"},
     {"virtual_account_get", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                            " JOIN merchant m ON m.id = v.merchant WHERE v.id = ?1"},
+                            " WHERE v.id = ?1"},
     /* the one that lives, else the last that did */
     {"virtual_account_of", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                           " JOIN merchant m ON m.id = v.merchant WHERE v.account = ?1"
+                           " WHERE v.account = ?1"
                            " AND v.number = ?2 ORDER BY v.status, v.id DESC LIMIT 1"},
     {"virtual_accounts_of_merchant", "SELECT " VIRTUAL_ACCOUNT_COLUMNS " FROM virtual_account v"
-                                     " JOIN merchant m ON m.id = v.merchant WHERE v.merchant = ?1"
+                                     " WHERE v.merchant = ?1"
                                      " AND v.id < coalesce(?2, 'w') ORDER BY v.id DESC LIMIT ?3"},
     {"movement_by_money", "SELECT " MOVEMENT_COLUMNS " FROM movement"
                           " WHERE account = ?1 AND money_id = ?2"},
@@ -160,15 +172,17 @@ static struct query BUILT_IN[] = {
                              " ORDER BY id"},
     {"movements_held", "SELECT " MOVEMENT_COLUMNS " FROM movement WHERE held > 0"
                        " ORDER BY at LIMIT ?1"},
-    /* that came by ?1, and neither the policy nor a person was asked about it */
+    /* that came by ?1, and neither the policy nor a person was asked about it; behind the one ?3 */
     {"movements_to_judge",
      "SELECT m.id, m.at FROM movement m WHERE m.held > 0 AND m.at <= ?1 AND m.payment IS NOT NULL"
      " AND NOT EXISTS (SELECT 1 FROM refund r WHERE r.payment = m.payment AND r.movement = m.id)"
      " AND NOT EXISTS (SELECT 1 FROM note n WHERE n.payment = m.payment"
      " AND n.what = 'policy_waits'"
      " AND substr(CAST(n.detail AS TEXT), 1, length(m.id) + 1) = m.id || ':')"
-     " ORDER BY m.at LIMIT ?2"},
+     " AND (m.at, m.id) > (coalesce((SELECT a.at FROM movement a WHERE a.id = ?3), 0),"
+     " coalesce(?3, 0)) ORDER BY m.at, m.id LIMIT ?2"},
     {"refund_get", "SELECT " REFUND_COLUMNS " FROM refund WHERE id = ?1"},
+    {"refund_destination", "SELECT destination, destination_key FROM refund WHERE id = ?1"},
     {"refund_of_operation", "SELECT " REFUND_COLUMNS " FROM refund WHERE operation = ?1"},
     {"refunds_of_payment", "SELECT " REFUND_COLUMNS " FROM refund WHERE payment = ?1"
                            " ORDER BY n DESC LIMIT ?2"},
@@ -241,17 +255,23 @@ static struct query BUILT_IN[] = {
     {"inbox_by_hash", "SELECT " INBOX_COLUMNS " FROM inbox WHERE account = ?1 AND hash = ?2"
                       " ORDER BY id LIMIT 1"},
     {"inbox_by_payment", "SELECT " INBOX_COLUMNS " FROM inbox WHERE payment = ?1 ORDER BY id"},
+    {"inbox_get", "SELECT " INBOX_COLUMNS " FROM inbox WHERE id = ?1"},
     {"orphans_of", "SELECT " INBOX_COLUMNS " FROM inbox WHERE account = ?1 AND reference = ?2"
                    " AND state = 'orphan' ORDER BY id LIMIT 20"},
-    {"orphans_before", "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND at <= ?1"
-                       " ORDER BY at LIMIT ?2"},
-    /* with money, and an attempt has their reference by now */
+    /* that came by ?1; behind the one ?3 (null: from the first) */
+    {"orphans_before",
+     "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND at <= ?1"
+     " AND (at, id) > (coalesce((SELECT a.at FROM inbox a WHERE a.id = ?3), 0), coalesce(?3, 0))"
+     " ORDER BY at, id LIMIT ?2"},
+    /* with money, and an attempt has their reference by now; behind the one ?2 */
     {"orphans_known",
      "SELECT " INBOX_COLUMNS " FROM inbox WHERE state = 'orphan' AND amount > 0"
      " AND (EXISTS (SELECT 1 FROM operation o WHERE o.account = inbox.account"
      " AND o.reference = inbox.reference AND o.kind = 'create' AND o.payment IS NOT NULL)"
      " OR EXISTS (SELECT 1 FROM operation_key k WHERE k.account = inbox.account"
-     " AND k.kind = 'reference' AND k.value = inbox.reference)) ORDER BY at LIMIT ?1"},
+     " AND k.kind = 'reference' AND k.value = inbox.reference)) AND (at, id) >"
+     " (coalesce((SELECT a.at FROM inbox a WHERE a.id = ?2), 0), coalesce(?2, 0))"
+     " ORDER BY at, id LIMIT ?1"},
     {"audit_head", "SELECT n, hash FROM audit ORDER BY n DESC LIMIT 1"},
     {"audit_after", "SELECT n, at, actor, action, object, detail, prev, hash FROM audit"
                     " WHERE n > ?1 ORDER BY n LIMIT ?2"},

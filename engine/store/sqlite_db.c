@@ -55,6 +55,7 @@ static void setup(void) {
                                                 .xShutdown = lite_shutdown};
     sqlite3_config(SQLITE_CONFIG_MALLOC, &METHODS); /* refused if somebody was first: then not */
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    sqlite_pcache_set();
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is used by one thread at a time */
     sqlite3_initialize();
 }

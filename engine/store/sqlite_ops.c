@@ -68,6 +68,10 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
           " (SELECT 1 FROM slot b WHERE b.pool = :pool AND b.slot = a.slot + 1)"
           " ORDER BY a.slot LIMIT 1)) AS s) WHERE s IS NOT NULL RETURNING slot",
           ROW, "the pool has no free number"}},
+    [OP_SLOT_CLAIM] = {{"DELETE FROM slot WHERE pool = :pool AND until <= :now"},
+                       {"INSERT INTO slot VALUES (:pool, :slot, :holder, :until)"
+                        " ON CONFLICT (pool, slot) DO NOTHING",
+                        ONE, "somebody holds the number"}},
     [OP_SLOT_FREE] = {{"DELETE FROM slot WHERE pool = :pool AND slot = :slot"
                        " AND holder = :holder"}},
     [OP_TOKEN_PUT] = {{"INSERT INTO token VALUES (:key, :value, :refresh_at, :expires_at)"
@@ -102,6 +106,9 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
     [OP_JOB_DONE] = {{"UPDATE job SET state = 'done', updated = :now"
                       " WHERE id = :id AND state = 'running' AND run = :run",
                       ONE, "the job is not in this run"}},
+    [OP_JOB_HURRY] = {{"UPDATE job SET due_at = :now, updated = :now"
+                       " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
+                       " AND state = 'waiting' AND due_at > :now AND updated < :since"}},
     [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL, due_at = :due_at,"
                        " error = :error, attempts = attempts + :tries, updated = :now"
                        " WHERE id = :id AND state = 'running' AND run = :run",
@@ -152,17 +159,30 @@ struct prepared {
 };
 
 /* Said around every commit, so they are prepared too: parsing them costs as much as a row. */
-static const char *const WORDS[WORD_COUNT_] = {[WORD_BEGIN] = "BEGIN IMMEDIATE",
-                                               [WORD_COMMIT] = "COMMIT",
-                                               [WORD_SAVEPOINT] = "SAVEPOINT c",
-                                               [WORD_ROLLBACK_TO] = "ROLLBACK TO c",
-                                               [WORD_RELEASE] = "RELEASE c"};
+static const char *const WORDS[WORD_COUNT_] = {
+    [WORD_BEGIN] = "BEGIN IMMEDIATE", [WORD_COMMIT] = "COMMIT",
+    [WORD_SAVEPOINT] = "SAVEPOINT c", [WORD_ROLLBACK_TO] = "ROLLBACK TO c",
+    [WORD_RELEASE] = "RELEASE c",     [WORD_ROLLBACK] = "ROLLBACK"};
 
 struct op_runner {
     sqlite3 *db;
     struct prepared at[OP_COUNT_][OP_STEPS_MAX];
     sqlite3_stmt *words[WORD_COUNT_];
 };
+
+static int word(struct op_runner *runner, enum op_word word) {
+    if (runner->words[word] != NULL) return SQLITE_OK;
+    return sqlite3_prepare_v3(runner->db, WORDS[word], -1, SQLITE_PREPARE_PERSISTENT,
+                              &runner->words[word], NULL);
+}
+
+int op_runner_ready(struct op_runner *runner) {
+    sqlite3_stmt **stmt = &runner->words[WORD_ROLLBACK];
+    if (*stmt != NULL && !sqlite3_expired(*stmt)) return SQLITE_OK;
+    sqlite3_finalize(*stmt);
+    *stmt = NULL;
+    return word(runner, WORD_ROLLBACK);
+}
 
 int op_runner_new(struct op_runner **out, sqlite3 *db) {
     *out = mem_zalloc(sizeof **out);
@@ -181,14 +201,11 @@ void op_runner_delete(struct op_runner *runner) {
     mem_free(runner);
 }
 
-int op_say(struct op_runner *runner, enum op_word word) {
-    sqlite3_stmt **stmt = &runner->words[word];
-    int rc = SQLITE_OK;
-    if (*stmt == NULL)
-        rc = sqlite3_prepare_v3(runner->db, WORDS[word], -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+int op_say(struct op_runner *runner, enum op_word which) {
+    int rc = word(runner, which);
     if (rc != SQLITE_OK) return rc;
-    rc = sqlite3_step(*stmt);
-    int end = sqlite3_reset(*stmt);
+    rc = sqlite3_step(runner->words[which]);
+    int end = sqlite3_reset(runner->words[which]);
     return rc == SQLITE_DONE ? SQLITE_OK : end != SQLITE_OK ? end : rc;
 }
 

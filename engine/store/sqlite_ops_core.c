@@ -37,12 +37,16 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                          ONE, "the account is another provider's, merchant's or environment's"}},
     [OP_PERSON_ADD] = {{"INSERT INTO person VALUES (:id, :merchant, :key, :data, :now, NULL)", ONE,
                         "person"}},
-    [OP_PERSON_ERASE] = {{"UPDATE person SET key = NULL, data = NULL, erased = :now"
-                          " WHERE id = :id AND erased IS NULL",
-                          ONE, "there is no such person, or it was erased"},
-                         {"UPDATE inbox SET key = NULL, body = NULL, answer = NULL, status = NULL,"
-                          " updated = :now WHERE payment IN"
-                          " (SELECT id FROM payment WHERE person = :id)"}},
+    [OP_PERSON_ERASE] =
+        {{"UPDATE person SET key = NULL, data = NULL, erased = :now"
+          " WHERE id = :id AND erased IS NULL",
+          ONE, "there is no such person, or it was erased"},
+         {"UPDATE inbox SET key = NULL, body = NULL, answer = NULL, status = NULL,"
+          " updated = :now WHERE payment IN"
+          " (SELECT id FROM payment WHERE person = :id)"},
+         {"UPDATE refund SET destination = NULL, destination_key = NULL,"
+          " generation = generation + 1, updated = :now WHERE destination IS NOT NULL"
+          " AND payment IN (SELECT id FROM payment WHERE person = :id)"}},
     [OP_PAYMENT_ADD] =
         {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, direct,"
           " open, amount, amount_due, currency, method, channel, bank, attempt, instructions, fee,"
@@ -69,8 +73,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-          " ask_at, payment, amount, created, updated) VALUES (:id, :kind, :script, :version,"
-          " :account, :reference, :status, :doc, :ask_at, :payment, :amount, :now, :now)",
+          " ask_at, payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
+          " :version, :account, :reference, :status, :doc, :ask_at, :payment, :amount, :method,"
+          " :bank, :now, :now)",
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
                          " :only) ON CONFLICT (account, kind, value, operation) DO NOTHING"}},
@@ -95,13 +100,15 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            " counted = counted + :counted, returned = returned + :returned"
                            " WHERE id = :id AND held = :held",
                            ONE, "that money is not in suspense any more"}},
-    [OP_MOVEMENT_OWN] = {{"UPDATE movement SET payment = :payment WHERE id = :id"
+    [OP_MOVEMENT_OWN] = {{"UPDATE movement SET payment = :payment, operation = :operation,"
+                          " counted = :counted, held = :held, why = :why WHERE id = :id"
                           " AND payment IS NULL",
                           ONE, "that money belongs to a payment"}},
     [OP_REFUND_ADD] =
         {{"INSERT INTO refund (id, payment, merchant, amount, status, reason, destination,"
-          " operation, by, movement, created, updated) VALUES (:id, :payment, :merchant, :amount,"
-          " :status, :reason, :destination, :operation, :by, :movement, :now, :now)",
+          " destination_key, operation, by, movement, created, updated) VALUES (:id, :payment,"
+          " :merchant, :amount, :status, :reason, :destination, :destination_key, :operation, :by, "
+          ":movement, :now, :now)",
           ONE, "refund"}},
     [OP_REFUND_MOVE] = {{"UPDATE refund SET status = :to, failure = :failure,"
                          " generation = generation + 1, updated = :now"

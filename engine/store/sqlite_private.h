@@ -43,6 +43,8 @@ bool sqlite_is_fatal(int rc); /* the writer must end on it */
 int sqlite_bind(sqlite3_stmt *stmt, int at, const struct val *value);
 struct val sqlite_column(sqlite3_stmt *stmt, int column);
 
+void sqlite_pcache_set(void); /* sqlite_pcache.c; before SQLite is first used */
+
 /* ---- reads (sqlite_reader.c) ---- */
 
 #define POINT_CPU_NS    5000000u
@@ -89,6 +91,8 @@ extern const op_steps OPS_CORE[OP_COUNT_];
 struct op_runner; /* the prepared statements of all operations on one connection */
 int op_runner_new(struct op_runner **out, sqlite3 *db);
 void op_runner_delete(struct op_runner *runner);
+/* Before BEGIN: ROLLBACK may have to be said because there is no memory, so it is prepared by then. */
+int op_runner_ready(struct op_runner *runner); /* SQLite's code */
 /* Runs all operations of a commit. Returns 0 or our code; *rc is SQLite's where it spoke. Appends
  * to `events` what was appended (news_add). */
 int op_run_all(struct op_runner *runner, struct commit *commit, struct buf *events, int *rc);
@@ -98,6 +102,7 @@ enum op_word {
     WORD_SAVEPOINT,
     WORD_ROLLBACK_TO,
     WORD_RELEASE,
+    WORD_ROLLBACK,
     WORD_COUNT_
 };
 int op_say(struct op_runner *runner, enum op_word word); /* SQLite's code */

@@ -153,11 +153,69 @@ static const char STEP_4[] =
     "CREATE UNIQUE INDEX operation_cancel ON operation (payment, account,"
     " substr(reference, 1, length(reference) - 8)) WHERE kind = 'cancel' AND (status = 'sending' "
     "OR status = 'pending' OR status = 'processing'"
-    " OR status = 'unknown');";
+    " OR status = 'unknown');"
+    /* how an attempt is paid: the payment goes by the one that was */
+    "ALTER TABLE operation ADD COLUMN method TEXT;"
+    "ALTER TABLE operation ADD COLUMN bank TEXT;"
+    "DROP TRIGGER operation_belongs;"
+    "CREATE TRIGGER operation_belongs BEFORE UPDATE OF payment, amount, method, bank ON operation"
+    " BEGIN SELECT RAISE(ABORT, 'operation: what was sent never changes'); END;";
+
+/* Nobody's money becomes a payment's, with the way it came by. Where a refund is paid to has a key of
+ * its own, and both can be forgotten. */
+static const char STEP_5[] =
+    "DROP TRIGGER movement_stays;"
+    "CREATE TRIGGER movement_stays BEFORE UPDATE OF id, account, amount, source, paid_at, at"
+    " ON movement"
+    " BEGIN SELECT RAISE(ABORT, 'movement: money that came never changes'); END;"
+    "DROP TRIGGER movement_claimed;"
+    "CREATE TRIGGER movement_claimed BEFORE UPDATE OF money_id, payment, operation ON movement"
+    " WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id)"
+    " OR (OLD.payment IS NOT NULL AND (NEW.payment IS NOT OLD.payment"
+    " OR NEW.operation IS NOT OLD.operation))"
+    " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;"
+    "ALTER TABLE refund ADD COLUMN destination_key BLOB;"
+    "DROP TRIGGER refund_stays;"
+    "CREATE TRIGGER refund_stays BEFORE UPDATE OF n, id, payment, merchant, amount, reason,"
+    " operation, by, movement, created ON refund"
+    " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;"
+    "CREATE TRIGGER refund_forgets BEFORE UPDATE OF destination, destination_key ON refund"
+    " WHEN NEW.destination IS NOT NULL OR NEW.destination_key IS NOT NULL"
+    " BEGIN SELECT RAISE(ABORT, 'refund: what was asked for never changes'); END;";
 
 /* In whose words an endpoint hears of events: ours, or those of a script of scripts/api. */
-static const char STEP_5[] =
+static const char STEP_6[] =
     "ALTER TABLE endpoint ADD COLUMN format TEXT NOT NULL DEFAULT 'standard';";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5};
+/* Events and stored answers carry a whole document, and a table WITHOUT ROWID keeps a quarter of a page
+ * of a row in its place and puts the rest on a page of the row's own: each payment wrote two pages that
+ * were nearly empty, and each key, random as it is, touched a page with room for three answers. As tables
+ * with a rowid they grow at their end, three rows a page, and the key is an index of short entries. */
+static const char STEP_7[] =
+    "ALTER TABLE event RENAME TO event_before;"
+    "CREATE TABLE event (topic INTEGER NOT NULL REFERENCES topic (id),"
+    " sequence INTEGER NOT NULL CHECK (sequence > 0), type TEXT NOT NULL, object TEXT NOT NULL,"
+    " doc BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (topic, sequence)) STRICT;"
+    "INSERT INTO event SELECT topic, sequence, type, object, doc, at FROM event_before;"
+    "DROP TABLE event_before;"
+    "CREATE INDEX event_object ON event (object);"
+    "CREATE TRIGGER event_stays BEFORE UPDATE ON event"
+    " BEGIN SELECT RAISE(ABORT, 'events never change'); END;"
+    "CREATE TRIGGER event_kept BEFORE DELETE ON event WHEN OLD.sequence >="
+    " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
+    " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;"
+    "ALTER TABLE idempotency RENAME TO idempotency_before;"
+    "CREATE TABLE idempotency (merchant TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,"
+    " hash BLOB NOT NULL CHECK (length(hash) = 32), object TEXT, status INTEGER, answer BLOB,"
+    " at INTEGER NOT NULL, CHECK ((status IS NULL) = (answer IS NULL)),"
+    " PRIMARY KEY (merchant, path, key)) STRICT;"
+    "INSERT INTO idempotency SELECT merchant, path, key, hash, object, status, answer, at"
+    " FROM idempotency_before;"
+    "DROP TABLE idempotency_before;"
+    "CREATE INDEX idempotency_loose ON idempotency (at) WHERE object IS NULL;"
+    "CREATE TRIGGER idempotency_stays BEFORE UPDATE ON idempotency WHEN OLD.status IS NOT NULL"
+    " OR NEW.hash <> OLD.hash OR (OLD.object IS NOT NULL AND NEW.object IS NOT OLD.object)"
+    " BEGIN SELECT RAISE(ABORT, 'idempotency: an answer is stored once'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5, STEP_6, STEP_7};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

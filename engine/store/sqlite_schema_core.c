@@ -8,7 +8,8 @@
  *            failed     -> success
  * A change of a payment, a refund or an operation counts one generation, and what was asked for in
  * the first place never changes. Movements, entries, reversals, notes and the audit log are only
- * added to; a movement learns its money_id and where its money went, nothing else.
+ * added to; a movement learns its money_id and where its money went, nothing else (step 5: and an
+ * orphan its payment).
  *
  * The ledger: an entry is one debit account, one credit account, one positive amount; a trigger
  * adds it to both accounts and, where it changes what a merchant has, to its mutations. An account

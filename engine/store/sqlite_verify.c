@@ -80,7 +80,7 @@ static const struct invariant CORE_INVARIANTS[] = {
     {"payments: nothing is under way that nobody will ask for",
      "SELECT o.payment || ' ' || o.id FROM operation o WHERE o.payment IS NOT NULL"
      " AND o.status IN ('sending', 'processing', 'unknown') AND NOT EXISTS (SELECT 1 FROM job j"
-     " WHERE j.unique_key = 'ask ' || o.id AND j.state IN ('waiting', 'running', 'dead'))"},
+     " WHERE j.unique_key = 'ask ' || o.id AND j.state IN ('waiting', 'running'))"},
     {"movements: each money id once per account",
      "SELECT account || ' ' || money_id FROM movement WHERE money_id IS NOT NULL"
      " GROUP BY account, money_id HAVING count(*) > 1"},

@@ -1,9 +1,11 @@
 /* The writer: the only one who changes the file. It takes all commits that wait (results of calls
- * already made before new work), runs each under its own savepoint, makes one COMMIT for all, and
- * only then answers each. The more load, the fewer fsyncs per commit.
+ * already made before new work), runs them one behind the other, makes one COMMIT for all, and only
+ * then answers each. The more load, the fewer fsyncs per commit.
  *
  * How a group can end:
  *   committed            each commit is answered: done, or which guard failed
+ *   torn                 a commit failed behind something it had written: all is undone, and the
+ *                        group runs again with a savepoint for each
  *   lost, ours to mend   (no memory, disk full) it is run again one commit at a time
  *   lost, not to mend    (I/O error, damage) store_fatal: after a failed fsync the kernel may have
  *                        dropped pages, so no later COMMIT can be believed; the process ends
@@ -34,7 +36,7 @@ static void fatal(const char *what, const char *detail) {
 
 void (*store_fatal)(const char *what, const char *detail) = fatal;
 
-enum group_end { GROUP_DONE, GROUP_LOST, GROUP_BROKEN, GROUP_GONE };
+enum group_end { GROUP_DONE, GROUP_TORN, GROUP_LOST, GROUP_BROKEN, GROUP_GONE };
 
 static void broken(struct writer *w, enum group_end end, int rc, const char *what) {
     if (end == GROUP_GONE) what = "the data file was deleted or replaced while in use";
@@ -74,22 +76,28 @@ static int note_file(struct writer *w) {
     return 0;
 }
 
-/* Runs one commit under a savepoint. True: the transaction still stands. */
-static bool run_under_savepoint(struct writer *w, struct commit *c, struct buf *events, int *rc) {
+/* Runs one commit, under a savepoint where `careful`. True: the transaction still stands. *torn: it
+ * has failed behind something it wrote, and there is no savepoint to go back to. */
+static bool run_commit(struct writer *w, struct commit *c, bool careful, bool *torn,
+                       struct buf *events, int *rc) {
     sqlite3 *db = w->conn.db;
     size_t mark = events->len;
-    *rc = op_say(w->runner, WORD_SAVEPOINT);
-    if (*rc != SQLITE_OK) return false;
+    const int changes = sqlite3_total_changes(db);
+    if (careful && (*rc = op_say(w->runner, WORD_SAVEPOINT)) != SQLITE_OK) return false;
     int err = op_run_all(w->runner, c, events, rc);
     if (err == E_NOMEM && *rc == SQLITE_OK) *rc = SQLITE_NOMEM; /* ours, not SQLite's */
     if (err == 0) {
-        *rc = op_say(w->runner, WORD_RELEASE);
+        if (careful) *rc = op_say(w->runner, WORD_RELEASE);
         return *rc == SQLITE_OK;
     }
     if (err == E_FULL || err == E_NOMEM || err == E_BUSY || sqlite_is_fatal(*rc) ||
         sqlite3_get_autocommit(db) != 0)
         return false;
     events->len = mark;
+    if (!careful) {
+        *torn = sqlite3_total_changes(db) != changes;
+        return !*torn;
+    }
     int back = op_say(w->runner, WORD_ROLLBACK_TO);
     if (back == SQLITE_OK) back = op_say(w->runner, WORD_RELEASE);
     if (back != SQLITE_OK) *rc = back;
@@ -104,16 +112,18 @@ static void commit_again(struct commit *c) {
     c->detail[0] = '\0';
 }
 
-static enum group_end run_group(struct writer *w, struct commit *list, int *rc) {
+static enum group_end run_group_once(struct writer *w, struct commit *list, bool careful, int *rc) {
     sqlite3 *db = w->conn.db;
     struct buf events = {0};
     struct news *news = NULL;
+    bool torn = false;
     for (struct commit *c = list; c != NULL; c = c->next)
         commit_again(c);
-    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_say(w->runner, WORD_BEGIN);
+    *rc = FAULT("store.begin") ? SQLITE_NOMEM : op_runner_ready(w->runner);
+    if (*rc == SQLITE_OK) *rc = op_say(w->runner, WORD_BEGIN);
     bool stands = *rc == SQLITE_OK;
     for (struct commit *c = list; c != NULL && stands; c = c->next)
-        stands = run_under_savepoint(w, c, &events, rc);
+        stands = run_commit(w, c, careful, &torn, &events, rc);
     if (stands && news_new(&w->store->base, &events, &news) != 0) {
         stands = false;
         *rc = SQLITE_NOMEM;
@@ -137,10 +147,18 @@ static enum group_end run_group(struct writer *w, struct commit *list, int *rc) 
         return GROUP_DONE;
     }
     news_drop(news);
-    if (sqlite3_get_autocommit(db) == 0) sqlite_exec(db, "ROLLBACK");
+    if (sqlite3_get_autocommit(db) == 0) op_say(w->runner, WORD_ROLLBACK);
     if (sqlite_is_fatal(*rc)) return GROUP_BROKEN;
     /* a transaction that neither ended nor can be ended would hold all later ones */
-    return sqlite3_get_autocommit(db) == 0 ? GROUP_BROKEN : GROUP_LOST;
+    if (sqlite3_get_autocommit(db) == 0) return GROUP_BROKEN;
+    return torn ? GROUP_TORN : GROUP_LOST;
+}
+
+/* A savepoint costs a copy of each page that the commit touches, and nearly every commit goes through
+ * or fails at its first guard, with nothing written: so all run without one first. */
+static enum group_end run_group(struct writer *w, struct commit *list, int *rc) {
+    enum group_end end = run_group_once(w, list, false, rc);
+    return end == GROUP_TORN ? run_group_once(w, list, true, rc) : end;
 }
 
 static void answer_all(struct writer *w, struct commit *list) {

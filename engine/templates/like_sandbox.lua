@@ -83,11 +83,12 @@ local function look(ctx, reference)
   return p and reply(200, view(ctx, p)) or refuse(404, "NOT_FOUND")
 end
 
+local function headers(key, body) return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha256", key, body) } end
+
 local function tell(ctx, p)
   local body = json.encode(view(ctx, p))
-  local function headers(key) return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha256", key, body) } end
-  return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/@PROVIDER@", headers = headers(ctx.config.key), body = body,
-    facts = { order_id = p.reference }, spoil = function() return headers "another's key", body end })
+  return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/@PROVIDER@", headers = headers(ctx.config.key, body), body = body,
+    facts = { order_id = p.reference }, spoil = function() return headers("another's key", body), body end })
 end
 
 local function cancel(ctx, reference)
@@ -155,7 +156,7 @@ end
 
 sim = simulator.new {
   provider = "@PROVIDER@", title = "@PROVIDER@ simulator", columns = { "reference", "amount", "status" },
-  pay = pay,
+  pay = pay, prove = function(ctx, cb) return headers(ctx.config.key, cb.body) end,
   retry = function(_, tried) return ({ 60000, 300000, 1800000, 7200000 })[tried + 1] end,
   take_back = function(ctx, match)
     local p, done = change(ctx, match.order_id or "", function(now)

@@ -53,24 +53,14 @@ local wallet = { words = string.upper, names = { bank = "payment_method", return
   ["return_urls.success"] = "redirect_urls.success", ["return_urls.failure"] = "redirect_urls.failure", ["options.phone"] = "customer.phone",
   ["options.cashtag"] = "cashtag" } }
 
--- What the wallet must be told of its payer: the document has his phone with the customer.
-local function options(body, bank)
-  local given
-  for _, channel in ipairs(core.channels.list()) do
-    for name, option in pairs(channel.method == "ewallet" and channel.bank == bank and channel.options or {}) do
-      given = given or json.object {}
-      if option.required then given[name] = type(body.customer) == "table" and body.customer[name] or body[name] end
-    end
-  end
-  return given
-end
-
 function wallet.ask(body)
   local bank, urls = body.payment_method, body.redirect_urls
   if type(bank) ~= "string" or bank == "" then return nil, "payment_method", "payment_method is the name of a wallet, such as gopay" end
   bank = bank:lower()
   if type(urls) == "table" and #urls == 0 then urls = back(body, urls.success, urls.failure) end
-  return { method = "ewallet", bank = bank, return_urls = urls, options = options(body, bank) }
+  -- what some wallets must be told of their payer: the document has his phone with the customer
+  local payer = { phone = type(body.customer) == "table" and body.customer.phone or nil, cashtag = body.cashtag }
+  return { method = "ewallet", bank = bank, return_urls = urls }, payer
 end
 
 -- A wallet that rings the payer's phone has no page of its own: ours tells him, and leads back to the shop.
@@ -117,16 +107,16 @@ local function made(shape)
   return function(req)
     local body, why = door.body(req)
     if not body then return refused(shape, req, 400, { code = "INVALID_REQUEST", detail = why }) end
-    local ask, param, detail = shape.ask(body)
-    if not ask then return refused(shape, req, 400, { code = "INVALID_REQUEST", param = param, detail = detail }) end
+    local ask, more, detail = shape.ask(body) -- more: options; or nil, a field, what is wrong with it
+    if not ask then return refused(shape, req, 400, { code = "INVALID_REQUEST", param = more, detail = detail }) end
     ask.order_id, ask.amount, ask.currency, ask.description = body.order_id, body.amount, body.currency, body.description
     ask.customer = known(body.customer, CUSTOMER)
-    local status, p, replayed = door.create(req, ask)
+    local status, p, replayed = door.create(req, ask, more)
     if status >= 300 then return refused(shape, req, status, p) end
     local answer = shape.answer(p, door.table_or(p.instructions))
     if p.status == "failed" then
-      local why = door.table_or(p.failure)
-      answer.code, answer.message = why.code, why.message
+      local failure = door.table_or(p.failure)
+      answer.code, answer.message = failure.code, failure.message
     end
     answer.merchant_id = body.merchant_id -- said back; whose payment it is says the key
     return reply(status, answer, { ["Idempotent-Replayed"] = replayed and "true" or nil })

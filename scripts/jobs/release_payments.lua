@@ -2,13 +2,15 @@
 return {
   api = 1, title = "Make money available", every = "1h", kind = "repeatable", timeout = "30m",
   run = function()
-    while true do
-      local ids, done = core.payment.due "available", 0
+    local last
+    repeat
+      local ids, why = core.payment.due("available", last)
+      if not ids then error(why) end
       for _, id in ipairs(ids) do
-        local ok, why = core.payment.available(id)
-        if ok then done = done + 1 else log.warn("payment_not_available", { payment = id, error = why or "" }) end
+        local ok, text = core.payment.available(id)
+        if not ok then log.warn("payment_not_available", { payment = id, error = text or "" }) end
       end
-      if done == 0 then return end
-    end
+      last = ids[#ids]
+    until #ids == 0
   end,
 }

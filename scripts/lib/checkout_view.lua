@@ -146,7 +146,11 @@ function SHOW.retail(c, i)
     steps(c, "retail", i.payment_code) }
 end
 
-function SHOW.qr(c)
+function SHOW.qr(c, i)
+  if type(i.qr_string) ~= "string" then -- the provider's own picture, on its page: we have nothing to draw
+    local picture = html.url(i.qr_image_url)
+    return { STACK { body = { picture and button(c.words.download, picture) or false } }, c.waiting, steps(c, "qr") }
+  end
   return { STACK { body = { QR { src = c.path .. "/qr.svg", alt = c.words.qr_alt },
     button(c.words.download, c.path .. "/qr.png", "plain", DOWNLOAD { file = "qris-" .. c.payment.order_id:gsub("[^%w-]", "-") .. ".png" }) } },
     c.waiting, steps(c, "qr") }

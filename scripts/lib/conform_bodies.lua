@@ -1,9 +1,13 @@
 -- scripts/lib/conform_bodies.lua: what calls us and is not right. From a valid callback, which the simulator
 -- made and kept back, some 250 bad ones are made, the same ones each time: cut short, much too long, deeply
--- nested, of wrong types, with signatures that do not fit, of another payment. What has lost its proof is
+-- nested, of wrong types, with signatures that do not fit, of another merchant. What has lost its proof is
 -- refused and changes nothing. What kept it (a provider may prove itself by a token, and sign nothing) is
--- refused too, or it is the payment's own money, once. Nothing of it is our failure: no 500.
+-- refused too, or it is the payment's own money, once. What does not read goes once more as the provider would
+-- prove it: a signature says nothing about what is signed. Nothing of it is our failure: no 500; and an error has
+-- the shape of the other answers to that provider.
 local LEAST = 200
+local KINDS = { "cut short", "rubbish", "nested", "too long", "signature", "type of", "without", "another merchant's proof",
+  "another merchant's message", "another merchant's account" }
 local TYPES_MOST = 90 -- of wrong types, spread over all of them
 local RANDOM = 20260105
 
@@ -32,6 +36,10 @@ local function turned(text, at) -- another letter or digit in one place
   local c = text:sub(at, at)
   local other = c == "a" and "b" or c:find "%d" and tostring((tonumber(c) + 1) % 10) or "a"
   return text:sub(1, at - 1) .. other .. text:sub(at + 1)
+end
+
+local function replaced(text, from, to) -- both plain
+  return (text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%"))))
 end
 
 -- Every place of a document: the table that holds it, its name.
@@ -128,7 +136,7 @@ local function wrong_types(h, add)
   end
 end
 
--- The proof of one payment's message, on another's.
+-- The proof of another merchant's message, on ours.
 local function others(h, other, add)
   local headers = copy(h.headers)
   local theirs = decoded(other.body)
@@ -137,23 +145,48 @@ local function others(h, other, add)
     if type(ours[name]) == "string" and proof(name) then
       local was = ours[name]
       ours[name] = theirs[name]
-      if was ~= ours[name] then add("another's signature", headers, json.encode(ours), true) end
+      if was ~= ours[name] then add("another merchant's proof", headers, json.encode(ours), true) end
       ours[name] = was
     end
   end
   for name, value in sorted(h.headers) do
     if proof(name) and other.headers[name] and other.headers[name] ~= value then
       headers[name] = other.headers[name]
-      add("another's signature", headers, h.body, true)
+      add("another merchant's proof", headers, h.body, true)
       headers[name] = value
     end
   end
 end
 
+-- What names a payment to its provider or its payer.
+local function names_of(p)
+  local list = { p.order_id, p.attempts[1].reference, p.id }
+  for name, value in sorted(type(p.instructions) == "table" and p.instructions or {}) do
+    if name ~= "type" and name ~= "bank" and type(value) == "string" then list[#list + 1] = value end
+  end
+  return list
+end
+
+-- The other merchant's message: as it came; with our payment's names in it, under his proof; and ours, proven by
+-- the account that serves us, where his own account hears.
+local function theirs(w, h, other, add)
+  local body, ours = other.body, names_of(h.p)
+  add("another merchant's message", other.headers, body, false)
+  for i, name in ipairs(names_of(other.p)) do
+    if ours[i] and #name >= 4 then body = replaced(body, name, ours[i]) end
+  end
+  add("another merchant's message, of our payment", other.headers, body, w.proves)
+  local server, path = h.url:match "^(https?://[^/]+)(/.*)$"
+  local at = ("%s/callbacks/%s/%s%s"):format(server, w.m.provider, w.OTHER, path:match "^/callbacks/[%w_]+(.*)$" or path)
+  add("another merchant's account", w:proof(h.url, h.body, at) or h.headers, h.body, true, at)
+end
+
 local function collected(h, fill)
   local list = {}
-  fill(function(kind, headers, body, strict)
-    if body ~= h.body or headers ~= h.headers then list[#list + 1] = { kind = kind, headers = copy(headers), body = body, strict = strict } end
+  fill(function(kind, headers, body, strict, url)
+    if body ~= h.body or headers ~= h.headers or url then
+      list[#list + 1] = { kind = kind, headers = copy(headers), body = body, strict = strict, url = url }
+    end
   end)
   return list
 end
@@ -166,6 +199,20 @@ local function forged(h, other)
     too_big(h, add)
     unproved(h, add, random)
     others(h, other, add)
+  end)
+end
+
+-- What does not read, and is proven.
+local function proven(w, h)
+  local random = generator(RANDOM)
+  return collected(h, function(add)
+    local function prove(kind, _, body)
+      local headers = w:proof(h.url, body)
+      if headers then add(kind .. ", and proven", headers, body, true) end
+    end
+    cut_short(h, prove)
+    rubbish(h, prove, random)
+    too_big(h, prove)
   end)
 end
 
@@ -184,7 +231,10 @@ local function untold(w, heard)
   w:expect(w:tell "reorder", "its simulator keeps no callback back")
   local p = w:open()
   local before = #w:kept_back()
-  local said = w:pay()
+  local said, status = w:try_pay()
+  local number = type(p.instructions) == "table" and p.instructions.va_number
+  if status ~= 200 and number then said, status = w:try_pay(number, p.amount_due) end -- a bank that knows numbers only
+  w:expect(status == 200, "nobody can pay it at the simulator: %d %s", status, json.encode(said))
   local kept = w:kept_back()
   if #kept ~= before + 1 then return nil end
   local last, headers, named = kept[#kept], {}, {}
@@ -201,8 +251,10 @@ local function refused_well(w, answer, bad)
   local good = answer.status == 503 or (answer.status >= 400 and answer.status < 500) or (not bad.strict and answer.status >= 200 and answer.status < 300)
   w:expect(good, "%d is the answer to %s", answer.status, what)
   w:expect(not answer.body:find "%.lua:" and not answer.body:find "traceback", "our answer shows our insides (%s): %s", what, answer.body)
-  local kind = answer.headers["content-type"] or ""
-  w:expect(not kind:find "html", "a page is the answer to %s", what)
+  local said = decoded(answer.body)
+  w:expect(said, "no JSON is the answer to %s: %s", what, answer.body)
+  local code = tostring(said.responseCode or "")
+  w:expect(not w.snap or code:find("^" .. answer.status), "SNAP answers carry responseCode, and %d %s is the answer to %s", answer.status, answer.body, what)
 end
 
 local function bodies(w)
@@ -216,38 +268,53 @@ local function bodies(w)
   local heard = w:callbacks(from)
   heard = heard[#heard]
   if not heard then return "the payment is told of in another way" end
-  local other = untold(w, heard)
+  w.snap = decoded(heard.answer).responseCode ~= nil
+  local other = w:as_other(function() return untold(w, heard) end)
   if not other then return "the payment is told of in another way" end
+  w.proves = w:proof(other.url, "{}") ~= nil
   w:tell "reset" -- its own, told
+  engine.sleep "1s"
+  w:as_other(function() w:paid_once(other.p, "the other merchant's") end)
+  w.t.account(w.path, w.OTHER)
   local now = untold(w, heard)
-  -- The payment it was sent for: another one where the money has come.
+  local sent, kinds = 0, {}
+  -- To the payment that it was made of; true: another one is wanted, because this one's money has come.
   local function try(bad)
-    local before = w.came()
-    local answer = http.request { method = "POST", url = now.url, headers = bad.headers, body = bad.body, timeout = "30s" }
+    local came, held = w.came(), w.held()
+    local answer = http.request { method = "POST", url = bad.url or now.url, headers = bad.headers, body = bad.body, timeout = "30s" }
+    sent, kinds[#kinds + 1] = sent + 1, bad.kind
     refused_well(w, answer, bad)
-    local took, status = w.came() - before, w:show(now.p).status
+    local took, waits, status = w.came() - came, w.held() - held, w:show(now.p).status
+    local open = status == "pending" or status == "processing"
     if took == 0 then
-      w:expect(status == "pending" or status == "processing", "%s moved the payment to %s: %s", bad.kind, status, bad.body:sub(1, 300))
-      return
+      w:expect(open, "%s moved the payment to %s: %s", bad.kind, status, bad.body:sub(1, 300))
+      return false
     end
     w:expect(not bad.strict, "%s was believed: %s", bad.kind, bad.body:sub(1, 300))
-    w:expect(took == now.amount and status == "success", "%s: %d of %d came, the payment is %s: %s", bad.kind, took, now.amount, status,
+    local another = w.proves and waits == took and open -- the provider proved that another amount came: a person's business
+    w:expect(another or (took == now.amount and status == "success"), "%s: %d of %d came, the payment is %s: %s", bad.kind, took, now.amount, status,
       bad.body:sub(1, 300))
     w:tell "reset"
     now = untold(w, heard)
     return true
   end
-  local sent = 0
-  for _, bad in ipairs(forged(now, other)) do
-    try(bad)
-    sent = sent + 1
+  for _, list in ipairs { forged(now, other), w.proves and proven(w, now) or {} } do
+    for _, bad in ipairs(list) do try(bad) end
   end
-  local types, i = mistyped(now), 1
-  while i <= #types do
-    if try(types[i]) then types = mistyped(now) end
-    i, sent = i + 1, sent + 1
+  for _, make in ipairs { mistyped, function(h) return collected(h, function(add) theirs(w, h, other, add) end) end } do
+    local list, i = make(now), 1
+    while i <= #list do
+      if w.proves and make == mistyped then list[i].headers = w:proof(now.url, list[i].body) or list[i].headers end
+      if try(list[i]) then list = make(now) end
+      i = i + 1
+    end
   end
   w:expect(sent >= LEAST, "only %d bad bodies were made", sent)
+  for _, kind in ipairs(KINDS) do
+    local any = false
+    for _, made in ipairs(kinds) do any = any or made:sub(1, #kind) == kind end
+    w:expect(any or kind:find "proof" and not w.proves, "none was made of the kind: %s", kind)
+  end
   local replays, came = 0, w.came()
   w:tell "reset" -- now it is told rightly, and then again and again
   engine.sleep "1s"

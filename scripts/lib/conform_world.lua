@@ -43,11 +43,20 @@ end
 
 ---- the merchant ----
 
-function World.ask(_, method, path, body, key)
-  local answer, why = (method == "GET" and http.get or http.post) { url = HOME .. path, basic = { "sk_test_demo", "" }, timeout = "30s",
+function World:ask(method, path, body, key)
+  local answer, why = (method == "GET" and http.get or http.post) { url = HOME .. path, basic = { self.user or "sk_test_demo", "" }, timeout = "30s",
     json = body, headers = key and { ["Idempotency-Key"] = key } or nil }
   if not answer then return { status = 0, body = why, headers = {}, json = function() return {} end } end
   return answer
+end
+
+-- Runs as the other merchant.
+World.OTHER = "mer_limited"
+function World:as_other(run)
+  self.user = "sk_test_limited"
+  local result = run()
+  self.user = nil
+  return result
 end
 
 function World:options()
@@ -143,6 +152,14 @@ end
 function World:kept_back()
   local answer = http.get { url = HOME .. "/sandbox/" .. self.m.provider .. "/_held" }
   return answer and answer.status == 200 and answer:json().held or {}
+end
+
+-- The headers by which the provider would prove another body, or the same at another address, as it does the
+-- callback that it keeps back for `url`; nil: it cannot, or what it says proves nothing about the body.
+function World:proof(url, body, at)
+  if #body > 400000 or not utf8.len(body) then return nil end -- the control speaks JSON of 1 MB
+  local answer = http.post { url = HOME .. "/sandbox/" .. self.m.provider .. "/_held", json = { url = url, body = body, at = at }, timeout = "30s" }
+  return answer and answer.status == 200 and answer:json().headers or nil
 end
 
 -- Callbacks that went to us since `from` (a count of requests), as they were sent.

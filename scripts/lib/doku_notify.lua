@@ -201,6 +201,7 @@ notify.ROUTES = {
 
 function notify.hear(ctx, request)
   local below = request.path:match "^/callbacks/[%w_]+(/.+)$"
+  below = below and (below:match "^/mer_%w+(/.+)$" or below) -- of a merchant's own account
   local route = below and notify.ROUTES["POST " .. below]
   if route then return route(ctx, request) end
   return plain(ctx, request)

@@ -328,7 +328,8 @@ function midtrans.notify(ctx, req)
   local note = json.decode(req.body)
   ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
   if not text_of(note.order_id) then return unreadable(note, "order_id") end
-  local told, attempt = word_of(note), ctx.find { reference = note.order_id }
+  local told = word_of(note)
+  local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
   if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end

@@ -18,6 +18,7 @@ local function wib(ms) return time.format(ms, "rfc3339", "WIB") end
 
 local function start(account)
   return { account = account, day = time.format(time.now(), "date", "WIB"), at = time.now(),
+    backs = {}, -- of this file: what each payment's refunds add up to, and rows that look alike
     counts = { matched = 0, missing = 0, extra = 0, differing = 0 }, booked = 0,
     sums = { gross = 0, fee = 0, vat = 0, net = 0 }, findings = json.array {}, more = 0 }
 end
@@ -41,6 +42,14 @@ local function figures(row) return { gross = row.gross, fee = row.fee, vat = row
 
 local function same(a, b) return a.gross == b.gross and a.fee == b.fee and a.vat == b.vat and a.net == b.net end
 
+-- A refund has no id of its own in a settlement file: two of one transaction, of one amount and even of one
+-- moment are two all the same. The n-th such row of a file is the n-th such refund.
+local function refund_key(report, row, ours)
+  local key = table.concat({ "refund", row.id ~= "" and row.id or ours.payment, row.gross, row.at or "" }, ":")
+  report.backs[key] = (report.backs[key] or 0) + 1
+  return key .. ":" .. report.backs[key]
+end
+
 -- "matched", "differing" and why, or "book" and what core.settlement.book is to be given.
 local function judge(report, row, ours)
   local wanted = row.kind == "refund" and -row.gross or row.gross
@@ -49,13 +58,15 @@ local function judge(report, row, ours)
     return "differing", "it settled " .. operator.rupiah(wanted) .. " and " .. operator.rupiah(ours.amount) .. " came here: " ..
       operator.rupiah(by) .. (by < 0 and ours.amount_refunded > 0 and "; a refund may be netted" or "")
   end
-  if row.kind == "refund" and wanted > ours.amount_refunded + ours.amount_reversed then
-    return "differing", "it took back " .. operator.rupiah(wanted) .. " and " .. operator.rupiah(ours.amount_refunded + ours.amount_reversed) .. " went back here"
+  local back = row.kind == "refund" and money.add(report.backs[ours.payment] or 0, wanted)
+  if back and back > ours.amount_refunded + ours.amount_reversed then
+    return "differing", "it took back " .. operator.rupiah(back) .. " and " .. operator.rupiah(ours.amount_refunded + ours.amount_reversed) .. " went back here"
   end
+  if back then report.backs[ours.payment] = back end
   if ours.direct == 1 then return "matched" end -- its money never passes us: there is nothing to book
   local detail = figures(row)
   detail.at, detail.transaction, detail.file = row.at and wib(row.at) or json.null, row.id, report.file
-  return "book", { account = report.account, key = row.kind .. ":" .. (row.kind == "refund" and row.id or ours.money_id or "=" .. ours.id),
+  return "book", { account = report.account, key = back and refund_key(report, row, ours) or row.kind .. ":" .. (ours.money_id or "=" .. ours.id),
     payment = ours.payment, detail = json.encode(detail), gross = row.gross, fee = row.fee, vat = row.vat, net = row.net }
 end
 
@@ -128,6 +139,7 @@ end
 
 -- Stored whole, once per run; a run that is repeated is another report of the same file.
 local function keep(report)
+  report.backs = nil
   report.at = wib(report.at)
   local ok, why = store.commit { { "kv_put", scope = "reconciliation:" .. report.account, key = report.at .. " " .. report.file, value = json.encode(report) } }
   if not ok then operator.stop("the report could not be stored: " .. why) end

@@ -416,12 +416,24 @@ function simulator.new(spec)
     return reply(200, { held = list })
   end
 
+  -- The same for bytes that a test made of one of them: a provider's proof says nothing about what is in it.
+  local function prove(ctx, request)
+    local want = json.decode(request.body)
+    for _, cb in ipairs(type(want) == "table" and simulator.read(ctx, "held") or {}) do
+      if spec.prove and cb.url == want.url and type(want.body) == "string" then
+        return reply(200, { headers = spec.prove(ctx, { url = want.at or cb.url, scheme = cb.scheme, body = want.body }) })
+      end
+    end
+    return reply(404, { code = "NOT_FOUND", detail = "no callback for that address waits, or its body is not proven" })
+  end
+
   function sim.page(rows) return page(spec, rows) end
 
   function sim.routes(routes)
     routes["POST /_control"] = control
     routes["POST /_due"] = due
     routes["GET /_held"] = held
+    routes["POST /_held"] = prove
     routes["GET /"] = function(ctx) return sim.page(spec.rows(ctx)) end
     return routes
   end

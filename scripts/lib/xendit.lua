@@ -238,11 +238,12 @@ local function settle_paid(ctx, reference, payments)
   return verdict
 end
 
--- It ended unpaid; or it had been paid, and is taken back.
+-- It ended unpaid; or it had been paid, and is taken back: also what waits in suspense, of an attempt that
+-- never succeeded. Where we had not heard that it came, nothing is booked and nothing taken back.
 local function settle_ended(ctx, kind, t, reference, word, was)
   local verdict = ctx.settle { reference = reference, status = word, category = word == "failed" and category_of(t) or nil,
     code = text_of(t.failure_code) or t.status, message = word == "failed" and "Xendit said it failed" or nil }
-  if was ~= "success" or word == "expired" then return verdict end
+  if word == "expired" or was ~= "success" and t.status ~= "VOIDED" then return verdict end
   local payments = kind.payments(ctx, t)
   local taken = payments and kind.taken_back(t, payments)
   if not taken then
@@ -250,7 +251,8 @@ local function settle_ended(ctx, kind, t, reference, word, was)
     return nil
   end
   for _, p in ipairs(taken) do
-    verdict = ctx.settle { reference = reference, status = "reversed", money_id = p.id, amount = p.amount, message = "taken back" }
+    local back = ctx.settle { reference = reference, status = "reversed", money_id = p.id, amount = p.amount, message = "taken back" }
+    if was == "success" then verdict = back end
   end
   return verdict
 end

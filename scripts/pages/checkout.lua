@@ -200,7 +200,7 @@ local function image(draw, kind)
   return function(req)
     local c, lang = open(req)
     local shown = c and c.payment.instructions
-    if type(shown) ~= "table" or shown.type ~= "qr" or ENDED[c.payment.status] then return lost(lang or c.lang) end
+    if type(shown) ~= "table" or type(shown.qr_string) ~= "string" or ENDED[c.payment.status] then return lost(lang or c.lang) end
     return 200, draw(shown.qr_string), headers { ["Content-Type"] = kind }
   end
 end

@@ -314,6 +314,9 @@ sim = simulator.new {
   columns = { "order", "type", "number", "amount", "status", "made", "expires" },
   rows = rows,
   pay = pay,
+  prove = function(ctx, cb) -- over the raw body, as who forwards Midtrans' notifications signs them
+    return { ["Content-Type"] = "application/json", ["X-Signature-Key"] = crypto.sha512({ cb.body, ctx.config.server_key }, "hex") }
+  end,
   retry = function(status, tried)
     if tried >= (RETRIES[status] or #INTERVALS) then return nil end
     return INTERVALS[tried + 1] - math.random(0, INTERVALS[tried + 1] // 10)

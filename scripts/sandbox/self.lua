@@ -9,11 +9,12 @@ local LATE_BY = 3600000
 local LOOK_MS = 60000 -- when it is looked whether what happened was told
 local sim
 
+local function headers(key, body)
+  return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha512", key, body, "hex") }
+end
+
 local function tell(ctx, m)
   local body = json.encode { va_number = m.va_number, amount = m.amount, money_id = m.money_id, paid_at = time.format(m.paid_at), status = m.status }
-  local function headers(key)
-    return { ["Content-Type"] = "application/json", ["X-Signature"] = crypto.hmac("sha512", key, body, "hex") }
-  end
   local function kept() -- this word is told, whatever becomes of us; a later one is not
     simulator.update(ctx, "money " .. m.money_id, function(now)
       if now.owes ~= m.status then return nil end
@@ -21,8 +22,8 @@ local function tell(ctx, m)
       return now
     end)
   end
-  return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/self", headers = headers(ctx.config.key), body = body,
-    facts = m.facts, spoil = function() return headers "somebody else's key", body end, kept = kept })
+  return sim.callback(ctx, { url = simulator.HOME .. "/callbacks/self", headers = headers(ctx.config.key, body), body = body,
+    facts = m.facts, spoil = function() return headers("somebody else's key", body), body end, kept = kept })
 end
 
 -- What it owes us to hear stands in the books with the money, and the job that looks was on disk before.
@@ -69,7 +70,7 @@ end
 sim = simulator.new {
   provider = "self", title = "Bank of our own virtual accounts", keys = { "payment_id" },
   words = { "late", "duplicate", "reorder", "short", "over", "wrong_signature", "deny_after_settlement" }, columns = { "account and amount" },
-  pay = pay,
+  pay = pay, prove = function(ctx, cb) return headers(ctx.config.key, cb.body) end,
   retry = function(_, tried) return ({ 60000, 300000, 1800000, 7200000 })[tried + 1] end,
   rows = function(ctx)
     local rows = {}

@@ -80,6 +80,7 @@ local function days(from, to) return (time.day_start(day(to), "WIB") - time.day_
 function KINDS.policy(m, trial)
   local f = facts(m, m.came_at)
   f.on, f.amount, f.amount_due, f.amount_paid = m.why, m.came - (m.why == "over" and m.counted or 0), m.amount_due, m.amount_paid
+  f.status = m.status
   f.days_late = m.expires_at and m.came_at >= m.expires_at and days(m.expires_at, m.came_at) or 0
   local new, why = core.rules.policy(f, trial)
   if not new then return nil, why end

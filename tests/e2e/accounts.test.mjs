@@ -66,6 +66,11 @@ test('two merchants with server keys of their own: each is charged, told, asked 
   assert.equal((await s.post(hook(a), notification(pa, a.serverKey, { transaction_id: (await transaction(s, pa, a.serverKey)).transaction_id }))).status, 200)
   assert.equal(await paid(a, pa), 50000, 'once')
 
+  // whose account it is says whose money it is: by ours it is a debt of ours, whatever kind of merchant
+  const pending = async m => (await m.ask('GET', '/v1/balance')).json().pending
+  assert.ok(await pending(c) > 40000)
+  for (const m of [a, b]) assert.ok(await pending(m) <= 0, 'it never passed us')
+
   // questions and refunds go to the account that took the money
   const qris = (await a.create('o-2', { method: 'qris', bank: undefined })).json()
   assert.equal((await s.post('/sandbox/midtrans/_control', { pay: qris.id })).status, 200)

@@ -4,6 +4,7 @@ const MIDTRANS = 'scripts/lib/midtrans.lua', WALLET = 'channels/demo_wallet.lua'
 const qris = (what, find, put, caught, channel = 'midtrans_qris') => ({ what, file: MIDTRANS, find, put, channel, caught })
 const wallet = (what, find, put, caught) => ({ what, file: WALLET, find, put, channel: 'demo_wallet', caught })
 const self = (what, find, put, caught) => ({ what, file: SELF, find, put, channel: 'self_va', caught })
+const doku = (what, find, put, caught, channel) => ({ what, file: 'scripts/lib/doku_notify.lua', find, put, channel, caught })
 const FAILED = 'return failed { category = "TIMEOUT", code = "timeout", final = true } end'
 
 export const DEFECTS = [
@@ -51,6 +52,10 @@ export const DEFECTS = [
   qris('booked, and answered as if it were not', 'return reply(verdict == "not_found" and 503 or 200, { status = verdict })', 'return reply(verdict == "not_found" and 200 or 503, { status = verdict })', 'paid, by callback'),
   qris('the amount of the order, not of the money', 'if not amount then return unreadable(t, "gross_amount") end', 'amount = 150000', 'too much'),
   qris('types not looked at', 'if type(note[name]) ~= "string" then return false end', '', 'bad bodies'),
+  doku('what is signed is trusted to read', '  if type(t) ~= "table" then return unreadable "transaction" end\n', '', 'bad bodies', 'doku_qris'),
+  doku('an error in a shape of our own', 'answer(service, 401, "00", "Unauthorized. Signature")', 'reply(401, { error = "signature" })', 'bad bodies', 'doku_bca_va'),
+  doku('a callback is not heard below an account of its own', '(below:match "^/mer_%w+(/.+)$" or below)', 'below', 'bad bodies', 'doku_bca_va'),
+  self('what is signed is trusted to be a time', 'type(told.paid_at) == "string" and', 'told.paid_at and', 'bad bodies'),
   self('verification skipped, in a callback of our own', 'ctx.verify(crypto.equal(', 'ctx.verify(true or crypto.equal(', 'bad bodies'),
   self('duplicate ignored, in a callback of our own', 'money_id = told.money_id,', 'money_id = crypto.uuid(),', 'callback twice'),
   self('taken back counted as paid', 'reversed = "reversed"', 'reversed = "success"', 'taken back'),

@@ -8,6 +8,7 @@ import { LUWAK, cleanEnv } from './luwak.mjs'
 import { Server, root, sleep, until } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+const MIDTRANS = { authorization: 'Basic ' + Buffer.from('SB-Mid-server-demo:').toString('base64') }
 // A provider that answers when it is told to: its charge is known to it only then, as with a real one.
 const CHANNEL = effect => `
 local URL = "https://held.example/"
@@ -21,8 +22,11 @@ return { api = 1, title = "Held", provider = "held", method = "${effect === 'cha
     return a:json().paid and success { amount = op.input.amount } or pending { payment_code = "123" }
   end,
   inquire = function(ctx, op)
-    if op.kind == "cancel" then return unknown {} end
-    local t, status = ask(ctx, "status/" .. op.reference)
+    local t, status = ask(ctx, "status/" .. (op.input.reference or op.reference))
+    if op.kind == "cancel" then
+      if t then return failed { category = "INVALID_REQUEST" } end
+      return status == 404 and success {} or unknown {}
+    end
     if t then return t.paid and success { amount = op.input.amount } or pending {} end
     return status == 404 and not_created {} or unknown {}
   end,
@@ -37,6 +41,7 @@ return { api = 1, provider = "held", title = "Held", routes = {
   ["POST /make/:ref"] = function(ctx, request)
     ctx.store.put("asked make", "yes")
     held(ctx, "make")
+    if ctx.store.get("breaks") == "yes" then return reply(500, {}) end
     local t = { paid = ctx.store.get("pays") == "yes" }
     ctx.store.put("tx " .. request.params.ref, json.encode(t))
     return reply(200, t)
@@ -100,6 +105,28 @@ test('a charge that is on its way is not cancelled behind its back', async () =>
   await stopped(s)
 })
 
+test('that nothing is there counts, of a charge, once it could have got there', async () => {
+  const s = await start('charge')
+  await s.set('breaks', 'yes')
+  const charge = async order => (await s.merchant('/v1/payments', { order_id: order, amount: 50000, channel: 'held_way' })).json()
+  const sync = async p => (await s.merchant(`/v1/payments/${p.id}/sync`)).json().status
+  const advance = async time => assert.equal((await s.post('/sandbox/_clock', { advance: time })).status, 200)
+  const [paid, cancelled, none] = [await charge('h-1'), await charge('h-2'), await charge('h-3')]
+  for (const p of [paid, cancelled, none]) {
+    assert.equal(p.status, 'processing')
+    assert.equal(await sync(p), 'processing', 'not there yet')
+  }
+  const cancel = await s.merchant(`/v1/payments/${cancelled.id}/cancel`)
+  assert.deepEqual([cancel.status, cancel.json().status], [200, 'processing'], cancel.body)
+  for (const p of [paid, cancelled]) await s.set(`tx ${p.attempts[0].reference}`, '{"paid":true}')
+  assert.equal(await sync(paid), 'success')
+  await advance('3m')
+  assert.equal(await sync(none), 'failed')
+  await advance('1h')
+  assert.equal((await s.payment(cancelled.id)).status, 'success')
+  await stopped(s)
+})
+
 test('a way that was paid while the payer left it: what the provider said meanwhile counts', async () => {
   const s = await start('offer')
   const p = (await s.merchant('/v1/payments', { order_id: 'g-1', amount: 50000, channel: 'held_way' })).json()
@@ -113,6 +140,8 @@ test('a way that was paid while the payer left it: what the provider said meanwh
   await s.set('hold status', 'no')
   assert.equal((await asked).status, 200)
   const paid = await until('it is paid', async () => { const now = await s.payment(p.id); return now.status === 'success' && now })
-  assert.deepEqual([paid.amount_paid, paid.channel, paid.attempts[0].status], [50000, 'held_way', 'success'])
+  assert.deepEqual([paid.amount_paid, paid.channel, ...paid.attempts.map(a => a.status)], [50000, 'held_way', 'success', 'superseded'])
+  const path = `/sandbox/midtrans/v2/${paid.attempts[1].reference}/status`
+  await until('the other way is withdrawn', async () => (await s.get(path, { headers: MIDTRANS })).json().transaction_status === 'cancel')
   await stopped(s)
 })

@@ -72,6 +72,27 @@ test('a long file is booked by the batch; a row that was booked before, or comes
   await s.stop()
 })
 
+test('two refunds that look alike are two; more than went back is not booked', async () => {
+  const s = await start()
+  const p = (await s.post('/v1/payments', { order_id: 'rr-1', amount: 100000, method: 'ewallet', bank: 'gopay' }, { headers: DEMO })).json()
+  assert.equal((await s.post('/sandbox/midtrans/_control', { pay: 'rr-1' })).status, 200)
+  for (const key of ['a', 'b']) {
+    const r = await s.post(`/v1/payments/${p.id}/refunds`, { amount: 20000 }, { headers: { ...DEMO, 'idempotency-key': key } })
+    assert.equal(r.json().status, 'success', r.body)
+  }
+  const { money_id, paid_at } = explain(s, p.id).movements[0], at = paid_at.slice(0, 19).replace('T', ' ')
+  const file = join(temporary(), 'refunds.csv'), back = `rr-1,${money_id},${at},-20000,0,-20000,refund\n`
+  const run = rows => { writeFileSync(file, 'Order ID,Transaction ID,Transaction Time,Gross Amount,Fee,Net Amount,Type\n' + rows); return tool(s, 'reconcile.lua', 'midtrans', file).out }
+  assert.match(run(back + back), /^2 matched \(2 booked now\)/m)
+  assert.match(run(back + back), /^2 matched \(0 booked now\)/m)
+  const third = run(back + back + back)
+  assert.match(third, /^2 matched \(0 booked now\), .* 1 differing$/m)
+  assert.match(third, /it took back Rp60,000 and Rp40,000 went back here/)
+  assert.deepEqual(explain(s, p.id).entries.filter(e => e.kind === 'settlement').map(e => e.amount), [20000, 20000])
+  assert.equal(luwak(['verify', '--simulated', '--data', s.data]).code, 0)
+  await s.stop()
+})
+
 test('a settlement file that cannot be read books nothing and says where', async () => {
   const s = await start()
   const a = await pay(s, 'rb-1')

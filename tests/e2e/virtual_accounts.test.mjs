@@ -70,6 +70,24 @@ test('a number that stays: once per key, listed, another merchant sees nothing, 
   assert.equal(luwak(s, 'verify').status, 0)
 })
 
+// The number is guessed and reserved with the payment itself; where somebody has it, nothing has happened.
+test('a payment whose number somebody has gets another one', async () => {
+  const faults = [1, 2, 3].map(n => `allocate.low=fail@${n}`).join(',')
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts'), args: ['--workers', '1'], env: { LUWAK_FAULT: faults } })
+  const create = order_id => post(s, '/v1/payments', { order_id, amount: 50000, method: 'virtual_account', bank: 'self' })
+  const first = await create('n-1'), second = await create('n-2')
+  assert.equal(first.status, 201, first.body)
+  assert.equal(second.status, 201, second.body)
+  assert.equal(first.json().instructions.va_number, '880880000000000')
+  assert.equal(second.json().instructions.va_number, '880880000000001', 'the next free one, from the store')
+  const [a, b] = [first, second].map(r => r.json())
+  assert.equal((await tell(s, { va_number: b.instructions.va_number, amount: 50000, money_id: 'n' })).json().status, 'applied')
+  assert.equal((await get(s, `/v1/payments/${b.id}`)).json().status, 'success')
+  assert.equal((await get(s, `/v1/payments/${a.id}`)).json().status, 'pending')
+  await s.stop()
+  assert.equal(luwak(s, 'verify').status, 0)
+})
+
 test('what is changed through the API is in the audit log: endpoints and their secrets; and the chain holds', async () => {
   const s = await Server.start({ dir: root('channels', 'rules', 'scripts'), args: ['--workers', '2'] })
   const made = await Promise.all(Array.from({ length: 12 }, (_, i) => post(s, '/v1/webhook_endpoints', { url: `http://127.0.0.1:9/${i}` })))

@@ -164,3 +164,19 @@ test('what is not verified is refused and changes nothing', async () => {
   assert.equal((await seen(p)).amount_paid, 150000)
   await s.stop()
 })
+
+test('a body of more than a megabyte is not read at all, wherever a provider calls', async () => {
+  const { s, create, seen, post } = await start(countable)
+  const p = await create(), good = JSON.stringify(signed(note(p.order_id)))
+  const before = await rows(s)
+  for (const path of [HOOK, '/callbacks/midtrans', '/callbacks/xendit', '/callbacks/doku', '/callbacks/self', '/v1/transfer-va/payment', '/v1.0/debit/notify', '/authorization/v1/access-token/b2b']) {
+    const raw = good.padEnd(1024 * 1024 + 1)
+    const r = await post(raw, header(raw), path)
+    assert.deepEqual([r.status, r.json().code], [413, 'BODY_TOO_LARGE'], path)
+    assert.deepEqual(changed(before, await rows(s)), [], path)
+  }
+  const most = good.padEnd(1024 * 1024)
+  assert.equal((await post(most, header(most))).status, 200, 'a megabyte is')
+  assert.equal((await seen(p)).status, 'success')
+  await s.stop()
+})

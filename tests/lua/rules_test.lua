@@ -92,6 +92,10 @@ local tests = {
     end
     local due = { days_late = 1, amount = 50000, amount_paid = 0, amount_due = 50000 }
     t.equal(decide("late", due), "accept")
+    due.status = "cancelled"
+    t.equal(decide("late", due), "refund", "it is not sold any more")
+    due.status = "expired"
+    t.equal(decide("late", due), "accept")
     due.days_late = 2
     t.equal(decide("late", due), "refund")
     t.equal(decide("late", { days_late = 1, amount = 49000, amount_paid = 0, amount_due = 50000 }), "wait")

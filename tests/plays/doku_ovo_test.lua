@@ -77,6 +77,26 @@ event payment.failed
 201 as before processing: due 50000, paid 0, doku_ovo sending, shown nothing
 ]],
 
+["late: a push is paid while it rings, or never"] = [[
+> create 50000 {"method":"ewallet","channel":"doku_ovo","options":{"phone":"081234567890"}}
+201 processing: due 50000, paid 0, doku_ovo sending, shown nothing
+event payment.created
+
+> next late
+200
+
+> pay
+200 paid 50000
+payment success: due 50000, paid 50000, doku_ovo success
+event payment.succeeded
+books 50000 payment: provider_receivable:doku -> merchant_payable.pending:merchant
+books 750 fee: merchant_payable.pending:merchant -> fee_income
+books 83 vat: merchant_payable.pending:merchant -> output_vat
+
+> pay
+409 INVALID_STATE
+]],
+
 ["refused: nothing is pushed"] = [[
 > next refused
 200

@@ -348,6 +348,33 @@ books 2498 reversal: merchant_receivable:merchant -> provider_receivable:xendit
 available 9997502, pending 0, held 0
 ]],
 
+["deny_after_settlement: what waits in suspense is taken back as well"] = [[
+> create 150000 {"method":"ewallet","bank":"dana"}
+201 pending: due 150000, paid 0, xendit_dana pending, shown redirect /sand... 59
+event payment.created
+
+> next short
+200
+
+> next deny_after_settlement
+200
+
+> pay
+200 paid 149000, callback 200, callback 200
+heard xendit: applied 200
+heard xendit: applied 200
+payment cancelled: due 150000, paid 0, xendit_dana cancelled
+event payment.underpaid
+event payment.cancelled
+event payment.reversed
+books 149000 payment: provider_receivable:xendit -> suspense
+books 149000 reversal: suspense -> provider_receivable:xendit
+held 149000: mismatch
+
+> balance
+available 10000000, pending 0, held 0
+]],
+
 ["maintenance: nothing for a while, then as before"] = [[
 > next maintenance
 200

@@ -68,7 +68,6 @@ int books_create(struct books *b, const struct offer *offer) {
     struct payment_new n = {
         .merchant = STR(MERCHANT),
         .order_id = str_of(offer->order == NULL ? order : offer->order),
-        .direct = offer->direct,
         .amount = offer->amount,
         .currency = STR("IDR"),
         .method = STR("virtual_account"),
@@ -80,7 +79,7 @@ int books_create(struct books *b, const struct offer *offer) {
         .expires_at = core_now(&b->core) + (offer->expires_in == 0 ? 86400000 : offer->expires_in),
         .script = STR("channels/midtrans_bca_va.lua"),
         .version = STR("v1"),
-        .account = STR(ACCOUNT),
+        .account = offer->direct ? STR(OWN_ACCOUNT) : STR(ACCOUNT),
         .reference = str_of(reference),
         .input = STR("{\"x\":1}"),
         .ask_at = core_now(&b->core) + 120000,

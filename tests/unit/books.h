@@ -9,8 +9,9 @@
 #include "store_conformance.h"
 
 #define BOOKS_START INT64_C(1769828400000) /* 2026-01-31T10:00:00+07:00 */
-#define ACCOUNT     "midtrans/shared"
+#define ACCOUNT     "midtrans"
 #define MERCHANT    "mer_demo"
+#define OWN_ACCOUNT "midtrans/" MERCHANT /* direct: a contract of its own */
 
 struct books {
     struct store_fixture f;

@@ -232,6 +232,12 @@ static void slots_wrap(struct store_fixture *f) {
     CHECK_INT(a.values[0].i, 3);
     CHECK_OK(SLOT(3, 100)); /* all ran out */
     CHECK_INT(a.values[0].i, 3);
+#define CLAIM(slot, now) \
+    OP(OP_SLOT_CLAIM, V_TEXT("c"), V_INT(slot), V_TEXT("h"), V_INT(100), V_INT(now))
+    CHECK_OK(CLAIM(5, 1));
+    CHECK_ERR(CLAIM(5, 1), E_GUARD);
+    CHECK_OK(CLAIM(6, 1));
+    CHECK_OK(CLAIM(5, 100)); /* it ran out */
     CHECK_ERR(OP(OP_SLOT_TAKE, V_TEXT("q"), V_INT(3), V_INT(1), V_INT(1), V_TEXT("h"), V_INT(100),
                  V_INT(1)),
               E_GUARD);

@@ -118,6 +118,7 @@ static void slips_in_a_channel_are_named(void **state) {
         {"config = { key = secret 'XENDIT_KEY' } }", "begins with the provider's name (bni_...)"},
         {"poll = { first = '5m', factor = 0.5 } }", "poll: factor: from 1 to 100"},
         {"poll = { factor = 2 } }", "poll.first: is missing"},
+        {"poll = { first = '5m', tries = 9 } }", "poll.tries: there is no such field"},
         {"lookup = 'our' }",
          "lookup: expected \"ours\" or \"theirs\" (did you mean \"ours\"?), found \"our\""},
         {"routes = { ['POST /x/:id'] = function() end } }", "expected an exact path"},

@@ -298,6 +298,79 @@ static void paid_is_paid_however_late_it_is_heard(void **state) {
     books_close(&b);
 }
 
+/* Paid by an older way, in time or late and accepted: the payment is that way's from then on, so its
+ * refunds go there. */
+static void the_payment_goes_by_the_way_that_was_paid(void **state) {
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        struct books b;
+        struct payment p;
+        two_ways(&b, false);
+        if (late) CHECK_OK(books_cancel(&b, b.last));
+        CHECK_OK(told(&b, 0, "of-the-account", false));
+        if (late) CHECK_OK(books_accept(&b, b.last, 1));
+        books_get(&b, b.last, &p);
+        CHECK_INT(p.status, PAYMENT_SUCCESS);
+        CHECK_STR(p.attempt, p.attempts[0].id);
+        CHECK_STR(p.channel, "midtrans_bca_va");
+        CHECK_STR(p.method, "virtual_account");
+        CHECK_STR(p.bank, "bca");
+        payment_free(&p);
+        books_close(&b);
+    }
+}
+
+static void a_refund_of_held_money_that_failed_is_a_persons(void **state) {
+    (void)state;
+    struct books b;
+    struct refund r;
+    two_ways(&b, false);
+    CHECK_OK(told(&b, 0, "of-the-account", false));
+    CHECK_OK(told(&b, 1, "of-the-code", false));
+    CHECK_INT(b.verdict, VERDICT_SECOND_PAYMENT);
+    CHECK_OK(books_return(&b, b.last, 2, 1000, &r));
+    char id[ID_SIZE];
+    memcpy(id, r.id, sizeof id);
+    CHECK_OK(books_refunded(&b, id, REFUND_FAILED));
+    CHECK_INT(books_int(&b, "SELECT held FROM movement WHERE id = 2"), 1000);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM note WHERE what = 'policy_waits'"
+                            " AND CAST(detail AS TEXT) GLOB '2: *'"),
+              1);
+    books_close(&b);
+}
+
+/* It is the account that says whose the money is: a way by the merchant's own contract, and one by
+ * ours, paid both. */
+static void each_way_is_booked_where_its_account_says(void **state) {
+    (void)state;
+    struct books b;
+    struct refund r;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &(struct offer){.amount = 1000, .fee = "", .direct = true}));
+    CHECK_OK(choose(&b, "qr", true)); /* ours */
+    CHECK_OK(result(&b, &SHOWN));
+    CHECK_OK(told(&b, 0, "of-the-account", false));
+    CHECK_BALANCE(&b, "memo_provider:" OWN_ACCOUNT, -1000);
+    CHECK_BALANCE(&b, "memo_merchant:" MERCHANT, 1000);
+    CHECK_OK(told(&b, 1, "of-the-code", false));
+    CHECK_BALANCE(&b, "provider_receivable:" ACCOUNT, -1000);
+    CHECK_BALANCE(&b, "suspense", 1000);
+    CHECK_BALANCE(&b, "memo_suspense", 0);
+    CHECK_OK(books_return(&b, b.last, 2, 1000, &r));
+    char id[ID_SIZE];
+    memcpy(id, r.id, sizeof id);
+    CHECK_BALANCE(&b, "refund_clearing", 1000);
+    CHECK_BALANCE(&b, "suspense", 0);
+    CHECK_OK(books_refunded(&b, id, REFUND_FAILED));
+    CHECK_BALANCE(&b, "suspense", 1000);
+    CHECK_OK(books_accept(&b, b.last, 2));
+    CHECK_BALANCE(&b, "merchant_payable:" MERCHANT, 1000);
+    CHECK_OK(told(&b, 0, "of-the-account", true));
+    CHECK_BALANCE(&b, "memo_provider:" OWN_ACCOUNT, 0);
+    CHECK_BALANCE(&b, "memo_merchant:" MERCHANT, 0);
+    books_close(&b);
+}
+
 struct ear {
     struct store_listener listener;
     char payment[ID_SIZE];
@@ -342,6 +415,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(one_way_does_not_claim_the_others_money),
     cmocka_unit_test(a_denied_way_takes_nothing_from_the_paid_one),
     cmocka_unit_test(paid_is_paid_however_late_it_is_heard),
+    cmocka_unit_test(the_payment_goes_by_the_way_that_was_paid),
+    cmocka_unit_test(a_refund_of_held_money_that_failed_is_a_persons),
+    cmocka_unit_test(each_way_is_booked_where_its_account_says),
     cmocka_unit_test(each_move_is_told),
 };
 

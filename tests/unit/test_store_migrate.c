@@ -1,6 +1,7 @@
 /* Migrations: numbered, in order, each once, each whole or not at all, none changed afterwards. */
 #include "base/fault.h"
 #include "base/mem.h"
+#include "store/sqlite_private.h"
 #include "store_conformance.h"
 
 #include <stdio.h>
@@ -172,9 +173,68 @@ static void a_newer_file_is_refused(void **state) {
     CHECK(strstr(why.text, "newer") != NULL);
 }
 
+/* What a version wrote whose events and answers were tables WITHOUT ROWID. */
+static void old_put(int steps, const char *rows) {
+    char path[400], sql[100];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/luwak.db", dir);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    for (int i = 0; i < steps; i++)
+        CHECK(sqlite_exec(db, SCHEMA_STEPS[i]) == SQLITE_OK);
+    snprintf(sql, sizeof sql, "PRAGMA user_version = %d; PRAGMA application_id = %d", steps,
+             SCHEMA_APPLICATION_ID);
+    CHECK(sqlite_exec(db, sql) == SQLITE_OK);
+    CHECK(sqlite_exec(db, rows) == SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static bool refused(const char *sql) {
+    char path[400];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/luwak.db", dir);
+    CHECK(sqlite3_open(path, &db) == SQLITE_OK);
+    int rc = sqlite_exec(db, sql);
+    sqlite3_close(db);
+    return (rc & 0xff) == SQLITE_CONSTRAINT;
+}
+
+static void events_and_answers_move_whole(void **state) {
+    (void)state;
+    clock_virtual(&clock_, 1000);
+    snprintf(dir, sizeof dir, "%s/old", unit_tmpdir());
+    mkdir(dir, 0700);
+    old_put(
+        3,
+        "INSERT INTO topic VALUES (1, 'm', 4);"
+        "INSERT INTO event_floor VALUES (1, 3);"
+        "INSERT INTO event VALUES (1, 3, 't', 'o', x'7b7d', 5), (1, 4, 't', 'p', x'', 6);"
+        "INSERT INTO idempotency VALUES ('m', 'POST /', 'k', zeroblob(32), 'o', 201, x'7b7d', 5),"
+        " ('m', 'POST /', 'l', zeroblob(32), NULL, NULL, NULL, 6);");
+    start("old");
+    CHECK_OK(store_migrate(f.store, NULL, &why));
+    struct rows *rows;
+    CHECK_OK(run_query(&f, "events_after", VALS(V_TEXT("m"), V_INT(0), V_INT(10)), &rows));
+    CHECK_INT(rows_count(rows), 2);
+    CHECK_INT(rows_int(rows, 0, 0), 3);
+    CHECK_STR(rows_text(rows, 1, 2), "p");
+    rows_free(rows);
+    CHECK_OK(
+        run_query(&f, "idempotency_get", VALS(V_TEXT("m"), V_TEXT("POST /"), V_TEXT("k")), &rows));
+    CHECK_STR(rows_text(rows, 0, 3), "{}");
+    rows_free(rows);
+    CHECK_INT(count_rows(&f, "idempotency"), 2);
+    end();
+    CHECK(refused("UPDATE event SET type = 'u'"));
+    CHECK(refused("DELETE FROM event WHERE sequence = 3"));
+    CHECK(refused("INSERT INTO event VALUES (1, 4, 't', 'o', x'', 1)"));
+    CHECK(refused("UPDATE idempotency SET answer = x'31' WHERE key = 'k'"));
+    CHECK(refused("UPDATE idempotency SET hash = randomblob(32) WHERE key = 'l'"));
+    CHECK(refused("INSERT INTO idempotency SELECT * FROM idempotency"));
+}
+
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(each_once_in_order),      cmocka_unit_test(names_and_numbers_are_checked),
     cmocka_unit_test(all_or_nothing),          cmocka_unit_test(lua_steps_have_a_hook),
-    cmocka_unit_test(a_newer_file_is_refused),
+    cmocka_unit_test(a_newer_file_is_refused), cmocka_unit_test(events_and_answers_move_whole),
 };
 UNIT_MAIN("store_migrate", TESTS)

@@ -231,12 +231,12 @@ static void a_full_disk_refuses_new_work_and_keeps_results(void **state) {
     full_disk(false);
 }
 
-/* A real file system of 1 MB: the reserve gives results room that new work does not get. */
+/* A real file system of 2 MB: the reserve gives results room that new work does not get. */
 static void the_reserve_is_for_results(void **state) {
     (void)state;
     struct world w;
     world_start(&w, "small", true);
-    if (mount("tmpfs", w.dir, "tmpfs", 0, "size=1m") != 0) {
+    if (mount("tmpfs", w.dir, "tmpfs", 0, "size=2m") != 0) {
         print_message("not root: the small file system is left out\n");
         loop_delete(w.f.loop);
         return;

@@ -1,0 +1,242 @@
+/* core.payment.decide: a person decides about money in suspense, and pays and ends a refund by hand.
+ * What he decided, who he was and what follows from it are one commit. */
+#include "base/ensure.h"
+#include "base/mem.h"
+#include "core/audit.h"
+#include "core/payment.h"
+#include "script/bind.h"
+#include "script/bind_json.h"
+#include "script/buf_lua.h"
+#include "script/co.h"
+#include "script/context.h"
+#include "script/lua_util.h"
+#include "script/payment_settle.h"
+#include "script/script_set.h"
+
+#include <stdio.h>
+
+enum word { ACCEPT, BACK, OWN, DONE, FAILED, LOOK, WORDS_ };
+static const struct {
+    const char *word, *action;
+    bool refund; /* it is about a refund, else about money in suspense */
+} WORDS[WORDS_] = {
+    [ACCEPT] = {"accept", "money.accept", false}, [BACK] = {"back", "money.give_back", false},
+    [OWN] = {"own", "money.own", false},          [DONE] = {"done", "refund.done", true},
+    [FAILED] = {"failed", "refund.failed", true}, [LOOK] = {"look", "refund.destination", true}};
+
+struct deciding { /* on the heap: the commit does not forget who asked */
+    struct ticket ticket;
+    bool abandoned;
+    enum word word;
+    int64_t movement, settle_at;
+    char refund[ID_SIZE], payment[ID_SIZE];
+    char actor[AUDIT_ACTOR_SIZE], note[200];
+    enum verdict verdict;
+    int err;
+    char text[WHY_MAX];
+};
+struct deciding_wait {
+    struct co_wait wait;
+    struct deciding *deciding;
+};
+
+/* ---- what follows ---- */
+
+static int held_now(const struct core *core, int64_t movement, int64_t *held) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0) *held = rows_int(rows, 0, 7);
+    rows_free(rows);
+    return err;
+}
+
+static int give_back(const struct core *core, struct payment *p, struct commit *c,
+                     struct deciding *d, struct why *why) {
+    struct refund refund;
+    int64_t held = 0;
+    int err = held_now(core, d->movement, &held);
+    if (err == 0 && held == 0) return why_set(why, E_STATE, "that money is not in suspense");
+    if (err == 0)
+        err = payment_add_refund(core, c, p,
+                                 &(struct refund_new){.amount = held,
+                                                      .reason = str_of(d->note),
+                                                      .by = STR("hand"),
+                                                      .movement = d->movement},
+                                 &refund, why);
+    if (err == 0) memcpy(d->refund, refund.id, sizeof d->refund);
+    return err;
+}
+
+static int end_refund(const struct core *core, struct payment *p, struct commit *c,
+                      struct deciding *d, struct why *why) {
+    struct refund refund;
+    struct buf failure = {0};
+    int err = refund_read(core, STR(""), str_of(d->refund), &refund);
+    if (err != 0) return err;
+    if (str_eq(refund.by, STR("provider"))) {
+        err = why_set(why, E_STATE, "the provider pays it back, and is asked about it");
+    } else if (d->word == FAILED) {
+        struct json_out w;
+        json_out_init(&w, &failure);
+        json_begin_object(&w);
+        json_put_text(&w, "code", "PROVIDER_ERROR");
+        json_put_text(&w, "message", d->note);
+        json_put_text(&w, "provider_code", "");
+        json_end_object(&w);
+        err = json_out_end(&w);
+    }
+    if (err == 0)
+        err = payment_add_refund_result(core, c, p, &refund,
+                                        d->word == DONE ? REFUND_SUCCESS : REFUND_FAILED,
+                                        buf_str(&failure), why);
+    buf_free(&failure);
+    refund_free(&refund);
+    return err;
+}
+
+static int build(const struct core *core, struct payment *p, struct commit *c, void *data,
+                 struct why *why) {
+    struct deciding *d = data;
+    char text[800], detail[160];
+    int err =
+        d->word == ACCEPT ? payment_add_accept(core, c, p, d->movement, NULL, d->settle_at, why)
+        : d->word == BACK ? give_back(core, p, c, d, why)
+        : d->word == OWN  ? payment_add_own(core, c, p, d->movement, d->settle_at, &d->verdict, why)
+        : d->word == LOOK ? 0
+                          : end_refund(core, p, c, d, why);
+    if (err != 0) return err;
+    snprintf(detail, sizeof detail, "{\"payment\":\"%s\",\"movement\":%lld,\"refund\":\"%s\"}",
+             p->id, (long long)d->movement, d->refund);
+    snprintf(text, sizeof text, "%s by %s: %s %s", WORDS[d->word].action, d->actor, detail,
+             d->note);
+    payment_add_note(core, c, str_of(p->id), "decided", str_of(text));
+    const struct audit_line line = {.actor = str_of(d->actor),
+                                    .action = str_of(WORDS[d->word].action),
+                                    .object = str_of(d->refund[0] != '\0' ? d->refund : p->id),
+                                    .detail = str_of(detail)};
+    return audit_add(core, c, &line, 1);
+}
+
+/* ---- waiting ---- */
+
+static void done(int err, const struct why *why, void *data) {
+    struct deciding *d = data;
+    if (d->abandoned) {
+        mem_free(d);
+        return;
+    }
+    d->err = err;
+    snprintf(d->text, sizeof d->text, "%s",
+             why == NULL || why->text[0] == '\0' ? err_text(err) : why->text);
+    co_wake(d->ticket);
+}
+
+static void wait_cancel(struct co_wait *wait) {
+    struct deciding_wait *w = CONTAINER_OF(wait, struct deciding_wait, wait);
+    w->deciding->abandoned = true;
+    w->deciding = NULL;
+}
+
+static int wait_gc(lua_State *L) {
+    struct deciding_wait *w = lua_touserdata(L, 1);
+    mem_free(w->deciding);
+    w->deciding = NULL;
+    return 0;
+}
+
+static int push_destination(lua_State *L, const struct deciding *d) {
+    struct buf *plain = buf_push(L);
+    int err = refund_destination(context_of(L)->services->core, str_of(d->refund), plain);
+    if (err == E_NOTFOUND)
+        return bind_fail(L, err, "it has no destination, or the person was erased");
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    if (json_decode_push(L, buf_str(plain)) != 1)
+        return luaL_error(L, "its destination is damaged");
+    return 1;
+}
+
+static int finish(lua_State *L, struct co_wait *wait) {
+    const struct deciding *d = CONTAINER_OF(wait, struct deciding_wait, wait)->deciding;
+    if (d->err != 0) return bind_fail(L, d->err, "%s", d->text);
+    if (d->word == LOOK) return push_destination(L, d);
+    lua_pushstring(L, d->word == OWN    ? verdict_name(d->verdict)
+                      : d->word == BACK ? d->refund
+                                        : WORDS[d->word].word);
+    return 1;
+}
+
+/* ---- decide(word, id, who, more) ---- */
+
+/* Whose payment it is about; 0, or why there is none. */
+static int find_payment(const struct core *core, struct deciding *d) {
+    struct rows *rows = NULL;
+    struct refund refund;
+    int err;
+    if (WORDS[d->word].refund) {
+        err = refund_read(core, STR(""), str_of(d->refund), &refund);
+        if (err != 0) return err;
+        memcpy(d->payment, refund.payment, sizeof d->payment);
+        refund_free(&refund);
+        return 0;
+    }
+    if (d->word == OWN) return 0;
+    err = store_get(core->store, "movement_get", VALS(V_INT(d->movement)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
+    if (err == 0 && rows_null(rows, 0, 3)) err = E_STATE;
+    if (err == 0) snprintf(d->payment, sizeof d->payment, "%.*s", STR_FMT(rows_text(rows, 0, 3)));
+    rows_free(rows);
+    return err;
+}
+
+static int l_decide(lua_State *L) {
+    static const char *const NAMES[] = {"accept", "back", "own", "done", "failed", "look", NULL};
+    const struct script_services *s = context_of(L)->services;
+    int word = luaL_checkoption(L, 1, NULL, NAMES);
+    struct str who = check_str(L, 3), more = {0};
+    luaL_argcheck(L, who.n >= 1 && who.n <= 100, 3, "who decided");
+    if (!lua_isnoneornil(L, 4)) more = check_str(L, 4);
+    luaL_argcheck(L, more.n <= 190, 4, "too long");
+    co_require_wait(L, "core.payment.decide");
+    struct deciding_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
+    *w = (struct deciding_wait){.wait.cancel = wait_cancel};
+    set_freeing(L, "luwak.deciding_wait", wait_gc);
+    struct deciding *d = w->deciding = mem_zalloc(sizeof *d);
+    if (d == NULL) return luaL_error(L, "out of memory");
+    d->word = (enum word)word;
+    if (WORDS[word].refund)
+        snprintf(d->refund, sizeof d->refund, "%.*s", STR_FMT(check_str(L, 2)));
+    else
+        d->movement = luaL_checkinteger(L, 2);
+    snprintf(d->actor, sizeof d->actor, "%.*s", STR_FMT(who));
+    snprintf(word == OWN ? d->payment : d->note, word == OWN ? sizeof d->payment : sizeof d->note,
+             "%.*s", STR_FMT(more));
+    d->settle_at = payment_settle_at(s, s->scripts(s->worker), core_now(s->core));
+    int err = find_payment(s->core, d);
+    if (err == E_STATE)
+        return bind_fail(L, err, "that money belongs to no payment yet: give it to one (own)");
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    struct payment_change what = {.core = s->core,
+                                  .loop = co_loop(L),
+                                  .lane = LANE_NEW,
+                                  .id = str_of(d->payment),
+                                  .build = build,
+                                  .done = done,
+                                  .data = d};
+    if ((err = payment_change(&what)) != 0) return bind_fail(L, err, "%s", err_text(err));
+    co_park(L, &w->wait);
+    d->ticket = w->wait.ticket;
+    return co_yield (L, finish);
+}
+
+static const struct bind_fn FNS[] = {
+    {"decide", l_decide, KIND_JOB | KIND_TOOL | KIND_PAGE | KIND_TEST,
+     "word: string, id: integer|string, who: string, more: string? -> string|table?, string?, "
+     "string?",
+     "a person decides: \"accept\" or give \"back\" money in suspense (a movement), let a payment "
+     "\"own\" an orphan's (more: its id), say that a refund by hand is \"done\" or has \"failed\" "
+     "(more: why), \"look\" where it is to be paid to (a table); who did it goes into the audit "
+     "log"},
+    {0},
+};
+const struct bind_module bind_payment_held = {"core.payment", "payments", FNS, NULL};

@@ -1,0 +1,146 @@
+// Money in suspense and refunds by hand: shown, decided by a person with his name in the audit log, and ended.
+import { test } from 'node:test'
+import assert from 'node:assert/strict'
+import { mkdirSync, readFileSync, readdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { luwak } from './luwak.mjs'
+import { Server, root } from './server.mjs'
+
+const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+const CHANNEL = `return { api = 1, title = "listener", provider = "listener", method = "virtual_account", bank = "listener", effect = "offer", hosts = {},
+  lookup = "ours", inquire = function() return pending {} end,
+  create = function(ctx, op) return pending { va_number = "1" .. op.reference } end,
+  notify = function(ctx, request)
+    local told = json.decode(request.body)
+    ctx.verify(told.good)
+    local verdict = ctx.settle { reference = told.reference, status = "success", amount = told.amount or 150000, money_id = told.money_id }
+    return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
+  end }`
+
+async function shop () {
+  const dir = root('channels', 'rules', 'scripts')
+  mkdirSync(join(dir, 'channels'), { recursive: true })
+  writeFileSync(join(dir, 'channels/listener_va.lua'), CHANNEL)
+  writeFileSync(join(dir, 'rules/policy/second.lua'), 'return { api = 1, kind = "policy", on = "second", decide = function() return "wait" end }')
+  const s = await Server.start({ dir })
+  const run = (...args) => luwak([...args, '--simulated', '--data', s.data, '--root', s.dir])
+  return {
+    s,
+    run,
+    held: (...args) => run('run', join(dir, 'scripts/tools/held.lua'), ...args),
+    lines: () => Number(/chain holds, (\d+) lines/.exec(luwak(['verify', '--simulated', '--data', s.data]).out)[1]),
+    tell: (reference, more) => s.post('/callbacks/listener', { good: true, reference, ...more }),
+    clock: advance => s.post('/sandbox/_clock', { advance }),
+    get: async id => (await s.get('/v1/payments/' + id, { headers: DEMO })).json(),
+    create: async (order_id, more) => {
+      const r = await s.post('/v1/payments', { order_id, amount: 150000, method: 'virtual_account', bank: 'listener', expires_in: 86400, ...more }, { headers: DEMO })
+      assert.equal(r.status, 201, r.body)
+      return r.json()
+    },
+    end: async () => {
+      await s.stop()
+      const v = luwak(['verify', '--simulated', '--data', s.data])
+      assert.equal(v.code, 0, v.out + v.err)
+    }
+  }
+}
+const ok = r => { assert.equal(r.code, 0, r.err); return r.out }
+
+test('money that fitted nothing is its payment\'s once that is known: by the callback that comes again, or by a person', async () => {
+  const x = await shop()
+  assert.equal((await x.tell('o-1', { money_id: 'm-1' })).status, 503)
+  assert.equal((await x.tell('o-2')).status, 503, 'a provider without ids of transfers')
+  assert.equal((await x.tell('stray', { money_id: 'm-3' })).status, 503)
+  await x.clock('40m')
+  const list = ok(x.held('list'))
+  assert.match(list, /orphan  listener  m-1  -/)
+  assert.match(list, /orphan  listener  =o-2  -/)
+  assert.match(list, /3 held: Rp450,000\n0 to be paid by hand: Rp0/)
+
+  const [one, two, three] = [await x.create('o-1'), await x.create('o-2'), await x.create('o-3')]
+  assert.equal((await x.tell('o-1', { money_id: 'm-1', again: 1 })).json().verdict, 'applied')
+  assert.equal((await x.tell('o-2', { again: 1 })).json().verdict, 'applied')
+  assert.equal((await x.tell('o-2', { again: 2 })).json().verdict, 'duplicate')
+  for (const p of [one, two]) assert.deepEqual([(await x.get(p.id)).status, (await x.get(p.id)).amount_paid], ['success', 150000])
+
+  const n = /^money (\d+) .*m-3/m.exec(ok(x.held('list')))[1], before = x.lines()
+  assert.match(x.held('accept', n, '--who', 'ani').err, /belongs to no payment yet/)
+  assert.match(x.held('own', n, three.id).err, /--who is missing/)
+  assert.match(x.held('own', n, 'pay_x', '--who', 'ani').err, /not found/)
+  assert.equal(ok(x.held('own', n, three.id, '--who', 'ani')), `${n} is ${three.id}'s: applied\n`)
+  assert.match(x.held('own', n, three.id, '--who', 'ani').err, /belongs to pay_/)
+  assert.equal(x.lines(), before + 1)
+  assert.deepEqual([(await x.get(three.id)).status, (await x.get(three.id)).amount_paid], ['success', 150000])
+  assert.match(ok(x.held('list')), /0 held: Rp0/)
+  await x.end()
+})
+
+test('a second payment is given back by hand, fails, and counts in the end; each step says who', async () => {
+  const x = await shop()
+  const p = await x.create('s-1')
+  for (const money_id of ['m-1', 'm-2', 'm-3']) assert.equal((await x.tell('s-1', { money_id })).status, 200)
+  const [, back, keep] = /^money (\d+) .*m-2 .*\nmoney (\d+) .*m-3/m.exec(ok(x.held('list')))
+  const before = x.lines()
+  const refund = /(re_\w+)/.exec(ok(x.held('back', back, '--who', 'ani')))[1]
+  assert.match(ok(x.held('list')), new RegExp(`1 held: Rp150,000\nrefund ${refund}  .*by hand  ${p.id}.*\n1 to be paid by hand: Rp150,000`))
+  assert.match(x.held('back', back, '--who', 'ani').err, /not in suspense/)
+  ok(x.held('failed', refund, 'the account is closed', '--who', 'budi'))
+  assert.match(ok(x.held('list')), /2 held: Rp300,000\n0 to be paid/)
+  const again = /(re_\w+)/.exec(ok(x.held('back', back, '--who', 'ani')))[1]
+  assert.equal(ok(x.held('done', again, '--who', 'budi')), `${again} is paid\n`)
+  assert.match(x.held('failed', again, '--who', 'budi').err, /is success, it cannot become failed/)
+  ok(x.held('accept', keep, '--who', 'ani'))
+  const now = await x.get(p.id)
+  assert.deepEqual([now.status, now.amount_paid, now.amount_refunded], ['success', 300000, 0])
+  assert.equal(x.lines(), before + 5)
+  assert.match(ok(x.run('explain', p.id)), /decided: refund.done by operator budi/)
+  await x.end()
+})
+
+test('money for what the merchant cancelled does not count: it goes back', async () => {
+  const x = await shop()
+  const p = await x.create('c-1')
+  const r = await x.s.post(`/v1/payments/${p.id}/cancel`, {}, { headers: DEMO })
+  assert.equal(r.json().status, 'cancelled', r.body)
+  assert.equal((await x.tell('c-1', { money_id: 'm-1' })).json().verdict, 'expired')
+  assert.deepEqual([(await x.get(p.id)).status, (await x.get(p.id)).amount_paid], ['cancelled', 0])
+  assert.match(ok(x.held('list')), new RegExp(`0 held: Rp0\nrefund re_\\w+ .*Rp150,000  by hand  ${p.id}  late`))
+  await x.end()
+})
+
+test('a QR of which the provider gives a picture only: the page leads there, and draws none', async () => {
+  const dir = root('channels', 'rules', 'scripts')
+  writeFileSync(join(dir, 'channels/listener_qr.lua'), `return { api = 1, title = "QR", provider = "listener", method = "qris", effect = "offer", hosts = {},
+    lookup = "ours", inquire = function() return pending {} end,
+    create = function() return pending { qr_image_url = "https://pictures.example/1.png" } end }`)
+  const s = await Server.start({ dir })
+  const p = (await s.post('/v1/payments', { order_id: 'q-1', amount: 10000, method: 'qris', channel: 'listener_qr' }, { headers: DEMO })).json()
+  assert.equal(p.instructions.type, 'qr', JSON.stringify(p))
+  const path = new URL(p.checkout_url).pathname
+  const page = await s.get(path)
+  assert.equal(page.status, 200)
+  assert.match(page.body, /href="https:\/\/pictures\.example\/1\.png"/)
+  assert.doesNotMatch(page.body, /qr\.svg/)
+  for (const file of ['qr.svg', 'qr.png']) assert.equal((await s.get(`${path}/${file}`)).status, 404)
+  await s.stop()
+})
+
+test('where a refund is paid to is opened for who says his name, and forgotten with the person', async () => {
+  const x = await shop()
+  const p = await x.create('r-1', { customer: { name: 'Siti Rahayu' } })
+  assert.equal((await x.tell('r-1', { money_id: 'm-1' })).status, 200)
+  const destination = { bank: 'bca', account_number: '7712345678', account_holder: 'SITI RAHAYU CANARY' }
+  const r = await x.s.post(`/v1/payments/${p.id}/refunds`, { amount: 50000, destination }, { headers: { ...DEMO, 'idempotency-key': 'k-1' } })
+  assert.equal(r.status, 201, r.body)
+  const refund = r.json().id, before = x.lines()
+  assert.match(x.held('look', refund).err, /--who is missing/)
+  assert.equal(ok(x.held('look', refund, '--who', 'ani')), 'bca  7712345678  SITI RAHAYU CANARY\n')
+  assert.equal(x.lines(), before + 1)
+  assert.ok(!readdirSync(x.s.data).filter(f => /luwak\.db/.test(f)).some(f => readFileSync(join(x.s.data, f), 'latin1').includes('CANARY')), 'sealed')
+  const person = JSON.parse(ok(x.run('explain', p.id, '--json'))).payment.person
+  ok(x.run('person', 'erase', person))
+  assert.match(x.held('look', refund, '--who', 'ani').err, /no destination, or the person was erased/)
+  ok(x.held('done', refund, '--who', 'ani'))
+  assert.equal((await x.get(p.id)).amount_refunded, 50000)
+  await x.end()
+})

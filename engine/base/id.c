@@ -52,6 +52,17 @@ void id_make(char out[ID_SIZE], const char *prefix, const struct clock *clock, s
     id_encode(out + n, raw, sizeof raw);
 }
 
+void id_make_after(char out[ID_SIZE], const char *prefix, const char *last,
+                   const struct clock *clock, struct rng *rng) {
+    size_t n = strlen(prefix), at = 16;
+    uint8_t raw[16];
+    id_make(out, prefix, clock, rng);
+    if (strcmp(out, last) > 0 || id_decode(str_of(last + n), raw, sizeof raw) != 0) return;
+    while (at-- != 0 && ++raw[at] == 0) {
+    }
+    id_encode(out + n, raw, sizeof raw);
+}
+
 void token_make(char out[TOKEN_SIZE], struct rng *rng) {
     uint8_t raw[20];
     rng_fill(rng, raw, sizeof raw);

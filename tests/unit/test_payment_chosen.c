@@ -65,6 +65,30 @@ static const struct payment_result SHOWN = {.to = OPERATION_PENDING,
                                             .instructions = STR("{\"type\":\"qr\"}"),
                                             .expires_at = BOOKS_START + 900000};
 
+/* However fast one way follows the other, the last one is the newest. */
+static void ways_stand_in_the_order_they_were_made(void **state) {
+    (void)state;
+    struct books b;
+    struct payment p;
+    char reference[8];
+    books_open(&b);
+    bare(&b, false);
+    for (size_t i = 0; i < PAYMENT_ATTEMPTS_MAX; i++) {
+        snprintf(reference, sizeof reference, "r%zu", i);
+        CHECK_OK(choose(&b, reference, true));
+        books_get(&b, b.last, &p);
+        CHECK_INT(p.attempt_count, i + 1);
+        CHECK_STR(p.attempt, p.attempts[i].id);
+        for (size_t k = 0; k <= i; k++) {
+            snprintf(reference, sizeof reference, "r%zu", k);
+            CHECK_STR(p.attempts[k].reference, reference);
+        }
+        payment_free(&p);
+        CHECK_OK(result(&b, &SHOWN));
+    }
+    books_close(&b);
+}
+
 static void an_unpaid_end_leaves_the_order(void **state) {
     (void)state;
     static const enum operation_state ENDS[] = {OPERATION_FAILED, OPERATION_EXPIRED,
@@ -407,6 +431,7 @@ static void each_move_is_told(void **state) {
 }
 
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(ways_stand_in_the_order_they_were_made),
     cmocka_unit_test(an_unpaid_end_leaves_the_order),
     cmocka_unit_test(an_end_that_was_wanted_ends_it),
     cmocka_unit_test(the_merchants_own_way_ends_with_its_attempt),

@@ -193,7 +193,9 @@ void flow_commit(struct flow *f, const struct payment_result *at_once) {
         return;
     }
     if (f->reference[0] == '\0') flow_make_reference(f);
-    int err = flow_choose_account(f, flow_channel(f));
+    /* a channel that decided at once was given its account */
+    int err =
+        at_once != NULL && flow_channel(f) != NULL ? 0 : flow_choose_account(f, flow_channel(f));
     if (err == 0) err = write_doc(f);
     if (err == 0) err = commit_new(&c);
     if (err == 0) err = add_person(f, c, &why);

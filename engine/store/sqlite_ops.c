@@ -164,8 +164,12 @@ static const char *const WORDS[WORD_COUNT_] = {
     [WORD_SAVEPOINT] = "SAVEPOINT c", [WORD_ROLLBACK_TO] = "ROLLBACK TO c",
     [WORD_RELEASE] = "RELEASE c",     [WORD_ROLLBACK] = "ROLLBACK"};
 
+/* Names of rows that are there and are never deleted (OPENED); an undone one is asked for again. */
+enum { OPENED_MAX = 256, OPENED_NAME = 80 };
+
 struct op_runner {
     sqlite3 *db;
+    char opened[OPENED_MAX][OPENED_NAME];
     struct prepared at[OP_COUNT_][OP_STEPS_MAX];
     sqlite3_stmt *words[WORD_COUNT_];
 };
@@ -242,6 +246,28 @@ static void keep(struct returned *r, sqlite3_stmt *stmt) {
     r->value.s.p = r->text;
 }
 
+static char *opened_at(struct op_runner *runner, struct str name) {
+    return name.n == 0 || name.n >= OPENED_NAME ? NULL
+                                                : runner->opened[str_hash(name) % OPENED_MAX];
+}
+
+static bool is_opened(struct op_runner *runner, struct str name) {
+    const char *at = opened_at(runner, name);
+    return at != NULL && str_eq(str_of(at), name);
+}
+
+static void note_opened(struct op_runner *runner, struct str name) {
+    char *at = opened_at(runner, name);
+    if (at == NULL) return;
+    memcpy(at, name.p, name.n);
+    at[name.n] = '\0';
+}
+
+void op_undone(struct op_runner *runner) {
+    for (size_t i = 0; i < OPENED_MAX; i++)
+        runner->opened[i][0] = '\0';
+}
+
 enum went { WENT_ON, WENT_ENOUGH, WENT_GUARD, WENT_WRONG };
 
 static enum went run_step(struct op_runner *runner, const struct commit_step *step, size_t i,
@@ -253,6 +279,8 @@ static enum went run_step(struct op_runner *runner, const struct commit_step *st
         *rc = sqlite_bind(p->stmt, k + 1, &step->values[p->param[k]]);
     }
     if (*rc != SQLITE_OK) return WENT_WRONG;
+    const struct str opens = how->expect == OPENED ? step->values[p->param[0]].s : STR("");
+    if (is_opened(runner, opens)) return WENT_ON;
     *rc = sqlite3_step(p->stmt);
     bool row = *rc == SQLITE_ROW;
     if (row && (how->expect == ROW || how->expect == ENOUGH)) keep(r, p->stmt);
@@ -270,6 +298,8 @@ static enum went run_step(struct op_runner *runner, const struct commit_step *st
     case ROW:
     case CHECK_: return row ? WENT_ON : WENT_GUARD;
     case ENOUGH: return row ? WENT_ENOUGH : WENT_ON;
+    case DONE_: return sqlite3_changes(runner->db) == 1 ? WENT_ENOUGH : WENT_ON;
+    case OPENED: note_opened(runner, opens); return WENT_ON;
     }
     return WENT_WRONG;
 }

@@ -4,19 +4,32 @@
 
 /* Accounts come into being when they are first used. A merchant's carry its id; what a merchant
  * owns may not be overdrawn. */
-#define OPEN(name)                                                             \
+#define OPEN(name) OPEN_AS(name, ANY)
+#define OPEN_AS(name, expect)                                                  \
     {                                                                          \
         "INSERT INTO ledger_account (name, merchant, floor) VALUES (" name "," \
         " CASE WHEN " name " GLOB 'merchant_*:*' OR " name " GLOB 'deposit:*'" \
         " THEN substr(" name ", instr(" name ", ':') + 1) END,"                \
         " " name " GLOB 'merchant_payable*' OR " name " GLOB 'deposit:*')"     \
-        " ON CONFLICT (name) DO NOTHING"                                       \
+        " ON CONFLICT (name) DO NOTHING",                                      \
+            expect                                                             \
     }
 #define ACCOUNT(name) "(SELECT n FROM ledger_account WHERE name = " name ")"
 #define ENTRY         "INSERT INTO ledger_entry (debit, credit, amount, kind, object, at)"
 #define PAYABLE       "('merchant_payable:' || :merchant)"
 #define RECEIVABLE    "('merchant_receivable:' || :merchant)"
 #define MOVED_ON      "the payment has moved on"
+#define CLOSED \
+    "CASE WHEN (:to = 'failed' OR :to = 'expired' OR :to = 'cancelled') THEN n ELSE 0 END"
+#define MOVE(closed)                                                                         \
+    "UPDATE payment SET generation = generation + 1, status = :to, " closed " open = :open," \
+    " amount_due = :amount_due, received = :received, amount_paid = :amount_paid,"           \
+    " amount_refunded = :amount_refunded, refunding = :refunding,"                           \
+    " amount_reversed = :amount_reversed, unsettled = :unsettled, settle_at = :settle_at,"   \
+    " method = :method, channel = :channel, bank = :bank, attempt = :attempt,"               \
+    " instructions = :instructions, fee = :fee, fee_version = :fee_version,"                 \
+    " failure = :failure, expires_at = :expires_at, paid_at = :paid_at, updated = :now"      \
+    " WHERE id = :id AND generation = :generation"
 
 const op_steps OPS_CORE[OP_COUNT_] = {
     [OP_MERCHANT_PUT] = {{"INSERT INTO merchant (id, name, kind, status, rate, allow, created,"
@@ -61,18 +74,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           " :open, :amount, :amount_due, :currency, :method, :channel, :bank, :attempt,"
           " :instructions, :fee, :fee_version, :failure, :person, :doc, :expires_at, :now, :now)",
           ONE, "payment"}},
-    [OP_PAYMENT_MOVE] =
-        {{"UPDATE payment SET generation = generation + 1, status = :to,"
-          " closed = CASE WHEN (:to = 'failed' OR :to = 'expired' OR :to = 'cancelled') THEN n "
-          "ELSE 0 END,"
-          " open = :open, amount_due = :amount_due, received = :received,"
-          " amount_paid = :amount_paid, amount_refunded = :amount_refunded,"
-          " refunding = :refunding, amount_reversed = :amount_reversed, unsettled = :unsettled,"
-          " settle_at = :settle_at, method = :method, channel = :channel, bank = :bank,"
-          " attempt = :attempt, instructions = :instructions, fee = :fee,"
-          " fee_version = :fee_version, failure = :failure, expires_at = :expires_at,"
-          " paid_at = :paid_at, updated = :now WHERE id = :id AND generation = :generation",
-          ONE, MOVED_ON}},
+    /* Most moves leave `closed` as it is, and an index of which no column is set is not written. */
+    [OP_PAYMENT_MOVE] = {{MOVE("") " AND closed = " CLOSED, DONE_},
+                         {MOVE("closed = " CLOSED ","), ONE, MOVED_ON}},
     [OP_PAYMENT_STANDS] = {{"SELECT 1 FROM payment WHERE id = :id AND generation = :generation",
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
@@ -125,8 +129,8 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                       " VALUES (:payment, :what, :detail, :now)",
                       ONE, "note"}},
 
-    [OP_LEDGER_POST] = {OPEN(":debit"),
-                        OPEN(":credit"),
+    [OP_LEDGER_POST] = {OPEN_AS(":debit", OPENED),
+                        OPEN_AS(":credit", OPENED),
                         {ENTRY " VALUES (" ACCOUNT(":debit") ", " ACCOUNT(
                              ":credit") ", :amount,"
                                         " :kind, :object, :now)",

@@ -77,6 +77,8 @@ enum op_expect {
     ROW,    /* a row comes back, else the guard fails; it is the operation's value */
     CHECK_, /* likewise, but it is no value */
     ENOUGH, /* if a row comes back it is the value and the operation is done */
+    DONE_,  /* if one row changed the operation is done */
+    OPENED, /* the row of that name, the one parameter, is there for good: once is enough */
 };
 struct op_step {
     const char *sql;
@@ -106,6 +108,7 @@ enum op_word {
     WORD_COUNT_
 };
 int op_say(struct op_runner *runner, enum op_word word); /* SQLite's code */
+void op_undone(struct op_runner *runner); /* what was written since the last COMMIT is gone */
 
 /* ---- the writer (sqlite_writer.c) ---- */
 

@@ -98,6 +98,7 @@ static bool run_commit(struct writer *w, struct commit *c, bool careful, bool *t
         *torn = sqlite3_total_changes(db) != changes;
         return !*torn;
     }
+    op_undone(w->runner);
     int back = op_say(w->runner, WORD_ROLLBACK_TO);
     if (back == SQLITE_OK) back = op_say(w->runner, WORD_RELEASE);
     if (back != SQLITE_OK) *rc = back;
@@ -147,6 +148,7 @@ static enum group_end run_group_once(struct writer *w, struct commit *list, bool
         return GROUP_DONE;
     }
     news_drop(news);
+    op_undone(w->runner);
     if (sqlite3_get_autocommit(db) == 0) op_say(w->runner, WORD_ROLLBACK);
     if (sqlite_is_fatal(*rc)) return GROUP_BROKEN;
     /* a transaction that neither ended nor can be ended would hold all later ones */

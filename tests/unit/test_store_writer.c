@@ -182,6 +182,37 @@ static void one_commit_fails_alone(void **state) {
     world_end(&w);
 }
 
+static struct commit *posting(bool fails) {
+    struct commit *c = one_op(OP_LEDGER_POST, VALS(V_TEXT("bank"), V_TEXT("rounding"), V_INT(7),
+                                                   V_TEXT("test"), V_NULL, V_INT(1)));
+    if (fails) commit_add(c, OP_JOB_CLAIM, VALS(V_TEXT("none"), V_INT(1), V_INT(1)));
+    return c;
+}
+
+/* The accounts of the books come into being when they are first used; what was undone is no use. */
+static void an_account_that_was_undone_comes_again(void **state) {
+    (void)state;
+    struct world w;
+    world_start(&w, "undone", false);
+    world_open(&w);
+    static struct answer a[3];
+    CHECK_ERR(run_commit(&w.f, posting(true), NULL), E_GUARD);
+    CHECK_OK(run_commit(&w.f, posting(false), NULL));
+    CHECK_OK(run_commit(&w.f, posting(false), NULL));
+    submit(&w.f, posting(false), LANE_NEW, &a[0]); /* and in one group */
+    submit(&w.f, posting(true), LANE_NEW, &a[1]);
+    submit(&w.f, posting(false), LANE_NEW, &a[2]);
+    for (int i = 0; i < 3; i++)
+        w.f.pump(&w.f, &a[i].done);
+    CHECK_OK(a[0].err);
+    CHECK_ERR(a[1].err, E_GUARD);
+    CHECK_OK(a[2].err);
+    CHECK_INT(count_rows(&w.f, "ledger_account"), 2);
+    CHECK_INT(count_rows(&w.f, "ledger_entry"), 4);
+    CHECK_OK(store_verify(w.f.store, NULL));
+    world_end(&w);
+}
+
 static void full_disk(bool threads) {
     struct world w;
     world_start(&w, threads ? "full" : "full_inline", threads);
@@ -450,6 +481,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(bounds_refuse_only_new_work),
     cmocka_unit_test(a_lost_group_is_run_again),
     cmocka_unit_test(one_commit_fails_alone),
+    cmocka_unit_test(an_account_that_was_undone_comes_again),
     cmocka_unit_test(a_full_disk_refuses_new_work_and_keeps_results),
     cmocka_unit_test(the_reserve_is_for_results),
     cmocka_unit_test(a_failed_fsync_ends_it),

@@ -214,7 +214,10 @@ int payment_add_attempt(const struct core *core, struct commit *commit, struct p
                           .bank = n->method.n != 0 ? n->bank : p->bank,
                           .state = OPERATION_SENDING,
                           .generation = 1};
-    id_make(a->id, "att_", core->clock, core->rng);
+    for (int i = 0; i < 64; i++) { /* read in the order of ids: within a millisecond it is chance */
+        id_make(a->id, "att_", core->clock, core->rng);
+        if (p->attempt_count == 0 || strcmp(a->id, p->attempts[p->attempt_count - 1].id) > 0) break;
+    }
     if ((err = doc_of_input(p, n->input, &a->doc)) != 0) return err;
     p->attempt_count++;
     payment_goes_by(p, a);

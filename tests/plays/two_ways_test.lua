@@ -60,7 +60,7 @@ event refund.succeeded
 books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
 ]],
 
-["an older way's money that came late and counts: it goes back by that way"] = [[
+["an older way's money that came after the cancel: it goes back by that way"] = [[
 > create 50000
 201 pending: due 50000, paid 0, shown nothing
 event payment.created
@@ -80,23 +80,13 @@ event payment.cancelled
 200 paid 50000, callback 200
 heard midtrans: applied 200
 heard xendit: applied 200
-payment success: due 50000, paid 50000, xendit_dana success, midtrans_qris cancelled
-event payment.late
-event payment.succeeded
-books 50000 payment: provider_receivable:xendit -> suspense
-books 50000 payment: suspense -> merchant_payable.pending:merchant
-books 750 fee: merchant_payable.pending:merchant -> fee_income
-books 83 vat: merchant_payable.pending:merchant -> output_vat
-
-> refund 50000
-201 processing 50000
 refund processing 50000
+event payment.late
 event refund.created
-books 49167 refund: merchant_payable.pending:merchant -> refund_clearing
-books 833 refund: merchant_receivable:merchant -> refund_clearing
+books 50000 payment: provider_receivable:xendit -> suspense
+books 50000 refund: suspense -> refund_clearing
 
 > wait 1h
-payment success: due 50000, paid 50000, refunded 50000, xendit_dana success, midtrans_qris cancelled
 refund success 50000
 event refund.succeeded
 books 50000 refund_paid: refund_clearing -> provider_receivable:xendit

@@ -66,7 +66,7 @@ expired: due 50000, paid 0, xendit_$wallet expired, shown redirect /sand... 59
 409 INVALID_STATE
 ]],
 
-["cancelled by us, and paid all the same: the money is caught"] = [[
+["cancelled by us, and paid all the same: the money is caught, and goes back"] = [[
 > create 50000 {"method":"ewallet","bank":"$wallet"}
 201 pending: due 50000, paid 0, xendit_$wallet pending, shown redirect /sand... 59
 event payment.created
@@ -79,16 +79,16 @@ event payment.cancelled
 > pay
 200 paid 50000, callback 200
 heard xendit: applied 200
-refund failed 50000
+refund processing 50000
 event payment.late
 event refund.created
-event refund.failed
 books 50000 payment: provider_receivable:xendit -> suspense
 books 50000 refund: suspense -> refund_clearing
-books 50000 refund_failed: refund_clearing -> suspense
-held 50000: late
 
 > wait 1h
+refund success 50000
+event refund.succeeded
+books 50000 refund_paid: refund_clearing -> provider_receivable:xendit
 ]],
 }, "xendit", {
   { name = "dana", wallet = "dana", fee = "750", vat = "83", had = "49167", owed = "833" },

@@ -70,7 +70,13 @@ end
 -- the same reference (404/18), or 5xx.
 local function unclear(op, body, http, code, ask)
   if http == 409 or http == 404 then
-    local decision = ask()
+    local about = op
+    if http == 409 then -- a twin of it may be on its way there: that it is not found yet proves nothing
+      about = {}
+      for name, value in pairs(op) do about[name] = value end
+      about.status = "processing"
+    end
+    local decision = ask(about)
     if decision then return decision end
   end
   return unknown { message = op.kind .. ": DOKU said " .. code .. " " .. tostring(body.responseMessage), code = code }
@@ -152,7 +158,7 @@ local function va_create(ctx, op, spec)
     trxId = op.reference, totalAmount = snap.money(op.input.amount), virtualAccountTrxType = "C", expiredDate = snap.timestamp(ends),
     additionalInfo = { channel = spec.code, virtualAccountConfig = { reusableStatus = false } } }))
   if decision then return decision end
-  if http ~= 200 then return unclear(op, body, http, code, function() return select(2, va_ask(ctx, op, op.reference)) end) end
+  if http ~= 200 then return unclear(op, body, http, code, function(o) return select(2, va_ask(ctx, o, o.reference)) end) end
   local data = body.virtualAccountData
   if type(data) ~= "table" or data.trxId ~= op.reference then return wrong "order" end
   local number = tostring(data.virtualAccountNo):gsub("%s", "")
@@ -195,7 +201,7 @@ local function wallet_create(ctx, op, spec)
       successPaymentUrl = back.success, failedPaymentUrl = back.failure } },
     { ["X-IP-ADDRESS"] = op.input.ip_address, ["X-DEVICE-ID"] = op.payment or op.reference })
   if decision then return decision end
-  if http ~= 200 then return unclear(op, body, http, code, function() return (debit_ask(ctx, op, op.reference)) end) end
+  if http ~= 200 then return unclear(op, body, http, code, function(o) return (debit_ask(ctx, o, o.reference)) end) end
   if body.partnerReferenceNo ~= nil and body.partnerReferenceNo ~= op.reference then return wrong "payment" end
   local link = body.webRedirectUrl or body.appRedirectUrl
   if type(link) ~= "string" then return unknown { message = "no address to send the payer to" } end
@@ -254,7 +260,7 @@ local function qr_create(ctx, op, spec)
     amount = snap.money(op.input.amount), merchantId = ctx.config.merchant_id, terminalId = ctx.config.terminal_id, validityPeriod = snap.timestamp(ends),
     additionalInfo = { postalCode = ctx.config.postal_code, feeType = "1" } })
   if decision then return decision end
-  if http ~= 200 then return unclear(op, body, http, code, function() return (qr_ask(ctx, op, op.reference)) end) end
+  if http ~= 200 then return unclear(op, body, http, code, function(o) return (qr_ask(ctx, o, o.reference)) end) end
   if type(body.qrContent) ~= "string" then return unknown { message = "no code to show" } end
   if body.partnerReferenceNo ~= nil and body.partnerReferenceNo ~= op.reference then return wrong "payment" end
   return pending { qr_string = body.qrContent, expires_at = ends, data = { reference_no = body.referenceNo } }

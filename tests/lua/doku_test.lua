@@ -223,6 +223,12 @@ return { tests = {
     end
   end,
 
+  ["after 409 that it is not found yet proves nothing: a twin may be on its way"] = function(t)
+    answers(t, { method = "POST", status = 409, json = { responseCode = "4095400", responseMessage = "Conflict" } })
+    t.http.answer { method = "POST", status = 404, json = { responseCode = "4045501", responseMessage = "Transaction Not Found" } }
+    t.equal(t.kind(t.call(path "dana", "create", op "d409")), "unknown")
+  end,
+
   ["without a token nothing is sent"] = function(t)
     t.http.answer { status = 401, json = { responseCode = "4017300", responseMessage = "Unauthorized. Signature" } }
     local d = t.call(path "qris", "create", op "n1")

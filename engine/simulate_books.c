@@ -58,7 +58,8 @@ static void add_books(const struct sim *s, struct buf *sql) {
                   " movement m JOIN operation w ON w.id = m.operation WHERE m.id = r.movement),"
                   " CAST(x.doc AS TEXT) ->> '$.input.reference') AS charge, r.amount *"
                   " (r.status = 'success') AS done, r.amount * (x.status = 'unknown' AND x.script"
-                  " IN (SELECT script FROM mute)) AS asked FROM refund r JOIN operation x"
+                  " IN (SELECT script FROM mute)) AS asked, r.amount || ' ' || r.status || ' ' ||"
+                  " x.status || ' ' || x.reference AS told FROM refund r JOIN operation x"
                   " ON x.id = r.operation), charge (script) AS (VALUES ('')");
     for (int i = 0; i < s->way_count; i++)
         if (s->ways[i].charge) buf_addf(sql, ", ('channels/%s.lua')", s->ways[i].channel);
@@ -130,12 +131,13 @@ static const char FAILED_OPEN[] =
     " (SELECT script FROM unseen)";
 /* Charge by charge as much went back there as here; what waits for a person may have. */
 static const char REFUNDED[] =
-    "WITH sums AS (SELECT account, charge, sum(done) AS done, sum(asked) AS asked FROM here GROUP "
-    "BY"
-    " account, charge), there AS (SELECT account, charge, sum(amount) AS amount FROM their_refunds"
+    "WITH sums AS (SELECT account, charge, sum(done) AS done, sum(asked) AS asked,"
+    " group_concat(told, '; ') AS told FROM here GROUP BY account, charge), there AS (SELECT "
+    "account, charge, sum(amount) AS amount FROM their_refunds"
     " GROUP BY account, charge) SELECT coalesce(there.account, sums.account) || ' ' ||"
     " coalesce(there.charge, sums.charge) || ': there ' || coalesce(there.amount, 0) || ', here '"
-    " || coalesce(sums.done, 0) || ' and ' || coalesce(sums.asked, 0) || ' in doubt' FROM there"
+    " || coalesce(sums.done, 0) || ' and ' || coalesce(sums.asked, 0) || ' in doubt (' ||"
+    " coalesce(sums.told, 'none') || ')' FROM there"
     " FULL JOIN sums ON sums.account = there.account AND sums.charge = there.charge WHERE"
     " coalesce(there.amount, 0) NOT BETWEEN coalesce(sums.done, 0) AND coalesce(sums.done, 0) +"
     " coalesce(sums.asked, 0)";

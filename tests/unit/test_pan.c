@@ -56,6 +56,11 @@ static void numbers_are_found_and_masked(void **state) {
                  "****\xe2\x80\x93"
                  "1111",
                  1);
+    /* ids are left, what stands beside them is not */
+    check_masked("af429965-4007-4835-8617-f0219c0b36e2 4111111111111111",
+                 "af429965-4007-4835-8617-f0219c0b36e2 411111******1111", 1);
+    check_masked("af429965-4007-4835-8617-f0219c0b36e", "af429965-****-****-8617-f0219c0b36e", 1);
+    check_masked("abcd4111111111111111abcd", "abcd411111******1111abcd", 1);
     /* side by side */
     check_masked("4111 1111 1111 1111 5500-0000-0000-0004",
                  "4111 11** **** 1111 5500-00**-****-0004", 2);
@@ -76,13 +81,16 @@ static void other_numbers_are_left(void **state) {
         "411111.1111111111",        /* a fraction */
         "4111111\n111111111",       /* two numbers, a line each */
         "4111\xc2\xb0"
-        "1111 1111 1111",               /* no space, whatever it is */
-        "6281234567890",                /* a phone */
-        "0000000000000000",             /* no issuer */
-        "20260131100000",               /* a time */
-        "1769828400000",                /* another */
-        "5500 0000 0000 000",           /* 15 digits of a 16-digit issuer */
-        "3530111333300000000000000000", /* longer than any */
+        "1111 1111 1111",                                    /* no space, whatever it is */
+        "6281234567890",                                     /* a phone */
+        "0000000000000000",                                  /* no issuer */
+        "20260131100000",                                    /* a time */
+        "1769828400000",                                     /* another */
+        "5500 0000 0000 000",                                /* 15 digits of a 16-digit issuer */
+        "3530111333300000000000000000",                      /* longer than any */
+        "/refunds/rfd-af429965-4007-4835-8617-f0219c0b36e2", /* an id, which is needed again */
+        "AF429965-4007-4835-8617-F0219C0B36E2",
+        "tx ab4111111111111111cdefcdefcdefcdef", /* 32 hexadecimal digits */
     };
     for (size_t i = 0; i < sizeof OTHERS / sizeof *OTHERS; i++)
         check_masked(OTHERS[i], OTHERS[i], 0);

@@ -422,7 +422,7 @@ test('grant: in production a provider has what it was granted', async t => {
 test('simulate: a seed is a story, told again the same; what cannot be run is said', () => {
   const at = { cwd: ROOT }
   const r = good(['simulate', '--seed', '11', '--count', '2', '--steps', '60'], at)
-  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ payments, \d+ paid, \d+ refunded, \d+ taken back, \d+ told in vain, \d+ crashes, story [0-9a-f]{16}$/
+  const line = /^seed (11|12): good, \d+ operations, \d+ effects, \d+ payments by \d+ channels, \d+ paid, \d+ refunded, \d+ taken back, \d+ told in vain, \d+ crashes, story [0-9a-f]{16}$/
   const lines = r.trim().split('\n')
   assert.equal(lines.length, 2)
   for (const l of lines) assert.match(l, line)

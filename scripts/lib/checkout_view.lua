@@ -85,7 +85,7 @@ end
 local function badge_of(method, bank, name)
   local known = bank and text.banks[bank] and bank ~= "self" and text.banks[bank]
   local by_method = { qris = "QRIS", virtual_account = "VA", card = "CARD", bank_transfer = "BANK", retail = "KODE", paylater = "LATER" }
-  return known or by_method[method] or (name or method):sub(1, 8)
+  return known or by_method[method] or (name or method):gsub("%s*%(.*", "", 1):sub(1, 16)
 end
 
 ---- the order: what is to be paid, and until when ----

@@ -151,7 +151,9 @@ static size_t id_in_hex(struct str s, size_t at) {
     for (; at + n < s.n && is_hex(s.p[at + n]); n++)
         letter = letter || !is_digit(s.p[at + n]);
     bool whole = at + n == s.n || !is_word(s.p[at + n]);
-    return whole && letter && n >= LONG_HEX ? n : 0;
+    if (!whole || !letter || n < LONG_HEX) return 0;
+    /* a card's track begins with its number, and D stands behind it */
+    return is_digit(s.p[at]) && end_of_number(s, at) != 0 ? 0 : n;
 }
 
 static bool find_from(struct str s, size_t at, size_t *from, size_t *to) {

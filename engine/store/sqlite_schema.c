@@ -65,9 +65,7 @@ static const char STEP_1[] =
     " created INTEGER NOT NULL, updated INTEGER NOT NULL,"
     " CHECK ((state = 'waiting') = (run IS NULL)), CHECK (state <> 'lost' OR once = 1))"
     " STRICT, WITHOUT ROWID;"
-    /* nearly all are of priority 0: apart, so that those due are read in order and none is sorted */
-    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting' AND priority = 0;"
-    "CREATE INDEX job_due_apart ON job (due_at) WHERE state = 'waiting' AND priority <> 0;"
+    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting';"
     "CREATE INDEX job_running ON job (id) WHERE state = 'running';"
     "CREATE INDEX job_done ON job (updated) WHERE state = 'done';"
     "CREATE INDEX job_bad ON job (state, id) WHERE state IN ('dead', 'lost');"
@@ -192,27 +190,26 @@ static const char STEP_6[] =
  * were nearly empty, and each key, random as it is, touched a page with room for three answers. As tables
  * with a rowid they grow at their end, three rows a page, and the key is an index of short entries. */
 static const char STEP_7[] =
-    "ALTER TABLE event RENAME TO event_before;"
-    "CREATE TABLE event (topic INTEGER NOT NULL REFERENCES topic (id),"
+    "CREATE TABLE event_now (topic INTEGER NOT NULL REFERENCES topic (id),"
     " sequence INTEGER NOT NULL CHECK (sequence > 0), type TEXT NOT NULL, object TEXT NOT NULL,"
     " doc BLOB NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (topic, sequence)) STRICT;"
-    "INSERT INTO event SELECT topic, sequence, type, object, doc, at FROM event_before;"
-    "DROP TABLE event_before;"
+    "INSERT INTO event_now SELECT topic, sequence, type, object, doc, at FROM event;"
+    "DROP TABLE event;"
+    "ALTER TABLE event_now RENAME TO event;"
     "CREATE INDEX event_object ON event (object);"
     "CREATE TRIGGER event_stays BEFORE UPDATE ON event"
     " BEGIN SELECT RAISE(ABORT, 'events never change'); END;"
     "CREATE TRIGGER event_kept BEFORE DELETE ON event WHEN OLD.sequence >="
     " coalesce((SELECT kept FROM event_floor WHERE topic = OLD.topic), 1)"
     " BEGIN SELECT RAISE(ABORT, 'events are never deleted before their time'); END;"
-    "ALTER TABLE idempotency RENAME TO idempotency_before;"
-    "CREATE TABLE idempotency (merchant TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,"
+    "CREATE TABLE idempotency_now (merchant TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL,"
     " hash BLOB NOT NULL CHECK (length(hash) = 32), object TEXT, status INTEGER, answer BLOB,"
     " at INTEGER NOT NULL, CHECK ((status IS NULL) = (answer IS NULL)),"
     " PRIMARY KEY (merchant, path, key)) STRICT;"
-    "INSERT INTO idempotency SELECT merchant, path, key, hash, object, status, answer, at"
-    " FROM idempotency_before;"
-    "DROP TABLE idempotency_before;"
-    "CREATE INDEX idempotency_loose ON idempotency (at) WHERE object IS NULL;"
+    "INSERT INTO idempotency_now SELECT merchant, path, key, hash, object, status, answer, at"
+    " FROM idempotency;"
+    "DROP TABLE idempotency;"
+    "ALTER TABLE idempotency_now RENAME TO idempotency;"
     "CREATE TRIGGER idempotency_stays BEFORE UPDATE ON idempotency WHEN OLD.status IS NOT NULL"
     " OR NEW.hash <> OLD.hash OR (OLD.object IS NOT NULL AND NEW.object IS NOT OLD.object)"
     " BEGIN SELECT RAISE(ABORT, 'idempotency: an answer is stored once'); END;";
@@ -220,6 +217,12 @@ static const char STEP_7[] =
 /* What a merchant is in the eyes of Bank Indonesia: its discount rate of QRIS goes by it. */
 static const char STEP_8[] = "ALTER TABLE merchant ADD COLUMN category TEXT;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,
-                                    STEP_5, STEP_6,      STEP_7, STEP_8};
+/* Nearly all jobs are of priority 0: apart, so that those due are read in order and none is sorted. */
+static const char STEP_9[] =
+    "DROP INDEX job_due;"
+    "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting' AND priority = 0;"
+    "CREATE INDEX job_due_apart ON job (due_at) WHERE state = 'waiting' AND priority <> 0;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5,
+                                    STEP_6, STEP_7,      STEP_8, STEP_9};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -227,7 +227,11 @@ end
 -- and url (where it goes).
 local function webhook(letter)
   local p = letter.data
-  if p.object == "refund" then p = core.payment.get(letter.merchant, p.payment) end
+  if p.object == "refund" then
+    local why
+    p, why = core.payment.get(letter.merchant, p.payment)
+    if why then error(why) end -- not known now is not "nothing to say": the delivery is tried again
+  end
   if letter.type == "payment.created" then p = created(letter) end
   if not p or p.object ~= "payment" or not urls.hears(letter, p) then return nil end
   local v = midtrans.notification(letter.type, p, about(letter.merchant, p), letter.key)

@@ -91,9 +91,9 @@ function door.create(req, want, have)
   end
 end
 
--- cancel, sync; refund and capture, which need a key.
+-- cancel, sync; refund and capture, which need a key. A key is the payment's, by whatever name and path a shop calls it.
 function door.act(name, req, payment, body, key)
-  return heard(core.payment[name] { merchant = req.merchant, id = payment, body = body, key = key, path = key and path_of(req) or nil })
+  return heard(core.payment[name] { merchant = req.merchant, id = payment, body = body, key = key, path = key and "door " .. name .. " " .. payment or nil })
 end
 
 -- The merchant's payment by its own id or by the order's: that which is open or paid, else the newest.

@@ -62,7 +62,9 @@ end
 
 -- Whether this endpoint is to hear of this payment.
 function urls.hears(letter, p)
-  local said, named = door.table_or(p.metadata), store.get("kv_get", SCOPE, "named " .. letter.endpoint) ~= nil
+  local row, why = store.get("kv_get", SCOPE, "named " .. letter.endpoint)
+  if why then error(why) end -- not known now: the delivery is tried again
+  local said, named = door.table_or(p.metadata), row ~= nil
   if door.text(said.override_notification) then return named and has(said.override_notification, letter.url) end
   return not named or has(said.append_notification, letter.url)
 end

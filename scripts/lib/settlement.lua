@@ -63,7 +63,7 @@ local function judge(report, row, ours)
     return "differing", "it took back " .. operator.rupiah(back) .. " and " .. operator.rupiah(ours.amount_refunded + ours.amount_reversed) .. " went back here"
   end
   if back then report.backs[ours.payment] = back end
-  if ours.direct == 1 then return "matched" end -- its money never passes us: there is nothing to book
+  if report.account:find("/", 1, true) then return "matched" end -- a merchant's own account: its money never passes us
   local detail = figures(row)
   detail.at, detail.transaction, detail.file = row.at and wib(row.at) or json.null, row.id, report.file
   return "book", { account = report.account, key = back and refund_key(report, row, ours) or row.kind .. ":" .. (ours.money_id or "=" .. ours.id),

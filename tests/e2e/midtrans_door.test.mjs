@@ -153,6 +153,9 @@ test('refunds: of a part, of the rest, by key; none where the way has none', asy
     assert.match(part.status_message, call === 'refund' ? /^Success, refund request is approved$/ : /by the bank$/)
     await refused(406, d.core.transaction[call](t.order_id, { refund_key: 'r-1', amount: 4000, reason: 'too hot' }))
     await refused(406, d.core.transaction[call](t.order_id, { refund_key: 'r-1', amount: 5000 }))
+    const [other] = ['refund', 'refundDirect'].filter(c => c !== call) // a key is the payment's, whatever name and path is used
+    await refused(406, d.core.transaction[other](t.order_id, { refund_key: 'r-1', amount: 4000, reason: 'too hot' }))
+    await refused(406, d.core.transaction[call](t.transaction_id, { refund_key: 'r-1', amount: 4000, reason: 'too hot' }))
     await refused(414, d.core.transaction[call](t.order_id, { amount: 40001 }))
     await refused(414, d.core.transaction[call](t.order_id, { amount: 0 }))
     await refused(400, d.core.transaction[call](t.order_id, { refund_key: 'no spaces' }))

@@ -1,7 +1,7 @@
 /* Jobs are claimed on the main loop and run on a worker's: a job of a script calls its `run` (or
- * `lost`), `ask_operation` asks a channel what became of an operation, `try_operation` calls it again
- * where nothing was made; both within the provider account's budget of questions. The end goes back
- * to the queue. Schedules of job scripts follow the script set. */
+ * `lost`), `ask_operation` asks a channel what became of an operation, within the provider account's
+ * budget of questions, `try_operation` calls it again where nothing was made. The end goes back to
+ * the queue. Schedules of job scripts follow the script set. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "script/bind_json.h"

@@ -1,6 +1,7 @@
 /* See payment_policy.h: read the movement, ask the rule, commit; a refund at the provider is called
- * at once (by the attempt that brought the money, which may not be the one that the payment goes by), and asked about when it does not answer. What is left to a person is noted, so that it is
- * known to be decided: scripts/jobs/suspense.lua asks about all that is not. */
+ * at once (by the attempt that brought the money, which may not be the one that the payment goes by),
+ * and asked about when it does not answer. What is left to a person is noted, so that it is known to
+ * be decided: scripts/jobs/suspense.lua asks about all that is not. */
 #include "script/payment_policy.h"
 
 #include "base/ensure.h"

@@ -303,6 +303,7 @@ static void sandbox_handle(struct worker *w, struct http_exchange *x) {
 
 void worker_handle(struct http_exchange *x, void *data) {
     struct worker *w = data;
+    registry_hear(&w->listener);
     if (admin_handle(w, x)) return;
     if (w->routes == NULL) {
         admin_problem(x, PROBLEM_UNAVAILABLE, STR("the scripts are being loaded"), NULL);

@@ -90,11 +90,6 @@ static void retry_clashes(struct registry *r, const struct entry *but) {
 }
 
 static void make_live(struct registry *r, struct entry *e, struct version *v) {
-    /* at the start one line counts them all */
-    if (r->started)
-        log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
-    else
-        log_debug("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
     version_drop(e->live);
     e->live = version_keep(v);
     e->deleted = false;
@@ -107,6 +102,11 @@ static void make_live(struct registry *r, struct entry *e, struct version *v) {
         e->staged = NULL;
     }
     registry_publish(r);
+    /* said when it is so; at the start one line counts them all */
+    if (r->started)
+        log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
+    else
+        log_debug("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
     retry_clashes(r, e);
 }
 

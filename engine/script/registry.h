@@ -77,12 +77,16 @@ struct registry_listener {
     /* On its loop; `set` is the listener's to drop. */
     void (*changed)(struct registry_listener *self, struct script_set *set);
     struct task task;
+    atomic_bool posted;
     _Atomic(struct script_set *) pending;
 };
 /* Both on the registry's loop. Listening begins with the current set. Before unlisten the
  * listener's loop must have stopped or run its tasks. */
 void registry_listen(struct registry *r, struct registry_listener *listener);
 void registry_unlisten(struct registry *r, struct registry_listener *listener);
+/* On the listener's loop, before a set is used: what was published is used from now on, though the
+ * loop has not come to hear of it. So a request sent after the log said "script_live" meets it. */
+void registry_hear(struct registry_listener *listener);
 
 /* On the registry's loop: the set that serves; keep it to keep it. */
 struct script_set *registry_set(struct registry *r);

@@ -5,19 +5,21 @@
 #include "script/registry_private.h"
 #include "sys/log.h"
 
-static void heard(struct task *task) {
-    struct registry_listener *l = CONTAINER_OF(task, struct registry_listener, task);
+void registry_hear(struct registry_listener *l) {
     struct script_set *set = atomic_exchange(&l->pending, NULL);
     if (set != NULL) l->changed(l, set);
 }
 
-/* Whoever finds the place empty posts the task; a set that nobody took yet is replaced. */
+static void heard(struct task *task) {
+    struct registry_listener *l = CONTAINER_OF(task, struct registry_listener, task);
+    atomic_store(&l->posted, false);
+    registry_hear(l);
+}
+
+/* A set that nobody took yet is replaced; the task is posted by whoever finds it not posted. */
 static void tell(struct registry_listener *l, struct script_set *set) {
-    struct script_set *before = atomic_exchange(&l->pending, script_set_keep(set));
-    if (before == NULL)
-        loop_post(l->loop, &l->task);
-    else
-        script_set_drop(before);
+    script_set_drop(atomic_exchange(&l->pending, script_set_keep(set)));
+    if (!atomic_exchange(&l->posted, true)) loop_post(l->loop, &l->task);
 }
 
 static void try_again(struct timer *timer) {
@@ -65,6 +67,7 @@ void registry_publish(struct registry *r) {
 void registry_listen(struct registry *r, struct registry_listener *l) {
     l->task = (struct task){.run = heard};
     atomic_store(&l->pending, NULL);
+    atomic_store(&l->posted, false);
     l->next = r->listeners;
     r->listeners = l;
     if (r->set != NULL) tell(l, r->set);

@@ -204,6 +204,29 @@ static void saved_in_place(void **state) {
     CHECK_INT(f.broken, 0);
 }
 
+/* Whoever reads "script_live" and asks meets the new version, though no task ran since. */
+static char live_title[64];
+static void hear_at_live(void *data, struct str line) {
+    (void)data;
+    if (memmem(line.p, line.n, "script_live", 11) == NULL) return;
+    registry_hear(&f.listener);
+    snprintf(live_title, sizeof live_title, "%s", title("a"));
+}
+static void live_is_said_when_it_is_so(void **state) {
+    (void)state;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, false);
+    log_capture(hear_at_live, NULL);
+    static const char *const words[] = {"two", "three", "four"};
+    for (size_t i = 0; i < ARRAY_LEN(words); i++) {
+        put("scripts/api/a.lua", api(words[i]));
+        SECOND();
+        CHECK_STR(str_of(live_title), words[i]);
+        CHECK_STR(str_of(title("a")), words[i]);
+    }
+    log_capture(quiet, NULL);
+}
+
 static void saved_in_place_with_the_same_times(void **state) {
     (void)state;
     char full[1024];
@@ -1183,6 +1206,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_folder_that_cannot_be_listed_is_not_empty),
     T(a_folder_is_loaded_at_start),
     T(saved_in_place),
+    T(live_is_said_when_it_is_so),
     T(saved_in_place_with_the_same_times),
     T(saved_by_rename),
     T(saved_by_symlink_swap),

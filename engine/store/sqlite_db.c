@@ -7,6 +7,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "store/vfs_gather.h"
 
 #include <malloc.h>
 #include <stdio.h>
@@ -58,6 +59,8 @@ static void setup(void) {
     sqlite_pcache_set();
     sqlite3_config(SQLITE_CONFIG_MULTITHREAD); /* a connection is used by one thread at a time */
     sqlite3_initialize();
+    static sqlite3_vfs vfs;
+    vfs_gather_register(&vfs, "luwak", sqlite3_vfs_find(NULL), true);
 }
 
 void store_setup(void) {

@@ -2,6 +2,7 @@
  * it ever wants one) live in memory as long as they are open. */
 #include "base/mem.h"
 #include "store/store.h"
+#include "store/vfs_gather.h"
 #include "store/vfs_private.h"
 
 #include <pthread.h>
@@ -161,10 +162,9 @@ static int r_sleep(sqlite3_vfs *vfs, int us) {
 }
 
 static void setup(void) {
-    static sqlite3_vfs vfs;
+    static sqlite3_vfs vfs, gathered;
     store_setup();
     vfs = *sqlite3_vfs_find(NULL); /* clock and randomness are its */
-    vfs.zName = VFS_RECORD;
     vfs.pNext = NULL;
     vfs.szOsFile = (int)sizeof(struct handle);
     vfs.xOpen = r_open;
@@ -172,7 +172,7 @@ static void setup(void) {
     vfs.xAccess = r_access;
     vfs.xFullPathname = r_full_path;
     vfs.xSleep = r_sleep;
-    sqlite3_vfs_register(&vfs, 0);
+    vfs_gather_register(&gathered, VFS_RECORD, &vfs, false); /* as on a real disk */
 }
 
 void vfs_record_setup(void) {

@@ -196,7 +196,39 @@ static void a_full_disk_recovers(void **state) {
     CHECK(results > 10); /* while it was full */
 }
 
+/* The frames of a group go into the WAL by one write (vfs_gather.c): a header and a page each, they
+ * were two dozen. */
+static void a_group_is_one_write(void **state) {
+    (void)state;
+    struct world w;
+    struct one ones[3];
+    world_start(&w, 1);
+    store_crash(w.f.store);
+    loop_delete(w.f.loop);
+    CHECK_OK(loop_sim_new(&w.f.loop, &w.clock, NULL));
+    w.o.checkpoint_pages = 4000;
+    w.o.inline_on = w.f.loop;
+    CHECK_OK(store_open(&w.f.store, &w.o, NULL));
+    CHECK_OK(store_migrate(w.f.store, NULL, NULL));
+    for (int group = 0; group < 2; group++) { /* the first begins the WAL, with its header */
+        struct disk_counts before = disk_counts(w.disk);
+        for (int n = 0; n < 3; n++) {
+            ones[n] = (struct one){&w, n, false};
+            store_submit(w.f.store, make(n + 3 * group), LANE_NEW, w.f.loop, answered, &ones[n]);
+        }
+        loop_sim_drain(w.f.loop);
+        struct disk_counts now = disk_counts(w.disk);
+        if (group == 1) CHECK_INT(now.writes - before.writes, 1);
+        if (group == 1) CHECK_INT(now.syncs - before.syncs, 1);
+    }
+    CHECK_INT(w.answers, 6);
+    store_crash(w.f.store);
+    loop_delete(w.f.loop);
+    disk_delete(w.disk);
+}
+
 static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(a_group_is_one_write),
     cmocka_unit_test(a_failed_sync_ends_it_and_loses_nothing),
     cmocka_unit_test(a_write_error_ends_it_and_loses_nothing),
     cmocka_unit_test(no_space_refuses_and_loses_nothing),

@@ -135,6 +135,11 @@ static void webhooks_due(struct worker *w) {
     webhook_sender_poke(w->engine->webhooks);
 }
 
+static void rest(void *data) {
+    const struct worker *w = data;
+    store_rest(w->engine->store);
+}
+
 /* ---- making ---- */
 
 int worker_new(struct worker **out, struct engine *engine, int index, struct loop *loop,
@@ -148,6 +153,7 @@ int worker_new(struct worker **out, struct engine *engine, int index, struct loo
     if (loop == NULL) {
         if ((err = loop_uv_new(&w->loop, engine->clock)) != 0) goto fail;
         w->own_loop = true;
+        loop_uv_on_rest(w->loop, rest, w);
     }
     closing_pool = engine->pool;
     struct runtime_options ro = {.loop = w->loop,
@@ -247,7 +253,9 @@ int worker_listen_fd(struct worker *w, int fd, struct why *why) {
 static void *thread_main(void *data) {
     struct worker *w = data;
     pthread_setname_np(pthread_self(), "worker"); /* who is who, in top and perf */
+    store_will_rest(w->engine->store);
     loop_uv_run(w->loop);
+    store_rest(w->engine->store);
     return NULL;
 }
 

@@ -50,7 +50,9 @@ struct uv_loop_s;
 int loop_uv_new(struct loop **out, const struct clock *clock);
 struct uv_loop_s *loop_uv_handle(struct loop *loop); /* NULL on the simulated loop */
 void loop_uv_run(struct loop *loop);                 /* until loop_stop */
-void loop_stop(struct loop *loop);                   /* from any thread */
+/* Before the loop runs: called each time it has done what there was and looks for more. */
+void loop_uv_on_rest(struct loop *loop, void (*rest)(void *data), void *data);
+void loop_stop(struct loop *loop); /* from any thread */
 
 /* Runs what was posted, and what that posts, until nothing waits; no timer, no socket. For the end
  * of a loop that does not run any more. False: nothing was there. */

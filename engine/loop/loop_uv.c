@@ -13,6 +13,9 @@ struct uv_backend {
     uv_loop_t uv;
     uv_async_t wake;
     uv_timer_t timer;
+    uv_prepare_t prepare;
+    void (*rest)(void *data);
+    void *rest_data;
     uv_mutex_t lock;
     struct task *first; /* inbox, oldest first; under lock */
     struct task **last;
@@ -130,6 +133,7 @@ static void destroy(struct loop *loop) {
     b->has_thread = false;
     uv_close((uv_handle_t *)&b->wake, handle_closed);
     uv_close((uv_handle_t *)&b->timer, handle_closed);
+    uv_close((uv_handle_t *)&b->prepare, handle_closed);
     while (b->open_handles != 0)
         uv_run(&b->uv, UV_RUN_NOWAIT);
     int err = uv_loop_close(&b->uv);
@@ -166,8 +170,9 @@ int loop_uv_new(struct loop **out, const struct clock *clock) {
     if (uv_mutex_init(&b->lock) != 0) goto no_lock;
     if (uv_async_init(&b->uv, &b->wake, inbox_run) != 0) goto no_async;
     uv_timer_init(&b->uv, &b->timer); /* cannot fail */
-    b->wake.data = b->timer.data = b;
-    b->open_handles = 2;
+    uv_prepare_init(&b->uv, &b->prepare);
+    b->wake.data = b->timer.data = b->prepare.data = b;
+    b->open_handles = 3;
     *out = &b->loop;
     return 0;
 no_async:
@@ -177,6 +182,19 @@ no_lock:
 no_loop:
     mem_free(b);
     return E_NOMEM;
+}
+
+static void about_to_poll(uv_prepare_t *prepare) {
+    struct uv_backend *b = prepare->data;
+    b->rest(b->rest_data);
+}
+
+void loop_uv_on_rest(struct loop *loop, void (*rest)(void *data), void *data) {
+    struct uv_backend *b = of(loop);
+    b->rest = rest;
+    b->rest_data = data;
+    uv_prepare_start(&b->prepare, about_to_poll); /* cannot fail */
+    uv_unref((uv_handle_t *)&b->prepare);
 }
 
 void loop_uv_run(struct loop *loop) {

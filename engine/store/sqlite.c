@@ -208,6 +208,17 @@ static int point_conn(struct sqlite_store *s, struct conn **out) {
     return err;
 }
 
+/* Of this thread: it will rest, and the connection whose snapshot it holds. */
+static _Thread_local bool rests;
+static _Thread_local struct conn *holds;
+
+static void drv_rest(struct store *store, bool promise) {
+    (void)store;
+    rests = rests || promise;
+    if (holds != NULL) conn_let_go(holds);
+    holds = NULL;
+}
+
 static int drv_get(struct store *store, const struct query *query, const struct val *values,
                    size_t count, struct rows **out) {
     struct sqlite_store *s = sqlite_of(store);
@@ -219,6 +230,10 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     }
     struct conn *conn;
     int err = point_conn(s, &conn);
+    if (err == 0 && rests) {
+        conn_hold(conn, atomic_load(&s->writer.committed));
+        holds = conn;
+    }
     return err != 0 ? err : conn_point(conn, false, query, values, count, out);
 }
 
@@ -246,6 +261,7 @@ static void stop(struct store *store, bool crash) {
     struct sqlite_store *s = sqlite_of(store);
     readers_stop(s->readers, !crash);
     for (size_t i = 0; i < s->point_count; i++) {
+        if (holds == &s->points[i]->conn) holds = NULL;
         db_conn_close(&s->points[i]->conn);
         mem_free(s->points[i]);
     }
@@ -266,6 +282,7 @@ static const struct store_driver SQLITE = {
     .submit = drv_submit,
     .read = drv_read,
     .get = drv_get,
+    .rest = drv_rest,
     .add_query = drv_add_query,
     .migrate = sqlite_migrate,
     .backup = sqlite_backup,

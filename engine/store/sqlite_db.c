@@ -152,10 +152,12 @@ struct val sqlite_column(sqlite3_stmt *stmt, int column) {
 
 /* ---- opening ---- */
 
-/* Readers may do this and nothing else, whatever SQL a trusted script brings. */
+/* Readers may do this and nothing else, whatever SQL a trusted script brings; to hold a snapshot is ours
+ * alone. */
 static int read_only(void *data, int action, const char *a, const char *b, const char *c,
                      const char *d) {
-    (void)data, (void)a, (void)c, (void)d;
+    (void)a, (void)c, (void)d;
+    if (action == SQLITE_TRANSACTION && ((const struct conn *)data)->saying) return SQLITE_OK;
     if (action == SQLITE_SELECT || action == SQLITE_READ || action == SQLITE_RECURSIVE)
         return SQLITE_OK;
     if (action == SQLITE_FUNCTION && b != NULL && strcmp(b, "load_extension") != 0)
@@ -164,7 +166,7 @@ static int read_only(void *data, int action, const char *a, const char *b, const
 }
 
 void conn_restrict(struct conn *conn, bool on) {
-    sqlite3_set_authorizer(conn->db, on ? read_only : NULL, NULL);
+    sqlite3_set_authorizer(conn->db, on ? read_only : NULL, conn);
 }
 
 static int past_limit(void *data) {
@@ -315,6 +317,9 @@ void db_conn_close(struct conn *conn) {
             sqlite3_finalize(conn->prepared[i]);
     mem_free(conn->prepared);
     conn->prepared = NULL;
+    sqlite3_finalize(conn->begin);
+    sqlite3_finalize(conn->end);
+    conn->begin = conn->end = NULL;
     if (conn->db == NULL) return;
     int rc = sqlite3_close(conn->db);
     ENSURE(rc != SQLITE_BUSY); /* a statement was left open */

@@ -29,6 +29,10 @@ struct conn {
      * system call, and most reads end before one. */
     uint64_t cpu_left_ns, deadline_cpu_ns;
     int64_t steps_left; /* progress calls; -1: unbounded */
+    /* a reader's snapshot over several reads; see conn_hold() */
+    sqlite3_stmt *begin, *end;
+    bool held, saying;
+    uint64_t held_at;
 };
 
 int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_role role,
@@ -57,6 +61,11 @@ void sqlite_pcache_set(void); /* sqlite_pcache.c; before SQLite is first used */
 int conn_rows(struct conn *conn, sqlite3_stmt *stmt, const struct val *values, size_t count,
               struct rows **out, struct why *why);
 void conn_read(struct conn *conn, struct read *read); /* fills err, why, rows */
+/* The reads from here to conn_let_go() see one snapshot, taken now unless the one that is held is of
+ * `at`: beginning one takes locks and forgets the pages that were read. It keeps the WAL from starting
+ * over, so it is let go of as soon as there is nothing to do. */
+void conn_hold(struct conn *conn, uint64_t at);
+void conn_let_go(struct conn *conn);
 int conn_point(struct conn *conn, bool by_steps, const struct query *query,
                const struct val *values, size_t count, struct rows **out);
 
@@ -132,9 +141,10 @@ struct writer {
     size_t queue_max;
     struct read *reads, **reads_last; /* only where the connection is the sole one */
     size_t reads_waiting;
-    bool stopping; /* runs what waits, then ends */
-    bool crashed;  /* ends at once */
-    bool broken;   /* fatal was told and returned (tests): refuse all */
+    _Atomic uint64_t committed; /* groups; raised before their commits are answered */
+    bool stopping;              /* runs what waits, then ends */
+    bool crashed;               /* ends at once */
+    bool broken;                /* fatal was told and returned (tests): refuse all */
     bool full;
     bool held; /* results wait for space */
     uint64_t full_next_ns;

@@ -94,6 +94,28 @@ void conn_read(struct conn *conn, struct read *read) {
     conn->deadline_ns = 0;
 }
 
+static bool say(struct conn *conn, sqlite3_stmt **stmt, const char *word) {
+    conn->saying = true;
+    int rc = *stmt != NULL
+                 ? SQLITE_OK
+                 : sqlite3_prepare_v3(conn->db, word, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+    if (rc == SQLITE_OK) rc = sqlite3_step(*stmt);
+    if (*stmt != NULL) sqlite3_reset(*stmt);
+    conn->saying = false;
+    return rc == SQLITE_DONE;
+}
+
+void conn_let_go(struct conn *conn) {
+    if (conn->held && say(conn, &conn->end, "COMMIT")) conn->held = false;
+}
+
+void conn_hold(struct conn *conn, uint64_t at) {
+    if (conn->held && conn->held_at == at) return;
+    conn_let_go(conn);
+    if (!conn->held) conn->held = say(conn, &conn->begin, "BEGIN");
+    conn->held_at = at;
+}
+
 /* Bounded by CPU time, which other load does not change; in a simulation by steps, which are the
  * same on each run. */
 int conn_point(struct conn *conn, bool by_steps, const struct query *query,

@@ -143,6 +143,7 @@ static enum group_end run_group_once(struct writer *w, struct commit *list, bool
         return GROUP_GONE;
     }
     if (stands) {
+        atomic_fetch_add(&w->committed, 1);
         (void)FAULT("store.committed");
         news_tell(news);
         return GROUP_DONE;

@@ -161,6 +161,14 @@ size_t store_under_way(struct store *store) {
     return atomic_load(&store->under_way);
 }
 
+void store_will_rest(struct store *store) {
+    if (store->driver->rest != NULL) store->driver->rest(store, true);
+}
+
+void store_rest(struct store *store) {
+    if (store->driver->rest != NULL) store->driver->rest(store, false);
+}
+
 int store_get(struct store *store, const char *name, const struct val *values, size_t count,
               struct rows **out) {
     const struct query *query = find(store, name);

@@ -109,6 +109,10 @@ void store_select(struct store *store, const char *sql, const struct val *values
                   struct loop *loop, rows_done_cb done, void *data);
 
 /* A point read on the calling loop, at most 5 ms; E_TIMEOUT says the query is no point read. */
+/* Said once by a thread that will call store_rest() whenever it has done what there was: its point
+ * reads may then share a snapshot until somebody commits. */
+void store_will_rest(struct store *store);
+void store_rest(struct store *store);
 int store_get(struct store *store, const char *name, const struct val *values, size_t count,
               struct rows **out);
 

@@ -97,6 +97,7 @@ struct store_driver {
     void (*read)(struct store *store, struct read *read);
     int (*get)(struct store *store, const struct query *query, const struct val *values,
                size_t count, struct rows **out);
+    void (*rest)(struct store *store, bool promise); /* may be NULL */
     int (*add_query)(struct store *store, const char *name, const char *sql, struct why *why);
     int (*migrate)(struct store *store, const char *folder, struct why *why);
     int (*backup)(struct store *store, const char *to, struct why *why);

@@ -97,6 +97,39 @@ static void each_commit_alone_is_synced(void **state) {
     world_end(&w);
 }
 
+/* A thread that rests may hold a snapshot between its reads: what was committed is seen nevertheless,
+ * and the WAL starts over. */
+static void reads_between_rests(void **state) {
+    (void)state;
+    struct world w;
+    char wal[400];
+    struct stat began, st;
+    world_start(&w, "rests", true);
+    w.o.checkpoint_pages = 8;
+    world_open(&w);
+    snprintf(wal, sizeof wal, "%s/luwak.db-wal", w.dir);
+    CHECK_INT(stat(wal, &began), 0);
+    store_will_rest(w.f.store);
+    for (int i = 0; i < 300; i++) {
+        char value[20];
+        struct rows *rows;
+        snprintf(value, sizeof value, "%d", i);
+        CHECK_OK(run_commit(
+            &w.f, one_op(OP_KV_PUT, VALS(V_TEXT("w"), V_TEXT("k"), V_BLOB(str_of(value)), V_NULL)),
+            NULL));
+        for (int again = 0; again < 2; again++) {
+            CHECK_OK(store_get(w.f.store, "kv_get", VALS(V_TEXT("w"), V_TEXT("k")), &rows));
+            CHECK_INT(rows_count(rows), 1);
+            CHECK_STR(rows_text(rows, 0, 0), value);
+            rows_free(rows);
+        }
+        store_rest(w.f.store);
+    }
+    CHECK_INT(stat(wal, &st), 0);
+    CHECK(st.st_size <= began.st_size + 20 * 4120);
+    world_end(&w);
+}
+
 static void results_go_first(void **state) {
     (void)state;
     struct world w;
@@ -477,6 +510,7 @@ static void opening_may_fail_anywhere(void **state) {
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_group_takes_one_sync),
     cmocka_unit_test(each_commit_alone_is_synced),
+    cmocka_unit_test(reads_between_rests),
     cmocka_unit_test(results_go_first),
     cmocka_unit_test(bounds_refuse_only_new_work),
     cmocka_unit_test(a_lost_group_is_run_again),

@@ -23,6 +23,7 @@
 #include "store/sqlite_private.h"
 #include "sys/log.h"
 
+#include <sched.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -423,6 +424,11 @@ static void *writer_main(void *data) {
     pthread_mutex_lock(&w->lock);
     while (!w->crashed) {
         if (has_work(w)) {
+            /* On a core that is shared with those who make commits, who woke us has more of them in
+             * hand: let it finish. A larger group writes the pages that all touch once. */
+            pthread_mutex_unlock(&w->lock);
+            sched_yield();
+            pthread_mutex_lock(&w->lock);
             turn(w);
         } else if (w->stopping) {
             break;

@@ -185,6 +185,7 @@ static int64_t paid_at_field(lua_State *L, int64_t now) {
     if (type == LUA_TNIL) return 0;
     if (!lua_isinteger(L, -1)) luaL_error(L, "ctx.settle: paid_at is an integer");
     int64_t at = lua_tointeger(L, -1);
+    if (at > TIME_MAX) luaL_error(L, "ctx.settle: paid_at is no time up to 9999");
     if (at > 0 && at <= now + DAY_MS) return at;
     log_warn("paid_at_cannot_be", L_INT("paid_at", at));
     return 0;

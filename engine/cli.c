@@ -176,7 +176,8 @@ int cmd_config(const struct cli_args *args) {
 int cli_main(int argc, char **argv) {
     struct why why = {0};
     signal(SIGCHLD, SIG_DFL); /* ignored by who started us, no child's end would be heard */
-    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, no end without a word */
+    signal(SIGPIPE, SIG_IGN); /* a reader that goes away is a write error, no end without a word, */
+    signal(SIGXFSZ, SIG_IGN); /* and so is a file that may grow no more (LimitFSIZE, ulimit -f) */
     if (argc < 2) {
         cli_fail(NULL, 0, "no command; `luwak --help` lists them");
         return CLI_USAGE;

@@ -167,6 +167,8 @@ static int seen_before(const struct core *core, struct commit *commit, const str
         *orphan = rows_int(rows, 0, 0);
     } else if (*seen && rows_int(rows, 0, 5) == amount) {
         *verdict = VERDICT_DUPLICATE;
+        if (!str_eq(rows_text(rows, 0, 3), str_of(p->id))) /* or two transfers bear one id */
+            payment_add_note(core, commit, str_of(p->id), "money_id_of_another_payment", money_id);
     } else if (*seen) {
         *verdict = VERDICT_AMOUNT_MISMATCH;
         payment_add_note(core, commit, str_of(p->id), "money_id_with_another_amount", money_id);

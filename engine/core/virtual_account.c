@@ -111,6 +111,20 @@ void virtual_account_reference(struct str number, struct str money_id, struct bu
     buf_addstr(out, money_id);
 }
 
+/* Its payment is one of this number: the same transfer came twice at once. */
+static bool is_own(const struct core *core, const struct virtual_account *v,
+                   const struct money *m) {
+    struct payment p;
+    size_t at;
+    struct buf reference = {0};
+    virtual_account_reference(v->number, m->money_id, &reference);
+    int err = reference.err;
+    if (err == 0) err = payment_find(core, v->account, buf_str(&reference), &p, &at);
+    if (err == 0) payment_free(&p);
+    buf_free(&reference);
+    return err != E_NOTFOUND;
+}
+
 /* That transfer was here: as it is now, or with another amount. */
 static int seen_before(const struct core *core, struct commit *commit,
                        const struct virtual_account *v, const struct money *m, bool *seen,
@@ -121,6 +135,9 @@ static int seen_before(const struct core *core, struct commit *commit,
     *seen = err == 0 && rows_count(rows) != 0;
     if (*seen && rows_int(rows, 0, 5) == m->amount) {
         *verdict = VERDICT_DUPLICATE;
+        if (!rows_null(rows, 0, 3) && !is_own(core, v, m)) /* or two transfers bear one id */
+            payment_add_note(core, commit, rows_text(rows, 0, 3), "money_id_of_another_payment",
+                             m->money_id);
     } else if (*seen) {
         *verdict = VERDICT_AMOUNT_MISMATCH;
         payment_add_note(core, commit, rows_text(rows, 0, 3), "money_id_with_another_amount",

@@ -12,6 +12,8 @@
 #define JSON_OBJECT_META "json.object"
 
 #define JSON_OUT_MAX ((size_t)1 << 20) /* of encode, unless the caller asks for more */
+/* A list is cut where it gets longer than this, so that whatever its rows hold it can be sent. */
+#define JSON_LIST_MAX (JSON_OUT_MAX / 2)
 
 struct json_text { /* the userdata of both types above */
     size_t n;

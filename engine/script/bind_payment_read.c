@@ -49,7 +49,8 @@ static int l_get_refund(lua_State *L) {
     return push_filled(L, json);
 }
 
-/* ---- lists: {object = "list", data, has_more}; one row more than shown is asked for ---- */
+/* ---- lists: {object = "list", data, has_more}; one row more than shown is asked for. Long rows
+ * make a shorter piece, of one row at least ---- */
 
 typedef int (*row_json)(const struct core *core, const struct rows *rows, size_t row,
                         struct buf *out);
@@ -84,7 +85,7 @@ static int event_row(const struct core *core, const struct rows *rows, size_t ro
 /* The limit stands at place 2 of the call's stack. */
 static int push_list(lua_State *L, const struct store_answer *a, row_json write) {
     if (a->err != 0) return store_fail(L, a);
-    size_t limit = (size_t)lua_tointeger(L, 2), count = rows_count(a->rows);
+    size_t limit = (size_t)lua_tointeger(L, 2), count = rows_count(a->rows), bytes = 0;
     size_t shown = count < limit ? count : limit;
     struct buf *json = buf_push(L);
     lua_createtable(L, 0, 3);
@@ -95,13 +96,16 @@ static int push_list(lua_State *L, const struct store_answer *a, row_json write)
         buf_clear(json);
         int err = write(core_of(L), a->rows, i, json);
         if (err != 0) return luaL_error(L, "%s", err_text(err));
+        bytes += json->len;
+        if (i > 0 && bytes > JSON_LIST_MAX) shown = i;
+        if (i == shown) break;
         int top = lua_gettop(L);
         if (push_filled(L, json) != 1) return luaL_error(L, "a row is damaged");
         lua_rawseti(L, top, (lua_Integer)i + 1);
         lua_settop(L, top);
     }
     lua_setfield(L, -2, "data");
-    lua_pushboolean(L, count > limit);
+    lua_pushboolean(L, count > shown);
     lua_setfield(L, -2, "has_more");
     lua_pushliteral(L, "list");
     lua_setfield(L, -2, "object");

@@ -12,6 +12,7 @@
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/payment_settle.h"
+#include "sys/log.h"
 
 /* ---- find ---- */
 
@@ -176,6 +177,20 @@ static int64_t int_field(lua_State *L, const char *name, bool wanted) {
     return lua_tointeger(L, -1);
 }
 
+/* A provider's clock is no reason to refuse its money, nor to keep it from the merchant for years:
+ * what cannot be is left out, and counts as now. */
+static int64_t paid_at_field(lua_State *L, int64_t now) {
+    lua_pushliteral(L, "paid_at");
+    int type = lua_rawget(L, 1);
+    if (type == LUA_TNIL) return 0;
+    if (!lua_isinteger(L, -1)) luaL_error(L, "ctx.settle: paid_at is an integer");
+    int64_t at = lua_tointeger(L, -1);
+    if (at > TIME_MAX) luaL_error(L, "ctx.settle: paid_at is no time up to 9999");
+    if (at > 0 && at <= now + DAY_MS) return at;
+    log_warn("paid_at_cannot_be", L_INT("paid_at", at));
+    return 0;
+}
+
 static int l_settle(lua_State *L) {
     static const char *const WORDS[] = {"success", "reversed", "failed", "expired", "cancelled"};
     const struct call_context *c = context_of(L);
@@ -201,8 +216,7 @@ static int l_settle(lua_State *L) {
         known = str_eq(what.status, str_of(WORDS[i]));
     if (!known) return luaL_error(L, "ctx.settle: status %s is no end", what.status.p);
     what.amount = int_field(L, "amount", str_eq(what.status, STR("success")));
-    what.paid_at = int_field(L, "paid_at", false);
-    if (what.paid_at > TIME_MAX) return luaL_error(L, "ctx.settle: paid_at is no time up to 9999");
+    what.paid_at = paid_at_field(L, clock_now_ms(c->services->core->clock));
     if (str_eq(what.status, STR("failed")) && what.code.n == 0) what.code = STR("PROVIDER_ERROR");
     co_require_wait(L, "ctx.settle");
     struct settle_wait *w = lua_newuserdatauv(L, sizeof *w, 0);

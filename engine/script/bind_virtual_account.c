@@ -37,21 +37,26 @@ static int l_get(lua_State *L) {
 /* The limit stands at place 2 of the call's stack. */
 static int listed(lua_State *L, const struct store_answer *a) {
     if (a->err != 0) return store_fail(L, a);
-    size_t limit = (size_t)lua_tointeger(L, 2), count = rows_count(a->rows);
+    size_t limit = (size_t)lua_tointeger(L, 2), count = rows_count(a->rows), bytes = 0, shown = 0;
     lua_createtable(L, 0, 3);
     lua_createtable(L, (int)count, 0);
     json_push_meta(L, JSON_ARRAY_META);
     lua_setmetatable(L, -2);
     int list = lua_gettop(L);
-    for (size_t i = 0; i < count && i < limit; i++) {
+    for (; shown < count && shown < limit; shown++) { /* long ones make a shorter piece */
         struct virtual_account v;
-        (void)virtual_account_read_row(a->rows, i, &v);
+        (void)virtual_account_read_row(a->rows, shown, &v);
+        bytes += v.doc.n;
+        if (shown > 0 && bytes > JSON_LIST_MAX) {
+            virtual_account_free(&v);
+            break;
+        }
         if (push_account(L, &v) != 1) return luaL_error(L, "a row is damaged");
-        lua_rawseti(L, list, (lua_Integer)i + 1);
+        lua_rawseti(L, list, (lua_Integer)shown + 1);
         lua_settop(L, list);
     }
     lua_setfield(L, -2, "data");
-    lua_pushboolean(L, count > limit);
+    lua_pushboolean(L, count > shown);
     lua_setfield(L, -2, "has_more");
     lua_pushliteral(L, "list");
     lua_setfield(L, -2, "object");

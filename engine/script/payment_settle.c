@@ -379,12 +379,32 @@ static int find(struct telling *t) {
     return err;
 }
 
+/* Money whose payment was not known when it came is somebody's since: taking it back is told by the
+ * reference that it came with, which is no payment's. */
+static int find_owned(struct telling *t, struct found *f) {
+    struct rows *rows = NULL;
+    if (!is(t, "reversed") || t->told.money_id.n == 0) return E_NOTFOUND;
+    int err = store_get(t->core->store, "movement_by_money",
+                        VALS(V_STR(t->told.account), V_STR(t->told.money_id)), &rows);
+    bool owned = err == 0 && rows_count(rows) != 0 && !rows_null(rows, 0, 3);
+    if (err == 0)
+        err =
+            owned ? payment_read(t->core, STR(""), rows_text(rows, 0, 3), &f->payment) : E_NOTFOUND;
+    if (err == 0) {
+        const struct attempt *a = payment_attempt(&f->payment, rows_text(rows, 0, 4));
+        f->attempt = a == NULL ? 0 : (size_t)(a - f->payment.attempts);
+    }
+    rows_free(rows);
+    return err;
+}
+
 static void look(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
     int err = find(t);
     bool found = true;
     if (err == E_NOTFOUND) err = find_number(t, &t->found->payment, &t->found->attempt, &found);
     if (err == 0 && !found) return; /* a number that stays: priced, then stored */
+    if (err == E_NOTFOUND) err = find_owned(t, t->found);
     if (err == E_NOTFOUND) {
         keep_orphan(t);
         return;

@@ -149,11 +149,14 @@ end
 
 ---- choosing ----
 
+local TYPED_MAX = 1000
+
 local function options_of(way, given)
   local options, raw = json.object {}, {}
   for name, option in pairs(way.options) do
     local value = given["option." .. name]
-    value = type(value) == "string" and value:match "^%s*(.-)%s*$" or ""
+    local typed = type(value) == "string" and #value <= TYPED_MAX and utf8.len(value) -- else nobody typed it here
+    value = typed and value:match "^%s*(.-)%s*$" or ""
     raw[name] = value
     if value ~= "" then options[name] = option.type == "integer" and math.tointeger(tonumber(value)) or value end
   end

@@ -7,7 +7,7 @@ import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { LUWAK, ROOT, cleanEnv, temporary } from './luwak.mjs'
 import { changed, countable, rows } from './rows.mjs'
-import { Server } from './server.mjs'
+import { Server, root } from './server.mjs'
 
 const basic = key => 'Basic ' + Buffer.from(key + ':').toString('base64')
 
@@ -134,5 +134,17 @@ test('every bad request has its status, code and field, and leaves no row', asyn
     }
   }
   assert.equal(wrong.length, 0, `${wrong.length} of ${all.length} cases:\n${wrong.join('\n')}`)
+  await s.stop()
+})
+
+test('a payer who fills in what no field of the page could hold is asked again', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const r = await s.post('/v1/payments', { order_id: 'typed', amount: 150000 }, { headers: { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') } })
+  const page = new URL(r.json().checkout_url).pathname
+  for (const phone of ['0'.repeat(70000), '%ff%fe', '', '%20']) {
+    const said = await s.post(page, 'way=ewallet.ovo&option.phone=' + phone, { headers: { 'content-type': 'application/x-www-form-urlencoded' } })
+    assert.equal(said.status, 400, phone.slice(0, 10))
+    assert.match(said.headers['content-type'], /^text\/html/)
+  }
   await s.stop()
 })

@@ -13,7 +13,7 @@ const CHANNEL = `return { api = 1, title = "listener", provider = "listener", me
   notify = function(ctx, request)
     local told = json.decode(request.body)
     ctx.verify(told.good)
-    local verdict = ctx.settle { reference = told.reference, status = "success", amount = told.amount or 150000, money_id = told.money_id }
+    local verdict = ctx.settle { reference = told.reference, status = told.status or "success", amount = told.amount or 150000, money_id = told.money_id }
     return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
   end }`
 
@@ -72,6 +72,11 @@ test('money that fitted nothing is its payment\'s once that is known: by the cal
   assert.equal(x.lines(), before + 1)
   assert.deepEqual([(await x.get(three.id)).status, (await x.get(three.id)).amount_paid], ['success', 150000])
   assert.match(ok(x.held('list')), /0 held: Rp0/)
+
+  assert.equal((await x.tell('stray', { money_id: 'm-4', status: 'reversed' })).status, 503, 'nobody has heard of it')
+  assert.equal((await x.tell('stray', { money_id: 'm-3', status: 'reversed' })).json().verdict, 'applied', 'told by what it came with')
+  assert.equal((await x.tell('stray', { money_id: 'm-3', status: 'reversed', again: 1 })).json().verdict, 'duplicate')
+  assert.equal((await x.get(three.id)).amount_reversed, 150000)
   await x.end()
 })
 

@@ -43,3 +43,32 @@ test('channels, and more refunds than one page holds', async () => {
   assert.equal((await get(s, path + '?starting_after=re_x')).status, 400)
   await s.stop()
 })
+
+test('what merchants write is long, and its lists can be read to their end all the same', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, i) => ['k' + i, 'x'.repeat(500)]))
+  const made = [], numbers = []
+  for (let i = 0; i < 45; i++) {
+    const p = await s.post('/v1/payments', { order_id: 'long-' + i, amount: 150000, method: 'virtual_account', bank: 'self', metadata }, { headers: DEMO })
+    assert.equal(p.status, 201, p.body)
+    made.unshift(p.json().id)
+    const v = await s.post('/v1/virtual_accounts', { bank: 'self', metadata }, { headers: DEMO })
+    assert.equal(v.status, 201, v.body)
+    numbers.unshift(v.json().id)
+  }
+  const walk = async (path, next) => {
+    const all = []
+    for (let page, after = ''; !page || page.has_more; after = next(page.data.at(-1))) {
+      page = await get(s, `${path}?limit=100${after}`)
+      assert.equal(page.status, 200, JSON.stringify(page).slice(0, 300))
+      assert.ok(page.data.length > 0)
+      all.push(...page.data)
+    }
+    return all
+  }
+  const id = o => '&starting_after=' + o.id
+  assert.deepEqual((await walk('/v1/payments', id)).map(o => o.id), made)
+  assert.deepEqual((await walk('/v1/virtual_accounts', id)).map(o => o.id), numbers)
+  assert.deepEqual((await walk('/v1/events', e => '&after=' + e.sequence)).map(e => e.data.object.id), made.reverse())
+  await s.stop()
+})

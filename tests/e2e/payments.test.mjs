@@ -95,6 +95,19 @@ test('a callback: verified or nothing, once however often it comes, answered wit
   await s.stop()
 })
 
+test('a callback with a time that cannot be: the money counts, as of now', async () => {
+  const s = await Server.start({ dir: shop(), env: { SELF_KEY: 'the-banks-key' } })
+  for (const [i, paid_at] of ['0001-01-01T00:00:00Z', '1969-12-31T23:59:59Z', '9999-12-31T23:59:59Z', '2099-01-01T00:00:00+07:00'].entries()) {
+    const p = (await create(s, va('when-' + i))).json(), before = Date.now()
+    const r = await tell(s, { va_number: p.instructions.va_number, amount: 150000, money_id: 'w-' + i, paid_at, status: 'paid' })
+    assert.equal(r.body, '{"status":"applied"}', paid_at)
+    const paid = Date.parse((await get(s, `/v1/payments/${p.id}`)).json().paid_at)
+    assert.ok(paid >= before - 1000 && paid <= Date.now() + 1000, paid_at)
+  }
+  assert.equal(s.events('paid_at_cannot_be').length, 4)
+  await s.stop()
+})
+
 test('the same order: 200, 409 with the payment, and a new one after it failed', async () => {
   const s = await Server.start({ dir: shop() })
   const p = (await create(s, va('o-1'))).json()

@@ -381,3 +381,21 @@ test('nothing in the data directory can be read by others', async () => {
   await s.stop()
   assert.ok(!readdirSync(s.data).includes('control.sock'))
 })
+
+test('a file that may grow no more: it ends with words, not by a signal', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts'), command: ['/bin/sh', '-c', 'ulimit -f 24000; exec "$@"', 'sh', LUWAK] })
+  const headers = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+  const metadata = Object.fromEntries(Array.from({ length: 50 }, (_, i) => ['k' + i, 'x'.repeat(500)]))
+  const acknowledged = []
+  for (let i = 0; i < 1000 && !s.over; i++) {
+    const r = await s.post('/v1/payments', { order_id: 'o-' + i, amount: 15000, method: 'virtual_account', bank: 'self', metadata }, { headers }).catch(() => null)
+    if (!r) break
+    if (r.status === 201) acknowledged.push('o-' + i)
+  }
+  const over = await s.ended
+  assert.equal(over.signal, null, JSON.stringify(over))
+  assert.equal(s.events('store_fatal').length, 1)
+  const again = await Server.start({ dir: s.dir, data: s.data })
+  assert.equal((await again.get('/v1/payments?order_id=' + acknowledged.at(-1), { headers })).json().data.length, 1)
+  await again.stop()
+})

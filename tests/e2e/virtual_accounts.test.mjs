@@ -101,3 +101,18 @@ test('what is changed through the API is in the audit log: endpoints and their s
   assert.equal(lines(s), 15, 'twelve at once follow one another; what was refused leaves nothing')
   assert.equal(luwak(s, 'verify').status, 0)
 })
+
+test('two numbers are paid under one id: the second one is nobody\'s news unless a person hears of it', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const [one, two] = [(await post(s, PATH, { bank: 'self' })).json(), (await post(s, PATH, { bank: 'self' })).json()]
+  const pay = v => tell(s, { va_number: v.va_number, amount: 10000, money_id: 'm-1' })
+  assert.equal((await pay(one)).json().status, 'applied')
+  const { id } = (await get(s, '/v1/payments')).json().data[0]
+  const notes = () => luwak(s, 'explain', id, '--root', s.dir).stdout.split('money_id_of_another_payment').length - 1
+  assert.equal((await pay(one)).json().status, 'applied', 'the same bytes again')
+  assert.equal(notes(), 0)
+  assert.equal((await pay(two)).json().status, 'duplicate')
+  assert.equal((await get(s, '/v1/payments')).json().data.length, 1)
+  assert.equal(notes(), 1)
+  await s.stop()
+})

@@ -163,6 +163,29 @@ static void the_same_money_counts_once(void **state) {
     books_close(&b);
 }
 
+/* Two payments, one id and amount: whoever gave them alike, the second one's money is nobody's news
+ * unless a person hears of it. */
+static void an_id_that_paid_another(void **state) {
+    (void)state;
+    struct books b;
+    char first[ID_SIZE];
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &VA));
+    memcpy(first, b.last, sizeof first);
+    CHECK_OK(books_pay(&b, first, "m1", DUE));
+    CHECK_OK(books_offer(&b, &VA));
+    CHECK_OK(books_pay(&b, b.last, "m1", DUE));
+    CHECK_INT(b.verdict, VERDICT_DUPLICATE);
+    CHECK_STATUS(&b, b.last, PAYMENT_PENDING);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM movement"), 1);
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM note WHERE what = 'money_id_of_another_payment'"
+                            " AND payment <> (SELECT payment FROM movement)"),
+              1);
+    CHECK_OK(books_pay(&b, first, "m1", DUE)); /* its own, once more */
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM note"), 1);
+    books_close(&b);
+}
+
 static void short_and_over(void **state) {
     (void)state;
     struct books b;
@@ -619,6 +642,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(the_object_is_the_contracts),
     cmocka_unit_test(one_order_one_open_payment),
     cmocka_unit_test(the_same_money_counts_once),
+    cmocka_unit_test(an_id_that_paid_another),
     cmocka_unit_test(short_and_over),
     cmocka_unit_test(late_money_waits_for_a_policy),
     cmocka_unit_test(polling_finds_and_a_callback_claims),

@@ -333,6 +333,11 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
                      const struct money *money);
 
+/* The provider takes such money back while it is nobody's, and all that is left of it. E_NOTFOUND: no
+ * such money came, or it is a payment's. */
+int money_add_orphan_reversed(const struct core *core, struct commit *commit, struct str account,
+                              struct str money_id, enum verdict *verdict);
+
 /* A person has found whose such money is: it is booked as if it came now, `verdict` as of a settle. */
 int payment_add_own(const struct core *core, struct commit *commit, struct payment *payment,
                     int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why);

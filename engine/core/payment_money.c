@@ -212,17 +212,22 @@ static struct posting orphan_posting(const struct core *core, struct str account
         .now = core_now(core)};
 }
 
+static void post_orphan_gone(const struct core *core, struct commit *commit, struct str account,
+                             int64_t amount, const char *kind, struct str object) {
+    struct posting gone = orphan_posting(core, account, amount);
+    struct ledger_side debit = gone.debit;
+    gone.debit = gone.credit;
+    gone.credit = debit;
+    gone.kind = kind;
+    gone.object = object;
+    ledger_post(commit, &gone);
+}
+
 /* Whose it is was not known: it is taken out of suspense, and booked as if it came now. */
 static void book_owned(const struct core *core, struct commit *commit, const struct payment *p,
                        const struct attempt *a, int64_t orphan, int64_t amount,
                        const struct sorting *s) {
-    struct posting back = orphan_posting(core, a->account, amount);
-    struct ledger_side debit = back.debit;
-    back.debit = back.credit;
-    back.credit = debit;
-    back.kind = "orphan_owned";
-    back.object = str_of(p->id);
-    ledger_post(commit, &back);
+    post_orphan_gone(core, commit, a->account, amount, "orphan_owned", str_of(p->id));
     commit_add(commit, OP_MOVEMENT_OWN,
                VALS(V_INT(orphan), V_TEXT(p->id), V_TEXT(a->id), V_INT(s->counted), V_INT(s->held),
                     V_TEXT(s->why)));
@@ -354,6 +359,23 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
     struct posting post = orphan_posting(core, account, m->amount);
     ledger_post(commit, &post);
     return 0;
+}
+
+int money_add_orphan_reversed(const struct core *core, struct commit *commit, struct str account,
+                              struct str money_id, enum verdict *verdict) {
+    struct rows *rows = NULL;
+    int err =
+        store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
+    if (err == 0 && (rows_count(rows) == 0 || !rows_null(rows, 0, 3))) err = E_NOTFOUND;
+    int64_t held = err == 0 ? rows_int(rows, 0, 7) : 0;
+    *verdict = held == 0 ? VERDICT_DUPLICATE : VERDICT_APPLIED;
+    if (held != 0) {
+        commit_add(commit, OP_MOVEMENT_MOVE,
+                   VALS(V_INT(rows_int(rows, 0, 0)), V_INT(held), V_INT(0), V_INT(held)));
+        post_orphan_gone(core, commit, account, held, "orphan_reversed", STR(""));
+    }
+    rows_free(rows);
+    return err;
 }
 
 /* The way of the payment that this money can have come by: one at that account, the newest. */

@@ -299,6 +299,26 @@ static void orphan_stored(const struct commit_result *result, void *data) {
     end(t, result->err);
 }
 
+/* Taking back what is nobody's. E_NOTFOUND: there is no such money. */
+static int take_back_orphan(struct telling *t) {
+    struct commit *c = NULL;
+    int64_t orphan;
+    char own[MONEY_OWN_ID_SIZE];
+    struct str id =
+        t->told.money_id.n != 0 ? t->told.money_id : money_own_id(t->told.reference, own);
+    if (!is(t, "reversed")) return E_NOTFOUND;
+    t->inbox_at = -1;
+    int err = commit_new(&c);
+    if (err == 0) err = money_add_orphan_reversed(t->core, c, t->told.account, id, &t->verdict);
+    if (err == 0 && !heard_before(t, t->core, &orphan))
+        err = add_inbox(t, t->core, c, INBOX_APPLIED, STR(""));
+    if (err == 0)
+        store_submit(t->core->store, c, LANE_RESULT, t->loop, orphan_stored, t);
+    else if (c != NULL)
+        commit_free(c);
+    return err;
+}
+
 static void keep_orphan(struct telling *t) {
     struct commit *c = NULL;
     int64_t orphan;
@@ -406,8 +426,9 @@ static void look(struct task *task) {
     if (err == 0 && !found) return; /* a number that stays: priced, then stored */
     if (err == E_NOTFOUND) err = find_owned(t, t->found);
     if (err == E_NOTFOUND) {
-        keep_orphan(t);
-        return;
+        err = take_back_orphan(t);
+        if (err == E_NOTFOUND) keep_orphan(t);
+        if (err == 0 || err == E_NOTFOUND) return;
     }
     if (err != 0) {
         end(t, err);

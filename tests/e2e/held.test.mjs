@@ -80,6 +80,22 @@ test('money that fitted nothing is its payment\'s once that is known: by the cal
   await x.end()
 })
 
+test('money that is nobody\'s can be taken back: once, and then nobody owns it', async () => {
+  const x = await shop()
+  for (const money of [{ reference: 'stray', money_id: 'm-1' }, { reference: 'lost' }]) {
+    assert.equal((await x.tell(money.reference, money)).status, 503)
+    await x.clock('40m')
+    const n = /money (\d+) /.exec(ok(x.held('list')))[1]
+    const gone = await x.tell(money.reference, { ...money, status: 'reversed' })
+    assert.deepEqual([gone.status, gone.json().verdict], [200, 'applied'])
+    const again = await x.tell(money.reference, { ...money, status: 'reversed', later: true })
+    assert.deepEqual([again.status, again.json().verdict], [200, 'duplicate'])
+    assert.match(ok(x.held('list')), /^0 held: Rp0/)
+    assert.match(x.held('own', n, (await x.create('mine-' + n)).id, '--who', 'ani').err, /some of that money went back/)
+  }
+  await x.end()
+})
+
 test('a second payment is given back by hand, fails, and counts in the end; each step says who', async () => {
   const x = await shop()
   const p = await x.create('s-1')

@@ -173,7 +173,7 @@ faults: test-packages node-modules ## the long fault campaigns (10,000 rounds): 
 	@$(MAKE) --no-print-directory -j$(JOBS) VARIANT=check suites
 	@bad=0; export SUITE_SECONDS=172800 PROGRESS=60; \
 	    TEST_ROUNDS=10000 JOBS=$(JOBS) tests/run build/check faults crash kill9 store conform || bad=1; \
-	    TEST_ROUNDS=all tests/run build/check alloc_flows || bad=1; \
+	    TEST_ROUNDS=all TEST_STARTS=2000 tests/run build/check alloc_flows || bad=1; \
 	    TEST_ROUNDS=10000 JOBS=1 SEED_JOBS=$(JOBS) tests/run build/check simulation || bad=1; \
 	    exit $$bad
 

@@ -405,7 +405,10 @@ int simulate_run(const struct simulate_options *options, struct simulate_result 
     clock_virtual(&s->clock, START_MS);
     s->chaos =
         (struct engine_chaos){.decide = decide, .instead = instead, .spoil = spoil, .data = s};
-    int err = disk_new(&s->disk, options->seed);
+    struct rng whole;
+    rng_seeded(&whole, options->seed);
+    int err = options->made == NULL ? disk_new(&s->disk, options->seed)
+                                    : disk_image(options->made, IMAGE_ALL, &whole, &s->disk);
     if (err == 0) err = live(s, why);
     if (err == 0) network(s);
     if (err == 0 && options->payments) sim_payment_ways(s);

@@ -4,11 +4,14 @@
 #ifndef LUWAK_SIMULATE_H
 #define LUWAK_SIMULATE_H
 
+#include "store/vfs_record.h"
 #include "sys/config.h"
 
 struct simulate_options {
     const struct config *config; /* simulated */
     const char *root;
+    const struct disk
+        *made; /* what the disk holds at first, of a store (IMAGE_ALL); NULL: nothing */
     uint64_t seed;
     int steps;     /* with `payments` as many steps as this number of payments takes */
     bool payments; /* of the merchant API, on every channel; else bare operations of the wallet */

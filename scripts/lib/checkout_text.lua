@@ -7,7 +7,7 @@ text.languages = { "id", "en" }
 text.id = {
   title = "Pembayaran", to = "Pembayaran ke", order = "Pesanan", total = "Total pembayaran", amount = "Jumlah",
   fee = "Biaya layanan", no_fee = "Tanpa biaya", from = "Mulai", up_to = "Maks.", plus = "Biaya", before = "Bayar sebelum", left = "Sisa waktu",
-  choose = "Pilih cara pembayaran", other = "Ganti cara bayar", back = "Kembali", pay_with = "Bayar dengan", continue = "Lanjutkan",
+  choose = "Pilih cara pembayaran", other = "Ganti cara bayar", back = "Kembali", pay_with = "Bayar dengan", pay_at = "Bayar di", continue = "Lanjutkan",
   secure = "Pembayaran aman dan terenkripsi", language = "Bahasa", skip = "Langsung ke pembayaran", copy = "Salin", copied = "Tersalin",
   simulated = "Mode simulasi: tidak ada uang sungguhan.", simulate = "Bayar (simulasi)",
   virtual_account = "Virtual account", bank_transfer = "Transfer bank", qris = "QRIS", ewallet = "Dompet digital",
@@ -38,7 +38,7 @@ text.id = {
 text.en = {
   title = "Payment", to = "Payment to", order = "Order", total = "Total to pay", amount = "Amount",
   fee = "Service fee", no_fee = "No extra fee", from = "From", up_to = "Up to", plus = "Fee", before = "Pay before", left = "Time left",
-  choose = "Choose how to pay", other = "Pay another way", back = "Back", pay_with = "Pay with", continue = "Continue",
+  choose = "Choose how to pay", other = "Pay another way", back = "Back", pay_with = "Pay with", pay_at = "Pay at", continue = "Continue",
   secure = "Secure, encrypted payment", language = "Language", skip = "Skip to payment", copy = "Copy", copied = "Copied",
   simulated = "Simulated mode: no real money.", simulate = "Pay (simulated)",
   virtual_account = "Virtual account", bank_transfer = "Bank transfer", qris = "QRIS", ewallet = "E-wallet",
@@ -70,7 +70,7 @@ text.en = {
 
 text.banks = {
   bca = "BCA", bni = "BNI", bri = "BRI", mandiri = "Mandiri", permata = "Permata", cimb = "CIMB Niaga", danamon = "Danamon", bsi = "BSI", btn = "BTN",
-  self = "Bank", gopay = "GoPay", ovo = "OVO", dana = "DANA", linkaja = "LinkAja", shopeepay = "ShopeePay", jeniuspay = "Jenius Pay",
+  self = "Bank", gopay = "GoPay", ovo = "OVO", dana = "DANA", linkaja = "LinkAja", shopeepay = "ShopeePay", jenius = "Jenius Pay", doku = "DOKU",
   kredivo = "Kredivo", akulaku = "Akulaku", alfamart = "Alfamart", indomaret = "Indomaret", cimb_clicks = "CIMB Clicks",
 }
 

@@ -74,18 +74,30 @@ local function value(c, label, number, shown)
   return VALUE { label = label, shown = shown or grouped(number), value = number, copy = c.words.copy, copied = c.words.copied }
 end
 
--- A bank that we have no name for is called as its channel is; qris, cards and our own numbers by method.
+-- What a bank, wallet or shop is called; a bank's own page for transfers is not called as the bank is.
+local function brand_of(method, bank)
+  return method ~= "bank_transfer" and bank ~= "self" and text.banks[bank or ""] or nil
+end
+
+local function plain(name) return name and (name:gsub("%s*%(.*", "", 1)) end -- whoever carries it is not the payer's
+
+-- One that we have no name for is called as its channel is; qris, cards and our own numbers by method.
 local function title_of(c, method, bank, name)
-  local known = bank ~= "self" and text.banks[bank or ""]
+  local known = brand_of(method, bank)
   if known then return method == "virtual_account" and known .. " " .. c.words.virtual_account or known end
   local by_channel = (bank and bank ~= "self") or method == "ewallet" or method == "retail" or method == "paylater"
-  return by_channel and name or c.words[method] or name or method
+  return by_channel and plain(name) or c.words[method] or plain(name) or method
+end
+
+-- A method's word within a sentence, where a name stays as it is.
+local function within(c, method, title)
+  return title == c.words[method] and title:find "^%u%l" and title:sub(1, 1):lower() .. title:sub(2) or title
 end
 
 local function badge_of(method, bank, name)
-  local known = bank and text.banks[bank] and bank ~= "self" and text.banks[bank]
+  local known = brand_of(method, bank)
   local by_method = { qris = "QRIS", virtual_account = "VA", card = "CARD", bank_transfer = "BANK", retail = "KODE", paylater = "LATER" }
-  return known or by_method[method] or (name or method):gsub("%s*%(.*", "", 1):sub(1, 16)
+  return known or by_method[method] or (plain(name) or method):sub(1, 16)
 end
 
 ---- the order: what is to be paid, and until when ----
@@ -141,7 +153,8 @@ function SHOW.bill(c, i)
 end
 
 function SHOW.retail(c, i)
-  return { i.outlet and PLAIN { label = c.words.outlet, shown = text.banks[i.outlet] or i.outlet } or false,
+  local outlet = i.outlet and (text.banks[i.outlet] or i.outlet)
+  return { outlet and outlet ~= c.way and PLAIN { label = c.words.outlet, shown = outlet } or false,
     value(c, c.words.payment_code, i.payment_code), PLAIN { label = c.words.amount, shown = rupiah(c.payment.amount_due) }, c.waiting,
     steps(c, "retail", i.payment_code) }
 end
@@ -195,8 +208,9 @@ local function instructions(c)
   c.way = title_of(c, p.method, c.bank, c.title)
   c.waiting = { STATE { what = words.waiting, hint = words.waiting_hint }, AGAIN { label = words.refresh } }
   local show = SHOW[i.type]
+  local heading = (i.type == "retail" and words.pay_at or words.pay_with) .. " " .. within(c, p.method, c.way)
   return {
-    c.notice, CARD { body = { HEAD { badge = badge_of(p.method, c.bank, c.title), title = words.pay_with .. " " .. c.way }, show and show(c, i) or c.waiting } },
+    c.notice, CARD { body = { HEAD { badge = badge_of(p.method, c.bank, c.title), title = heading }, show and show(c, i) or c.waiting } },
     c.changeable and button(words.other, c.path .. "/ways", "plain") or false,
   }
 end
@@ -245,8 +259,7 @@ end
 
 local function way_row(c, way)
   local words = c.words
-  local bank = way.bank and way.bank ~= "self" and text.banks[way.bank] -- the heading says the method
-  local title = way.method == "qris" and words.qris_hint or bank or title_of(c, way.method, way.bank, way.title)
+  local title = way.method == "qris" and words.qris_hint or brand_of(way.method, way.bank) or title_of(c, way.method, way.bank, way.title)
   local row = ROW { badge = badge_of(way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
   if way.off then return WAY_OFF { row = row } end
   local hidden = { HIDDEN { name = "way", value = way.key } }

@@ -122,13 +122,25 @@ end
 
 ---- how it is paid ----
 
+-- The texts before and behind the place for the number; of a step without one its text.
+local SPLIT = {}
+for _, by_bank in pairs(text.steps) do
+  for _, by_lang in pairs(by_bank) do
+    for _, groups in pairs(by_lang) do
+      for _, group in ipairs(groups) do
+        for k = 2, #group do SPLIT[group[k]] = { group[k]:match "^(.-){1}(.*)$" } end
+      end
+    end
+  end
+end
+
 local function steps(c, kind, number)
-  local groups = {}
+  local groups, shown = {}, STRONG { what = grouped(number or "") }
   for i, group in ipairs(text.steps_for(kind, c.bank, c.lang)) do
     local list = {}
     for k = 2, #group do
-      local before, after = group[k]:match "^(.-){1}(.*)$"
-      list[#list + 1] = STEP { what = before and { before, STRONG { what = grouped(number or "") }, after } or group[k] }
+      local around = SPLIT[group[k]]
+      list[#list + 1] = STEP { what = around[1] and { around[1], shown, around[2] } or group[k] }
     end
     groups[i] = GROUP { title = group[1], steps = list, open = i == 1 and OPEN or false }
   end
@@ -250,10 +262,10 @@ local function hint_of(c, way)
   local words, parts = c.words, {}
   if way.off then
     if c.payment.amount < way.min then return words.from .. " " .. rupiah(way.min) end
-    return words.up_to .. " " .. rupiah(way.max)
+    return words.up_to .. "\u{a0}" .. rupiah(way.max)
   end
   if way.fee then parts[1] = way.fee > 0 and words.fee .. " " .. rupiah(way.fee) or words.no_fee end
-  if way.max and way.max < 900000000 then parts[#parts + 1] = words.up_to .. " " .. rupiah(way.max) end
+  if way.max and way.max < 900000000 then parts[#parts + 1] = words.up_to .. "\u{a0}" .. rupiah(way.max) end
   return table.concat(parts, " · ")
 end
 

@@ -122,29 +122,27 @@ end
 
 ---- how it is paid ----
 
--- The texts before and behind the place for the number; of a step without one its text.
-local SPLIT = {}
-for _, by_bank in pairs(text.steps) do
-  for _, by_lang in pairs(by_bank) do
-    for _, groups in pairs(by_lang) do
-      for _, group in ipairs(groups) do
-        for k = 2, #group do SPLIT[group[k]] = { group[k]:match "^(.-){1}(.*)$" } end
-      end
+-- A list of steps is the same each time but for the number: made once, with a place for it.
+local MADE = {}
+
+local function made_of(groups, how)
+  local list = {}
+  for i, group in ipairs(groups) do
+    local items = {}
+    for k = 2, #group do
+      local before, after = group[k]:match "^(.-){1}(.*)$"
+      items[#items + 1] = STEP { what = before and { before, STRONG { what = "{number}" }, after } or group[k] }
     end
+    list[i] = GROUP { title = group[1], steps = items, open = i == 1 and OPEN or false }
   end
+  return html.template(tostring(STEPS { how = how, groups = list }))
 end
 
 local function steps(c, kind, number)
-  local groups, shown = {}, STRONG { what = grouped(number or "") }
-  for i, group in ipairs(text.steps_for(kind, c.bank, c.lang)) do
-    local list = {}
-    for k = 2, #group do
-      local around = SPLIT[group[k]]
-      list[#list + 1] = STEP { what = around[1] and { around[1], shown, around[2] } or group[k] }
-    end
-    groups[i] = GROUP { title = group[1], steps = list, open = i == 1 and OPEN or false }
-  end
-  return #groups > 0 and STEPS { how = c.words.how, groups = groups } or false
+  local groups = text.steps_for(kind, c.bank, c.lang)
+  if #groups == 0 then return false end
+  MADE[groups] = MADE[groups] or made_of(groups, c.words.how)
+  return MADE[groups] { number = grouped(number or "") }
 end
 
 local function button(label, url, kind, extra) return BUTTON { label = label, url = url, kind = kind or "", extra = extra or false } end
@@ -355,17 +353,23 @@ function view.page(c, ways)
   }, not over and not asks)
 end
 
-function view.document(c, main, refreshes)
-  local words, languages = c.words, {}
+-- What is the same on every page of a language is put in once.
+local FRAMES = {}
+for _, lang in ipairs(text.languages) do
+  local words, languages = text[lang], {}
   for i, code in ipairs(text.languages) do
-    languages[i] = LANGUAGE { code = code, label = code:upper(), current = code == c.lang and CURRENT or false }
+    languages[i] = LANGUAGE { code = code, label = code:upper(), current = code == lang and CURRENT or false }
   end
-  local name = c.name ~= "" and c.name or words.title
-  return tostring(PAGE {
-    base = c.base or "", lang = c.lang, title = (c.name and c.name ~= "" and words.to .. " " .. c.name or words.title), css = assets.css.name, js = assets.js.name, skip = words.skip,
-    letter = name:match(utf8.charpattern):upper(), name = name, language = words.language, languages = languages, secure = words.secure, main = main,
-    refresh = refreshes and REFRESH { seconds = 15 } or false,
-  })
+  FRAMES[lang] = html.template(tostring(PAGE { lang = lang, css = assets.css.name, js = assets.js.name, skip = words.skip, language = words.language,
+    languages = languages, secure = words.secure, base = "{base}", title = "{title}", letter = "{letter}", name = "{name}", main = "{main}",
+    refresh = "{refresh}" }))
+end
+
+function view.document(c, main, refreshes)
+  local words, named = c.words, c.name and c.name ~= ""
+  local name = named and c.name or words.title
+  return tostring(FRAMES[c.lang] { base = c.base or "", title = named and words.to .. " " .. name or name, letter = name:match(utf8.charpattern):upper(),
+    name = name, main = main, refresh = refreshes and REFRESH { seconds = 15 } or false })
 end
 
 local LOST = html.template [[<main id="pay"><section class="card end"><h1>{title}</h1><p>{hint}</p></section></main>]]

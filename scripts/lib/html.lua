@@ -44,9 +44,16 @@ local function put(value, out, n)
   local literals, names, values = value.literals, value.names, value.values
   for i = 1, #names do
     local one = values[names[i]]
-    if one == nil then error("html: nothing was given for {" .. names[i] .. "}") end
+    local text = known[one] -- mostly
     out[n + 1] = literals[i]
-    n = put(one, out, n + 1)
+    if text then
+      n = n + 2
+      out[n] = text
+    elseif one == nil then
+      error("html: nothing was given for {" .. names[i] .. "}")
+    else
+      n = put(one, out, n + 1)
+    end
   end
   out[n + 1] = literals[#names + 1]
   return n + 1

@@ -54,15 +54,20 @@ local QR = html.template [[<figure class="qr"><img src="{src}" width="264" heigh
 
 -- "Rp1.234.567": how both languages write rupiah here.
 function view.rupiah(n)
-  local s = tostring(n):reverse():gsub("(%d%d%d)", "%1."):reverse():gsub("^%.", "")
-  return "Rp" .. s
+  local digits, parts = tostring(n), {}
+  local first = (#digits - 1) % 3 + 1
+  parts[1] = digits:sub(1, first)
+  for i = first + 1, #digits, 3 do parts[#parts + 1] = digits:sub(i, i + 2) end
+  return "Rp" .. table.concat(parts, ".")
 end
 local rupiah = view.rupiah
 
 -- In fours, so that a person can compare; the copy button gives it whole.
 local function grouped(number)
-  if not number:find "^%d+$" or #number < 9 then return number end
-  return (number:gsub("(%d%d%d%d)", "%1 "):gsub(" $", ""))
+  if #number < 9 or number:find "%D" then return number end
+  local parts = {}
+  for i = 1, #number, 4 do parts[#parts + 1] = number:sub(i, i + 3) end
+  return table.concat(parts, " ")
 end
 
 local function moment(ms, words)

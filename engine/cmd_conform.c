@@ -29,7 +29,8 @@
 #include <unistd.h>
 
 enum { CHECKS_MAX = 64, SECRETS_MAX = 16, JOBS_MAX = 8, LOG_KEPT = 4 << 20 };
-enum { CHECK_SECONDS = 400 }; /* one that hangs; the slowest takes 10, and 130 on a machine with ten other loads */
+/* Ends one that hangs: the slowest takes 10 s, and more than 120 beside ten other loads. */
+enum { CHECK_SECONDS = 400 };
 
 enum verdict { CHECK_LEFT_OUT, CHECK_PASSED, CHECK_NOT_OFFERED, CHECK_FAILED };
 static const char *const VERDICTS[] = {"", "passed", "not offered", "FAIL"};

@@ -99,9 +99,10 @@ local function within(c, method, title)
   return title == c.words[method] and title:find "^%u%l" and title:sub(1, 1):lower() .. title:sub(2) or title
 end
 
-local function badge_of(method, bank, name)
+local function badge_of(c, method, bank, name)
   local known = brand_of(method, bank)
-  local by_method = { qris = "QRIS", virtual_account = "VA", card = "CARD", bank_transfer = "BANK", retail = "KODE", paylater = "LATER" }
+  local by_method = { qris = "QRIS", virtual_account = "VA", card = c.words.badge_card, bank_transfer = "BANK", retail = c.words.badge_code,
+    paylater = "LATER" }
   return known or by_method[method] or (plain(name) or method):sub(1, 16)
 end
 
@@ -225,7 +226,7 @@ local function instructions(c)
   local show = SHOW[i.type]
   local heading = (i.type == "retail" and words.pay_at or words.pay_with) .. " " .. within(c, p.method, c.way)
   return {
-    c.notice, CARD { body = { HEAD { badge = badge_of(p.method, c.bank, c.title), title = heading }, show and show(c, i) or c.waiting } },
+    c.notice, CARD { body = { HEAD { badge = badge_of(c, p.method, c.bank, c.title), title = heading }, show and show(c, i) or c.waiting } },
     c.changeable and button(words.other, c.path .. "/ways", "plain") or false,
   }
 end
@@ -275,7 +276,7 @@ end
 local function way_row(c, way)
   local words = c.words
   local title = way.method == "qris" and words.qris_hint or brand_of(way.method, way.bank) or title_of(c, way.method, way.bank, way.title)
-  local row = ROW { badge = badge_of(way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
+  local row = ROW { badge = badge_of(c, way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
   if way.off then return WAY_OFF { row = row } end
   local hidden = { HIDDEN { name = "way", value = way.key } }
   if next(way.options) == nil then return WAY { action = c.path, hidden = hidden, row = row } end

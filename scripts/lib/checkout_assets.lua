@@ -36,8 +36,8 @@ h3{font-size:.8125rem;color:var(--soft);font-weight:600;margin:1.1rem 0 .5rem}
 background:var(--card);color:var(--ink);font:inherit;text-align:left;cursor:pointer;list-style:none}
 .way.off{cursor:default;opacity:.75;background:none}.way:not(.off):hover{border-color:var(--brand);background:var(--tint)}
 summary.way::-webkit-details-marker{display:none}
-.badge{flex:none;width:4.5rem;height:2.1rem;border-radius:7px;background:var(--tint);color:var(--brand);font-size:.6875rem;font-weight:700;display:grid;
-place-items:center;text-align:center;line-height:1.05;overflow:hidden;padding:0 .2rem}
+.badge{flex:none;width:4.75rem;height:2.1rem;border-radius:7px;background:var(--tint);color:var(--brand);font-size:.6875rem;font-weight:700;display:grid;
+place-items:center;text-align:center;line-height:1.05;overflow:hidden;padding:0 .1rem;letter-spacing:-.01em}
 .what{flex:1;min-width:0}
 .what small{display:block;color:var(--soft);font-size:.8125rem}
 .go{color:var(--soft)}

@@ -7,11 +7,11 @@ text.languages = { "id", "en" }
 text.id = {
   title = "Pembayaran", to = "Pembayaran ke", order = "Pesanan", total = "Total pembayaran", amount = "Jumlah",
   fee = "Biaya layanan", no_fee = "Tanpa biaya", from = "Mulai", up_to = "Maks.", plus = "Biaya", before = "Bayar sebelum", left = "Sisa waktu",
-  choose = "Pilih cara pembayaran", other = "Ganti cara bayar", back = "Kembali", pay_with = "Bayar dengan", continue = "Lanjutkan",
+  choose = "Pilih cara pembayaran", other = "Ganti cara bayar", back = "Kembali", pay_with = "Bayar dengan", pay_at = "Bayar di", continue = "Lanjutkan",
   secure = "Pembayaran aman dan terenkripsi", language = "Bahasa", skip = "Langsung ke pembayaran", copy = "Salin", copied = "Tersalin",
   simulated = "Mode simulasi: tidak ada uang sungguhan.", simulate = "Bayar (simulasi)",
   virtual_account = "Virtual account", bank_transfer = "Transfer bank", qris = "QRIS", ewallet = "Dompet digital",
-  paylater = "Bayar nanti", card = "Kartu kredit atau debit", retail = "Gerai ritel",
+  paylater = "Bayar nanti", card = "Kartu kredit atau debit", retail = "Gerai ritel", badge_card = "KARTU", badge_code = "KODE",
   qris_hint = "Aplikasi bank dan dompet digital", qr_alt = "Kode QR untuk pembayaran ini", download = "Unduh kode QR",
   va_number = "Nomor virtual account", biller_code = "Kode perusahaan", bill_key = "Nomor pembayaran", payment_code = "Kode pembayaran",
   account_number = "Nomor rekening", account_holder = "Atas nama", transfer_amount = "Jumlah transfer", bank = "Bank", outlet = "Gerai",
@@ -38,11 +38,11 @@ text.id = {
 text.en = {
   title = "Payment", to = "Payment to", order = "Order", total = "Total to pay", amount = "Amount",
   fee = "Service fee", no_fee = "No extra fee", from = "From", up_to = "Up to", plus = "Fee", before = "Pay before", left = "Time left",
-  choose = "Choose how to pay", other = "Pay another way", back = "Back", pay_with = "Pay with", continue = "Continue",
+  choose = "Choose how to pay", other = "Pay another way", back = "Back", pay_with = "Pay with", pay_at = "Pay at", continue = "Continue",
   secure = "Secure, encrypted payment", language = "Language", skip = "Skip to payment", copy = "Copy", copied = "Copied",
   simulated = "Simulated mode: no real money.", simulate = "Pay (simulated)",
   virtual_account = "Virtual account", bank_transfer = "Bank transfer", qris = "QRIS", ewallet = "E-wallet",
-  paylater = "Pay later", card = "Credit or debit card", retail = "Convenience store",
+  paylater = "Pay later", card = "Credit or debit card", retail = "Convenience store", badge_card = "CARD", badge_code = "CODE",
   qris_hint = "Any banking or wallet app", qr_alt = "QR code for this payment", download = "Download QR code",
   va_number = "Virtual account number", biller_code = "Company code", bill_key = "Payment number", payment_code = "Payment code",
   account_number = "Account number", account_holder = "Account holder", transfer_amount = "Amount to transfer", bank = "Bank", outlet = "Store",
@@ -70,7 +70,7 @@ text.en = {
 
 text.banks = {
   bca = "BCA", bni = "BNI", bri = "BRI", mandiri = "Mandiri", permata = "Permata", cimb = "CIMB Niaga", danamon = "Danamon", bsi = "BSI", btn = "BTN",
-  self = "Bank", gopay = "GoPay", ovo = "OVO", dana = "DANA", linkaja = "LinkAja", shopeepay = "ShopeePay", jeniuspay = "Jenius Pay",
+  self = "Bank", gopay = "GoPay", ovo = "OVO", dana = "DANA", linkaja = "LinkAja", shopeepay = "ShopeePay", jenius = "Jenius Pay", doku = "DOKU",
   kredivo = "Kredivo", akulaku = "Akulaku", alfamart = "Alfamart", indomaret = "Indomaret", cimb_clicks = "CIMB Clicks",
 }
 

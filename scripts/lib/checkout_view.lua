@@ -54,15 +54,20 @@ local QR = html.template [[<figure class="qr"><img src="{src}" width="264" heigh
 
 -- "Rp1.234.567": how both languages write rupiah here.
 function view.rupiah(n)
-  local s = tostring(n):reverse():gsub("(%d%d%d)", "%1."):reverse():gsub("^%.", "")
-  return "Rp" .. s
+  local digits, parts = tostring(n), {}
+  local first = (#digits - 1) % 3 + 1
+  parts[1] = digits:sub(1, first)
+  for i = first + 1, #digits, 3 do parts[#parts + 1] = digits:sub(i, i + 2) end
+  return "Rp" .. table.concat(parts, ".")
 end
 local rupiah = view.rupiah
 
 -- In fours, so that a person can compare; the copy button gives it whole.
 local function grouped(number)
-  if not number:find "^%d+$" or #number < 9 then return number end
-  return (number:gsub("(%d%d%d%d)", "%1 "):gsub(" $", ""))
+  if #number < 9 or number:find "%D" then return number end
+  local parts = {}
+  for i = 1, #number, 4 do parts[#parts + 1] = number:sub(i, i + 3) end
+  return table.concat(parts, " ")
 end
 
 local function moment(ms, words)
@@ -74,18 +79,31 @@ local function value(c, label, number, shown)
   return VALUE { label = label, shown = shown or grouped(number), value = number, copy = c.words.copy, copied = c.words.copied }
 end
 
--- A bank that we have no name for is called as its channel is; qris, cards and our own numbers by method.
-local function title_of(c, method, bank, name)
-  local known = bank ~= "self" and text.banks[bank or ""]
-  if known then return method == "virtual_account" and known .. " " .. c.words.virtual_account or known end
-  local by_channel = (bank and bank ~= "self") or method == "ewallet" or method == "retail" or method == "paylater"
-  return by_channel and name or c.words[method] or name or method
+-- What a bank, wallet or shop is called; a bank's own page for transfers is not called as the bank is.
+local function brand_of(method, bank)
+  return method ~= "bank_transfer" and bank ~= "self" and text.banks[bank or ""] or nil
 end
 
-local function badge_of(method, bank, name)
-  local known = bank and text.banks[bank] and bank ~= "self" and text.banks[bank]
-  local by_method = { qris = "QRIS", virtual_account = "VA", card = "CARD", bank_transfer = "BANK", retail = "KODE", paylater = "LATER" }
-  return known or by_method[method] or (name or method):gsub("%s*%(.*", "", 1):sub(1, 16)
+local function plain(name) return name and (name:gsub("%s*%(.*", "", 1)) end -- whoever carries it is not the payer's
+
+-- One that we have no name for is called as its channel is; qris, cards and our own numbers by method.
+local function title_of(c, method, bank, name)
+  local known = brand_of(method, bank)
+  if known then return method == "virtual_account" and known .. " " .. c.words.virtual_account or known end
+  local by_channel = (bank and bank ~= "self") or method == "ewallet" or method == "retail" or method == "paylater"
+  return by_channel and plain(name) or c.words[method] or plain(name) or method
+end
+
+-- A method's word within a sentence, where a name stays as it is.
+local function within(c, method, title)
+  return title == c.words[method] and title:find "^%u%l" and title:sub(1, 1):lower() .. title:sub(2) or title
+end
+
+local function badge_of(c, method, bank, name)
+  local known = brand_of(method, bank)
+  local by_method = { qris = "QRIS", virtual_account = "VA", card = c.words.badge_card, bank_transfer = "BANK", retail = c.words.badge_code,
+    paylater = "LATER" }
+  return known or by_method[method] or (plain(name) or method):sub(1, 16)
 end
 
 ---- the order: what is to be paid, and until when ----
@@ -110,17 +128,27 @@ end
 
 ---- how it is paid ----
 
-local function steps(c, kind, number)
-  local groups = {}
-  for i, group in ipairs(text.steps_for(kind, c.bank, c.lang)) do
-    local list = {}
+-- A list of steps is the same each time but for the number: made once, with a place for it.
+local MADE = {}
+
+local function made_of(groups, how)
+  local list = {}
+  for i, group in ipairs(groups) do
+    local items = {}
     for k = 2, #group do
       local before, after = group[k]:match "^(.-){1}(.*)$"
-      list[#list + 1] = STEP { what = before and { before, STRONG { what = grouped(number or "") }, after } or group[k] }
+      items[#items + 1] = STEP { what = before and { before, STRONG { what = "{number}" }, after } or group[k] }
     end
-    groups[i] = GROUP { title = group[1], steps = list, open = i == 1 and OPEN or false }
+    list[i] = GROUP { title = group[1], steps = items, open = i == 1 and OPEN or false }
   end
-  return #groups > 0 and STEPS { how = c.words.how, groups = groups } or false
+  return html.template(tostring(STEPS { how = how, groups = list }))
+end
+
+local function steps(c, kind, number)
+  local groups = text.steps_for(kind, c.bank, c.lang)
+  if #groups == 0 then return false end
+  MADE[groups] = MADE[groups] or made_of(groups, c.words.how)
+  return MADE[groups] { number = grouped(number or "") }
 end
 
 local function button(label, url, kind, extra) return BUTTON { label = label, url = url, kind = kind or "", extra = extra or false } end
@@ -141,7 +169,8 @@ function SHOW.bill(c, i)
 end
 
 function SHOW.retail(c, i)
-  return { i.outlet and PLAIN { label = c.words.outlet, shown = text.banks[i.outlet] or i.outlet } or false,
+  local outlet = i.outlet and (text.banks[i.outlet] or i.outlet)
+  return { outlet and outlet ~= c.way and PLAIN { label = c.words.outlet, shown = outlet } or false,
     value(c, c.words.payment_code, i.payment_code), PLAIN { label = c.words.amount, shown = rupiah(c.payment.amount_due) }, c.waiting,
     steps(c, "retail", i.payment_code) }
 end
@@ -195,8 +224,9 @@ local function instructions(c)
   c.way = title_of(c, p.method, c.bank, c.title)
   c.waiting = { STATE { what = words.waiting, hint = words.waiting_hint }, AGAIN { label = words.refresh } }
   local show = SHOW[i.type]
+  local heading = (i.type == "retail" and words.pay_at or words.pay_with) .. " " .. within(c, p.method, c.way)
   return {
-    c.notice, CARD { body = { HEAD { badge = badge_of(p.method, c.bank, c.title), title = words.pay_with .. " " .. c.way }, show and show(c, i) or c.waiting } },
+    c.notice, CARD { body = { HEAD { badge = badge_of(c, p.method, c.bank, c.title), title = heading }, show and show(c, i) or c.waiting } },
     c.changeable and button(words.other, c.path .. "/ways", "plain") or false,
   }
 end
@@ -236,18 +266,17 @@ local function hint_of(c, way)
   local words, parts = c.words, {}
   if way.off then
     if c.payment.amount < way.min then return words.from .. " " .. rupiah(way.min) end
-    return words.up_to .. " " .. rupiah(way.max)
+    return words.up_to .. "\u{a0}" .. rupiah(way.max)
   end
   if way.fee then parts[1] = way.fee > 0 and words.fee .. " " .. rupiah(way.fee) or words.no_fee end
-  if way.max and way.max < 900000000 then parts[#parts + 1] = words.up_to .. " " .. rupiah(way.max) end
+  if way.max and way.max < 900000000 then parts[#parts + 1] = words.up_to .. "\u{a0}" .. rupiah(way.max) end
   return table.concat(parts, " · ")
 end
 
 local function way_row(c, way)
   local words = c.words
-  local bank = way.bank and way.bank ~= "self" and text.banks[way.bank] -- the heading says the method
-  local title = way.method == "qris" and words.qris_hint or bank or title_of(c, way.method, way.bank, way.title)
-  local row = ROW { badge = badge_of(way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
+  local title = way.method == "qris" and words.qris_hint or brand_of(way.method, way.bank) or title_of(c, way.method, way.bank, way.title)
+  local row = ROW { badge = badge_of(c, way.method, way.bank, way.title), title = title, hint = hint_of(c, way) }
   if way.off then return WAY_OFF { row = row } end
   local hidden = { HIDDEN { name = "way", value = way.key } }
   if next(way.options) == nil then return WAY { action = c.path, hidden = hidden, row = row } end
@@ -330,17 +359,23 @@ function view.page(c, ways)
   }, not over and not asks)
 end
 
-function view.document(c, main, refreshes)
-  local words, languages = c.words, {}
+-- What is the same on every page of a language is put in once.
+local FRAMES = {}
+for _, lang in ipairs(text.languages) do
+  local words, languages = text[lang], {}
   for i, code in ipairs(text.languages) do
-    languages[i] = LANGUAGE { code = code, label = code:upper(), current = code == c.lang and CURRENT or false }
+    languages[i] = LANGUAGE { code = code, label = code:upper(), current = code == lang and CURRENT or false }
   end
-  local name = c.name ~= "" and c.name or words.title
-  return tostring(PAGE {
-    base = c.base or "", lang = c.lang, title = (c.name and c.name ~= "" and words.to .. " " .. c.name or words.title), css = assets.css.name, js = assets.js.name, skip = words.skip,
-    letter = name:match(utf8.charpattern):upper(), name = name, language = words.language, languages = languages, secure = words.secure, main = main,
-    refresh = refreshes and REFRESH { seconds = 15 } or false,
-  })
+  FRAMES[lang] = html.template(tostring(PAGE { lang = lang, css = assets.css.name, js = assets.js.name, skip = words.skip, language = words.language,
+    languages = languages, secure = words.secure, base = "{base}", title = "{title}", letter = "{letter}", name = "{name}", main = "{main}",
+    refresh = "{refresh}" }))
+end
+
+function view.document(c, main, refreshes)
+  local words, named = c.words, c.name and c.name ~= ""
+  local name = named and c.name or words.title
+  return tostring(FRAMES[c.lang] { base = c.base or "", title = named and words.to .. " " .. name or name, letter = name:match(utf8.charpattern):upper(),
+    name = name, main = main, refresh = refreshes and REFRESH { seconds = 15 } or false })
 end
 
 local LOST = html.template [[<main id="pay"><section class="card end"><h1>{title}</h1><p>{hint}</p></section></main>]]

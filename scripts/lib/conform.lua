@@ -10,7 +10,8 @@
 --   docs.refunds = "whole"   the provider gives back all or nothing
 --   docs.refunds_asked = "whole"   the provider can be asked about a refund of all, not about one of a part
 --   docs.cancel_asked = "never"   nor about a cancel without an answer: then it ends by its expiry
---   docs.callbacks = "none"   it has our address, but what it answers is all that it says of this channel
+--   docs.callbacks = "none"   it has our address, but what it answers is all that it says of this channel; news of
+--                        it, forged from another channel's of its provider, is refused all the same
 --   docs.expiry = "fixed"    the provider does not let us choose when an offer ends
 -- and of scripts/sandbox/PROVIDER.lua, all of which scripts/lib/simulator.lua brings:
 --   {"pay": order id} with or without an amount, answered {amount, callbacks = {{status}...}, taken_back}, or 4xx where

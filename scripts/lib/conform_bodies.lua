@@ -258,7 +258,52 @@ local function refused_well(w, answer, bad)
   w:expect(not (answer.headers["content-type"] or ""):find "html", "a page is the answer to %s", what)
 end
 
+-- A callback that the provider keeps back of another channel of its own, told at our common address.
+local function of_a_sister(w)
+  for _, channel in ipairs(w:ask("GET", "/v1/channels"):json().data) do
+    if channel.provider == w.m.provider and channel.name ~= w.name and channel.available and w:tell "reorder" then
+      local before = #w:kept_back()
+      local p, answer = w:create { channel = channel.name, method = channel.method, options = json.object {} }
+      local paid = answer.status == 201 and p.status == "pending" and select(2, w:try_pay()) == 200
+      local kept = w:kept_back()
+      local last = kept[#kept]
+      if paid and #kept == before + 1 and last.url:find "/callbacks/" then return last, p end
+      w:tell "reset"
+    end
+  end
+end
+
+-- A provider that tells nobody of this channel: our address is there all the same. What it says of another channel is
+-- turned into news of this payment, which is not decided yet, and forged.
+local function unasked(w)
+  local kept, sister = of_a_sister(w)
+  if not kept then return "nobody calls us, of its provider's other channels neither" end
+  if not w:tell "timeout_before_debit" then return "its simulator always answers" end
+  local p = w:create()
+  w:expect(p.status == "processing", "no answer, and it is %s", p.status)
+  local body, ours = kept.body, names_of(p)
+  for i, name in ipairs(names_of(sister)) do
+    if ours[i] then body = replaced(body, name, ours[i]) end
+  end
+  local headers = w:proof(kept.url, body)
+  w:expect(headers and body ~= kept.body, "its simulator proves nothing that could be forged")
+  local came, sent, news = w.came(), 0, { url = kept.url, headers = headers, body = body }
+  for _, list in ipairs { forged(news, kept), proven(w, news) } do
+    for _, bad in ipairs(list) do
+      refused_well(w, http.request { method = "POST", url = kept.url, headers = bad.headers, body = bad.body, timeout = "30s" }, bad)
+      w:expect(w.came() == came, "%s was believed: %s", bad.kind, bad.body:sub(1, 300))
+      sent = sent + 1
+    end
+  end
+  w:expect(sent >= LEAST, "only %d bad bodies were made", sent)
+  w:expect(w:show(p).status == "processing", "forged, and it is %s", w:show(p).status)
+  w:tell "reset" -- the sister's own, told
+  engine.sleep "1s"
+  w:paid_once(sister, "told rightly")
+end
+
 local function bodies(w)
+  if not w.hears and w.m.notify then return unasked(w) end
   if not w.hears then return "nobody calls us" end
   local first = w:open()
   if first.status == "success" then return "the call itself takes the money" end

@@ -115,6 +115,15 @@ local function places(p)
   return page, page and page:match "^(.*)/pay/[^/]+$"
 end
 
+-- A wallet's code as its provider draws it, for a payer who sits at another screen. To us the way is a link; the
+-- channel keeps the picture's address with its attempt.
+local function picture_of(p)
+  local attempt = p.attempts[#p.attempts]
+  local row = attempt and store.get("operation_get", attempt.id)
+  local doc = row and json.decode(row.doc)
+  return text(table_or(table_or(doc).data).qr_image_url)
+end
+
 -- What the payer needs, by its kind.
 local SHOW = {
   va_number = function(v, i, p)
@@ -134,10 +143,13 @@ local SHOW = {
   redirect = function(v, i, p)
     if p.method ~= "ewallet" then v.redirect_url = i.redirect_url return end
     local _, base = places(p)
-    v.actions = json.array { { name = "deeplink-redirect", method = "GET", url = text(i.deeplink_url) or i.redirect_url } }
+    v.actions = json.array {}
+    local image = p.bank == "gopay" and picture_of(p)
+    if image then v.actions[1] = { name = "generate-qr-code", method = "GET", url = image } end
+    v.actions[#v.actions + 1] = { name = "deeplink-redirect", method = "GET", url = text(i.deeplink_url) or i.redirect_url }
     if not base then return end
-    v.actions[2] = { name = "get-status", method = "GET", url = base .. "/v2/" .. p.id .. "/status" }
-    v.actions[3] = { name = "cancel", method = "POST", url = base .. "/v2/" .. p.id .. "/cancel" }
+    v.actions[#v.actions + 1] = { name = "get-status", method = "GET", url = base .. "/v2/" .. p.id .. "/status" }
+    v.actions[#v.actions + 1] = { name = "cancel", method = "POST", url = base .. "/v2/" .. p.id .. "/cancel" }
   end,
   transfer = function(v, i)
     v.va_numbers = json.array { { bank = i.bank, va_number = i.account_number } }

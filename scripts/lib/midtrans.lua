@@ -104,6 +104,14 @@ end
 -- Whether the payer is on a page of Midtrans': a card whose token came with the request is not.
 local function page_of(op, spec) return spec.page ~= nil and not op.input.token_id end
 
+-- Where its QR code is a picture. A status answer does not say it again, and it is still there.
+local function picture(ctx, t, spec, op)
+  for _, a in ipairs(midtrans.list(t.actions)) do
+    if a.name == "generate-qr-code" and text_of(a.url) then return a.url end
+  end
+  return op.data and op.data.qr_image_url or url(ctx, "/v2/" .. spec.image .. "/" .. t.transaction_id .. "/qr-code")
+end
+
 -- A transaction as our decision about the charge. On a page of Midtrans' own the payer may try again
 -- after a denial, with the same order id, until the page ends.
 local function decide(ctx, t, spec, op)
@@ -114,12 +122,10 @@ local function decide(ctx, t, spec, op)
     if not amount then return unknown { message = "gross_amount " .. tostring(t.gross_amount) .. " is no amount" } end
     return success { reference = t.transaction_id, money_id = t.transaction_id, amount = amount, paid_at = at(t.settlement_time) }
   elseif word == "pending" or word == "processing" then
-    local facts = spec.shown(t, op) or {}
-    if not next(facts) and spec.image then -- a status answer does not say it again; the picture is still there
-      facts.qr_image_url = url(ctx, "/v2/" .. spec.image .. "/" .. t.transaction_id .. "/qr-code")
-    end
+    local facts, image = spec.shown(t, op) or {}, spec.image and picture(ctx, t, spec, op)
+    if not next(facts) then facts.qr_image_url = image end
     facts.reference, facts.expires_at = t.transaction_id, at(t.expiry_time)
-    facts.data = { transaction_id = t.transaction_id }
+    facts.data = { transaction_id = t.transaction_id, qr_image_url = image }
     return word == "pending" and pending(facts) or processing(facts)
   elseif word == "failed" or word == "reversed" then
     -- `deny` of a charge may still turn into settlement: the core takes that money all the same
@@ -206,7 +212,7 @@ local function create(ctx, op, spec)
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
   what.customer_details = what.customer_details or customer(op)
   what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
-  what.custom_expiry = spec.fixed_expiry ~= true and expiry(ctx, op) or nil
+  what.custom_expiry = expiry(ctx, op)
   local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
   if not answer and sent == false then return not_created { message = why, code = code } end
@@ -393,8 +399,7 @@ midtrans.DOCS = {
 ---- a channel ----
 
 function midtrans.channel(spec)
-  local docs = { refunds = spec.refunds == "whole" and "whole" or nil, expiry = spec.fixed_expiry and "fixed" or nil,
-    cancel_asked = spec.page and "never" or nil }
+  local docs = { refunds = spec.refunds == "whole" and "whole" or nil, cancel_asked = spec.page and "never" or nil }
   for name, value in pairs(spec.docs or midtrans.DOCS) do docs[name] = value end
   return {
     api = 1, title = spec.title, provider = "midtrans", method = spec.method, bank = spec.bank, effect = spec.effect or "offer",

@@ -190,9 +190,13 @@ function simulator.lasting(url) return (url:gsub("^http://127%.0%.0%.1:%d+/", si
 local HTML = { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;", ["'"] = "&#39;" }
 local function escape(value) return (tostring(value):gsub("[&<>\"']", HTML)) end
 
-local PAGE = [[<!doctype html><html lang="en"><meta charset="utf-8"><title>%s</title>
+local PAGE = [[<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>%s</title>
 <style>body{font:15px system-ui;margin:2em auto;max-width:70em;padding:0 1em}table{border-collapse:collapse;width:100%%}
-td,th{padding:.4em .6em;text-align:left;border-bottom:1px solid #ddd}button{cursor:pointer}#said{white-space:pre-wrap}</style>
+td,th{padding:.4em .6em;text-align:left;border-bottom:1px solid #ddd}button{cursor:pointer;font:inherit;padding:.5em 1.2em}
+#said{white-space:pre-wrap;overflow-wrap:anywhere}
+@media(max-width:45em){thead{display:none}tr{display:block;border:1px solid #ddd;border-radius:8px;margin:0 0 1em;padding:.4em}
+td{display:flex;justify-content:space-between;gap:1em;border:0;overflow-wrap:anywhere}td:empty{display:none}
+td[data-label]::before{content:attr(data-label);color:#666}td button{width:100%%}}</style>
 <h1>%s</h1><p>A stand-in for the provider: its books, and a person who pays.
 <code>POST _control</code> tells it to misbehave: %s.</p>
 <p><label>misbehave next <select id="next"><option></option>%s</select></label> <output id="said"></output></p>
@@ -214,7 +218,7 @@ local function page(spec, rows)
   for i, word in ipairs(spec.words) do options[i] = "<option>" .. word .. "</option>" end
   for i, row in ipairs(rows) do
     local cells = {}
-    for k, cell in ipairs(row.cells) do cells[k] = "<td>" .. escape(cell) .. "</td>" end
+    for k, cell in ipairs(row.cells) do cells[k] = ('<td data-label="%s">%s</td>'):format(escape(spec.columns[k]), escape(cell)) end
     local button = row.payable and ('<button value="%s" data-back="%s">pay</button>'):format(escape(row.ref), escape(row.back or "")) or ""
     lines[i] = "<tr>" .. table.concat(cells) .. "<td>" .. button .. "</td></tr>"
   end

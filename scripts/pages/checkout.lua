@@ -66,6 +66,25 @@ local function fee_of(c, channel, day)
   return fee.bearer == "customer" and fee.total or 0
 end
 
+-- What the payer is asked for: that which a channel cannot do without. What it may have besides is a shop's
+-- to send, and what is no plain value nobody types: nil, it is not offered here.
+local function asked_by(channel)
+  local fields, n = {}, 0
+  for name, option in pairs(channel.options) do
+    if option.required then
+      if option.type ~= "string" and option.type ~= "integer" then return nil end
+      fields[name], n = option, n + 1
+    end
+  end
+  return fields, n
+end
+
+-- Of two channels of one way the one that takes the amount counts, then the one that asks for less.
+local function better(way, than)
+  if way.off ~= than.off then return than.off end
+  return way.asks < than.asks
+end
+
 local function ways_of(c)
   local p, found, list, banked = c.payment, {}, {}, {}
   local channels, day = core.channels.list(), time.day(c.now)
@@ -75,16 +94,17 @@ local function ways_of(c)
   for _, channel in ipairs(channels) do
     local key, body, bank = key_of(channel, banked)
     local min, max = channel.limits.min, channel.limits.max
-    local fits = p.amount >= min and (not max or p.amount <= max)
-    local shown = channel.available and (not found[key] or (fits and found[key].off))
+    local off = p.amount < min or (max ~= nil and p.amount > max)
+    local fields, asks = asked_by(channel)
+    local shown = channel.available and fields and (not found[key] or better({ off = off, asks = asks }, found[key]))
     if not midtrans_ways.offers(enabled, key, channel.method) then shown = false end
     if channel.method == "bank_transfer" and #p.attempts > 0 then shown = false end -- its unique code would change what is due
     if shown and not (dearer and channel.method == "qris") then
       local fee, broken = nil, false
-      if fits then fee, broken = fee_of(c, channel, day) end
+      if not off then fee, broken = fee_of(c, channel, day) end
       if not broken then
-        local way = { key = key, body = body, method = channel.method, bank = bank, title = channel.title, options = channel.options, fee = fee,
-          min = min, max = max, off = not fits }
+        local way = { key = key, body = body, method = channel.method, bank = bank, title = channel.title, options = fields, asks = asks, fee = fee,
+          min = min, max = max, off = off }
         if found[key] then list[found[key].at] = way else list[#list + 1] = way end
         way.at = found[key] and found[key].at or #list
         found[key] = way

@@ -55,6 +55,7 @@ export const DEFECTS = [
   doku('what is signed is trusted to read', '  if type(t) ~= "table" then return unreadable "transaction" end\n', '', 'bad bodies', 'doku_qris'),
   doku('an error in a shape of our own', 'answer(service, 401, "00", "Unauthorized. Signature")', 'reply(401, { error = "signature" })', 'bad bodies', 'doku_bca_va'),
   doku('a callback is not heard below an account of its own', '(below:match "^/mer_%w+(/.+)$" or below)', 'below', 'bad bodies', 'doku_bca_va'),
+  doku('news of a channel that has none is believed unsigned', 'ctx.verify(verified(ctx, request), ', 'ctx.verify(true, ', 'bad bodies', 'doku_ovo'),
   self('what is signed is trusted to be a time', 'type(told.paid_at) == "string" and', 'told.paid_at and', 'bad bodies'),
   self('verification skipped, in a callback of our own', 'ctx.verify(crypto.equal(', 'ctx.verify(true or crypto.equal(', 'bad bodies'),
   self('duplicate ignored, in a callback of our own', 'money_id = told.money_id,', 'money_id = crypto.uuid(),', 'callback twice'),

@@ -71,7 +71,12 @@ test('each way to pay has its own fields', async () => {
     const link = t.actions.find(a => a.name === 'deeplink-redirect')
     assert.equal(link.method, 'GET')
     assert.match(link.url, /:\/\//)
-    if (type === 'gopay') assert.match(await (await fetch(link.url)).text(), new RegExp(`data-back="https://shop.example/back\\?order_id=${t.order_id}"`))
+    if (type !== 'gopay') continue
+    assert.match(await (await fetch(link.url)).text(), new RegExp(`data-back="https://shop.example/back\\?order_id=${t.order_id}"`))
+    assert.deepEqual(t.actions.map(a => [a.name, a.method]), [['generate-qr-code', 'GET'], ['deeplink-redirect', 'GET'], ['get-status', 'GET'], ['cancel', 'POST']])
+    const code = await fetch(t.actions[0].url)
+    assert.equal(code.headers.get('content-type'), 'image/png')
+    assert.deepEqual((await d.core.transaction.status(t.order_id)).actions, t.actions) // a question has them, too
   }
   for (const store of ['alfamart', 'indomaret']) {
     const t = await d.charge('cstore', { cstore: { store, message: 'Thanks' } })

@@ -7,6 +7,7 @@ local PREFIX, DIGITS = "88088", 10
 local DAY_MS = 86400000
 local REST_MS = 30 * DAY_MS -- how long a number rests after its end: money may still come for it
 local FOREVER = 253402300799000 -- the end of the year 9999
+local MOST = 1000000000000000 -- no payment can be more
 local WORDS = { paid = "success", reversed = "reversed" }
 
 return {
@@ -46,7 +47,8 @@ return {
     if not word or type(told.money_id) ~= "string" or math.type(told.amount) ~= "integer" then
       return reply(400, { status = "bad request" })
     end
-    if type(told.va_number) ~= "string" or told.va_number == "" or told.amount <= 0 then return reply(400, { status = "bad request" }) end
+    local plain = type(told.va_number) == "string" and told.va_number ~= "" and not (told.va_number .. told.money_id):find "%c"
+    if not plain or told.amount <= 0 or told.amount > MOST then return reply(400, { status = "bad request" }) end
     local attempt = ctx.find { va_number = told.va_number } -- for a number of nobody's it is kept: a person finds it in suspense
     local verdict = ctx.settle { reference = attempt and attempt.reference or told.va_number, status = word, money_id = told.money_id, amount = told.amount,
       paid_at = type(told.paid_at) == "string" and time.parse(told.paid_at) or nil }

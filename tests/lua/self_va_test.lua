@@ -66,7 +66,8 @@ return { tests = {
   ["what is not signed, or says nothing, changes nothing"] = function(t)
     for _, signature in ipairs { "", "00", sign "another" } do t.equal(heard(t, told(), signature).unverified, true) end
     t.equal(heard(t, told(), nil).unverified, true)
-    for _, body in ipairs { "{", "[]", told { amount = "1" }, told { amount = 0 }, told { va_number = 1 }, told { status = "maybe" }, told { money_id = 1 } } do
+    for _, body in ipairs { "{", "[]", told { amount = "1" }, told { amount = 0 }, told { va_number = 1 }, told { status = "maybe" }, told { money_id = 1 },
+      told { amount = 1000000000000001 }, told { money_id = "m\0" }, told { va_number = "88088\n" }, told { va_number = "" } } do
       local h = heard(t, body, sign(body))
       t.equal(h.status, 400, body)
       t.equal(h.settled, nil)

@@ -96,15 +96,11 @@ static int check_expires(const struct manifest *m, const struct json *expires,
                      "expires_in is a number of seconds from 1 to %lld", (long long)most);
 }
 
-/* The longest that a field of a channel's own may be, in texts and names: the cage refuses to look for a
- * pattern in much more, and a channel that raises is left out for everybody. */
-#define OWN_FIELD_MAX 16384
-
-static size_t text_bytes(const struct json *value) { /* as deep as a request may be */
+size_t operation_field_bytes(const struct json *value) { /* as deep as a request may be */
     size_t n = value->s.n;
     if (value->type == JT_OBJECT || value->type == JT_ARRAY)
         for (const struct json *v = value->first; v != NULL; v = v->next)
-            n += v->key.n + text_bytes(v);
+            n += v->key.n + operation_field_bytes(v);
     return n;
 }
 
@@ -119,7 +115,8 @@ static int check(const struct manifest *m, const struct json *input, struct inpu
             return fault_set(fault, E_INVAL, value->key, "expected %s%s",
                              manifest_input_name(field->type),
                              value->type == JT_NULL ? ", found null" : "");
-        if (operation_input_common(value->key) == NULL && text_bytes(value) > OWN_FIELD_MAX)
+        if (operation_input_common(value->key) == NULL &&
+            operation_field_bytes(value) > OWN_FIELD_MAX)
             return fault_set(fault, E_INVAL, value->key, "%d bytes at most", OWN_FIELD_MAX);
     }
     for (size_t i = 0; i < m->inputs.count; i++) {

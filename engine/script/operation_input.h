@@ -3,10 +3,16 @@
 #ifndef LUWAK_SCRIPT_OPERATION_INPUT_H
 #define LUWAK_SCRIPT_OPERATION_INPUT_H
 
+#include "base/json.h"
 #include "script/manifest.h"
 
 /* The field of every channel that has this name; NULL: none has. */
 const struct manifest_input *operation_input_common(struct str name);
+
+/* The longest that a field of a channel's own may be, in texts and names: the cage refuses to look for a
+ * pattern in much more, and a channel that raises is left out for everybody. */
+#define OWN_FIELD_MAX 16384
+size_t operation_field_bytes(const struct json *value);
 
 struct input_fault {
     int err;        /* E_INVAL; E_LIMIT: the amount is out of the channel's limits; E_NOMEM */

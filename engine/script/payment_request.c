@@ -4,6 +4,7 @@
 #include "base/ensure.h"
 #include "base/nearest.h"
 #include "net/url.h"
+#include "script/operation_input.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -247,6 +248,19 @@ static int check_metadata(const struct json *metadata, struct refusal *fault) {
     return 0;
 }
 
+/* Kept for the channel that the payer chooses, in which each has to fit. */
+static int check_options(const struct json *options, struct refusal *fault) {
+    for (const struct json *v = options == NULL ? NULL : options->first; v != NULL; v = v->next) {
+        char param[FAULT_PARAM_MAX];
+        if (v->key.n + operation_field_bytes(v) <= OWN_FIELD_MAX) continue;
+        snprintf(param, sizeof param, "options.%.*s", (int)(v->key.n > 40 ? 40 : v->key.n),
+                 v->key.p);
+        return refusal_set(fault, PROBLEM_INVALID_REQUEST, param, "%d bytes at most",
+                           OWN_FIELD_MAX);
+    }
+    return 0;
+}
+
 int request_parse(struct json_doc *doc, struct str body, struct refusal *fault) {
     struct why why = {0};
     const struct json_limits limits = {.depth = 16};
@@ -274,6 +288,7 @@ static int read_by(struct payment_request *r, struct str body, const struct requ
     const struct json *root = r->doc.root;
     err = request_check(root, fields, "", fault);
     if (err == 0) err = check_metadata(member(root, "metadata"), fault);
+    if (err == 0) err = check_options(member(root, "options"), fault);
     if (err != 0) {
         payment_request_free(r);
         return err;

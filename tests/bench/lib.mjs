@@ -32,8 +32,9 @@ export function freePort() {
   });
 }
 
-export function serve(name, command, args, options = {}) {
-  const child = spawn("taskset", ["-c", "0", command, ...args], { stdio: ["ignore", "pipe", "pipe"], ...options });
+// On core 0, unless `cores` says otherwise.
+export function serve(name, command, args, { cores = "0", ...options } = {}) {
+  const child = spawn("taskset", ["-c", cores, command, ...args], { stdio: ["ignore", "pipe", "pipe"], ...options });
   child.text = "";
   child.stdout.on("data", (d) => (child.text += d));
   child.stderr.on("data", (d) => (child.text += d));

@@ -5,6 +5,8 @@
 // and next to none is sent.
 //
 //   against Fastify + better-sqlite3 (peers/payments.mjs): the same rows in the same schema
+//   no core apart: the server on core 0 and the load on core 1 is how all are measured; here both may use both, on a
+//     machine that small, for a server of one thread has no use for a second core and one with a writer has
 //   settle against create: the callback is as fast
 //   stored against empty: the same with BENCH_STORED payments before; that database is made once
 //
@@ -22,9 +24,10 @@ const CONNECTIONS = 64;
 const SETTLED_MOST = 12000; // a second: so many open payments are made for each second of settling
 const ORDERS = { paid: "paid-0000000000", gone: "gone-0000000000", open: "open-0000000000" };
 
+const ONE = { server: "0", load: "1" }, ALL = { server: "0,1", load: "0,1" }; // cores: one each, or all of a small machine for both
 const settings = (more) => ({ cwd: work, env: { PATH: process.env.PATH, LUWAK_LOG_LEVEL: "warn", ...more } });
-const serverAt = (port, data, more = {}) => serve("luwak", luwak, ["serve", "--simulated", "--workers", "1", "--root", repo, "--data", data,
-  "--listen", `127.0.0.1:${port}`], settings(more));
+const serverAt = (port, data, more = {}, cores = ONE.server) => serve("luwak", luwak, ["serve", "--simulated", "--workers", "1", "--root", repo, "--data", data,
+  "--listen", `127.0.0.1:${port}`], { ...settings(more), cores });
 const operator = (data, ...args) => execFileSync(luwak, [...args, "--simulated", "--data", data], { encoding: "utf8", ...settings(), cwd: repo }).trim();
 const fill = (data, ...args) => execFileSync(join(programs, "bench_fill"), [join(data, "luwak.db"), ...args.map(String)]);
 
@@ -86,9 +89,9 @@ async function stored() {
 
 // ---- contenders ----
 
-function load(kind, port, seconds, tag, from, key, count = []) {
+function load(cores, kind, port, seconds, tag, from, key, count = []) {
   return new Promise((done, fail) => {
-    const child = spawn("taskset", ["-c", "1", join(programs, "bench_load"), kind, port, CONNECTIONS, seconds, tag, from, key, ...count].map(String));
+    const child = spawn("taskset", ["-c", cores, join(programs, "bench_load"), kind, port, CONNECTIONS, seconds, tag, from, key, ...count].map(String));
     let text = "", wrong = "";
     child.stdout.on("data", (d) => (text += d));
     child.stderr.on("data", (d) => (wrong += d));
@@ -99,7 +102,7 @@ function load(kind, port, seconds, tag, from, key, count = []) {
 // One server on its own data: what it creates and settles in one measurement.
 class Contender {
   constructor(name, data, who, start) {
-    Object.assign(this, { name, data, who, start, told: 0, part: 0, tag: "t" + Math.random().toString(36).slice(2, 5) + "-" });
+    Object.assign(this, { name, data, who, start, cores: ONE, told: 0, part: 0, tag: "t" + Math.random().toString(36).slice(2, 5) + "-" });
     this.created = 0;
   }
   // What is told of, from one payment that is open at Midtrans, and the webhook endpoint.
@@ -111,12 +114,13 @@ class Contender {
     const there = await (await fetch(`http://127.0.0.1:${port}/v1/webhook_endpoints`, { headers: auth })).json();
     if (there.data.length === 0) await call(port, this.who, "/v1/webhook_endpoints", { url: hook });
     await stop(server);
-    fill(this.data, one.order_id, this.tag, 1, Math.ceil((ROUNDS * SECONDS + 1) * SETTLED_MOST));
+    fill(this.data, one.order_id, this.tag, 1, Math.ceil(2 * (ROUNDS * SECONDS + 1) * SETTLED_MOST));
     this.told = 1;
   }
-  async begin() {
+  async begin(cores = ONE) {
+    this.cores = cores;
     this.port = await freePort();
-    this.server = this.start(this.port, this.data, this.who);
+    this.server = this.start(this.port, this.data, this.who, cores.server);
     for (let i = 0; ; i++) {
       if (await fetch(`http://127.0.0.1:${this.port}/v1/ping`).then(() => true, () => false)) break;
       if (i === 500) throw new Error(`${this.name} does not answer:\n${this.server.text}`);
@@ -124,22 +128,22 @@ class Contender {
     }
   }
   async create(seconds) {
-    const got = await load("create", this.port, seconds, "c" + this.tag, this.created, this.who.key);
+    const got = await load(this.cores.load, "create", this.port, seconds, "c" + this.tag, this.created, this.who.key);
     this.created = got.next;
     return got;
   }
   async settle(seconds) { // each time a part of the orders of its own
     const count = Math.ceil(seconds * SETTLED_MOST) - (Math.ceil(seconds * SETTLED_MOST) % 7919 === 0 ? 1 : 0);
-    const got = await load("settle", this.port, seconds, this.tag, this.told, "SB-Mid-server-demo", [count]);
+    const got = await load(this.cores.load, "settle", this.port, seconds, this.tag, this.told, "SB-Mid-server-demo", [count]);
     this.told += count;
     return got;
   }
   end() { return stop(this.server); }
 }
 
-const ours = (port, data) => serverAt(port, data);
-const theirs = (way) => (port, data, who) => serve("node", process.execPath, [join(here, "peers/payments.mjs"), join(data, "luwak.db"), String(port), who.merchant, way],
-  { cwd: join(repo, "build/bench"), env: { PATH: process.env.PATH, NODE_ENV: "production" } });
+const ours = (port, data, who, cores) => serverAt(port, data, {}, cores);
+const theirs = (way) => (port, data, who, cores) => serve("node", process.execPath, [join(here, "peers/payments.mjs"), join(data, "luwak.db"), String(port), who.merchant, way],
+  { cwd: join(repo, "build/bench"), env: { PATH: process.env.PATH, NODE_ENV: "production" }, cores });
 
 const ms = (list, q) => median(list.map((x) => x[q]));
 const tail = (list) => `p50 ${ms(list, "p50").toFixed(1)} ms, p99 ${ms(list, "p99").toFixed(1)} ms`;
@@ -163,6 +167,14 @@ export async function measurePayments(peers, five) {
   for (const kind of ["create", "settle"])
     got[kind] = await rounds(list.map((c) => ({ name: c.name, measure: (s) => c[kind](s), rest: 1500 })));
   for (const c of list) await c.end();
+  const open = {}; // the same two, and nobody keeps to one core
+  if (peers) {
+    const two = list.slice(0, 2);
+    for (const c of two) await c.begin(ALL);
+    for (const kind of ["create", "settle"])
+      open[kind] = await rounds(two.map((c) => ({ name: c.name, measure: (s) => c[kind](s), rest: 1500 })));
+    for (const c of two) await c.end();
+  }
   const label = { create: "create a payment", settle: "settle a callback" };
   for (const kind of ["create", "settle"]) {
     const mine = got[kind]("luwak");
@@ -173,6 +185,10 @@ export async function measurePayments(peers, five) {
       const worse = ms(mine, "p99") / Math.min(ms(other, "p99"), ms(batch, "p99"));
       row(label[kind] + ", p99", ms(mine, "p99").toFixed(1) + " ms", "the better of the two", Math.min(ms(other, "p99"), ms(batch, "p99")).toFixed(1) + " ms",
         worse.toFixed(2), "mark <= 1", worse <= 1);
+      const wide = open[kind]("luwak"), their = open[kind]("node"), both = ratio(wide, their);
+      row(label[kind] + ", no core apart", rate(rates(wide)), "Fastify + better-sqlite3", rate(rates(their)), both.toFixed(2), kind === "create" ? "mark 5" : "no mark",
+        kind !== "create" || both >= 5);
+      notes.push(`no core apart, ${kind}: Luwak ${tail(wide)}; Fastify + better-sqlite3 ${tail(their)}`);
       notes.push(`${kind}: Luwak ${tail(mine)}; Fastify + better-sqlite3 ${tail(other)}; in batches ${tail(batch)}`);
     }
     if (five) {
@@ -183,6 +199,10 @@ export async function measurePayments(peers, five) {
   }
   const r = ratio(got.settle("luwak"), got.create("luwak"));
   row("settle against create", rate(rates(got.settle("luwak"))), "create", rate(rates(got.create("luwak"))), r.toFixed(2), "mark 1", r >= 1);
+  if (peers) {
+    const wide = ratio(open.settle("luwak"), open.create("luwak"));
+    row("the same, no core apart", rate(rates(open.settle("luwak"))), "create", rate(rates(open.create("luwak"))), wide.toFixed(2), "mark 1", wide >= 1);
+  }
   operator(list[0].data, "verify"); // every invariant, after all of it
   notes.push("payments: `luwak verify` finds nothing wrong in what was created and settled here");
   silent.close();

@@ -133,8 +133,8 @@ local function decide(ctx, t, spec, op)
 end
 
 -- The transaction by our order id or theirs; nil and its status_code, or nil, nil and why.
-local function ask(ctx, id)
-  local answer, why = ctx.http.get(request(ctx, { url = url(ctx, "/v2/" .. form.escape(id) .. "/status") }))
+local function ask(ctx, id, timeout)
+  local answer, why = ctx.http.get(request(ctx, { url = url(ctx, "/v2/" .. form.escape(id) .. "/status"), timeout = timeout }))
   if not answer then return nil, nil, why end
   local body, code = body_of(answer)
   if not body or not body.transaction_status then return nil, code, said(answer, code) end
@@ -307,11 +307,14 @@ local function verified(ctx, req, note)
     crypto.sha512({ note.order_id, note.status_code, note.gross_amount, ctx.config.server_key }, "hex"))
 end
 
+-- A question within a notification is answered in time, or we ask later (ctx.ask): Midtrans waits for us.
+local ASKED_WITHIN = "12s"
+
 -- Good news for an open attempt is believed; for all else Midtrans is asked, because notifications
 -- come late and out of order and their status is not signed. Nil: it could not be asked now.
 local function truth(ctx, note, attempt)
   if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
-  return (ask(ctx, text_of(note.transaction_id) or note.order_id))
+  return (ask(ctx, text_of(note.transaction_id) or note.order_id, ASKED_WITHIN))
 end
 
 -- Signed, and yet it says nothing that can be booked. Midtrans repeats 5xx for hours and it will say the
@@ -332,7 +335,10 @@ function midtrans.notify(ctx, req)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
-  if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
+  if not t or t.order_id ~= note.order_id then
+    ctx.ask { reference = note.order_id } -- Midtrans may never say it again
+    return reply(503, { status = "try again" })
+  end
   local word = word_of(t)
   if word == nil then -- partial_chargeback, or a word that is new: no move of ours fits
     log.error("midtrans_status", { order = t.order_id, status = tostring(t.transaction_status) })

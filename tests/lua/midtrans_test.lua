@@ -33,7 +33,7 @@ end
 -- What a notification finds: the attempt, what Midtrans says when asked, and what became of it.
 local function heard(note, world)
   world = world or {}
-  local settled, unverified, asked
+  local settled, unverified, asked, later
   local all = {}
   local ctx = {
     config = { server_key = KEY },
@@ -41,6 +41,7 @@ local function heard(note, world)
     now = function() return 0 end,
     verify = function(fact) if fact ~= true then unverified = true; error "unverified" end end,
     find = function() return world.attempt and { status = world.attempt } end,
+    ask = function(what) later = what.reference return true end,
     settle = function(what) settled = what; all[#all + 1] = what.status; return world.verdict or "applied" end,
     http = { get = function()
       asked = true
@@ -50,7 +51,7 @@ local function heard(note, world)
   }
   local req = { headers = world.headers or {}, body = type(note) == "string" and note or json.encode(note) }
   local good, answer = pcall(midtrans.notify, ctx, req)
-  return { settled = settled, all = table.concat(all, " "), asked = asked or false, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
+  return { settled = settled, all = table.concat(all, " "), asked = asked or false, later = later, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
 end
 local function signed(note, key)
   note.signature_key = crypto.sha512({ note.order_id, note.status_code, note.gross_amount, key or KEY }, "hex")
@@ -284,6 +285,7 @@ return { tests = {
     -- it cannot be asked now: later
     h = heard(note "deny", { attempt = "success" })
     t.equal(h.answer.status, 503)
+    t.equal(h.later, "r1", "we ask ourselves: it may never be said again")
     t.equal(h.settled, nil)
     for status, word in pairs { expire = "expired", cancel = "cancelled", failure = "failed" } do
       h = heard(note(status), { attempt = "pending", status = shown { transaction_status = status, status_code = "407", settlement_time = "none" } })

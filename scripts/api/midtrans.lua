@@ -56,12 +56,17 @@ local function charge(req, kind, again)
   return midtrans.charged(status, p, replayed, facts, again)
 end
 
--- POST /midtrans/create-payment has names of its own beside Midtrans', and says in the HTTP status what the body says.
+-- POST /midtrans/create-payment has names of its own beside Midtrans'. HTTP says 200 or 201 where there is a payment,
+-- also a denied one, as POST /v1/payments does; else what the body says, as far as that is what HTTP means by it.
+local HTTP = { ["202"] = 409, ["413"] = 400, ["505"] = 503 }
+
 local function create_payment(req)
   local _, v = charge(req, (door.body(req) or {}).payment_type or "bank_transfer", true)
-  if v.transaction_id then v.payment_method_type, v.expiration_time = v.payment_type, v.expiry_time end
-  local status = tonumber(v.status_code)
-  return status == 505 and 503 or status, v
+  if v.transaction_id then
+    v.payment_method_type, v.expiration_time = v.payment_type, v.expiry_time
+    return v.status_code == "200" and 200 or 201, v
+  end
+  return HTTP[v.status_code] or tonumber(v.status_code), v
 end
 
 -- A route about one transaction: found by either id, or refused.

@@ -144,7 +144,7 @@
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \
       "stores the answer, once")                                                                 \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
-      "id:text merchant:text url:text secret:blob types:text format:text now:time",              \
+      "id:text merchant:text url:text secret:blob types:text format:text named:int? now:time",   \
       "adds a webhook endpoint; it hears what comes from now on")                                \
     X(ENDPOINT_SET, "endpoint_set",                                                              \
       "id:text merchant:text url:text types:text state:text now:time",                           \
@@ -157,6 +157,10 @@
     X(DELIVERY_MOVE, "delivery_move",                                                            \
       "endpoint:text sequence:int state:text due_at:time status:int? error:text? now:time",      \
       "how a delivery went: delivered, waiting again, or dead")                                  \
+    X(DELIVERY_LATER, "delivery_later", "endpoint:text sequence:int due_at:time now:time",       \
+      "it is not time to say it yet: no try")                                                    \
+    X(PAYMENT_URL_ADD, "payment_url_add", "payment:text n:int url:text",                         \
+      "where a payment's own notifications go")                                                  \
     X(DELIVERY_AGAIN, "delivery_again", "endpoint:text sequence:int now:time",                   \
       "delivers once more, as asked by a person")                                                \
     X(INBOX_ADD, "inbox_add",                                                                    \

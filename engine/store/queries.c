@@ -31,7 +31,7 @@
     "status, answer, at"
 #define ENDPOINT_COLUMNS                                                       \
     "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
-    "failing_since, created, format"
+    "failing_since, created, format, named"
 
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
@@ -86,9 +86,10 @@ static struct query BUILT_IN[] = {
                         " WHERE k.hash = ?1"},
     {"api_keys", "SELECT id, mode, label, created, revoked, sealed FROM api_key"
                  " WHERE merchant = ?1 ORDER BY id"},
-    /* that one, else the newest that lives */
+    /* that one, else the newest that lives: of its label, where there is one */
     {"api_key_to_sign", "SELECT id, sealed FROM api_key WHERE merchant = ?1 AND revoked IS NULL"
-                        " ORDER BY id = ?2 DESC, id DESC LIMIT 1"},
+                        " ORDER BY id = ?2 DESC, label IS (SELECT label FROM api_key"
+                        " WHERE id = ?2) DESC, id DESC LIMIT 1"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
     /* the merchant's own */
@@ -230,7 +231,14 @@ static struct query BUILT_IN[] = {
     {"merchant_topic", "SELECT id, last FROM topic WHERE name = ?1"},
     {"endpoint_get", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE id = ?1"},
     {"endpoints_of_merchant", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"
-                              " AND state <> 'deleted' ORDER BY id DESC"},
+                              " AND state <> 'deleted' AND named IS NULL ORDER BY id DESC"},
+    /* for what a payment (or a refund's) names itself; ?3: all there are of a format, else NULL */
+    {"endpoints_named", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"
+                        " AND named IS NOT NULL AND (format = ?3 OR named IN (SELECT n"
+                        " FROM payment_url WHERE payment ="
+                        " coalesce((SELECT payment FROM refund WHERE id = ?2), ?2)))"},
+    {"payment_url", "SELECT url FROM payment_url WHERE n = ?2"
+                    " AND payment = coalesce((SELECT payment FROM refund WHERE id = ?1), ?1)"},
     /* those whose events were not all fanned out yet */
     {"endpoints_behind", "SELECT p.id, p.merchant, p.cursor, t.last FROM endpoint p JOIN topic t"
                          " ON t.name = p.merchant WHERE p.state = 'enabled'"

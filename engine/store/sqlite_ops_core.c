@@ -171,11 +171,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"
                                 " AND path = :path AND key = :key AND status IS NULL"}},
 
-    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
-                          " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
-                          " :types, :format, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
-                          " WHERE name = :merchant), :now, :now)",
-                          ONE, "endpoint"}},
+    [OP_ENDPOINT_ADD] =
+        {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, named,"
+          " state, cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
+          " :types, :format, :named, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
+          " WHERE name = :merchant), :now, :now)",
+          ONE, "endpoint"}},
     [OP_ENDPOINT_SET] = {{"UPDATE endpoint SET cursor = CASE WHEN state <> 'enabled'"
                           " AND :state = 'enabled' THEN (SELECT coalesce(max(last), 0) FROM topic"
                           " WHERE name = :merchant) ELSE cursor END,"
@@ -196,7 +197,10 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                           " NULL, :now, :now FROM endpoint p JOIN topic t ON t.name = p.merchant"
                           " JOIN event e ON e.topic = t.id WHERE p.id = :id AND e.sequence > :from"
                           " AND e.sequence <= :to AND (p.types = '*'"
-                          " OR instr(p.types, ' ' || e.type || ' ') > 0) ON CONFLICT DO NOTHING"}},
+                          " OR instr(p.types, ' ' || e.type || ' ') > 0) AND (p.named IS NULL"
+                          " OR EXISTS (SELECT 1 FROM payment_url u WHERE u.n = p.named"
+                          " AND u.payment = coalesce((SELECT payment FROM refund"
+                          " WHERE id = e.object), e.object))) ON CONFLICT DO NOTHING"}},
     [OP_DELIVERY_MOVE] = {{"UPDATE delivery SET state = :state, tries = tries + 1,"
                            " due_at = :due_at, status = :status, error = :error, updated = :now"
                            " WHERE endpoint = :endpoint AND sequence = :sequence"
@@ -207,6 +211,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            " AND (failing_since IS NULL) <> (:state = 'delivered')"
                            /* one that had nothing to say: the endpoint was not asked */
                            " AND (:state <> 'delivered' OR :status IS NOT NULL)"}},
+    [OP_DELIVERY_LATER] = {{"UPDATE delivery SET due_at = :due_at, updated = :now"
+                            " WHERE endpoint = :endpoint AND sequence = :sequence"
+                            " AND state = 'waiting'",
+                            ONE, "the delivery does not wait"}},
+    [OP_PAYMENT_URL_ADD] = {{"INSERT INTO payment_url VALUES (:payment, :n, :url)", ONE,
+                             "payment url"}},
     [OP_DELIVERY_AGAIN] = {{"INSERT INTO delivery VALUES (:endpoint, :sequence, 'waiting', 0, :now,"
                             " NULL, NULL, :now, :now) ON CONFLICT (endpoint, sequence) DO UPDATE"
                             " SET state = 'waiting', tries = 0, due_at = :now, updated = :now"}},

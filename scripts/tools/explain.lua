@@ -14,7 +14,8 @@ local ENTRIES = [[SELECT e.n, d.name AS debit, c.name AS credit, e.amount, e.kin
   JOIN ledger_account d ON d.n = e.debit JOIN ledger_account c ON c.n = e.credit WHERE e.object IN ]] .. OBJECTS .. " ORDER BY e.n"
 local EVENTS = [[SELECT e.sequence, e.type, e.object, json_extract(e.doc, '$.status') AS status, e.at FROM event e
   JOIN topic t ON t.id = e.topic WHERE t.name = ?2 AND e.object IN ]] .. OBJECTS .. " ORDER BY e.sequence"
-local WEBHOOKS = [[SELECT d.sequence, p.id AS endpoint, p.url, d.state, d.tries, d.status, d.error, d.due_at, d.at, d.updated
+local WEBHOOKS = [[SELECT d.sequence, p.id AS endpoint, CASE WHEN p.named IS NULL THEN p.url
+  ELSE (SELECT u.url FROM payment_url u WHERE u.payment = ?1 AND u.n = p.named) END AS url, d.state, d.tries, d.status, d.error, d.due_at, d.at, d.updated
   FROM endpoint p JOIN delivery d ON d.endpoint = p.id WHERE p.merchant = ?2 AND d.sequence IN
   (SELECT e.sequence FROM event e JOIN topic t ON t.id = e.topic WHERE t.name = ?2 AND e.object IN ]] .. OBJECTS .. ") ORDER BY d.sequence, p.id"
 local JOBS = [[SELECT name, state, due_at, attempts, error FROM job WHERE state IN ('waiting', 'running')

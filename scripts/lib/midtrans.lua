@@ -195,7 +195,7 @@ end
 
 -- What is left until the payment's end; Midtrans takes 20 seconds at least.
 local function expiry(ctx, op)
-  local seconds = op.input.expires_at and (op.input.expires_at - ctx.now()) // 1000 or op.input.expires_in
+  local seconds = op.expires_at and (op.expires_at - ctx.now()) // 1000 or op.input.expires_in
   return seconds and { expiry_duration = math.max(20, seconds), unit = "second" } or nil
 end
 

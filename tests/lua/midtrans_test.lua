@@ -93,8 +93,8 @@ return { tests = {
 
   ["the request is what Midtrans documents"] = function(t)
     t.http.answer { json = shown { transaction_status = "pending", status_code = "201" } }
-    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", input = { amount = 150000, order_id = "o-1",
-      expires_at = t.clock.now() + 3600000, expires_in = 7200,
+    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", expires_at = t.clock.now() + 3600000,
+      input = { amount = 150000, order_id = "o-1", expires_in = 7200,
       customer = { name = "Ani", email = "ani@example.com", phone = "0812" } } }))
     local sent = t.http.requests()[1]
     t.equal(sent.method .. " " .. sent.url, "POST https://api.sandbox.midtrans.com/v2/charge")

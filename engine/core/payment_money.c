@@ -175,16 +175,21 @@ static int seen_before(const struct core *core, struct commit *commit, const str
     return err;
 }
 
-/* Polling found money of this amount, by this way, before its id was known. */
+/* Polling found money of this amount, by this way, before its id was known: it is claimed. Where what
+ * comes now waited as nobody's in suspense, both were booked, and that they are one is likely and not
+ * proven: it is not booked a third time, and a person looks at what is in suspense. */
 static int claim(const struct core *core, struct commit *commit, const struct payment *p,
-                 const struct attempt *a, struct str money_id, int64_t amount, bool *claimed) {
+                 const struct attempt *a, struct str money_id, int64_t amount, int64_t orphan,
+                 bool *claimed) {
     struct rows *rows = NULL;
     *claimed = false;
     if (p->received == 0) return 0;
     int err = store_get(core->store, "movement_unclaimed",
                         VALS(V_TEXT(p->id), V_INT(amount), V_TEXT(a->id)), &rows);
     *claimed = err == 0 && rows_count(rows) != 0;
-    if (*claimed)
+    if (*claimed && orphan != 0)
+        payment_add_note(core, commit, str_of(p->id), "orphan_may_be_what_polling_found", money_id);
+    else if (*claimed)
         commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(rows_int(rows, 0, 0)), V_STR(money_id)));
     rows_free(rows);
     return err;
@@ -289,8 +294,8 @@ int payment_book(const struct core *core, struct commit *commit, struct payment 
     int err =
         seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, &orphan, verdict);
     if (err != 0 || known) return err;
-    if (orphan == 0) err = claim(core, commit, p, a, m->money_id, m->amount, &known);
-    *verdict = VERDICT_APPLIED;
+    err = claim(core, commit, p, a, m->money_id, m->amount, orphan, &known);
+    *verdict = known && orphan != 0 ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || known) return err;
     return book_new(core, commit, p, a, m, V_STR(m->money_id), orphan, verdict, why);
 }

@@ -359,21 +359,21 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
     return 0;
 }
 
-/* The way of the payment that this money can have come by: one at that account, the newest. */
-static struct attempt *attempt_at(struct payment *p, struct str account) {
+struct attempt *payment_attempt_at(struct payment *p, struct str account) {
     for (size_t i = p->attempt_count; i-- > 0;)
         if (str_eq(p->attempts[i].account, account)) return &p->attempts[i];
     return NULL;
 }
 
 int payment_add_own(const struct core *core, struct commit *commit, struct payment *p,
-                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why) {
+                    int64_t movement, const struct money *how, enum verdict *verdict,
+                    struct why *why) {
     struct rows *rows = NULL;
     int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
     if (err == 0 && rows_count(rows) == 0) err = why_set(why, E_NOTFOUND, "there is no such money");
     if (err == 0 && !rows_null(rows, 0, 3))
         err = why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(rows, 0, 3)));
-    struct attempt *a = err == 0 ? attempt_at(p, rows_text(rows, 0, 1)) : NULL;
+    struct attempt *a = err == 0 ? payment_attempt_at(p, rows_text(rows, 0, 1)) : NULL;
     if (err == 0 && a == NULL)
         err = why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
                       STR_FMT(rows_text(rows, 0, 1)));
@@ -383,7 +383,9 @@ int payment_add_own(const struct core *core, struct commit *commit, struct payme
         err = book_new(core, commit, p, a,
                        &(struct money){.amount = rows_int(rows, 0, 5),
                                        .paid_at = rows_int(rows, 0, 11),
-                                       .settle_at = settle_at,
+                                       .settle_at = how->settle_at,
+                                       .fee = how->fee,
+                                       .unpriced = how->unpriced,
                                        .source = STR("hand")},
                        V_NULL, movement, verdict, why);
     rows_free(rows);

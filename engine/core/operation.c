@@ -34,8 +34,7 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
     commit_add(commit, OP_OPERATION_INSERT,
                VALS(V_TEXT(op->id), V_STR(op->kind), V_STR(op->script), V_STR(op->version),
                     V_STR(op->account), V_STR(op->reference),
-                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc),
-                    V_INT(op->ask_at), V_INT(now)));
+                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc), V_INT(now)));
     operation_add_ask(commit, str_of(op->id), op->ask_at, op->ask_backoff, clock, rng);
 }
 
@@ -83,8 +82,7 @@ static void add_move(struct commit *commit, struct str id, int64_t generation,
                      const struct clock *clock) {
     commit_add(commit, OP_OPERATION_MOVE,
                VALS(V_STR(id), V_INT(generation), V_TEXT(OPERATION_STATES[from].name),
-                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_NULL,
-                    V_INT(clock_now_ms(clock))));
+                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_INT(clock_now_ms(clock))));
 }
 
 int operation_add_move(struct commit *commit, struct str id, int64_t generation,

@@ -6,17 +6,17 @@
 #define JOB_COLUMNS                                                                              \
     "id, name, args, state, due_at, priority, once, backoff, unique_key, attempts, run, error, " \
     "created, updated"
-#define OPERATION_COLUMNS                                                                        \
-    "id, kind, script, version, account, reference, status, generation, attempts, doc, ask_at, " \
-    "created, updated"
+#define OPERATION_COLUMNS                                                                         \
+    "id, kind, script, version, account, reference, status, generation, attempts, doc, updated, " \
+    "created"
 
 /* core/payment.c takes them by position. */
 #define PAYMENT_COLUMNS                                                                      \
-    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
+    "p.id, p.merchant, p.order_id, p.status, p.generation, p.paid_at, p.open, p.amount, "    \
     "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
     "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, " \
     "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "          \
-    "p.expires_at, p.created, p.paid_at"
+    "p.expires_at, p.created"
 #define REFUND_COLUMNS                                                                     \
     "id, payment, merchant, amount, status, generation, reason, operation, by, movement, " \
     "failure, created"

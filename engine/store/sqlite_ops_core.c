@@ -65,12 +65,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           " generation = generation + 1, updated = :now WHERE destination IS NOT NULL"
           " AND payment IN (SELECT id FROM payment WHERE person = :id)"}},
     [OP_PAYMENT_ADD] =
-        {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, direct,"
+        {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation,"
           " open, amount, amount_due, currency, method, channel, bank, attempt, instructions, fee,"
           " fee_version, failure, person, doc, expires_at, created, updated)"
           " VALUES ((SELECT coalesce(max(n), 0) + 1 FROM payment), :id, :merchant, :order_id,"
           " CASE WHEN (:status = 'failed' OR :status = 'expired' OR :status = 'cancelled')"
-          " THEN (SELECT coalesce(max(n), 0) + 1 FROM payment) ELSE 0 END, :status, 1, :direct,"
+          " THEN (SELECT coalesce(max(n), 0) + 1 FROM payment) ELSE 0 END, :status, 1,"
           " :open, :amount, :amount_due, :currency, :method, :channel, :bank, :attempt,"
           " :instructions, :fee, :fee_version, :failure, :person, :doc, :expires_at, :now, :now)",
           ONE, "payment"}},
@@ -81,8 +81,8 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-          " ask_at, payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
-          " :version, :account, :reference, :status, :doc, :ask_at, :payment, :amount, :method,"
+          " payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
+          " :version, :account, :reference, :status, :doc, :payment, :amount, :method,"
           " :bank, :now, :now)",
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"

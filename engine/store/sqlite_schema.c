@@ -235,6 +235,16 @@ static const char STEP_10[] =
     "CREATE TRIGGER payment_url_stays BEFORE UPDATE ON payment_url"
     " BEGIN SELECT RAISE(ABORT, 'payment_url: what was named never changes'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5,
-                                    STEP_6, STEP_7,      STEP_8, STEP_9, STEP_10};
+/* What nobody reads: when an operation is asked for is its job's, whether money passes us the account's. */
+static const char STEP_11[] =
+    "DROP INDEX operation_ask;"
+    "ALTER TABLE operation DROP COLUMN ask_at;"
+    "DROP TRIGGER payment_stays;"
+    "ALTER TABLE payment DROP COLUMN direct;"
+    "CREATE TRIGGER payment_stays BEFORE UPDATE OF n, id, merchant, order_id, amount,"
+    " currency, person, doc, created ON payment"
+    " BEGIN SELECT RAISE(ABORT, 'payment: what was asked for never changes'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5, STEP_6,
+                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -3,7 +3,7 @@
 -- (customers, raw callbacks) stays so: it is named by id, or by its hash and size.
 local operator = require "operator_tool"
 
-local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, ask_at, created, updated,
+local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, created, updated,
   json_extract(doc, '$.data') AS data, json_extract(doc, '$.result') AS result FROM operation WHERE payment = ?1 ORDER BY id]]
 local CALLBACKS = [[SELECT id, account, lower(hex(hash)) AS sha256, length(body) AS bytes, state, reference, money_id, amount, paid_at,
   status, at, updated FROM inbox WHERE payment = ?1 ORDER BY id]]
@@ -54,7 +54,7 @@ end
 
 ---- for a program ----
 
-local TIMES = { at = true, created = true, updated = true, paid_at = true, expires_at = true, settle_at = true, due_at = true, ask_at = true }
+local TIMES = { at = true, created = true, updated = true, paid_at = true, expires_at = true, settle_at = true, due_at = true }
 
 local function shown(row)
   local out = json.object {}
@@ -165,7 +165,6 @@ local function tell(life, say)
   for _, e in ipairs(timeline(life)) do say(string.format("%s  %-9s %s", stamp(e.at), e.what, e.text)) end
   local due = {}
   for _, o in ipairs(life.operations) do
-    if o.ask_at then due[#due + 1] = { o.ask_at, o.id .. " is asked for at the provider" } end
   end
   for _, j in ipairs(life.due) do due[#due + 1] = { j.due_at, "job " .. j.name .. (j.error and ", last error: " .. j.error or "") } end
   if life.payment.settle_at then due[#due + 1] = { life.payment.settle_at, rupiah(life.payment.unsettled) .. " becomes available" } end

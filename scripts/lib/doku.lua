@@ -28,7 +28,8 @@ local SEEN = { pending = true, processing = true, success = true }
 local function target(op) return op.input.reference or op.reference end
 
 local function ends_at(ctx, op, spec)
-  return op.expires_at or ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  local usual = ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  return math.min(op.expires_at or usual, usual) -- a way that was chosen late ends with its order
 end
 
 local function wrong(what) return unknown { message = "DOKU spoke of another " .. what } end

@@ -193,10 +193,12 @@ local function inquire_create(ctx, op, spec, used)
   return decide(ctx, t, spec, op)
 end
 
--- What is left until the payment's end; Midtrans takes 20 seconds at least.
-local function expiry(ctx, op)
-  local seconds = op.expires_at and (op.expires_at - ctx.now()) // 1000 or op.input.expires_in
-  return seconds and { expiry_duration = math.max(20, seconds), unit = "second" } or nil
+-- Where the shop said how long, what is left of that; else only where the order ends before this way usually would,
+-- for the payer may have chosen it late. Midtrans takes 20 seconds at least.
+local function expiry(ctx, op, spec)
+  local left = op.expires_at and op.expires_at - ctx.now() or op.input.expires_in and op.input.expires_in * 1000
+  local sooner = left and spec.expires and left + 60000 < time.duration(spec.expires.default)
+  return (op.input.expires_in or sooner) and { expiry_duration = math.max(20, left // 1000), unit = "second" } or nil
 end
 
 local function create(ctx, op, spec)
@@ -206,7 +208,7 @@ local function create(ctx, op, spec)
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
   what.customer_details = what.customer_details or customer(op)
   what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
-  what.custom_expiry = spec.fixed_expiry ~= true and expiry(ctx, op) or nil
+  what.custom_expiry = spec.fixed_expiry ~= true and expiry(ctx, op, spec) or nil
   local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
   if not answer and sent == false then return not_created { message = why, code = code } end

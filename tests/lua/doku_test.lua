@@ -160,7 +160,7 @@ return { tests = {
 
   ["a SNAP request is what DOKU documents"] = function(t)
     answers(t, { method = "POST", json = { responseCode = "5002700" } })
-    t.call(path "bca_va", "create", op("r1", { input = { amount = 150000, expires_at = time.parse "2027-01-01T00:00:00+07:00",
+    t.call(path "bca_va", "create", op("r1", { expires_at = time.parse "2027-01-01T00:00:00+07:00", input = { amount = 150000, expires_in = 366 * 86400,
       customer = { name = "Ani & Co", email = "ani@example.com", phone = "0812-3456-7890" } } }))
     local token, sent = t.http.requests()[1], t.http.requests()[2]
     t.equal(token.url, HOST .. "/authorization/v1/access-token/b2b")

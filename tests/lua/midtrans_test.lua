@@ -105,6 +105,21 @@ return { tests = {
       customer_details = { first_name = "Ani", email = "ani@example.com", phone = "0812" }, custom_field1 = "pay_1", custom_field2 = "o-1" })
   end,
 
+  ["how long: as the shop said, and never beyond the order's end"] = function(t)
+    local function asked(expires_in, left)
+      t.http.answer { json = shown { transaction_status = "pending", status_code = "201" } }
+      t.call(path "bca_va", "create", op("r1", { expires_at = left and t.clock.now() + left * 1000, input = { amount = 150000, order_id = "o-1", expires_in = expires_in } }))
+      local all = t.http.requests()
+      return (json.decode(all[#all].body).custom_expiry or {}).expiry_duration
+    end
+    t.equal(asked(7200, 3600), 3600, "chosen when half of it was over")
+    t.equal(asked(7200), 7200)
+    t.equal(asked(nil, 86400), nil, "as is usual")
+    t.equal(asked(nil, 3 * 86400), nil)
+    t.equal(asked(nil, 600), 600, "the order ends sooner")
+    t.equal(asked(nil, 5), 20)
+  end,
+
   ["what Midtrans says to a charge, as a decision"] = function(t)
     local cases = {
       { { status_code = "400", status_message = "x", id = "i" }, "failed", "INVALID_REQUEST" },

@@ -235,14 +235,16 @@ end
 -- speaks Midtrans knows what it charged by Midtrans' door: of other payments of the merchant it hears nothing.
 local function webhook(letter)
   if not letter.named and (letter.door ~= "midtrans" or letter.only_named) then return nil end
-  local p, why = letter.data, nil
+  local p = letter.data
   if p.object == "refund" then
+    local why
     p, why = core.payment.get(letter.merchant, p.payment)
     if why then error(why) end -- not known now is not "nothing to say": the delivery is tried again
   end
   if letter.type == "payment.created" then
-    p, why = created(letter)
-    if not p then return nil, why end
+    local later
+    p, later = created(letter)
+    if not p then return nil, later end
   end
   if not p or p.object ~= "payment" then return nil end
   local v = midtrans.notification(letter.type, p, about(letter.merchant, p), letter.key)

@@ -347,6 +347,7 @@ local function order_create(ctx, op, spec)
   -- This request made nothing, but the invoice may be ours from before.
   local found, _, none = order_ask(ctx, op, op.reference, spec, true)
   if not none then return found end
+  if talk.twin(status, code, message) then return unknown { message = "DOKU has heard this request before", code = code } end
   return failed { category = "INVALID_REQUEST", code = code, message = message, final = true }
 end
 

@@ -243,6 +243,20 @@ return { tests = {
     t.equal(#t.http.requests(), 4)
   end,
 
+  ["that a request came before is no answer to it: its twin may have moved money"] = function(t)
+    local function create(code)
+      t.http.answer { method = "POST", status = 400, json = { error = { code = code, message = code } } }
+      t.http.answer { status = 404, json = { error = { message = "x" } } }
+      return t.kind(t.call(path "card", "create", op("tw-" .. code)))
+    end
+    t.equal(create "duplicate_request_id", "unknown")
+    t.equal(create "invalid_parameter", "failed")
+    local twin = require("doku_talk").twin
+    t.equal(twin(400, "x", "Request-Id was used before"), true)
+    t.equal(twin(409, "x", nil), true)
+    t.equal(twin(400, "invalid_parameter", nil), false)
+  end,
+
   ["a number is ours before it is sent, and is asked about"] = function(t)
     t.equal(t.kind(t.call(path "bri_va", "inquire", op "q1")), "not_created", "never sent")
     answers(t, { method = "POST", fail = "timeout" })

@@ -40,6 +40,7 @@ return doku.order {
     local decision, body, status, code, message = doku.talk.plain_effect(ctx, "/cancellation/credit-card/refund",
       { order = { invoice_number = reference }, payment = { original_request_id = attempt.id }, refund = { amount = op.input.amount } }, op.id)
     if decision then return decision end
+    if doku.talk.twin(status, code, message) then return inquire_refund(ctx, op, spec) end -- the first of them may have moved it
     if status >= 400 then return failed { category = "INVALID_REQUEST", code = code, message = message, final = true } end
     local refund = type(body.refund) == "table" and body.refund or {}
     if REFUNDED[refund.status] then return REFUNDED[refund.status] {} end

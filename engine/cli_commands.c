@@ -266,7 +266,9 @@ const struct cli_command CLI_COMMANDS[] = {
                      "new, category: what it is in the eyes of Bank Indonesia (UMI, UKE, UME, UBE, "
                      "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO): QRIS costs by it."},
                     {"direct", NULL, NO_SETTING, NULL,
-                     "new: it has provider contracts of its own; its money never passes us."},
+                     "new: it means to have provider contracts of its own. Shown by list, no more: "
+                     "what passes us and what does not, the account decides that a payment goes "
+                     "by (luwak account)."},
                     SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak merchant new --name \"Warung Kopi\"", "prints mer_..."),
         .run = cmd_merchant,

@@ -28,6 +28,7 @@ struct job_run {
     const char *entry[2];
     struct question question;
     bool asking;             /* the question counts */
+    bool ended;              /* it had an end, and its provider told of something since */
     char operation[ID_SIZE]; /* that it asks about */
     bool no_answer;          /* it was sent, and its end is not known */
     int64_t since;           /* when it was begun */
@@ -179,7 +180,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED) /* that may be paid */
+    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED && !run->ended)
         end(run, JOB_END_DONE, NULL);
     else if (operation_under_way(&run->engine->gate, row.id))
         end(run, JOB_END_AGAIN, "its own call is still under way");
@@ -192,7 +193,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         const struct script_entry *entry =
             run->worker->set == NULL ? NULL : script_set_find(run->worker->set, KIND_CHANNEL, name);
         snprintf(run->operation, sizeof run->operation, "%.*s", STR_FMT(row.id));
-        run->no_answer = row.state != OPERATION_PENDING && row.state != OPERATION_SUPERSEDED;
+        run->no_answer = operation_open(row.state) && row.state != OPERATION_PENDING;
         run->since = row.created;
         if (entry == NULL) { /* deleted ones are in the set: open operations are still served */
             end(run, JOB_END_AGAIN, "the channel's script is not there");
@@ -235,6 +236,7 @@ static void ask_operation(struct job_run *run) {
             err == E_NOMEM ? err_text(err) : "damaged arguments");
         return;
     }
+    (void)json_get_bool(doc.root, "ended", &run->ended);
     if (json_get_str(doc.root, "id", &id) != 0)
         end(run, JOB_END_DEAD, "damaged arguments");
     else

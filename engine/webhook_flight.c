@@ -24,7 +24,6 @@ static struct metric disabled = {.name = "luwak_webhook_endpoints_disabled_total
 
 static void letter_delete(struct webhook_letter *l) {
     if (l == NULL) return;
-    buf_free(&l->url);
     buf_free(&l->event);
     buf_free(&l->body);
     mem_free(l);
@@ -141,7 +140,7 @@ static void answered(const struct http_answer *a, void *data) {
 /* ---- the request ---- */
 
 struct envelope {
-    struct rows *endpoint, *event;
+    struct rows *endpoint, *event, *named; /* named: where the payment wants it, or NULL */
     struct buf json, body, signature;
     int64_t timestamp;
 };
@@ -149,9 +148,19 @@ struct envelope {
 static void envelope_free(struct envelope *l) {
     rows_free(l->endpoint);
     rows_free(l->event);
+    rows_free(l->named);
     buf_free(&l->json);
     buf_free(&l->body);
     buf_free(&l->signature);
+}
+
+static bool named(const struct envelope *l) {
+    return !rows_null(l->endpoint, 0, ENDPOINT_NAMED);
+}
+
+static struct str url_of(const struct envelope *l) {
+    if (!named(l)) return rows_text(l->endpoint, 0, ENDPOINT_URL);
+    return rows_count(l->named) == 0 ? STR("") : rows_text(l->named, 0, 0);
 }
 
 /* E_NOTFOUND: the endpoint is not enabled any more. The timestamp is the world's time, which the
@@ -168,6 +177,11 @@ static int envelope_read(struct flight *f, struct envelope *l) {
                       VALS(V_STR(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)), V_INT(f->sequence)),
                       &l->event);
     if (err == 0 && rows_count(l->event) == 0) err = E_NOTFOUND;
+    if (err == 0 && named(l))
+        err = store_get(
+            core->store, "payment_url",
+            VALS(V_STR(rows_text(l->event, 0, 3)), V_INT(rows_int(l->endpoint, 0, ENDPOINT_NAMED))),
+            &l->named);
     if (err != 0) return err;
     event_id_make(f->event, rows_int(l->event, 0, 5), rows_int(l->event, 0, 0), f->sequence);
     err = event_webhook_json(l->event, 0, &l->json);
@@ -191,7 +205,7 @@ static int envelope_send(struct flight *f, struct envelope *l) {
         {STR("webhook-signature"), buf_str(&l->signature)},
     };
     const struct http_out out = {.method = STR("POST"),
-                                 .url = rows_text(l->endpoint, 0, ENDPOINT_URL),
+                                 .url = url_of(l),
                                  .headers = headers,
                                  .header_count = ARRAY_LEN(headers),
                                  .body = buf_str(&l->body),
@@ -221,6 +235,26 @@ static void nothing_to_say(struct flight *f) {
     write_outcome(f);
 }
 
+/* It waits in the store, not in a flight: another delivery has the room. */
+static void not_yet_written(const struct commit_result *result, void *data) {
+    struct flight *f = data;
+    struct webhook_sender *s = f->sender;
+    if (result->err != 0) sender_look_in(s, OUTCOME_RETRY_MS, true); /* asked again all the same */
+    sender_look_in(s, 0, true);                                      /* when to ask it next */
+    sender_flight_over(s, f);
+}
+
+static void not_yet(struct flight *f, int64_t wait_ms) {
+    struct webhook_sender *s = f->sender;
+    struct commit *c = NULL;
+    if (commit_new(&c) != 0) {
+        not_written(f, err_text(E_NOMEM));
+        return;
+    }
+    webhook_add_later(&s->core, c, str_of(f->line->id), f->sequence, wait_ms);
+    store_submit(s->core.store, c, LANE_RESULT, s->loop, not_yet_written, f);
+}
+
 static void written(struct webhook_letter *letter) {
     struct flight *f = letter->data;
     struct envelope l = {0};
@@ -229,6 +263,10 @@ static void written(struct webhook_letter *letter) {
         return;
     }
     int err = letter->err;
+    if (err == 0 && letter->later_ms != 0) {
+        not_yet(f, letter->later_ms);
+        return;
+    }
     if (err == 0 && letter->body.len == 0) {
         nothing_to_say(f);
         return;
@@ -264,10 +302,9 @@ static int ask_letter(struct flight *f, const struct envelope *l) {
     snprintf(letter->merchant, sizeof letter->merchant, "%.*s",
              STR_FMT(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)));
     snprintf(letter->object, sizeof letter->object, "%.*s", STR_FMT(rows_text(l->event, 0, 3)));
-    snprintf(letter->endpoint, sizeof letter->endpoint, "%s", f->line->id);
-    buf_addstr(&letter->url, rows_text(l->endpoint, 0, ENDPOINT_URL));
+    letter->named = named(l);
     buf_addstr(&letter->event, buf_str(&l->body));
-    if (letter->event.err != 0 || letter->url.err != 0) return E_NOMEM;
+    if (letter->event.err != 0) return E_NOMEM;
     s->options.write(letter, s->options.data);
     return 0;
 }

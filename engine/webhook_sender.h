@@ -31,11 +31,12 @@ struct webhook_letter {
     void (*written)(struct webhook_letter *letter);
     void *data;            /* of whoever asked */
     struct worker *worker; /* of whoever writes */
-    char format[WEBHOOK_FORMAT_MAX + 1], merchant[ID_SIZE], endpoint[ID_SIZE], object[ID_SIZE];
-    struct buf url;   /* of the endpoint */
+    char format[WEBHOOK_FORMAT_MAX + 1], merchant[ID_SIZE], object[ID_SIZE];
+    bool named;       /* it goes to where the payment says itself */
     struct buf event; /* JSON {type,timestamp,sequence,data}, with the customer in it */
     int err;          /* 0: `body` is what to send, if it is not empty; else it is tried again */
     struct buf body;
+    int64_t later_ms; /* not 0: it is not time to say it yet */
     char error[200];
 };
 

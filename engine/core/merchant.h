@@ -48,7 +48,9 @@ struct caller {
 int api_key_find(const struct core *core, struct str text, struct caller *out);
 void caller_free(struct caller *caller);
 /* An API key opened again, for signatures that its owner checks with it (webhooks of other formats):
- * this one, or the merchant's newest where it was revoked or is none. E_NOTFOUND: it has none. */
+ * this one. Where it was revoked (whoever stole it could forge with it) or is none, the newest that
+ * lives of the same label, for that is what a shop's next key bears, else the newest: in a signature
+ * by another shop's key nobody would believe. E_NOTFOUND: the merchant has none. */
 int api_key_open(const struct core *core, struct str merchant, struct str id, struct buf *out);
 
 /* Provider accounts. "midtrans" is the shared one: its keys are configuration. "midtrans/mer_..." is

@@ -34,16 +34,17 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
     commit_add(commit, OP_OPERATION_INSERT,
                VALS(V_TEXT(op->id), V_STR(op->kind), V_STR(op->script), V_STR(op->version),
                     V_STR(op->account), V_STR(op->reference),
-                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc),
-                    V_INT(op->ask_at), V_INT(now)));
+                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(op->doc), V_INT(now)));
     operation_add_ask(commit, str_of(op->id), op->ask_at, op->ask_backoff, clock, rng);
 }
 
-void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
-                       const struct clock *clock, struct rng *rng) {
-    char args[ID_SIZE + 16], unique[ID_SIZE + 8];
-    snprintf(args, sizeof args, "{\"id\":\"%.*s\"}", STR_FMT(id));
-    snprintf(unique, sizeof unique, "ask %.*s", STR_FMT(id));
+#define ASK_BACKOFF STR("first=2m factor=2 max=1h")
+
+static void add_ask(struct commit *commit, struct str id, bool ended, int64_t ask_at,
+                    struct str backoff, const struct clock *clock, struct rng *rng) {
+    char args[ID_SIZE + 32], unique[ID_SIZE + 8];
+    snprintf(args, sizeof args, "{\"id\":\"%.*s\"%s}", STR_FMT(id), ended ? ",\"ended\":true" : "");
+    snprintf(unique, sizeof unique, "%s %.*s", ended ? "told" : "ask", STR_FMT(id));
     job_enqueue(commit,
                 &(struct job_new){.name = STR(OPERATION_ASK_JOB),
                                   .args = str_of(args),
@@ -53,13 +54,27 @@ void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, str
                 clock, rng);
 }
 
+void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
+                       const struct clock *clock, struct rng *rng) {
+    add_ask(commit, id, false, ask_at, backoff, clock, rng);
+}
+
 void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
                            const struct clock *clock, struct rng *rng) {
     char unique[ID_SIZE + 8];
     int64_t now = clock_now_ms(clock);
     snprintf(unique, sizeof unique, "ask %.*s", STR_FMT(id));
     commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(now)));
-    operation_add_ask(commit, id, now, STR("first=2m factor=2 max=1h"), clock, rng);
+    add_ask(commit, id, false, now, ASK_BACKOFF, clock, rng);
+}
+
+void operation_add_ask_told(struct commit *commit, struct str id, enum operation_state state,
+                            const struct clock *clock, struct rng *rng) {
+    int64_t now = clock_now_ms(clock);
+    if (operation_open(state) || state == OPERATION_SUPERSEDED)
+        operation_add_ask_now(commit, id, now + 1, clock, rng);
+    else
+        add_ask(commit, id, true, now, ASK_BACKOFF, clock, rng);
 }
 
 static void add_move(struct commit *commit, struct str id, int64_t generation,
@@ -67,8 +82,7 @@ static void add_move(struct commit *commit, struct str id, int64_t generation,
                      const struct clock *clock) {
     commit_add(commit, OP_OPERATION_MOVE,
                VALS(V_STR(id), V_INT(generation), V_TEXT(OPERATION_STATES[from].name),
-                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_NULL,
-                    V_INT(clock_now_ms(clock))));
+                    V_TEXT(OPERATION_STATES[to].name), V_BLOB(doc), V_INT(clock_now_ms(clock))));
 }
 
 int operation_add_move(struct commit *commit, struct str id, int64_t generation,

@@ -85,7 +85,7 @@ static int columns_read(const struct rows *r, size_t row, struct payment *p) {
         *texts[i] = rows_text(r, row, 16 + i);
     p->expires_at = rows_int(r, row, 27);
     p->created_at = rows_int(r, row, 28);
-    p->paid_at = rows_int(r, row, 29);
+    p->paid_at = rows_int(r, row, 5);
     return 0;
 }
 

@@ -338,9 +338,14 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
 int money_add_orphan_reversed(const struct core *core, struct commit *commit, struct str account,
                               struct str money_id, enum verdict *verdict);
 
-/* A person has found whose such money is: it is booked as if it came now, `verdict` as of a settle. */
+/* The way of the payment that such money can have come by: one at that account, the newest; or NULL. */
+struct attempt *payment_attempt_at(struct payment *payment, struct str account);
+
+/* A person has found whose such money is: it is booked as if it came now, `verdict` as of a settle;
+ * `how`: its fee, and when it settles. */
 int payment_add_own(const struct core *core, struct commit *commit, struct payment *payment,
-                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why);
+                    int64_t movement, const struct money *how, enum verdict *verdict,
+                    struct why *why);
 
 /* Policy or a person decides over money in suspense (a movement of this payment). Accept: it counts
  * for the payment (late money makes it success); E_STATE when it cannot. */

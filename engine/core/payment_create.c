@@ -33,8 +33,8 @@ static void attempt_write(const struct core *core, struct commit *commit, const 
     commit_add(commit, OP_ATTEMPT_ADD,
                VALS(V_TEXT(a->id), V_TEXT("create"), V_STR(a->script), V_STR(a->version),
                     V_STR(a->account), V_STR(a->reference), V_TEXT(OPERATION_STATES[a->state].name),
-                    V_BLOB(a->doc), V_NULL, V_TEXT(p->id), V_INT(p->amount_due),
-                    text_or_null(a->method), text_or_null(a->bank), V_INT(core_now(core))));
+                    V_BLOB(a->doc), V_TEXT(p->id), V_INT(p->amount_due), text_or_null(a->method),
+                    text_or_null(a->bank), V_INT(core_now(core))));
     if (ask_at != 0 && operation_open(a->state))
         operation_add_ask(commit, str_of(a->id), ask_at, ask_backoff, core->clock, core->rng);
 }
@@ -135,13 +135,13 @@ int payment_add_create(const struct core *core, struct commit *commit, const str
     if (err == 0) {
         commit_add(commit, OP_PAYMENT_ADD,
                    VALS(V_TEXT(p->id), V_STR(p->merchant), V_STR(p->order_id),
-                        V_TEXT(PAYMENT_STATES[p->status].name), V_INT(p->direct), V_INT(p->open),
-                        V_INT(p->amount), V_INT(p->amount_due), V_STR(p->currency),
-                        text_or_null(p->method), text_or_null(p->channel), text_or_null(p->bank),
-                        text_or_null(p->attempt), blob_or_null(p->instructions),
-                        blob_or_null(p->fee), text_or_null(p->fee_version),
-                        blob_or_null(p->failure), text_or_null(p->person), V_BLOB(p->doc),
-                        int_or_null(p->expires_at), V_INT(p->created_at)));
+                        V_TEXT(PAYMENT_STATES[p->status].name), V_INT(p->open), V_INT(p->amount),
+                        V_INT(p->amount_due), V_STR(p->currency), text_or_null(p->method),
+                        text_or_null(p->channel), text_or_null(p->bank), text_or_null(p->attempt),
+                        blob_or_null(p->instructions), blob_or_null(p->fee),
+                        text_or_null(p->fee_version), blob_or_null(p->failure),
+                        text_or_null(p->person), V_BLOB(p->doc), int_or_null(p->expires_at),
+                        V_INT(p->created_at)));
         if (a != NULL) attempt_write(core, commit, p, a, n->ask_at, n->ask_backoff);
         if (a != NULL && n->at_once != NULL)
             keys_write(commit, a, n->at_once->keys, n->at_once->key_count);
@@ -240,8 +240,8 @@ int payment_add_operation(const struct core *core, struct commit *commit, struct
     commit_add(commit, OP_ATTEMPT_ADD,
                VALS(V_TEXT(o->id), V_STR(o->kind), V_STR(o->script), V_STR(o->version),
                     V_STR(o->account), V_STR(o->reference),
-                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(doc), V_NULL,
-                    V_TEXT(p->id), V_INT(o->amount), V_NULL, V_NULL, V_INT(core_now(core))));
+                    V_TEXT(OPERATION_STATES[OPERATION_SENDING].name), V_BLOB(doc), V_TEXT(p->id),
+                    V_INT(o->amount), V_NULL, V_NULL, V_INT(core_now(core))));
     if (o->ask_at != 0)
         operation_add_ask(commit, str_of(o->id), o->ask_at, o->ask_backoff, core->clock, core->rng);
     return 0;

@@ -177,16 +177,21 @@ static int seen_before(const struct core *core, struct commit *commit, const str
     return err;
 }
 
-/* Polling found money of this amount, by this way, before its id was known. */
+/* Polling found money of this amount, by this way, before its id was known: it is claimed. Where what
+ * comes now waited as nobody's in suspense, both were booked, and that they are one is likely and not
+ * proven: it is not booked a third time, and a person looks at what is in suspense. */
 static int claim(const struct core *core, struct commit *commit, const struct payment *p,
-                 const struct attempt *a, struct str money_id, int64_t amount, bool *claimed) {
+                 const struct attempt *a, struct str money_id, int64_t amount, int64_t orphan,
+                 bool *claimed) {
     struct rows *rows = NULL;
     *claimed = false;
     if (p->received == 0) return 0;
     int err = store_get(core->store, "movement_unclaimed",
                         VALS(V_TEXT(p->id), V_INT(amount), V_TEXT(a->id)), &rows);
     *claimed = err == 0 && rows_count(rows) != 0;
-    if (*claimed)
+    if (*claimed && orphan != 0)
+        payment_add_note(core, commit, str_of(p->id), "orphan_may_be_what_polling_found", money_id);
+    else if (*claimed)
         commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(rows_int(rows, 0, 0)), V_STR(money_id)));
     rows_free(rows);
     return err;
@@ -296,8 +301,8 @@ int payment_book(const struct core *core, struct commit *commit, struct payment 
     int err =
         seen_before(core, commit, p, a->account, m->money_id, m->amount, &known, &orphan, verdict);
     if (err != 0 || known) return err;
-    if (orphan == 0) err = claim(core, commit, p, a, m->money_id, m->amount, &known);
-    *verdict = VERDICT_APPLIED;
+    err = claim(core, commit, p, a, m->money_id, m->amount, orphan, &known);
+    *verdict = known && orphan != 0 ? VERDICT_DUPLICATE : VERDICT_APPLIED;
     if (err != 0 || known) return err;
     return book_new(core, commit, p, a, m, V_STR(m->money_id), orphan, verdict, why);
 }
@@ -378,21 +383,21 @@ int money_add_orphan_reversed(const struct core *core, struct commit *commit, st
     return err;
 }
 
-/* The way of the payment that this money can have come by: one at that account, the newest. */
-static struct attempt *attempt_at(struct payment *p, struct str account) {
+struct attempt *payment_attempt_at(struct payment *p, struct str account) {
     for (size_t i = p->attempt_count; i-- > 0;)
         if (str_eq(p->attempts[i].account, account)) return &p->attempts[i];
     return NULL;
 }
 
 int payment_add_own(const struct core *core, struct commit *commit, struct payment *p,
-                    int64_t movement, int64_t settle_at, enum verdict *verdict, struct why *why) {
+                    int64_t movement, const struct money *how, enum verdict *verdict,
+                    struct why *why) {
     struct rows *rows = NULL;
     int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
     if (err == 0 && rows_count(rows) == 0) err = why_set(why, E_NOTFOUND, "there is no such money");
     if (err == 0 && !rows_null(rows, 0, 3))
         err = why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(rows, 0, 3)));
-    struct attempt *a = err == 0 ? attempt_at(p, rows_text(rows, 0, 1)) : NULL;
+    struct attempt *a = err == 0 ? payment_attempt_at(p, rows_text(rows, 0, 1)) : NULL;
     if (err == 0 && a == NULL)
         err = why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
                       STR_FMT(rows_text(rows, 0, 1)));
@@ -402,7 +407,9 @@ int payment_add_own(const struct core *core, struct commit *commit, struct payme
         err = book_new(core, commit, p, a,
                        &(struct money){.amount = rows_int(rows, 0, 5),
                                        .paid_at = rows_int(rows, 0, 11),
-                                       .settle_at = settle_at,
+                                       .settle_at = how->settle_at,
+                                       .fee = how->fee,
+                                       .unpriced = how->unpriced,
                                        .source = STR("hand")},
                        V_NULL, movement, verdict, why);
     rows_free(rows);

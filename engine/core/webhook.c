@@ -26,7 +26,8 @@ enum {
     E_CURSOR,
     E_SINCE,
     E_CREATED,
-    E_FORMAT
+    E_FORMAT,
+    E_NAMED
 };
 
 static const char *const TYPES[] = {
@@ -102,7 +103,7 @@ int endpoint_add(const struct core *core, struct commit *commit, const struct en
                    VALS(V_TEXT(id), V_STR(n->merchant), V_STR(n->url), V_BLOB(buf_str(&sealed)),
                         V_STR(buf_str(&types)),
                         V_STR(n->format.n == 0 ? WEBHOOK_STANDARD : n->format),
-                        V_INT(core_now(core))));
+                        n->named == 0 ? V_NULL : V_INT(n->named), V_INT(core_now(core))));
     buf_free(&sealed);
     buf_free(&types);
     return err;
@@ -280,7 +281,15 @@ int webhook_add_outcome(const struct core *core, struct commit *commit, const st
     bool failing = !good && !rows_null(rows, 0, E_SINCE) &&
                    now - rows_int(rows, 0, E_SINCE) >= WEBHOOK_FAILING_MS;
     bool enabled = str_eq(rows_text(rows, 0, E_STATE_), STR("enabled"));
-    return enabled && (o->status == 410 || failing) ? disable(core, commit, rows) : 0;
+    bool own = rows_null(rows, 0, E_NAMED);
+    return enabled && own && (o->status == 410 || failing) ? disable(core, commit, rows) : 0;
+}
+
+void webhook_add_later(const struct core *core, struct commit *commit, struct str endpoint,
+                       int64_t sequence, int64_t wait_ms) {
+    int64_t now = core_now(core);
+    commit_add(commit, OP_DELIVERY_LATER,
+               VALS(V_STR(endpoint), V_INT(sequence), V_INT(now + wait_ms), V_INT(now)));
 }
 
 void webhook_add_again(const struct core *core, struct commit *commit, struct str endpoint,

@@ -27,6 +27,7 @@ struct endpoint_new {
     const struct str *types;
     size_t type_count;
     struct str format; /* empty: standard; it never changes */
+    int64_t named; /* 1-3: it has no URL, each payment names one in that place; 0: a plain one */
 };
 /* Our own words. Any other format is written by the script of scripts/api that bears its name. */
 #define WEBHOOK_STANDARD   STR("standard")
@@ -45,8 +46,10 @@ enum {
     ENDPOINT_URL,
     ENDPOINT_STATE = 7,
     ENDPOINT_FAILING = 9,
-    ENDPOINT_FORMAT = 11
+    ENDPOINT_FORMAT = 11,
+    ENDPOINT_NAMED
 };
+#define WEBHOOK_NAMED_MAX 3 /* URLs of one payment */
 /* {id,object,url,enabled_types,format,status,secret?,created_at}; secret only when given. */
 int endpoint_json(const struct rows *rows, size_t row, const char *secret, struct buf *out);
 
@@ -70,7 +73,7 @@ int webhook_sign_key(struct str secret, struct str id, int64_t timestamp_s, stru
                      struct buf *out);
 
 /* What came of a delivery: status 0: no answer. 2xx is delivered; 410 disables the endpoint, as do
- * five days of nothing but failure, with an event. */
+ * five days of nothing but failure, with an event; not one whose URLs payments name. */
 struct webhook_outcome {
     int64_t sequence;
     int64_t tries; /* before this one */
@@ -82,6 +85,9 @@ struct webhook_outcome {
 };
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
                         const struct webhook_outcome *outcome);
+/* It is not time to say it yet: no try of it. */
+void webhook_add_later(const struct core *core, struct commit *commit, struct str endpoint,
+                       int64_t sequence, int64_t wait_ms);
 void webhook_add_again(const struct core *core, struct commit *commit, struct str endpoint,
                        int64_t sequence);
 

@@ -136,6 +136,11 @@ static struct payment_ask ask_of(lua_State *L, const char *name) {
 static int l_create(lua_State *L) {
     struct payment_ask ask = ask_of(L, "core.payment.create");
     if (ask.path.n == 0) ask.path = STR("POST /v1/payments");
+    ask.door = text_field(L, "door");
+    ask.urls = text_field(L, "urls");
+    lua_pushliteral(L, "only");
+    lua_rawget(L, 1);
+    ask.only = lua_toboolean(L, -1);
     struct ask_wait *w = wait_push(L);
     w->asked->flow = payment_flow_start(&ask, replied, w->asked);
     if (w->asked->flow == NULL) return luaL_error(L, "out of memory");
@@ -209,7 +214,7 @@ static int l_refund(lua_State *L) {
 static const struct bind_fn PAYMENT[] = {
     {"create", l_create, KINDS, "ask: table -> reply",
      "creates a payment: {merchant=, body=, key=, path=, raw=}; the answer, for the route to "
-     "return"},
+     "return; a door names itself, and where to tell of it: {door=, urls = \"URL URL\", only=}"},
     {"choose", l_choose, KINDS, "ask: table -> reply",
      "the payer's way for one that waits: {merchant=, id=, body = {method, bank, channel, "
      "options}}"},

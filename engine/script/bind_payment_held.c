@@ -10,6 +10,8 @@
 #include "script/co.h"
 #include "script/context.h"
 #include "script/lua_util.h"
+#include "script/manifest.h"
+#include "script/payment_price.h"
 #include "script/payment_settle.h"
 #include "script/script_set.h"
 
@@ -29,6 +31,10 @@ struct deciding { /* on the heap: the commit does not forget who asked */
     bool abandoned;
     enum word word;
     int64_t movement, settle_at;
+    const struct core *core;
+    struct loop *loop;
+    struct script_set *set; /* while it is priced; or NULL */
+    struct payment_price price;
     char refund[ID_SIZE], payment[ID_SIZE];
     char actor[AUDIT_ACTOR_SIZE], note[200];
     enum verdict verdict;
@@ -40,6 +46,12 @@ struct deciding_wait {
     struct deciding *deciding;
 };
 
+static void deciding_free(struct deciding *d) {
+    if (d == NULL) return;
+    if (d->set != NULL) script_set_drop(d->set);
+    mem_free(d);
+}
+
 /* ---- what follows ---- */
 
 static int held_now(const struct core *core, int64_t movement, int64_t *held) {
@@ -49,6 +61,16 @@ static int held_now(const struct core *core, int64_t movement, int64_t *held) {
     if (err == 0) *held = rows_int(rows, 0, 7);
     rows_free(rows);
     return err;
+}
+
+static int accept(const struct core *core, struct payment *p, struct commit *c, struct deciding *d,
+                  struct why *why) {
+    struct fee fee;
+    if (d->price.unpriced)
+        payment_add_note(core, c, str_of(p->id), "unpriced",
+                         STR("the fee rule failed; booked without a fee"));
+    return payment_add_accept(core, c, p, d->movement, payment_price_fee(&d->price, &fee),
+                              d->settle_at, why);
 }
 
 static int give_back(const struct core *core, struct payment *p, struct commit *c,
@@ -99,12 +121,17 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
                  struct why *why) {
     struct deciding *d = data;
     char text[800], detail[160];
-    int err =
-        d->word == ACCEPT ? payment_add_accept(core, c, p, d->movement, NULL, d->settle_at, why)
-        : d->word == BACK ? give_back(core, p, c, d, why)
-        : d->word == OWN  ? payment_add_own(core, c, p, d->movement, d->settle_at, &d->verdict, why)
-        : d->word == LOOK ? 0
-                          : end_refund(core, p, c, d, why);
+    struct fee fee;
+    int err = d->word == ACCEPT ? accept(core, p, c, d, why)
+              : d->word == BACK ? give_back(core, p, c, d, why)
+              : d->word == OWN
+                  ? payment_add_own(core, c, p, d->movement,
+                                    &(struct money){.settle_at = d->settle_at,
+                                                    .fee = payment_price_fee(&d->price, &fee),
+                                                    .unpriced = d->price.unpriced},
+                                    &d->verdict, why)
+              : d->word == LOOK ? 0
+                                : end_refund(core, p, c, d, why);
     if (err != 0) return err;
     snprintf(detail, sizeof detail, "{\"payment\":\"%s\",\"movement\":%lld,\"refund\":\"%s\"}",
              p->id, (long long)d->movement, d->refund);
@@ -123,7 +150,7 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
 static void done(int err, const struct why *why, void *data) {
     struct deciding *d = data;
     if (d->abandoned) {
-        mem_free(d);
+        deciding_free(d);
         return;
     }
     d->err = err;
@@ -140,7 +167,7 @@ static void wait_cancel(struct co_wait *wait) {
 
 static int wait_gc(lua_State *L) {
     struct deciding_wait *w = lua_touserdata(L, 1);
-    mem_free(w->deciding);
+    deciding_free(w->deciding);
     w->deciding = NULL;
     return 0;
 }
@@ -164,6 +191,60 @@ static int finish(lua_State *L, struct co_wait *wait) {
                       : d->word == BACK ? d->refund
                                         : WORDS[d->word].word);
     return 1;
+}
+
+/* ---- what it costs: what makes the payment paid costs what it does on the day it came ---- */
+
+static int change(struct deciding *d) {
+    struct payment_change what = {.core = d->core,
+                                  .loop = d->loop,
+                                  .lane = LANE_NEW,
+                                  .id = str_of(d->payment),
+                                  .build = build,
+                                  .done = done,
+                                  .data = d};
+    return payment_change(&what);
+}
+
+static void priced(void *data) {
+    struct deciding *d = data;
+    int err = change(d);
+    if (err != 0) done(err, NULL, d);
+}
+
+/* E_NOTFOUND: there is nothing to ask; the payment's own fee counts, where it has one. */
+static int ask_price(struct deciding *d, struct runtime *runtime, const struct rows *money) {
+    struct payment p;
+    int err = payment_read(d->core, STR(""), str_of(d->payment), &p);
+    if (err != 0) return err;
+    const struct attempt *a = d->word == OWN ? payment_attempt_at(&p, rows_text(money, 0, 1))
+                                             : payment_attempt(&p, rows_text(money, 0, 4));
+    const struct script_entry *e =
+        a == NULL ? NULL : script_set_find(d->set, KIND_CHANNEL, attempt_channel(a));
+    if (e == NULL || p.status == PAYMENT_SUCCESS || payment_price_frozen(&p))
+        err = E_NOTFOUND;
+    else
+        err = payment_price(
+            &d->price, d->core,
+            &(struct payment_price_of){.runtime = runtime,
+                                       .set = d->set,
+                                       .payment = &p,
+                                       .attempt = a,
+                                       .provider = e->version->manifest->provider,
+                                       .amount = rows_int(money, 0, d->word == OWN ? 5 : 7),
+                                       .paid_at = rows_int(money, 0, 11)},
+            priced, d);
+    payment_free(&p);
+    return err;
+}
+
+static int price(struct deciding *d, struct runtime *runtime) {
+    struct rows *rows = NULL;
+    if (d->word != ACCEPT && d->word != OWN) return change(d);
+    int err = store_get(d->core->store, "movement_get", VALS(V_INT(d->movement)), &rows);
+    if (err == 0) err = rows_count(rows) == 0 ? E_NOTFOUND : ask_price(d, runtime, rows);
+    rows_free(rows);
+    return err == E_NOTFOUND ? change(d) : err; /* which says what is not there */
 }
 
 /* ---- decide(word, id, who, more) ---- */
@@ -216,14 +297,10 @@ static int l_decide(lua_State *L) {
     if (err == E_STATE)
         return bind_fail(L, err, "that money belongs to no payment yet: give it to one (own)");
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
-    struct payment_change what = {.core = s->core,
-                                  .loop = co_loop(L),
-                                  .lane = LANE_NEW,
-                                  .id = str_of(d->payment),
-                                  .build = build,
-                                  .done = done,
-                                  .data = d};
-    if ((err = payment_change(&what)) != 0) return bind_fail(L, err, "%s", err_text(err));
+    d->core = s->core;
+    d->loop = co_loop(L);
+    d->set = script_set_keep(s->scripts(s->worker));
+    if ((err = price(d, co_runtime(L))) != 0) return bind_fail(L, err, "%s", err_text(err));
     co_park(L, &w->wait);
     d->ticket = w->wait.ticket;
     return co_yield (L, finish);

@@ -1,10 +1,12 @@
-/* ctx.find and ctx.settle: what a channel does when its provider calls. Both work within the
+/* ctx.find, ctx.settle and ctx.ask: what a channel does when its provider calls. Both work within the
  * channel's own provider account, so no provider touches another's payments; nothing is settled
  * before the request was verified. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
 #include "core/core.h"
+#include "core/jobs.h"
+#include "core/operation.h"
 #include "core/virtual_account.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
@@ -12,6 +14,7 @@
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/payment_settle.h"
+#include "script/store_wait.h"
 #include "sys/log.h"
 
 /* ---- find ---- */
@@ -232,11 +235,62 @@ static int l_settle(lua_State *L) {
     return co_yield (L, settle_finish);
 }
 
+/* ---- ask ---- */
+
+static int asked(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) return store_fail(L, a);
+    jobs_poke(context_of(L)->services->jobs);
+    return lua_pushboolean(L, 1), 1;
+}
+
+/* The attempt that ctx.find read last, or one that is looked for now. */
+static int attempt_of(const struct call_context *c, struct str reference, char id[ID_SIZE],
+                      enum operation_state *state) {
+    const struct found *found = c->callback->found;
+    const struct attempt *a = found == NULL ? NULL : &found->payment.attempts[found->attempt];
+    struct payment p = {0};
+    size_t at;
+    int err = 0;
+    if (a == NULL || !str_eq(a->reference, reference)) {
+        err = payment_find(c->services->core, c->account, reference, &p, &at);
+        if (err == E_NOTFOUND)
+            err = payment_find_key(c->services->core, c->account, STR("reference"), reference, &p,
+                                   &at);
+        if (err == 0) a = &p.attempts[at];
+    }
+    if (err != 0) return err;
+    memcpy(id, a->id, ID_SIZE);
+    *state = a->state;
+    payment_free(&p);
+    return 0;
+}
+
+static int l_ask(lua_State *L) {
+    const struct call_context *c = context_of(L);
+    char id[ID_SIZE];
+    enum operation_state state;
+    luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
+    if (c->callback == NULL || !c->verified)
+        return luaL_error(L, "ctx.ask: nobody has told us anything that is verified");
+    struct str reference = text_field(L, "reference", true);
+    co_require_wait(L, "ctx.ask");
+    int err = attempt_of(c, reference, id, &state);
+    if (err == E_NOTFOUND) return lua_pushboolean(L, 0), 1;
+    if (err != 0) return luaL_error(L, "ctx.ask: %s", err_text(err));
+    struct commit *commit = commit_push(L);
+    operation_add_ask_told(commit, str_of(id), state, c->services->core->clock, c->services->rng);
+    return store_wait_commit(L, commit, LANE_RESULT, asked);
+}
+
 static const struct bind_fn SETTLE[] = {
     {"find", l_find, KIND_CHANNEL, "by: table -> table?",
      "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
      "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict"},
+    {"ask", l_ask, KIND_CHANNEL, "about: table -> boolean?, string?, string?",
+     "what was told of {reference = ...} could not be checked now: the engine asks by `inquire`, "
+     "until it is answered, also about one that has an end; false: there is none"},
     {0},
 };
 const struct bind_module bind_settle = {"ctx", "what a provider's call is applied with", SETTLE,

@@ -34,6 +34,7 @@ static struct rows *endpoint(lua_State *L, struct str merchant, struct str id, i
     *err = store_get(core_of(L)->store, "endpoint_get", VALS(V_STR(id)), rows);
     if (*err != 0) return NULL;
     if (rows_count(*rows) == 1 && str_eq(rows_text(*rows, 0, ENDPOINT_MERCHANT), merchant) &&
+        rows_null(*rows, 0, ENDPOINT_NAMED) &&
         !str_eq(rows_text(*rows, 0, ENDPOINT_STATE), STR("deleted")))
         return *rows;
     *err = E_NOTFOUND;
@@ -183,6 +184,68 @@ static int l_add(lua_State *L) {
     return store_wait_audited(L, c, "webhook_endpoint.add", check_str(L, AT_ID), changed);
 }
 
+/* ---- where one payment's notifications go ---- */
+
+static int named(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0 && a->err != E_EXISTS) return store_fail(L, a); /* exists: made a moment ago */
+    return lua_pushboolean(L, 1), 1;
+}
+
+/* The list at AT_WHAT, looked at; how many. Nothing is wrong: *text is NULL. */
+static size_t read_urls(lua_State *L, const char **text) {
+    luaL_checktype(L, AT_WHAT, LUA_TTABLE);
+    size_t count = lua_rawlen(L, AT_WHAT);
+    *text = count == 0 || count > WEBHOOK_NAMED_MAX ? "name 1 to 3 URLs" : NULL;
+    for (size_t i = 0; i < count && *text == NULL; i++) {
+        lua_rawgeti(L, AT_WHAT, (lua_Integer)i + 1);
+        *text = lua_type(L, -1) == LUA_TSTRING
+                    ? url_fault(check_str(L, -1), context_of(L)->services->simulated)
+                    : "a URL is a text";
+        lua_pop(L, 1);
+    }
+    return count;
+}
+
+/* What the places that are missing need; *added: some are. */
+static int add_places(lua_State *L, struct commit *c, struct endpoint_new *n, size_t count,
+                      bool *added) {
+    struct rows **rows = rows_push(L);
+    char id[ID_SIZE], secret[WEBHOOK_SECRET_SIZE];
+    struct why why = {0};
+    *added = false;
+    int err = store_get(core_of(L)->store, "endpoints_named",
+                        VALS(V_STR(n->merchant), V_TEXT(""), V_STR(n->format)), rows);
+    for (size_t i = 1; i <= count && err == 0; i++) {
+        bool there = false;
+        for (size_t k = 0; k < rows_count(*rows); k++)
+            there = there || rows_int(*rows, k, ENDPOINT_NAMED) == (int64_t)i;
+        if (there) continue;
+        n->named = (int64_t)i;
+        err = endpoint_add(core_of(L), c, n, id, secret, &why);
+        *added = true;
+    }
+    return err;
+}
+
+/* Each place in such a list has an endpoint of the merchant's that is not listed: it has the cursor,
+ * the secret and the deliveries; the URL is the payment's. So a URL per order costs a row per order. */
+static int l_name(lua_State *L) {
+    struct endpoint_new n = {.merchant =
+                                 check_str(L, AT_MERCHANT)}; /* hears all there is of them */
+    const char *text;
+    bool added;
+    co_require_wait(L, "core.webhook.name");
+    lua_settop(L, 3);
+    n.format = check_str(L, 3);
+    size_t count = read_urls(L, &text);
+    if (text != NULL) return bind_fail(L, E_INVAL, "%s", text);
+    struct commit *c = commit_push(L);
+    int err = add_places(L, c, &n, count, &added);
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    if (!added) return lua_pushboolean(L, 1), 1;
+    return store_wait_commit(L, c, LANE_NEW, named);
+}
+
 /* The id comes second for scripts, and third on the stack. */
 static struct rows *begin_change(lua_State *L, const char *name, int *err) {
     struct str merchant = check_str(L, 1), id = check_str(L, 2);
@@ -238,6 +301,20 @@ static int again_written(lua_State *L, const struct store_answer *a) {
     return 1;
 }
 
+/* To those of them that take it; how many. */
+static size_t add_again(const struct core *core, struct commit *c, const struct rows *rows,
+                        const struct rows *event) {
+    size_t count = 0;
+    for (size_t i = 0; i < rows_count(rows); i++) {
+        if (!str_eq(rows_text(rows, i, ENDPOINT_STATE), STR("enabled")) ||
+            !endpoint_hears(rows, i, rows_text(event, 0, 2)))
+            continue;
+        webhook_add_again(core, c, rows_text(rows, i, 0), rows_int(event, 0, 1));
+        count++;
+    }
+    return count;
+}
+
 /* redeliver(merchant, event) -> the event; nil, text, code */
 static int l_redeliver(lua_State *L) {
     const struct core *core = core_of(L);
@@ -253,14 +330,12 @@ static int l_redeliver(lua_State *L) {
         return bind_fail(L, err, "%s", err == E_NOTFOUND ? "no such event" : err_text(err));
     struct buf *json = buf_push(L), *filled = buf_push(L);
     struct commit *c = commit_push(L);
-    size_t count = 0;
-    for (size_t i = 0; i < rows_count(*rows); i++) {
-        if (!str_eq(rows_text(*rows, i, ENDPOINT_STATE), STR("enabled")) ||
-            !endpoint_hears(*rows, i, rows_text(*event, 0, 2)))
-            continue;
-        webhook_add_again(core, c, rows_text(*rows, i, 0), rows_int(*event, 0, 1));
-        count++;
-    }
+    size_t count = add_again(core, c, *rows, *event);
+    struct rows **places = rows_push(L);
+    err = store_get(core->store, "endpoints_named",
+                    VALS(V_STR(merchant), V_STR(rows_text(*event, 0, 3)), V_NULL), places);
+    if (err != 0) return bind_fail(L, err, "%s", err_text(err));
+    count += add_again(core, c, *places, *event);
     if (count == 0) return bind_fail(L, E_STATE, "no enabled endpoint takes events of this type");
     err = event_json(*event, 0, json);
     if (err == 0) err = customer_fill(core, buf_str(json), filled);
@@ -291,6 +366,10 @@ static const struct bind_fn WEBHOOK[] = {
     {"add", l_add, KINDS, "merchant: string, what: table " GIVES,
      "an endpoint with its secret: {url=, enabled_types=, format=}; or nil, text, code and the "
      "field"},
+    {"name", l_name, KINDS,
+     "merchant: string, urls: table, format: string -> boolean?, string?, string?",
+     "looks at the URLs of one payment, 3 at most, and makes ready what tells them: for "
+     "core.payment.create {urls=}"},
     {"set", l_set, KINDS, "merchant: string, id: string, what: table " GIVES,
      "changes it: url, enabled_types, disabled, deleted"},
     {"rotate", l_rotate, KINDS, "merchant: string, id: string " GIVES,

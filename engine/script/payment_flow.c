@@ -506,8 +506,9 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     struct flow *f = mem_zalloc(sizeof *f);
     struct str raw = ask->raw.p == NULL ? ask->body : ask->raw;
     if (f == NULL) return NULL;
-    f->memory = mem_alloc(ask->merchant.n + ask->body.n + raw.n + ask->key.n + ask->path.n +
-                          ask->choose.n + ask->request_id.n + ask->api_key.n + 8);
+    f->memory =
+        mem_alloc(ask->merchant.n + ask->body.n + raw.n + ask->key.n + ask->path.n + ask->choose.n +
+                  ask->request_id.n + ask->api_key.n + ask->door.n + ask->urls.n + 10);
     if (f->memory == NULL) {
         mem_free(f);
         return NULL;
@@ -522,6 +523,8 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     f->ask.choose = keep(&at, ask->choose);
     f->ask.request_id = keep(&at, ask->request_id);
     f->ask.api_key = keep(&at, ask->api_key);
+    f->ask.door = keep(&at, ask->door);
+    f->ask.urls = keep(&at, ask->urls);
     f->core = ask->services->core;
     f->loop = runtime_loop(ask->runtime);
     f->set = script_set_keep(ask->services->scripts(ask->services->worker));

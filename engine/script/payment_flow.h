@@ -28,6 +28,9 @@ struct payment_ask { /* texts are copied */
     struct str choose;     /* a payment that is there: the payer chooses how; the body says it */
     struct str request_id; /* for problems */
     struct str api_key;    /* id of the key it was asked with; empty: nobody's */
+    struct str door;       /* in whose words it was asked, "midtrans"; empty: ours */
+    struct str urls;       /* where its notifications go besides, a space between; of that door */
+    bool only;             /* and nowhere else */
 };
 
 struct flow;

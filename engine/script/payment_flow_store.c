@@ -4,6 +4,7 @@
 #include "base/money.h"
 #include "core/jobs.h"
 #include "core/person.h"
+#include "core/webhook.h"
 #include "script/payment_adopt.h"
 #include "script/payment_flow_private.h"
 #include "script/payment_settle.h"
@@ -67,6 +68,8 @@ static int write_doc(struct flow *f) {
     put_json(&w, "return_urls", r->return_urls);
     if (f->reason[0] != '\0') json_put_text(&w, "risk", f->reason);
     put_str(&w, "api_key", f->ask.api_key); /* webhooks of other formats are signed with it */
+    put_str(&w, "door", f->ask.door);
+    if (f->ask.only) json_put_bool(&w, "only_named", true);
     if (flow_channel(f) == NULL) put_str(&w, "channel", r->channel); /* for when it goes on */
     json_end_object(&w);
     return json_out_end(&w);
@@ -137,6 +140,15 @@ struct str flow_ask_backoff(struct flow *f, const struct version *v) {
 
 static void first_stored(const struct commit_result *result, void *data);
 
+/* Where its notifications go, as the door that asked was told. */
+static void add_urls(const struct flow *f, struct commit *c) {
+    struct str rest = f->ask.urls, url;
+    for (int64_t n = 1; n <= WEBHOOK_NAMED_MAX && rest.n != 0; n++) {
+        str_cut(rest, ' ', &url, &rest);
+        commit_add(c, OP_PAYMENT_URL_ADD, VALS(V_TEXT(f->payment.id), V_INT(n), V_STR(url)));
+    }
+}
+
 static int build_first(struct flow *f, struct commit *c, const struct payment_result *at_once,
                        struct why *why) {
     const struct version *v = flow_channel(f);
@@ -176,6 +188,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     if (err != 0) return err;
     f->has_payment = true;
     flow_note_skipped(f, c, 0, f->channel);
+    add_urls(f, c);
     payment_facts_add(&f->facts, f->core, c);
     claims_add(&f->claims, c, core_now(f->core));
     if (!answers) return 0;

@@ -105,7 +105,24 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
         q->open = watched(core, q, p, a, r->to);
         return 0;
     }
+    /* It has an end, and was told of since: only money moves it. That a paid one is not paid any more
+     * does not say which money went back: a person's. */
+    if (!q->open && a->state != OPERATION_SUPERSEDED && r->to != OPERATION_SUCCESS) {
+        q->open = r->to == OPERATION_UNKNOWN;
+        bool back = r->to == OPERATION_FAILED || r->to == OPERATION_CANCELLED;
+        if (a->state == OPERATION_SUCCESS && back && !moved) {
+            payment_add_note(core, c, str_of(p->id), "said_to_be_unpaid", r->code);
+            log_error("paid_and_said_to_be_unpaid", L_TEXT("payment", p->id),
+                      L_TEXT("operation", q->operation));
+        }
+        return 0;
+    }
     if (q->nothing && may_still_come(core, q, a)) return 0;
+    /* a question without an answer is no news of what waits for its payer */
+    if (a->state == OPERATION_PENDING && r->to == OPERATION_UNKNOWN) {
+        if (q->expire) log_warn("expiry_without_answer", L_TEXT("operation", q->operation));
+        return 0;
+    }
     if (ends && !moved) {
         q->open = false;
         return payment_add_expire(core, c, p, why);

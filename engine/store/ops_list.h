@@ -52,10 +52,10 @@
     X(OPERATION_INSERT, "operation_insert",                                                      \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
       "doc:blob"                                                                                 \
-      " ask_at:time? now:time",                                                                  \
+      " now:time",                                                                               \
       "stores the intent; the reference is unique per account")                                  \
     X(OPERATION_MOVE, "operation_move",                                                          \
-      "id:text generation:int from:text to:text doc:blob ask_at:time? now:time",                 \
+      "id:text generation:int from:text to:text doc:blob now:time",                              \
       "moves it if status and generation still stand; returns the new generation")               \
     /* payments: what core/ decides, written down; each change is guarded by its generation */   \
     X(MERCHANT_PUT, "merchant_put",                                                              \
@@ -76,7 +76,7 @@
     X(PERSON_ERASE, "person_erase", "id:text now:time",                                          \
       "forgets the key and the data, and the sealed bodies of the person's callbacks")           \
     X(PAYMENT_ADD, "payment_add",                                                                \
-      "id:text merchant:text order_id:text status:text direct:bool open:bool amount:int "        \
+      "id:text merchant:text order_id:text status:text open:bool amount:int "                    \
       "amount_due:int currency:text method:text? channel:text? bank:text? attempt:text? "        \
       "instructions:blob? fee:blob? fee_version:text? failure:blob? person:text? doc:blob "      \
       "expires_at:time? now:time",                                                               \
@@ -91,7 +91,7 @@
       "guards what follows by the payment's generation")                                         \
     X(ATTEMPT_ADD, "attempt_add",                                                                \
       "id:text kind:text script:text version:text account:text reference:text status:text "      \
-      "doc:blob ask_at:time? payment:text amount:int method:text? bank:text? now:time",          \
+      "doc:blob payment:text amount:int method:text? bank:text? now:time",                       \
       "stores the intent of an operation on a payment")                                          \
     X(ATTEMPT_KEY, "attempt_key", "account:text kind:text value:text operation:text only:bool",  \
       "notes what an attempt can be found by; only: by no other of that account")                \
@@ -144,7 +144,7 @@
       "merchant:text path:text key:text status:int answer:blob object:text?",                    \
       "stores the answer, once")                                                                 \
     X(ENDPOINT_ADD, "endpoint_add",                                                              \
-      "id:text merchant:text url:text secret:blob types:text format:text now:time",              \
+      "id:text merchant:text url:text secret:blob types:text format:text named:int? now:time",   \
       "adds a webhook endpoint; it hears what comes from now on")                                \
     X(ENDPOINT_SET, "endpoint_set",                                                              \
       "id:text merchant:text url:text types:text state:text now:time",                           \
@@ -157,6 +157,10 @@
     X(DELIVERY_MOVE, "delivery_move",                                                            \
       "endpoint:text sequence:int state:text due_at:time status:int? error:text? now:time",      \
       "how a delivery went: delivered, waiting again, or dead")                                  \
+    X(DELIVERY_LATER, "delivery_later", "endpoint:text sequence:int due_at:time now:time",       \
+      "it is not time to say it yet: no try")                                                    \
+    X(PAYMENT_URL_ADD, "payment_url_add", "payment:text n:int url:text",                         \
+      "where a payment's own notifications go")                                                  \
     X(DELIVERY_AGAIN, "delivery_again", "endpoint:text sequence:int now:time",                   \
       "delivers once more, as asked by a person")                                                \
     X(INBOX_ADD, "inbox_add",                                                                    \

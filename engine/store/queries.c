@@ -6,17 +6,17 @@
 #define JOB_COLUMNS                                                                              \
     "id, name, args, state, due_at, priority, once, backoff, unique_key, attempts, run, error, " \
     "created, updated"
-#define OPERATION_COLUMNS                                                                        \
-    "id, kind, script, version, account, reference, status, generation, attempts, doc, ask_at, " \
-    "created, updated"
+#define OPERATION_COLUMNS                                                                         \
+    "id, kind, script, version, account, reference, status, generation, attempts, doc, updated, " \
+    "created"
 
 /* core/payment.c takes them by position. */
 #define PAYMENT_COLUMNS                                                                      \
-    "p.id, p.merchant, p.order_id, p.status, p.generation, p.direct, p.open, p.amount, "     \
+    "p.id, p.merchant, p.order_id, p.status, p.generation, p.paid_at, p.open, p.amount, "    \
     "p.amount_due, p.received, p.amount_paid, p.amount_refunded, p.refunding, "              \
     "p.amount_reversed, p.unsettled, p.settle_at, p.currency, p.method, p.channel, p.bank, " \
     "p.attempt, p.instructions, p.fee, p.fee_version, p.failure, p.person, p.doc, "          \
-    "p.expires_at, p.created, p.paid_at"
+    "p.expires_at, p.created"
 #define REFUND_COLUMNS                                                                     \
     "id, payment, merchant, amount, status, generation, reason, operation, by, movement, " \
     "failure, created"
@@ -31,7 +31,7 @@
     "status, answer, at"
 #define ENDPOINT_COLUMNS                                                       \
     "id, merchant, url, secret, old_secret, old_until, types, state, cursor, " \
-    "failing_since, created, format"
+    "failing_since, created, format, named"
 
 static struct query BUILT_IN[] = {
     {"meta_get", "SELECT value FROM meta WHERE key = ?1"},
@@ -86,9 +86,10 @@ static struct query BUILT_IN[] = {
                         " WHERE k.hash = ?1"},
     {"api_keys", "SELECT id, mode, label, created, revoked, sealed FROM api_key"
                  " WHERE merchant = ?1 ORDER BY id"},
-    /* that one, else the newest that lives */
+    /* that one, else the newest that lives: of its label, where there is one */
     {"api_key_to_sign", "SELECT id, sealed FROM api_key WHERE merchant = ?1 AND revoked IS NULL"
-                        " ORDER BY id = ?2 DESC, id DESC LIMIT 1"},
+                        " ORDER BY id = ?2 DESC, label IS (SELECT label FROM api_key"
+                        " WHERE id = ?2) DESC, id DESC LIMIT 1"},
     {"account_get", "SELECT name, provider, merchant, environment, config FROM provider_account"
                     " WHERE name = ?1"},
     /* the merchant's own */
@@ -230,7 +231,14 @@ static struct query BUILT_IN[] = {
     {"merchant_topic", "SELECT id, last FROM topic WHERE name = ?1"},
     {"endpoint_get", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE id = ?1"},
     {"endpoints_of_merchant", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"
-                              " AND state <> 'deleted' ORDER BY id DESC"},
+                              " AND state <> 'deleted' AND named IS NULL ORDER BY id DESC"},
+    /* for what a payment (or a refund's) names itself; ?3: all there are of a format, else NULL */
+    {"endpoints_named", "SELECT " ENDPOINT_COLUMNS " FROM endpoint WHERE merchant = ?1"
+                        " AND named IS NOT NULL AND (format = ?3 OR named IN (SELECT n"
+                        " FROM payment_url WHERE payment ="
+                        " coalesce((SELECT payment FROM refund WHERE id = ?2), ?2)))"},
+    {"payment_url", "SELECT url FROM payment_url WHERE n = ?2"
+                    " AND payment = coalesce((SELECT payment FROM refund WHERE id = ?1), ?1)"},
     /* those whose events were not all fanned out yet */
     {"endpoints_behind", "SELECT p.id, p.merchant, p.cursor, t.last FROM endpoint p JOIN topic t"
                          " ON t.name = p.merchant WHERE p.state = 'enabled'"

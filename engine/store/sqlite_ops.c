@@ -125,11 +125,11 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                       " DO UPDATE SET due_at = excluded.due_at WHERE cron.due_at < excluded.due_at",
                       ONE, "that time was already taken"}},
     [OP_OPERATION_INSERT] = {{"INSERT INTO operation (id, kind, script, version, account,"
-                              " reference, status, doc, ask_at, created, updated) VALUES (:id,"
+                              " reference, status, doc, created, updated) VALUES (:id,"
                               " :kind, :script, :version, :account, :reference, :status, :doc,"
-                              " :ask_at, :now, :now)",
+                              " :now, :now)",
                               ONE, "operation"}},
-    [OP_OPERATION_MOVE] = {{"UPDATE operation SET status = :to, doc = :doc, ask_at = :ask_at,"
+    [OP_OPERATION_MOVE] = {{"UPDATE operation SET status = :to, doc = :doc,"
                             " generation = generation + 1, attempts = attempts + (:to = 'sending'),"
                             " updated = :now WHERE id = :id AND generation = :generation"
                             " AND status = :from",

@@ -65,12 +65,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
           " generation = generation + 1, updated = :now WHERE destination IS NOT NULL"
           " AND payment IN (SELECT id FROM payment WHERE person = :id)"}},
     [OP_PAYMENT_ADD] =
-        {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, direct,"
+        {{"INSERT INTO payment (n, id, merchant, order_id, closed, status, generation,"
           " open, amount, amount_due, currency, method, channel, bank, attempt, instructions, fee,"
           " fee_version, failure, person, doc, expires_at, created, updated)"
           " VALUES ((SELECT coalesce(max(n), 0) + 1 FROM payment), :id, :merchant, :order_id,"
           " CASE WHEN (:status = 'failed' OR :status = 'expired' OR :status = 'cancelled')"
-          " THEN (SELECT coalesce(max(n), 0) + 1 FROM payment) ELSE 0 END, :status, 1, :direct,"
+          " THEN (SELECT coalesce(max(n), 0) + 1 FROM payment) ELSE 0 END, :status, 1,"
           " :open, :amount, :amount_due, :currency, :method, :channel, :bank, :attempt,"
           " :instructions, :fee, :fee_version, :failure, :person, :doc, :expires_at, :now, :now)",
           ONE, "payment"}},
@@ -81,8 +81,8 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                             CHECK_, MOVED_ON}},
     [OP_ATTEMPT_ADD] =
         {{"INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-          " ask_at, payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
-          " :version, :account, :reference, :status, :doc, :ask_at, :payment, :amount, :method,"
+          " payment, amount, method, bank, created, updated) VALUES (:id, :kind, :script,"
+          " :version, :account, :reference, :status, :doc, :payment, :amount, :method,"
           " :bank, :now, :now)",
           ONE, "operation"}},
     [OP_ATTEMPT_KEY] = {{"INSERT INTO operation_key VALUES (:account, :kind, :value, :operation,"
@@ -171,11 +171,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                                 " object = coalesce(object, :object) WHERE merchant = :merchant"
                                 " AND path = :path AND key = :key AND status IS NULL"}},
 
-    [OP_ENDPOINT_ADD] = {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, state,"
-                          " cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
-                          " :types, :format, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
-                          " WHERE name = :merchant), :now, :now)",
-                          ONE, "endpoint"}},
+    [OP_ENDPOINT_ADD] =
+        {{"INSERT INTO endpoint (id, merchant, url, secret, types, format, named,"
+          " state, cursor, created, updated) VALUES (:id, :merchant, :url, :secret,"
+          " :types, :format, :named, 'enabled', (SELECT coalesce(max(last), 0) FROM topic"
+          " WHERE name = :merchant), :now, :now)",
+          ONE, "endpoint"}},
     [OP_ENDPOINT_SET] = {{"UPDATE endpoint SET cursor = CASE WHEN state <> 'enabled'"
                           " AND :state = 'enabled' THEN (SELECT coalesce(max(last), 0) FROM topic"
                           " WHERE name = :merchant) ELSE cursor END,"
@@ -196,7 +197,10 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                           " NULL, :now, :now FROM endpoint p JOIN topic t ON t.name = p.merchant"
                           " JOIN event e ON e.topic = t.id WHERE p.id = :id AND e.sequence > :from"
                           " AND e.sequence <= :to AND (p.types = '*'"
-                          " OR instr(p.types, ' ' || e.type || ' ') > 0) ON CONFLICT DO NOTHING"}},
+                          " OR instr(p.types, ' ' || e.type || ' ') > 0) AND (p.named IS NULL"
+                          " OR EXISTS (SELECT 1 FROM payment_url u WHERE u.n = p.named"
+                          " AND u.payment = coalesce((SELECT payment FROM refund"
+                          " WHERE id = e.object), e.object))) ON CONFLICT DO NOTHING"}},
     [OP_DELIVERY_MOVE] = {{"UPDATE delivery SET state = :state, tries = tries + 1,"
                            " due_at = :due_at, status = :status, error = :error, updated = :now"
                            " WHERE endpoint = :endpoint AND sequence = :sequence"
@@ -207,6 +211,12 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                            " AND (failing_since IS NULL) <> (:state = 'delivered')"
                            /* one that had nothing to say: the endpoint was not asked */
                            " AND (:state <> 'delivered' OR :status IS NOT NULL)"}},
+    [OP_DELIVERY_LATER] = {{"UPDATE delivery SET due_at = :due_at, updated = :now"
+                            " WHERE endpoint = :endpoint AND sequence = :sequence"
+                            " AND state = 'waiting'",
+                            ONE, "the delivery does not wait"}},
+    [OP_PAYMENT_URL_ADD] = {{"INSERT INTO payment_url VALUES (:payment, :n, :url)", ONE,
+                             "payment url"}},
     [OP_DELIVERY_AGAIN] = {{"INSERT INTO delivery VALUES (:endpoint, :sequence, 'waiting', 0, :now,"
                             " NULL, NULL, :now, :now) ON CONFLICT (endpoint, sequence) DO UPDATE"
                             " SET state = 'waiting', tries = 0, due_at = :now, updated = :now"}},

@@ -223,6 +223,28 @@ static const char STEP_9[] =
     "CREATE INDEX job_due ON job (due_at) WHERE state = 'waiting' AND priority = 0;"
     "CREATE INDEX job_due_apart ON job (due_at) WHERE state = 'waiting' AND priority <> 0;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4, STEP_5,
-                                    STEP_6, STEP_7,      STEP_8, STEP_9};
+/* Where one payment's notifications go, named with it: up to three URLs. Their deliveries are those of an
+ * endpoint per place in that list, which has no URL of its own. */
+static const char STEP_10[] =
+    "ALTER TABLE endpoint ADD COLUMN named INTEGER CHECK (named BETWEEN 1 AND 3);"
+    "CREATE UNIQUE INDEX endpoint_named ON endpoint (merchant, format, named)"
+    " WHERE named IS NOT NULL;"
+    "CREATE TABLE payment_url (payment TEXT NOT NULL REFERENCES payment (id),"
+    " n INTEGER NOT NULL CHECK (n BETWEEN 1 AND 3), url TEXT NOT NULL, PRIMARY KEY (payment, n))"
+    " STRICT, WITHOUT ROWID;"
+    "CREATE TRIGGER payment_url_stays BEFORE UPDATE ON payment_url"
+    " BEGIN SELECT RAISE(ABORT, 'payment_url: what was named never changes'); END;";
+
+/* What nobody reads: when an operation is asked for is its job's, whether money passes us the account's. */
+static const char STEP_11[] =
+    "DROP INDEX operation_ask;"
+    "ALTER TABLE operation DROP COLUMN ask_at;"
+    "DROP TRIGGER payment_stays;"
+    "ALTER TABLE payment DROP COLUMN direct;"
+    "CREATE TRIGGER payment_stays BEFORE UPDATE OF n, id, merchant, order_id, amount,"
+    " currency, person, doc, created ON payment"
+    " BEGIN SELECT RAISE(ABORT, 'payment: what was asked for never changes'); END;";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5, STEP_6,
+                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

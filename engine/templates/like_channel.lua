@@ -83,7 +83,7 @@ return {
   amounts = "closed",
 
   create = function(ctx, op)
-    local ends = op.input.expires_at or op.input.expires_in and ctx.now() + op.input.expires_in * 1000
+    local ends = op.expires_at or op.input.expires_in and ctx.now() + op.input.expires_in * 1000
     local said, status, decision = effect(ctx, "/v1/payments", { reference = op.reference, amount = op.input.amount, kind = "@LIKE@",
       expires_at = ends and time.format(ends) })
     if not said then return decision end

@@ -8,7 +8,7 @@
 local door = require "door"
 local midtrans = require "door_midtrans"
 local request = require "door_midtrans_request"
-local urls = require "door_midtrans_urls"
+local named = require "door_midtrans_urls"
 
 local text = door.text
 local SCOPE = "door_midtrans" -- what Midtrans knows of a payment or refund and we do not: kept by its id
@@ -46,22 +46,27 @@ local function charge(req, kind, again)
     if have == "400" then return midtrans.invalid(wrong) end
     return midtrans.refuse(have, wrong)
   end
-  local no, code = urls.name(req, ask)
+  local told, no, code = named(req)
   if no then
     if code then return midtrans.refuse(code) end
     return midtrans.invalid { no }
   end
-  local status, p, replayed = door.create(req, ask, have)
+  local status, p, replayed = door.create(req, ask, have, told)
   local facts = status < 300 and about(req.merchant, p, { merchant = said_merchant(body) })
   return midtrans.charged(status, p, replayed, facts, again)
 end
 
--- POST /midtrans/create-payment has names of its own beside Midtrans', and says in the HTTP status what the body says.
+-- POST /midtrans/create-payment has names of its own beside Midtrans'. HTTP says 200 or 201 where there is a payment,
+-- also a denied one, as POST /v1/payments does; else what the body says, as far as that is what HTTP means by it.
+local HTTP = { ["202"] = 409, ["413"] = 400, ["505"] = 503 }
+
 local function create_payment(req)
   local _, v = charge(req, (door.body(req) or {}).payment_type or "bank_transfer", true)
-  if v.transaction_id then v.payment_method_type, v.expiration_time = v.payment_type, v.expiry_time end
-  local status = tonumber(v.status_code)
-  return status == 505 and 503 or status, v
+  if v.transaction_id then
+    v.payment_method_type, v.expiration_time = v.payment_type, v.expiry_time
+    return v.status_code == "200" and 200 or 201, v
+  end
+  return HTTP[v.status_code] or tonumber(v.status_code), v
 end
 
 -- A route about one transaction: found by either id, or refused.
@@ -184,9 +189,9 @@ local function snap_create(req)
   if not body then return snap_refuse(400, "JSON is not valid") end
   local ask, wrong = request.page(body)
   if not ask then return snap_refuse(400, table.unpack(wrong)) end
-  local no, later = urls.name(req, ask)
+  local told, no, later = named(req)
   if no then return snap_refuse(later and 503 or 400, no) end
-  local code, p = door.create(req, ask)
+  local code, p = door.create(req, ask, nil, told)
   if code >= 300 then return snap_problem(p) end
   if p.status ~= "pending" then return snap_refuse(400, p.status == "failed" and "Denied by Fraud Detection System" or TAKEN) end
   if not text(p.checkout_url) then return snap_refuse(500, "LUWAK_PUBLIC_URL is not set: there is no page to send anybody to") end
@@ -209,31 +214,39 @@ local function snap_page(req) return 303, "", { Location = "/pay/" .. form.escap
 ---- webhooks of the format "midtrans" ----
 
 -- A payment is told of as pending once the payer can be shown how to pay, as Midtrans does: we are asked a moment
--- before, when it is on disk and its provider not yet heard. nil: it came to nothing; that is told by itself.
+-- before, when it is on disk and its provider not yet heard. nil: it came to nothing, which is told by itself; nil
+-- and a time: it is not known yet.
+local LOOK_AGAIN, LOOK_MS = "300ms", 60000
+
 local function created(letter)
-  local p, now = letter.data, nil
-  for _ = 1, 100 do
-    now = core.payment.get(letter.merchant, p.id) or p
-    local last = now.attempts[#now.attempts]
-    if not last or last.status ~= "sending" then break end
-    engine.sleep "50ms"
-  end
+  local p = letter.data
+  local now, why = core.payment.get(letter.merchant, p.id)
+  if why then error(why) end
+  now = now or p
+  local last, began = now.attempts[#now.attempts], time.parse(p.created_at, "rfc3339")
+  if last and last.status == "sending" and began and time.now() < began + LOOK_MS then return nil, LOOK_AGAIN end
   if now.status == "failed" then return nil end
   for _, name in ipairs { "method", "bank", "instructions", "expires_at" } do p[name] = now[name] end
   return p
 end
 
--- letter: merchant, type, data (the payment or refund as it was then), key (of the API key that charged it), endpoint
--- and url (where it goes).
+-- letter: merchant, type, data (the payment or refund as it was then), key (of the API key that charged it), door (by
+-- which the payment came), named (this goes to a URL that it named itself), only_named (and to no other). A shop that
+-- speaks Midtrans knows what it charged by Midtrans' door: of other payments of the merchant it hears nothing.
 local function webhook(letter)
+  if not letter.named and (letter.door ~= "midtrans" or letter.only_named) then return nil end
   local p = letter.data
   if p.object == "refund" then
     local why
     p, why = core.payment.get(letter.merchant, p.payment)
     if why then error(why) end -- not known now is not "nothing to say": the delivery is tried again
   end
-  if letter.type == "payment.created" then p = created(letter) end
-  if not p or p.object ~= "payment" or not urls.hears(letter, p) then return nil end
+  if letter.type == "payment.created" then
+    local later
+    p, later = created(letter)
+    if not p then return nil, later end
+  end
+  if not p or p.object ~= "payment" then return nil end
   local v = midtrans.notification(letter.type, p, about(letter.merchant, p), letter.key)
   return v and json.encode(v)
 end

@@ -28,7 +28,8 @@ local SEEN = { pending = true, processing = true, success = true }
 local function target(op) return op.input.reference or op.reference end
 
 local function ends_at(ctx, op, spec)
-  return op.input.expires_at or ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  local usual = ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  return math.min(op.expires_at or usual, usual) -- a way that was chosen late ends with its order
 end
 
 local function wrong(what) return unknown { message = "DOKU spoke of another " .. what } end
@@ -346,6 +347,7 @@ local function order_create(ctx, op, spec)
   -- This request made nothing, but the invoice may be ours from before.
   local found, _, none = order_ask(ctx, op, op.reference, spec, true)
   if not none then return found end
+  if talk.twin(status, code, message) then return unknown { message = "DOKU has heard this request before", code = code } end
   return failed { category = "INVALID_REQUEST", code = code, message = message, final = true }
 end
 

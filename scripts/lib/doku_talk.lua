@@ -157,4 +157,11 @@ function talk.plain_effect(ctx, path, what, request_id, wait)
   return nil, body, answer.status, code or tostring(answer.status), message
 end
 
+-- Whether it was refused because the same one came before: a twin on the way, whose answer we did not get. DOKU
+-- does not document the words; that they name a duplicate is from memory.
+function talk.twin(status, code, message)
+  local words = (tostring(code) .. " " .. tostring(message)):lower()
+  return status == 409 or status == 400 and (words:find "duplicat" or words:find "request%-id was used") and true or false
+end
+
 return talk

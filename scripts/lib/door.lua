@@ -79,11 +79,13 @@ local function path_of(req) return req.method .. " " .. req.path:gsub("(.)/+$", 
 
 -- Creates what `want` (a request of POST /v1/payments) says. 201: made; 200: that order was there, with
 -- the same amount and way; 409: with another. `have`: options that are known; a channel takes none but
--- its own, so one is given where it is asked for.
-function door.create(req, want, have)
+-- its own, so one is given where it is asked for. `told`: the door's name, and where the payment wants to be told of.
+function door.create(req, want, have, told)
   local options = json.object {}
+  told = told or {}
   for _ = 1, 5 do
-    local status, doc, again = heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req) })
+    local status, doc, again = heard(core.payment.create { merchant = req.merchant, body = want, raw = req.body, key = key_of(req), path = path_of(req),
+      door = told.door, urls = told.urls, only = told.only })
     local missing = status == 400 and have and tostring(doc.param or ""):match "^options%.([%w_]+)$"
     if not missing or have[missing] == nil or options[missing] ~= nil then return status, doc, again end
     options[missing] = have[missing] -- nothing was made so far: a refused request leaves nothing

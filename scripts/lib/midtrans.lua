@@ -139,8 +139,8 @@ local function decide(ctx, t, spec, op)
 end
 
 -- The transaction by our order id or theirs; nil and its status_code, or nil, nil and why.
-local function ask(ctx, id)
-  local answer, why = ctx.http.get(request(ctx, { url = url(ctx, "/v2/" .. form.escape(id) .. "/status") }))
+local function ask(ctx, id, timeout)
+  local answer, why = ctx.http.get(request(ctx, { url = url(ctx, "/v2/" .. form.escape(id) .. "/status"), timeout = timeout }))
   if not answer then return nil, nil, why end
   local body, code = body_of(answer)
   if not body or not body.transaction_status then return nil, code, said(answer, code) end
@@ -199,10 +199,12 @@ local function inquire_create(ctx, op, spec, used)
   return decide(ctx, t, spec, op)
 end
 
--- What is left until the payment's end; Midtrans takes 20 seconds at least.
-local function expiry(ctx, op)
-  local seconds = op.input.expires_at and (op.input.expires_at - ctx.now()) // 1000 or op.input.expires_in
-  return seconds and { expiry_duration = math.max(20, seconds), unit = "second" } or nil
+-- Where the shop said how long, what is left of that; else only where the order ends before this way usually would,
+-- for the payer may have chosen it late. Midtrans takes 20 seconds at least.
+local function expiry(ctx, op, spec)
+  local left = op.expires_at and op.expires_at - ctx.now() or op.input.expires_in and op.input.expires_in * 1000
+  local sooner = left and spec.expires and left + 60000 < time.duration(spec.expires.default)
+  return (op.input.expires_in or sooner) and { expiry_duration = math.max(20, left // 1000), unit = "second" } or nil
 end
 
 local function create(ctx, op, spec)
@@ -212,7 +214,7 @@ local function create(ctx, op, spec)
   what.transaction_details = { order_id = op.reference, gross_amount = op.input.amount }
   what.customer_details = what.customer_details or customer(op)
   what.custom_field1, what.custom_field2 = op.payment, op.input.order_id
-  what.custom_expiry = expiry(ctx, op)
+  what.custom_expiry = expiry(ctx, op, spec)
   local answer, why, code, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/charge"), json = what,
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" } }))
   if not answer and sent == false then return not_created { message = why, code = code } end
@@ -313,11 +315,14 @@ local function verified(ctx, req, note)
     crypto.sha512({ note.order_id, note.status_code, note.gross_amount, ctx.config.server_key }, "hex"))
 end
 
+-- A question within a notification is answered in time, or we ask later (ctx.ask): Midtrans waits for us.
+local ASKED_WITHIN = "12s"
+
 -- Good news for an open attempt is believed; for all else Midtrans is asked, because notifications
 -- come late and out of order and their status is not signed. Nil: it could not be asked now.
 local function truth(ctx, note, attempt)
   if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
-  return (ask(ctx, text_of(note.transaction_id) or note.order_id))
+  return (ask(ctx, text_of(note.transaction_id) or note.order_id, ASKED_WITHIN))
 end
 
 -- Signed, and yet it says nothing that can be booked. Midtrans repeats 5xx for hours and it will say the
@@ -338,7 +343,10 @@ function midtrans.notify(ctx, req)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
-  if not t or t.order_id ~= note.order_id then return reply(503, { status = "try again" }) end
+  if not t or t.order_id ~= note.order_id then
+    ctx.ask { reference = note.order_id } -- Midtrans may never say it again
+    return reply(503, { status = "try again" })
+  end
   local word = word_of(t)
   if word == nil then -- partial_chargeback, or a word that is new: no move of ours fits
     log.error("midtrans_status", { order = t.order_id, status = tostring(t.transaction_status) })

@@ -22,7 +22,8 @@ end
 
 function page.open(ctx, op, spec)
   local back = op.input.return_urls and op.input.return_urls.success
-  local ends = op.input.expires_at or ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  local usual = ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or time.duration(spec.expires.default))
+  local ends = math.min(op.expires_at or usual, usual)
   local answer, why, code, sent = ctx.http.effect(midtrans.request(ctx, { method = "POST", url = url(ctx, ""),
     headers = { ["X-Override-Notification"] = ctx.url "/callbacks/midtrans" },
     json = { transaction_details = { order_id = op.reference, gross_amount = op.input.amount }, customer_details = midtrans.customer(op),

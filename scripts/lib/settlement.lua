@@ -18,7 +18,7 @@ local function wib(ms) return time.format(ms, "rfc3339", "WIB") end
 
 local function start(account)
   return { account = account, day = time.format(time.now(), "date", "WIB"), at = time.now(),
-    backs = {}, -- of this file: what each payment's refunds add up to, and rows that look alike
+    backs = {}, taken = {}, -- of this file: what each payment's refunds add up to, and the keys of their rows
     counts = { matched = 0, missing = 0, extra = 0, differing = 0 }, booked = 0,
     sums = { gross = 0, fee = 0, vat = 0, net = 0 }, findings = json.array {}, more = 0 }
 end
@@ -42,12 +42,24 @@ local function figures(row) return { gross = row.gross, fee = row.fee, vat = row
 
 local function same(a, b) return a.gross == b.gross and a.fee == b.fee and a.vat == b.vat and a.net == b.net end
 
--- A refund has no id of its own in a settlement file: two of one transaction, of one amount and even of one
--- moment are two all the same. The n-th such row of a file is the n-th such refund.
+-- A refund has no id of its own in a settlement file: two of one payment, of one amount and even of one moment
+-- are two all the same, and each row of a file is another. A row is the one that was booked for its moment; else
+-- one of which the moment is not known, by that row or this one, for a file may lack the column; else a new one.
 local function refund_key(report, row, ours)
-  local key = table.concat({ "refund", row.id ~= "" and row.id or ours.payment, row.gross, row.at or "" }, ":")
-  report.backs[key] = (report.backs[key] or 0) + 1
-  return key .. ":" .. report.backs[key]
+  local base, at = "refund:" .. ours.payment .. ":" .. row.gross .. ":", row.at and wib(row.at)
+  local maybe
+  for n = 1, math.maxinteger do
+    local key = base .. n
+    if not report.taken[key] then
+      local was = operator.query("kv_get", "settlement:" .. report.account, key)[1]
+      local before = was and json.decode(was.value).at
+      if was and at and before == at then maybe = key break end
+      if not maybe and (not was or not at or before == json.null) then maybe = key end
+      if not was then break end
+    end
+  end
+  report.taken[maybe] = true
+  return maybe
 end
 
 -- "matched", "differing" and why, or "book" and what core.settlement.book is to be given.
@@ -139,7 +151,7 @@ end
 
 -- Stored whole, once per run; a run that is repeated is another report of the same file.
 local function keep(report)
-  report.backs = nil
+  report.backs, report.taken = nil, nil
   report.at = wib(report.at)
   local ok, why = store.commit { { "kv_put", scope = "reconciliation:" .. report.account, key = report.at .. " " .. report.file, value = json.encode(report) } }
   if not ok then operator.stop("the report could not be stored: " .. why) end

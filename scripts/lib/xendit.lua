@@ -34,9 +34,9 @@ local function ours(t, payment, amount)
 end
 
 -- What Xendit has of an attempt: by its id where we know it, else by our reference. As get().
-local function ask(ctx, kind, a)
+local function ask(ctx, kind, a, timeout)
   if a.id then
-    local t, none, why = get(ctx, kind.path .. "/" .. form.escape(a.id))
+    local t, none, why = get(ctx, kind.path .. "/" .. form.escape(a.id), timeout)
     if t and (t.id ~= a.id or (a.reference and kind.reference(t) ~= a.reference)) then return nil, nil, "Xendit spoke of another" end
     return t, none, why
   end
@@ -268,9 +268,11 @@ function xendit.notify(ctx, req)
     log.warn("xendit_not_ours", { event = tostring(note.event), id = tostring(note.id) })
     return reply(503, { status = "not ours" })
   end
-  local t = ask(ctx, kind, { id = id })
-  reference = t and text_of(kind.reference(t)) == reference and reference
-  if not reference then return reply(503, { status = "try again" }) end
+  local t = ask(ctx, kind, { id = id }, "12s") -- in time; else we ask later
+  if not t or not reference or text_of(kind.reference(t)) ~= reference then
+    if reference then ctx.ask { reference = reference } end -- Xendit may never say it again
+    return reply(503, { status = "try again" })
+  end
   local word, verdict = word_of(kind, t), nil
   local attempt = ctx.find { reference = reference }
   if attempt and not ours(t, attempt.payment) then return reply(503, { status = "another's" }) end
@@ -282,8 +284,11 @@ function xendit.notify(ctx, req)
   elseif word == nil then
     log.error("xendit_status", { reference = reference, status = tostring(t.status) })
   end
-  -- Told of an end that Xendit does not know of when it is asked: it shall come again.
-  return reply(verdict and verdict ~= "not_found" and 200 or 503, { status = verdict or "try again" })
+  if verdict and verdict ~= "not_found" then return reply(200, { status = verdict }) end
+  -- Told of an end that Xendit does not know of when it is asked, or what was paid could not be read: it
+  -- shall come again, and we ask as well.
+  if not verdict then ctx.ask { reference = reference } end
+  return reply(503, { status = verdict or "try again" })
 end
 
 ---- a channel ----

@@ -67,8 +67,8 @@ local function said(answer, body)
 end
 
 -- A GET: the body; or nil, true where Xendit says there is no such thing; or nil, nil, why.
-local function get(ctx, path)
-  local answer, why = ctx.http.get(request(ctx, { url = url(path) }))
+local function get(ctx, path, timeout)
+  local answer, why = ctx.http.get(request(ctx, { url = url(path), timeout = timeout }))
   if not answer then return nil, nil, why end
   local body = body_of(answer)
   if answer.status == 200 and body then return body end
@@ -155,7 +155,7 @@ end
 function REQUEST.payments(ctx, t)
   local id = text_of(table_of(t.payment_method).id)
   if not id then return nil, "a payment request without its method" end
-  local body, _, why = get(ctx, "/v2/payment_methods/" .. form.escape(id) .. "/payments?payment_request_id=" .. form.escape(t.id))
+  local body, _, why = get(ctx, "/v2/payment_methods/" .. form.escape(id) .. "/payments?payment_request_id=" .. form.escape(t.id), "12s")
   if not body or type(body.data) ~= "table" then return nil, why or "Xendit's list of payments is none" end
   local list = {}
   for _, p in ipairs(body.data) do

@@ -3,7 +3,7 @@
 -- (customers, raw callbacks) stays so: it is named by id, or by its hash and size.
 local operator = require "operator_tool"
 
-local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, ask_at, created, updated,
+local OPERATIONS = [[SELECT id, kind, script, version, account, reference, status, attempts, amount, created, updated,
   json_extract(doc, '$.data') AS data, json_extract(doc, '$.result') AS result FROM operation WHERE payment = ?1 ORDER BY id]]
 local CALLBACKS = [[SELECT id, account, lower(hex(hash)) AS sha256, length(body) AS bytes, state, reference, money_id, amount, paid_at,
   status, at, updated FROM inbox WHERE payment = ?1 ORDER BY id]]
@@ -14,7 +14,8 @@ local ENTRIES = [[SELECT e.n, d.name AS debit, c.name AS credit, e.amount, e.kin
   JOIN ledger_account d ON d.n = e.debit JOIN ledger_account c ON c.n = e.credit WHERE e.object IN ]] .. OBJECTS .. " ORDER BY e.n"
 local EVENTS = [[SELECT e.sequence, e.type, e.object, json_extract(e.doc, '$.status') AS status, e.at FROM event e
   JOIN topic t ON t.id = e.topic WHERE t.name = ?2 AND e.object IN ]] .. OBJECTS .. " ORDER BY e.sequence"
-local WEBHOOKS = [[SELECT d.sequence, p.id AS endpoint, p.url, d.state, d.tries, d.status, d.error, d.due_at, d.at, d.updated
+local WEBHOOKS = [[SELECT d.sequence, p.id AS endpoint, CASE WHEN p.named IS NULL THEN p.url
+  ELSE (SELECT u.url FROM payment_url u WHERE u.payment = ?1 AND u.n = p.named) END AS url, d.state, d.tries, d.status, d.error, d.due_at, d.at, d.updated
   FROM endpoint p JOIN delivery d ON d.endpoint = p.id WHERE p.merchant = ?2 AND d.sequence IN
   (SELECT e.sequence FROM event e JOIN topic t ON t.id = e.topic WHERE t.name = ?2 AND e.object IN ]] .. OBJECTS .. ") ORDER BY d.sequence, p.id"
 local JOBS = [[SELECT name, state, due_at, attempts, error FROM job WHERE state IN ('waiting', 'running')
@@ -53,7 +54,7 @@ end
 
 ---- for a program ----
 
-local TIMES = { at = true, created = true, updated = true, paid_at = true, expires_at = true, settle_at = true, due_at = true, ask_at = true }
+local TIMES = { at = true, created = true, updated = true, paid_at = true, expires_at = true, settle_at = true, due_at = true }
 
 local function shown(row)
   local out = json.object {}
@@ -164,7 +165,6 @@ local function tell(life, say)
   for _, e in ipairs(timeline(life)) do say(string.format("%s  %-9s %s", stamp(e.at), e.what, e.text)) end
   local due = {}
   for _, o in ipairs(life.operations) do
-    if o.ask_at then due[#due + 1] = { o.ask_at, o.id .. " is asked for at the provider" } end
   end
   for _, j in ipairs(life.due) do due[#due + 1] = { j.due_at, "job " .. j.name .. (j.error and ", last error: " .. j.error or "") } end
   if life.payment.settle_at then due[#due + 1] = { life.payment.settle_at, rupiah(life.payment.unsettled) .. " becomes available" } end

@@ -81,8 +81,7 @@ static void write_start(void) {
     struct val d = V_BLOB(((struct str){doc, 400}));
     commit_add(c, OP_OPERATION_INSERT,
                VALS(V_TEXT(r.operation), V_TEXT("create"), V_TEXT("bench"), V_TEXT("v1"),
-                    V_TEXT("bench"), V_TEXT(r.reference), V_TEXT("sending"), d, V_INT(now + DAY_MS),
-                    V_INT(now)));
+                    V_TEXT("bench"), V_TEXT(r.reference), V_TEXT("sending"), d, V_INT(now)));
     commit_add(c, OP_EVENT_APPEND,
                VALS(V_TEXT(r.topic), V_TEXT("operation.created"), V_TEXT(r.operation),
                     V_BLOB(STR("{}")), V_INT(now)));
@@ -149,10 +148,10 @@ static double run_bare(const char *dir, long writes, long warm, int batch) {
     if (sqlite3_open(path, &db) != SQLITE_OK) die(path, sqlite3_errmsg(db));
     sql("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;"
         "PRAGMA foreign_keys = 1; PRAGMA wal_autocheckpoint = 4000");
-    sqlite3_stmt *op = prepare(
-        "INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
-        " ask_at, created, updated) VALUES (?1, 'create', 'bench', 'v1', 'bench', ?2, 'sending',"
-        " ?3, ?4, ?5, ?5)");
+    sqlite3_stmt *op =
+        prepare("INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
+                " created, updated) VALUES (?1, 'create', 'bench', 'v1', 'bench', ?2, 'sending', "
+                "?3, ?4, ?4)");
     sqlite3_stmt *topic = prepare("INSERT INTO topic (name, last) VALUES (?1, 1)"
                                   " ON CONFLICT (name) DO UPDATE SET last = last + 1");
     sqlite3_stmt *event = prepare("INSERT INTO event SELECT id, last, 'operation.created', ?2,"
@@ -169,7 +168,7 @@ static double run_bare(const char *dir, long writes, long warm, int batch) {
         if (i % batch == 0) sql("BEGIN IMMEDIATE");
         text(op, 1, r.operation), text(op, 2, r.reference);
         sqlite3_bind_blob(op, 3, doc, 400, SQLITE_STATIC);
-        sqlite3_bind_int64(op, 4, now + DAY_MS), sqlite3_bind_int64(op, 5, now);
+        sqlite3_bind_int64(op, 4, now);
         go(op);
         text(topic, 1, r.topic);
         go(topic);

@@ -96,6 +96,24 @@ test('money that is nobody\'s can be taken back: once, and then nobody owns it',
   await x.end()
 })
 
+test('what a person makes a payment paid with costs what the fee rule says of the day it came', async () => {
+  const x = await shop()
+  const [one, two] = [await x.create('f-1'), await x.create('f-2')]
+  assert.equal((await x.tell('f-1', { money_id: 'm-1', amount: 149000 })).status, 200) // not what is due: a person's
+  assert.equal((await x.tell('stray', { money_id: 'm-2' })).status, 503)
+  await x.clock('40m')
+  writeFileSync(join(x.s.dir, 'rules/fees/listener.lua'), `return { api = 1, kind = "fee", match = { provider = "listener" },
+    fee = function(p) return { bearer = "merchant", lines = { { "mdr", p.amount // 1000 } } } end }`)
+  await x.s.logged('script_live', l => JSON.stringify(l).includes('fees/listener'))
+  const number = id => new RegExp(`^money (\\d+) .*${id}`, 'm').exec(ok(x.held('list')))[1]
+  ok(x.held('accept', number('m-1'), '--who', 'ani'))
+  ok(x.held('own', number('m-2'), two.id, '--who', 'ani'))
+  const fees = async p => { const { status, fee } = await x.get(p.id); return [status, fee?.total, fee?.lines] }
+  assert.deepEqual(await fees(one), ['success', 149, [{ name: 'mdr', amount: 149 }]])
+  assert.deepEqual(await fees(two), ['success', 150, [{ name: 'mdr', amount: 150 }]])
+  await x.end()
+})
+
 test('a second payment is given back by hand, fails, and counts in the end; each step says who', async () => {
   const x = await shop()
   const p = await x.create('s-1')

@@ -327,6 +327,18 @@ test('create-payment of the architecture document', async () => {
   await d.s.stop()
 })
 
+test('create-payment: what is denied is a payment all the same, and what cannot be read is the request\'s fault', async () => {
+  const dir = shipped()
+  writeFileSync(join(dir, 'rules/risk/never.lua'), 'return { api = 1, kind = "risk", judge = function(p) if p.amount == 66666 then return deny "never" end return allow end }')
+  const own = await Door.start({ dir })
+  const ask = body => own.s.post('/midtrans/create-payment', body, { headers: { ...basic(KEY), 'content-type': 'application/json' } })
+  const denied = await ask({ transaction_details: { order_id: own.order(), gross_amount: 66666 }, bank_transfer: { bank: 'bca' } })
+  assert.deepEqual([denied.status, denied.json().status_code, denied.json().transaction_status], [201, '202', 'deny'])
+  const broken = await ask('{"transaction_details":')
+  assert.deepEqual([broken.status, broken.json().status_code, broken.json().transaction_id], [400, '413', undefined])
+  await own.s.stop()
+})
+
 test('another provider takes over: the shape stays, and what nobody can make has Midtrans\' code', async () => {
   const dir = shipped()
   writeFileSync(join(dir, 'scripts/sandbox/midtrans.lua'), `return { api = 1, provider = "midtrans", routes = {

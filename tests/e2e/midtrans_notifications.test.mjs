@@ -115,6 +115,16 @@ test('signed with the key that charged; another merchant hears nothing', async (
   await d.pay(b.order_id)
   const paid = await told(b.order_id, 'settlement')
   assert.equal(paid.signature_key, signature(paid, KEY), 'with one that lives')
+
+  // the shop's next key bears the label of its last one: another shop's, though newer, is not what it can check with
+  const [was, old] = cli('key', 'new', merchant, '--label', 'till').split('  ')
+  const c = await d.client(old).core.charge({ payment_type: 'qris', transaction_details: { order_id: d.order(), gross_amount: 1500 } })
+  const [, next] = cli('key', 'new', merchant, '--label', 'till').split('  ')
+  cli('key', 'new', merchant, '--label', 'web')
+  cli('key', 'revoke', merchant, was)
+  await d.pay(c.order_id)
+  const last = await told(c.order_id, 'settlement')
+  assert.equal(last.signature_key, signature(last, next))
   await d.s.stop()
 })
 
@@ -158,7 +168,7 @@ test('a format that nobody speaks is refused; ours is the default', async () => 
   await d.s.stop()
 })
 
-test('one payment\'s own URLs: in place of the shop\'s, or besides; each an endpoint, made once', async () => {
+test('one payment\'s own URLs: in place of the shop\'s, or besides; none an endpoint of the merchant\'s', async () => {
   const d = await Door.start(), [shop, one, two] = await Promise.all([receiver(), receiver(), receiver()])
   await listen(d, shop.url)
   const charge = async (headers, path = '/v2/charge') => {
@@ -179,15 +189,23 @@ test('one payment\'s own URLs: in place of the shop\'s, or besides; each an endp
   assert.deepEqual(heard(shop, one, two), [[0, 2, 2], [2, 2, 0], [2, 0, 0]])
   for (const n of [...shop.came, ...one.came, ...two.came]) assert.equal(n.signature_key, signature(n))
   const endpoints = async () => (await d.s.get('/v1/webhook_endpoints', { headers: basic(KEY) })).json().data
-  assert.deepEqual((await endpoints()).map(e => e.url).sort(), [shop.url, one.url, two.url].sort())
+  assert.deepEqual((await endpoints()).map(e => e.url), [shop.url])
+  // sent once more it goes where it went
+  const events = (await d.s.get(`/v1/payments/${over.transaction_id}/events`, { headers: basic(KEY) })).json().data
+  const paid = events.find(e => e.type === 'payment.succeeded')
+  assert.equal((await d.s.post(`/v1/events/${paid.id}/redeliver`, '', { headers: basic(KEY) })).status, 200)
+  await until('once more', () => one.of(over.order_id).length === 3 && two.of(over.order_id).length === 3)
+  assert.equal(shop.of(over.order_id).length, 0)
 
-  // at once, and after it was deleted: one endpoint
-  const [haste] = (await endpoints()).filter(e => e.url === one.url)
-  await d.s.ask('DELETE', `/v1/webhook_endpoints/${haste.id}`, { headers: basic(KEY) })
-  const all = await Promise.all(Array.from({ length: 8 }, () => charge({ 'X-Override-Notification': one.url })))
-  assert.ok(all.every(t => t.status_code === '201'))
-  assert.equal((await endpoints()).filter(e => e.url === one.url).length, 1)
+  // a URL per order, and more of them than a merchant may have endpoints; one that is gone is no end to the others
+  one.answer = 410
+  const all = await Promise.all(Array.from({ length: 20 }, (_, i) => charge({ 'X-Override-Notification': `${one.url}/${i}` })))
+  assert.deepEqual(all.map(t => t.status_code), all.map(() => '201'))
   await until('each', () => all.every(t => one.of(t.order_id).length === 1))
+  one.answer = 200
+  await d.pay(all[0].order_id)
+  await until('still told', () => one.of(all[0].order_id).length === 2)
+  assert.deepEqual((await endpoints()).map(e => [e.url, e.status]), [[shop.url, 'enabled']])
 
   // a page, too; and what is wrong is told
   const page = await charge({ 'X-Override-Notification': two.url }, '/snap/v1/transactions')
@@ -195,5 +213,40 @@ test('one payment\'s own URLs: in place of the shop\'s, or besides; each an endp
   for (const header of ['ftp://shop.example/', 'nowhere', 'http://169.254.169.254/latest', `${one.url},${one.url}?2,${one.url}?3,${one.url}?4`, 'http://127.0.0.1:9/' + 'x'.repeat(600)]) {
     assert.equal((await charge({ 'X-Append-Notification': header })).status_code, '400', header)
   }
+  await d.s.stop()
+})
+
+test('of what did not come by this door the shop hears nothing', async () => {
+  const d = await Door.start(), shop = await receiver()
+  await listen(d, shop.url)
+  const order_id = d.order()
+  const r = await d.s.post('/v1/payments', { order_id, amount: 44000, method: 'qris' }, { headers: basic(KEY) })
+  assert.equal(r.status, 201, r.body)
+  await d.pay(order_id)
+  const t = await d.va('bca')
+  await d.pay(t.order_id)
+  await until('its own', () => shop.of(t.order_id).length === 2)
+  await d.clock('1m')
+  assert.deepEqual(shop.of(order_id), [])
+  await d.s.stop()
+})
+
+test('what is not known yet waits in the queue, and is in nobody\'s way', async () => {
+  const d = await Door.start(), shop = await receiver()
+  await listen(d, shop.url)
+  const ready = await d.va('bca')
+  const count = 10 // more than are in flight at once
+  await d.s.post('/sandbox/midtrans/_control', { next: 'slow', count })
+  const slow = Array.from({ length: count }, () => d.charge('qris'))
+  await until('they are on disk', async () => (await d.s.get('/v1/payments?limit=100', { headers: basic(KEY) })).json().data.length === count + 1)
+  const began = Date.now()
+  await d.pay(ready.order_id)
+  await until('settlement', () => shop.of(ready.order_id).some(n => n.transaction_status === 'settlement'))
+  assert.ok(Date.now() - began < 4000, `${Date.now() - began} ms`)
+  await d.clock('10s')
+  const made = await Promise.all(slow)
+  const pending = () => made.flatMap(t => shop.of(t.order_id))
+  await until('pending', () => pending().length === count)
+  assert.ok(pending().every(n => n.transaction_status === 'pending' && n.actions), JSON.stringify(pending()))
   await d.s.stop()
 })

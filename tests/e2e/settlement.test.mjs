@@ -93,6 +93,30 @@ test('two refunds that look alike are two; more than went back is not booked', a
   await s.stop()
 })
 
+test('a refund is one row, in a file with its time and in one without', async () => {
+  const s = await start()
+  const p = (await s.post('/v1/payments', { order_id: 'rt-1', amount: 100000, method: 'ewallet', bank: 'gopay' }, { headers: DEMO })).json()
+  assert.equal((await s.post('/sandbox/midtrans/_control', { pay: 'rt-1' })).status, 200)
+  for (const key of ['a', 'b', 'c']) assert.equal((await s.post(`/v1/payments/${p.id}/refunds`, { amount: 20000 }, { headers: { ...DEMO, 'idempotency-key': key } })).json().status, 'success')
+  const { money_id, paid_at } = explain(s, p.id).movements[0], day = paid_at.slice(0, 10)
+  const file = join(temporary(), 'refunds.csv')
+  const run = (...times) => {
+    const timed = times[0] !== undefined
+    writeFileSync(file, `Order ID,Transaction ID,${timed ? 'Transaction Time,' : ''}Gross Amount,Fee,Net Amount,Type\n` +
+      times.map(t => `rt-1,${money_id},${timed ? `${day} ${t},` : ''}-20000,0,-20000,refund\n`).join(''))
+    return tool(s, 'reconcile.lua', 'midtrans', file).out
+  }
+  const booked = () => explain(s, p.id).entries.filter(e => e.kind === 'settlement').length
+  assert.match(run('10:00:00'), /^1 matched \(1 booked now\)/m)
+  assert.match(run(undefined), /^1 matched \(0 booked now\)/m)
+  assert.match(run('11:00:00'), /^1 matched \(1 booked now\)/m, 'another one, of another file')
+  assert.match(run(undefined, undefined, undefined), /^3 matched \(1 booked now\)/m)
+  assert.match(run('10:00:00', '11:00:00', '12:00:00'), /^3 matched \(0 booked now\)/m)
+  assert.match(run('12:00:00', '11:00:00'), /^2 matched \(0 booked now\)/m)
+  assert.equal(booked(), 3)
+  await s.stop()
+})
+
 test('a settlement file that cannot be read books nothing and says where', async () => {
   const s = await start()
   const a = await pay(s, 'rb-1')

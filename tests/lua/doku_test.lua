@@ -160,7 +160,7 @@ return { tests = {
 
   ["a SNAP request is what DOKU documents"] = function(t)
     answers(t, { method = "POST", json = { responseCode = "5002700" } })
-    t.call(path "bca_va", "create", op("r1", { input = { amount = 150000, expires_at = time.parse "2027-01-01T00:00:00+07:00",
+    t.call(path "bca_va", "create", op("r1", { expires_at = time.parse "2027-01-01T00:00:00+07:00", input = { amount = 150000, expires_in = 366 * 86400,
       customer = { name = "Ani & Co", email = "ani@example.com", phone = "0812-3456-7890" } } }))
     local token, sent = t.http.requests()[1], t.http.requests()[2]
     t.equal(token.url, HOST .. "/authorization/v1/access-token/b2b")
@@ -241,6 +241,20 @@ return { tests = {
     answers(t, { method = "POST", json = { responseCode = "2005500", originalPartnerReferenceNo = "r1", latestTransactionStatus = "03" } })
     t.equal(t.kind(t.call(path "dana", "inquire", op("r1", { status = "pending" }))), "pending")
     t.equal(#t.http.requests(), 4)
+  end,
+
+  ["that a request came before is no answer to it: its twin may have moved money"] = function(t)
+    local function create(code)
+      t.http.answer { method = "POST", status = 400, json = { error = { code = code, message = code } } }
+      t.http.answer { status = 404, json = { error = { message = "x" } } }
+      return t.kind(t.call(path "card", "create", op("tw-" .. code)))
+    end
+    t.equal(create "duplicate_request_id", "unknown")
+    t.equal(create "invalid_parameter", "failed")
+    local twin = require("doku_talk").twin
+    t.equal(twin(400, "x", "Request-Id was used before"), true)
+    t.equal(twin(409, "x", nil), true)
+    t.equal(twin(400, "invalid_parameter", nil), false)
   end,
 
   ["a number is ours before it is sent, and is asked about"] = function(t)

@@ -33,7 +33,7 @@ end
 -- What a notification finds: the attempt, what Midtrans says when asked, and what became of it.
 local function heard(note, world)
   world = world or {}
-  local settled, unverified, asked
+  local settled, unverified, asked, later
   local all = {}
   local ctx = {
     config = { server_key = KEY },
@@ -41,6 +41,7 @@ local function heard(note, world)
     now = function() return 0 end,
     verify = function(fact) if fact ~= true then unverified = true; error "unverified" end end,
     find = function() return world.attempt and { status = world.attempt } end,
+    ask = function(what) later = what.reference return true end,
     settle = function(what) settled = what; all[#all + 1] = what.status; return world.verdict or "applied" end,
     http = { get = function()
       asked = true
@@ -50,7 +51,7 @@ local function heard(note, world)
   }
   local req = { headers = world.headers or {}, body = type(note) == "string" and note or json.encode(note) }
   local good, answer = pcall(midtrans.notify, ctx, req)
-  return { settled = settled, all = table.concat(all, " "), asked = asked or false, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
+  return { settled = settled, all = table.concat(all, " "), asked = asked or false, later = later, unverified = unverified or false, answer = good and answer or nil, error = not good and answer or nil }
 end
 local function signed(note, key)
   note.signature_key = crypto.sha512({ note.order_id, note.status_code, note.gross_amount, key or KEY }, "hex")
@@ -92,8 +93,8 @@ return { tests = {
 
   ["the request is what Midtrans documents"] = function(t)
     t.http.answer { json = shown { transaction_status = "pending", status_code = "201" } }
-    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", input = { amount = 150000, order_id = "o-1",
-      expires_at = t.clock.now() + 3600000, expires_in = 7200,
+    t.call(path "bca_va", "create", op("r1", { payment = "pay_1", expires_at = t.clock.now() + 3600000,
+      input = { amount = 150000, order_id = "o-1", expires_in = 7200,
       customer = { name = "Ani", email = "ani@example.com", phone = "0812" } } }))
     local sent = t.http.requests()[1]
     t.equal(sent.method .. " " .. sent.url, "POST https://api.sandbox.midtrans.com/v2/charge")
@@ -102,6 +103,21 @@ return { tests = {
     t.equal(json.decode(sent.body), { payment_type = "bank_transfer", bank_transfer = { bank = "bca" },
       transaction_details = { order_id = "r1", gross_amount = 150000 }, custom_expiry = { expiry_duration = 3600, unit = "second" },
       customer_details = { first_name = "Ani", email = "ani@example.com", phone = "0812" }, custom_field1 = "pay_1", custom_field2 = "o-1" })
+  end,
+
+  ["how long: as the shop said, and never beyond the order's end"] = function(t)
+    local function asked(expires_in, left)
+      t.http.answer { json = shown { transaction_status = "pending", status_code = "201" } }
+      t.call(path "bca_va", "create", op("r1", { expires_at = left and t.clock.now() + left * 1000, input = { amount = 150000, order_id = "o-1", expires_in = expires_in } }))
+      local all = t.http.requests()
+      return (json.decode(all[#all].body).custom_expiry or {}).expiry_duration
+    end
+    t.equal(asked(7200, 3600), 3600, "chosen when half of it was over")
+    t.equal(asked(7200), 7200)
+    t.equal(asked(nil, 86400), nil, "as is usual")
+    t.equal(asked(nil, 3 * 86400), nil)
+    t.equal(asked(nil, 600), 600, "the order ends sooner")
+    t.equal(asked(nil, 5), 20)
   end,
 
   ["what Midtrans says to a charge, as a decision"] = function(t)
@@ -284,6 +300,7 @@ return { tests = {
     -- it cannot be asked now: later
     h = heard(note "deny", { attempt = "success" })
     t.equal(h.answer.status, 503)
+    t.equal(h.later, "r1", "we ask ourselves: it may never be said again")
     t.equal(h.settled, nil)
     for status, word in pairs { expire = "expired", cancel = "cancelled", failure = "failed" } do
       h = heard(note(status), { attempt = "pending", status = shown { transaction_status = status, status_code = "407", settlement_time = "none" } })

@@ -44,7 +44,7 @@ return { tests = {
   ["it ends when it was asked to"] = function(t)
     t.equal(t.call(CHANNEL, "create", op "e1").expires_at, t.clock.now() + 86400000)
     t.equal(t.call(CHANNEL, "create", op("e2", { input = { amount = 1, expires_in = 60 } })).expires_at, t.clock.now() + 60000)
-    t.equal(t.call(CHANNEL, "create", op("e3", { input = { amount = 1, expires_at = t.clock.now() + 5000, expires_in = 60 } })).expires_at, t.clock.now() + 5000)
+    t.equal(t.call(CHANNEL, "create", op("e3", { expires_at = t.clock.now() + 5000, input = { amount = 1, expires_in = 60 } })).expires_at, t.clock.now() + 5000)
   end,
   ["a number that was not kept was never shown"] = function(t)
     t.equal(t.kind(t.call(CHANNEL, "inquire", op "i1")), "not_created")

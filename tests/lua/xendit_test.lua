@@ -43,13 +43,14 @@ local function bill(more) return with({ id = "inv-1", external_id = "r1", amount
 -- What a callback finds: the attempt, what Xendit says when asked, and what became of it.
 local function heard(note, world)
   world = world or {}
-  local all, unverified, asked = {}, false, 0
+  local all, unverified, asked, later = {}, false, 0, nil
   local ctx = {
     config = { token = TOKEN, api_key = KEY },
     now = function() return 0 end,
     url = function(p) return "http://here" .. p end,
     verify = function(fact) if fact ~= true then unverified = true; error "unverified" end end,
     find = function() return world.attempt end,
+    ask = function(what) later = what.reference return true end,
     settle = function(what) all[#all + 1] = what; return world.verdict or "applied" end,
     http = { get = function(what)
       asked = asked + 1
@@ -63,7 +64,7 @@ local function heard(note, world)
   local good, answer = pcall(xendit.notify, ctx, { headers = headers, body = type(note) == "string" and note or json.encode(note) })
   local words = {}
   for i, s in ipairs(all) do words[i] = s.status .. (s.amount and " " .. s.amount or "") .. (s.money_id and " " .. s.money_id or "") end
-  return { all = table.concat(words, ", "), settled = all, unverified = unverified, asked = asked, status = good and answer.status or nil, error = not good and answer or nil }
+  return { all = table.concat(words, ", "), settled = all, unverified = unverified, asked = asked, later = later, status = good and answer.status or nil, error = not good and answer or nil }
 end
 local function note(event, more)
   return { event = event, business_id = "b", created = "2026-01-31T03:00:01Z",
@@ -305,11 +306,14 @@ local tests = {
     t.equal(h.all, "success 150000 py-1")
     h = heard(note("payment.succeeded", { amount = json.number "1.5" }), { truth = shown { status = "SUCCEEDED" }, payments = { odd = 1 }, attempt = OPEN })
     t.equal(h.all .. h.status, "503")
+    t.equal(h.later, "r1")
     -- told of an end that Xendit does not know of
     h = heard(note "payment.succeeded", { truth = shown(), attempt = OPEN })
     t.equal(h.all .. h.status, "503")
     -- it cannot be asked, or speaks of another
-    t.equal(heard(note "payment.succeeded", { attempt = OPEN }).status, 503)
+    h = heard(note "payment.succeeded", { attempt = OPEN })
+    t.equal(h.status, 503)
+    t.equal(h.later, "r1", "we ask ourselves: it may never be said again")
     t.equal(heard(note "payment.succeeded", { truth = shown { id = "pr-9" }, attempt = OPEN }).status, 503)
     t.equal(heard(note "payment.succeeded", { truth = shown { reference_id = "r9" }, attempt = OPEN }).status, 503)
     t.equal(heard(note "payment.succeeded", { truth = shown { status = "SUCCEEDED", metadata = { payment = "pay_9" } }, payments = { data = { payment() } }, attempt = OPEN }).all, "")

@@ -29,6 +29,34 @@ books 4000 fee: merchant_payable.pending:merchant -> fee_income
 books 440 vat: merchant_payable.pending:merchant -> output_vat
 ]],
 
+["late, and Midtrans cannot be asked when it tells: we ask again, before it tells again"] = [[
+> create 150000 {"method":"virtual_account","bank":"bca"}
+201 pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16
+event payment.created
+
+> next late
+200
+
+> pay
+200 pays later
+
+> wait 24h
+heard midtrans: applied 200
+payment expired: due 150000, paid 0, midtrans_bca_va expired
+event payment.expired
+
+> next server_error
+200
+
+> wait 60m
+event payment.late
+books 150000 payment: provider_receivable:midtrans -> suspense
+held 150000: late
+
+> wait 3m
+heard midtrans: applied 200
+]],
+
 ["duplicate: booked once"] = [[
 > create 150000 {"method":"virtual_account","bank":"bca"}
 201 pending: due 150000, paid 0, midtrans_bca_va pending, shown va_number 81278... 16

@@ -306,10 +306,10 @@ static void jobs_move_by_their_table(struct store_fixture *f) {
 
 #define INSERT(id, reference)                                                                      \
     OP(OP_OPERATION_INSERT, V_TEXT(id), V_TEXT("create"), V_TEXT("s"), V_TEXT("v"), V_TEXT("acc"), \
-       V_TEXT(reference), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(5), V_INT(1))
+       V_TEXT(reference), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(1))
 #define MOVE(id, generation, from, to)                                             \
     OP(OP_OPERATION_MOVE, V_TEXT(id), V_INT(generation), V_TEXT(from), V_TEXT(to), \
-       V_BLOB(STR("{}")), V_NULL, V_INT(2))
+       V_BLOB(STR("{}")), V_INT(2))
 
 static void operations_move_by_their_table(struct store_fixture *f) {
     struct answer a;

@@ -275,6 +275,33 @@ static void polling_finds_and_a_callback_claims(void **state) {
     books_close(&b);
 }
 
+/* Its callback fitted nothing in time and stands in suspense; then polling found it, and knew no id. */
+static void polled_money_that_was_an_orphan_is_no_second_payment(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    CHECK_OK(books_offer(&b, &VA));
+    struct commit *c = NULL;
+    CHECK_OK(commit_new(&c));
+    CHECK_OK(money_add_orphan(
+        &b.core, c, STR(ACCOUNT),
+        &(struct money){.money_id = STR("m1"), .amount = DUE, .source = STR("callback")}));
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    CHECK_OK(books_found(&b, b.last, DUE));
+    CHECK_STATUS(&b, b.last, PAYMENT_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(books_pay(&b, b.last, "m1", DUE)); /* the provider repeats itself */
+        CHECK_INT(b.verdict, VERDICT_DUPLICATE);
+    }
+    CHECK_INT(books_events(&b, "payment.overpaid"), 0);
+    CHECK_INT(books_int(&b, "SELECT sum(amount) FROM movement WHERE payment IS NOT NULL"), DUE);
+    CHECK_BALANCE(&b, "suspense", DUE); /* a person's */
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM note"
+                            " WHERE what = 'orphan_may_be_what_polling_found'"),
+              2);
+    books_close(&b);
+}
+
 static void deny_then_settlement(void **state) {
     (void)state;
     struct books b;
@@ -646,6 +673,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(short_and_over),
     cmocka_unit_test(late_money_waits_for_a_policy),
     cmocka_unit_test(polling_finds_and_a_callback_claims),
+    cmocka_unit_test(polled_money_that_was_an_orphan_is_no_second_payment),
     cmocka_unit_test(deny_then_settlement),
     cmocka_unit_test(unknown_is_no_end),
     cmocka_unit_test(callback_before_the_answer),

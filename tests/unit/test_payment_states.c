@@ -169,9 +169,9 @@ static void what_the_database_refuses(void **state) {
         {"UPDATE operation SET payment = NULL, generation = generation + 1", "what was sent"},
         {"UPDATE idempotency SET answer = x'00'", "stored once"},
         {"DELETE FROM api_key", "never deleted"},
-        {"INSERT INTO payment (id, merchant, order_id, closed, status, generation, direct, open,"
+        {"INSERT INTO payment (id, merchant, order_id, closed, status, generation, open,"
          " amount, amount_due, currency, doc, created, updated) SELECT 'pay_x', merchant, order_id,"
-         " 0, 'pending', 1, 0, 0, 1, 1, 'IDR', x'', 1, 1 FROM payment LIMIT 1",
+         " 0, 'pending', 1, 0, 1, 1, 'IDR', x'', 1, 1 FROM payment LIMIT 1",
          "UNIQUE"},
         {"INSERT INTO refund (id, payment, merchant, amount, status, by, created, updated)"
          " VALUES ('re_x', 'pay_none', 'mer_none', 1, 'pending', 'hand', 1, 1)",

@@ -44,7 +44,7 @@ static void fill(int n) {
         struct commit *c =
             one_op(OP_OPERATION_INSERT,
                    VALS(V_TEXT(id), V_TEXT("k"), V_TEXT("s"), V_TEXT("v"), V_TEXT("acc"),
-                        V_TEXT(id), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(1), V_INT(1)));
+                        V_TEXT(id), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(1)));
         commit_add(c, OP_EVENT_APPEND,
                    VALS(V_TEXT("t"), V_TEXT("t"), V_TEXT(id), V_BLOB(STR("{}")), V_INT(1)));
         submit(&f, c, LANE_NEW, &a[i]);

@@ -73,7 +73,7 @@ static struct commit *make(struct run *r, int n) {
     if (operation)
         commit_add(c, OP_OPERATION_INSERT,
                    VALS(V_TEXT(key), V_TEXT("create"), V_TEXT("s"), V_TEXT("v"), V_TEXT("a"),
-                        V_TEXT(key), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(1), V_INT(1)));
+                        V_TEXT(key), V_TEXT("sending"), V_BLOB(STR("{}")), V_INT(1)));
     commit_add(c, OP_KV_PUT, VALS(V_TEXT("head"), V_TEXT("n"), V_BLOB(str_of(key)), V_NULL));
     r->pieces[n] = kv + events + job + operation;
     return c;

@@ -40,8 +40,8 @@ const one = {
 const add = {
   sweep: q("DELETE FROM slot WHERE pool = ? AND until <= ?"),
   slot: q("INSERT INTO slot VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"),
-  payment: q(`INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, direct, open, amount, amount_due, currency, method,
-    channel, bank, attempt, instructions, doc, expires_at, created, updated) VALUES (?, ?, ?, ?, 0, 'pending', 1, 0, 0, ?, ?, ?, 'virtual_account',
+  payment: q(`INSERT INTO payment (n, id, merchant, order_id, closed, status, generation, open, amount, amount_due, currency, method,
+    channel, bank, attempt, instructions, doc, expires_at, created, updated) VALUES (?, ?, ?, ?, 0, 'pending', 1, 0, ?, ?, ?, 'virtual_account',
     'self_va', 'self', ?, ?, ?, ?, ?, ?)`),
   attempt: q(`INSERT INTO operation (id, kind, script, version, account, reference, status, doc, payment, amount, created, updated)
     VALUES (?, 'create', 'channels/self_va.lua', ?, 'self', ?, 'pending', ?, ?, ?, ?, ?)`),
@@ -59,7 +59,7 @@ const add = {
   entry: q("INSERT INTO ledger_entry (debit, credit, amount, kind, object, at) VALUES (?, ?, ?, ?, ?, ?)"),
 };
 const move = {
-  attempt: q("UPDATE operation SET status = 'success', generation = generation + 1, ask_at = NULL, updated = ? WHERE id = ? AND generation = ?"),
+  attempt: q("UPDATE operation SET status = 'success', generation = generation + 1, updated = ? WHERE id = ? AND generation = ?"),
   payment: q(`UPDATE payment SET generation = generation + 1, status = 'success', received = ?, amount_paid = ?, unsettled = ?, settle_at = ?,
     fee = ?, failure = NULL, paid_at = ?, updated = ? WHERE id = ? AND generation = ?`),
 };

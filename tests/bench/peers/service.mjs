@@ -18,7 +18,7 @@ for (const pragma of ["journal_mode = WAL", "synchronous = FULL", "foreign_keys 
   "wal_autocheckpoint = 4000"]) db.pragma(pragma);
 
 const record = db.prepare(`INSERT INTO operation (id, kind, script, version, account, reference, status, doc,
-  ask_at, created, updated) VALUES (?, 'create', 'bench', 'v1', 'bench', ?, 'sending', ?, ?, ?, ?)`);
+  created, updated) VALUES (?, 'create', 'bench', 'v1', 'bench', ?, 'sending', ?, ?, ?)`);
 const topic = db.prepare(`INSERT INTO topic (name, last) VALUES (?, 1)
   ON CONFLICT (name) DO UPDATE SET last = last + 1`);
 const event = db.prepare(`INSERT INTO event SELECT id, last, 'operation.created', ?, ?, ? FROM topic
@@ -39,7 +39,7 @@ function uuidV7(now) {
 const write = db.transaction((doc) => {
   const now = Date.now();
   const id = "op_" + uuidV7(now);
-  record.run(id, randomBytes(16).toString("hex"), Buffer.from(doc), now + DAY, now, now);
+  record.run(id, randomBytes(16).toString("hex"), Buffer.from(doc), now, now);
   const merchant = "merchant_" + (randomBytes(1)[0] & 15);
   topic.run(merchant);
   event.run(id, empty, now, merchant);

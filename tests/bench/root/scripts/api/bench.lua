@@ -24,7 +24,7 @@ return {
         local done, text = store.commit {
           { "operation_insert", id = id, kind = "create", script = "bench", version = "v1", account = "bench",
             reference = crypto.random(16, "hex"), status = "sending", doc = json.encode(body),
-            ask_at = now + DAY, now = now },
+            now = now },
           { "event_append", topic = "merchant_" .. crypto.random_int(0, 15), type = "operation.created",
             object = id, doc = "{}", at = now },
           { "job_enqueue", id = "job_" .. crypto.uuid_v7(), name = "ask", args = "{}", due_at = now + DAY,

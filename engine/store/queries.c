@@ -297,8 +297,21 @@ static struct query BUILT_IN[] = {
     {"grants_all", "SELECT provider, kind, value, at FROM grant_ ORDER BY provider, kind, value"},
 };
 
+static struct query **slot_of(struct query_list *list, const char *name) {
+    return &list->by_hash[str_hash(str_of(name)) % QUERIES_HASHES];
+}
+
+static void put(struct query_list *list, struct query *q) {
+    struct query **slot = slot_of(list, q->name);
+    q->index = list->count;
+    q->below = *slot;
+    *slot = q;
+    list->at[list->count++] = q;
+}
+
 int queries_init(struct query_list *list) {
     list->count = 0;
+    memset(list->by_hash, 0, sizeof list->by_hash);
     if (pthread_mutex_init(&list->lock, NULL) != 0) return E_NOMEM;
     for (size_t i = 0; i < sizeof BUILT_IN / sizeof BUILT_IN[0]; i++) {
         struct query *q = mem_dup(&BUILT_IN[i], sizeof *q);
@@ -306,8 +319,7 @@ int queries_init(struct query_list *list) {
             queries_free(list);
             return E_NOMEM;
         }
-        q->index = list->count;
-        list->at[list->count++] = q;
+        put(list, q);
     }
     return 0;
 }
@@ -342,8 +354,7 @@ int queries_add(struct query_list *list, const char *name, const char *sql, stru
                       "query %s: more than %d queries and changes of queries; a new start takes it",
                       name, QUERIES_MAX);
     } else {
-        q->index = list->count;
-        list->at[list->count++] = q;
+        put(list, q);
         q = NULL;
     }
     pthread_mutex_unlock(&list->lock);
@@ -352,10 +363,10 @@ int queries_add(struct query_list *list, const char *name, const char *sql, stru
 }
 
 const struct query *queries_find(struct query_list *list, const char *name) {
-    const struct query *found = NULL;
     pthread_mutex_lock(&list->lock);
-    for (unsigned i = list->count; i > 0 && found == NULL; i--) /* the newest first */
-        if (strcmp(list->at[i - 1]->name, name) == 0) found = list->at[i - 1];
+    const struct query *found = *slot_of(list, name);
+    while (found != NULL && strcmp(found->name, name) != 0)
+        found = found->below;
     pthread_mutex_unlock(&list->lock);
     return found;
 }

@@ -11,19 +11,22 @@
 
 #include <pthread.h>
 
-#define QUERIES_MAX 1024 /* entries, old ones counted */
+#define QUERIES_MAX    1024 /* entries, old ones counted */
+#define QUERIES_HASHES 256
 
 struct query {
     const char *name;
     const char *sql;
-    unsigned index; /* of its prepared statement in each connection */
-    bool owned;     /* name and sql are on the heap */
+    unsigned index;      /* of its prepared statement in each connection */
+    bool owned;          /* name and sql are on the heap */
+    struct query *below; /* older ones of the same hash */
 };
 
 struct query_list {
     pthread_mutex_t lock;
     struct query *at[QUERIES_MAX];
     unsigned count;
+    struct query *by_hash[QUERIES_HASHES]; /* the newest first */
 };
 
 int queries_init(struct query_list *list);

@@ -59,12 +59,17 @@ void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, str
     add_ask(commit, id, false, ask_at, backoff, clock, rng);
 }
 
+static void hurry(struct commit *commit, const char *word, struct str id, int64_t since,
+                  int64_t now) {
+    char unique[ID_SIZE + 8];
+    snprintf(unique, sizeof unique, "%s %.*s", word, STR_FMT(id));
+    commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(now)));
+}
+
 void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
                            const struct clock *clock, struct rng *rng) {
-    char unique[ID_SIZE + 8];
     int64_t now = clock_now_ms(clock);
-    snprintf(unique, sizeof unique, "ask %.*s", STR_FMT(id));
-    commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(now)));
+    hurry(commit, "ask", id, since, now);
     add_ask(commit, id, false, now, ASK_BACKOFF, clock, rng);
 }
 
@@ -73,8 +78,10 @@ void operation_add_ask_told(struct commit *commit, struct str id, enum operation
     int64_t now = clock_now_ms(clock);
     if (operation_open(state) || state == OPERATION_SUPERSEDED)
         operation_add_ask_now(commit, id, now + 1, clock, rng);
-    else
+    else {
+        hurry(commit, "told", id, now + 1, now);
         add_ask(commit, id, true, now, ASK_BACKOFF, clock, rng);
+    }
 }
 
 static void add_move(struct commit *commit, struct str id, int64_t generation,

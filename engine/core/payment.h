@@ -333,10 +333,10 @@ int payment_add_found(const struct core *core, struct commit *commit, struct pay
 int money_add_orphan(const struct core *core, struct commit *commit, struct str account,
                      const struct money *money);
 
-/* The provider takes such money back while it is nobody's, and all that is left of it. E_NOTFOUND: no
- * such money came, or it is a payment's. */
+/* The provider takes such money back while it is nobody's; `amount` 0: all of it. Another amount than
+ * what is held is a mismatch. E_NOTFOUND: no such money came, or it is a payment's. */
 int money_add_orphan_reversed(const struct core *core, struct commit *commit, struct str account,
-                              struct str money_id, enum verdict *verdict);
+                              struct str money_id, int64_t amount, enum verdict *verdict);
 
 /* The way of the payment that such money can have come by: one at that account, the newest; or NULL. */
 struct attempt *payment_attempt_at(struct payment *payment, struct str account);

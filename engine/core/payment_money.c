@@ -5,6 +5,7 @@
 #include "base/money.h"
 #include "core/merchant.h"
 #include "core/payment_private.h"
+#include "sys/log.h"
 
 #include <stdio.h>
 
@@ -162,7 +163,11 @@ static int seen_before(const struct core *core, struct commit *commit, const str
         store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     *seen = err == 0 && rows_count(rows) != 0;
     *orphan = 0;
-    if (*seen && rows_int(rows, 0, 5) == amount && rows_null(rows, 0, 3)) {
+    bool nobodys = *seen && rows_null(rows, 0, 3);
+    if (nobodys && rows_int(rows, 0, 7) == 0) { /* the provider took it back */
+        *verdict = VERDICT_DUPLICATE;
+        payment_add_note(core, commit, str_of(p->id), "money_was_taken_back", money_id);
+    } else if (nobodys && rows_int(rows, 0, 5) == amount) {
         *seen = false;
         *orphan = rows_int(rows, 0, 0);
     } else if (*seen && rows_int(rows, 0, 5) == amount) {
@@ -367,14 +372,18 @@ int money_add_orphan(const struct core *core, struct commit *commit, struct str 
 }
 
 int money_add_orphan_reversed(const struct core *core, struct commit *commit, struct str account,
-                              struct str money_id, enum verdict *verdict) {
+                              struct str money_id, int64_t amount, enum verdict *verdict) {
     struct rows *rows = NULL;
     int err =
         store_get(core->store, "movement_by_money", VALS(V_STR(account), V_STR(money_id)), &rows);
     if (err == 0 && (rows_count(rows) == 0 || !rows_null(rows, 0, 3))) err = E_NOTFOUND;
     int64_t held = err == 0 ? rows_int(rows, 0, 7) : 0;
-    *verdict = held == 0 ? VERDICT_DUPLICATE : VERDICT_APPLIED;
-    if (held != 0) {
+    bool part = err == 0 && held != 0 && amount != 0 && amount != held;
+    *verdict = part ? VERDICT_AMOUNT_MISMATCH : held == 0 ? VERDICT_DUPLICATE : VERDICT_APPLIED;
+    if (part) /* which part of it is nobody's is a person's to find out */
+        log_error("orphan_reversed_in_part", L_STR("account", account), L_STR("money_id", money_id),
+                  L_INT("held", held), L_INT("taken_back", amount));
+    if (held != 0 && !part) {
         commit_add(commit, OP_MOVEMENT_MOVE,
                    VALS(V_INT(rows_int(rows, 0, 0)), V_INT(held), V_INT(0), V_INT(held)));
         post_orphan_gone(core, commit, account, held, "orphan_reversed", STR(""));

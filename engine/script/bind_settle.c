@@ -1,4 +1,4 @@
-/* ctx.find, ctx.settle and ctx.ask: what a channel does when its provider calls. Both work within the
+/* ctx.find, ctx.settle and ctx.ask: what a channel does when its provider calls. All work within the
  * channel's own provider account, so no provider touches another's payments; nothing is settled
  * before the request was verified. */
 #include "base/ensure.h"

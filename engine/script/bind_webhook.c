@@ -187,7 +187,10 @@ static int l_add(lua_State *L) {
 /* ---- where one payment's notifications go ---- */
 
 static int named(lua_State *L, const struct store_answer *a) {
-    if (a->err != 0 && a->err != E_EXISTS) return store_fail(L, a); /* exists: made a moment ago */
+    if (a->err ==
+        E_EXISTS) /* somebody made one of them at the same moment, so none of ours was made */
+        return bind_fail(L, E_BUSY, "try again");
+    if (a->err != 0) return store_fail(L, a);
     return lua_pushboolean(L, 1), 1;
 }
 

@@ -23,8 +23,9 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    char withdrawal[ID_SIZE]; /* the cancel of another way that was shown; empty: none */
-    bool number;              /* the reference is a number that stays: there is no payment yet */
+    char own[MONEY_OWN_ID_SIZE]; /* the money's id, where the provider gives none */
+    char withdrawal[ID_SIZE];    /* the cancel of another way that was shown; empty: none */
+    bool number;                 /* the reference is a number that stays: there is no payment yet */
     int tries;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
     uint8_t hash[INBOX_HASH];
@@ -303,13 +304,11 @@ static void orphan_stored(const struct commit_result *result, void *data) {
 static int take_back_orphan(struct telling *t) {
     struct commit *c = NULL;
     int64_t orphan;
-    char own[MONEY_OWN_ID_SIZE];
-    struct str id =
-        t->told.money_id.n != 0 ? t->told.money_id : money_own_id(t->told.reference, own);
-    if (!is(t, "reversed")) return E_NOTFOUND;
     t->inbox_at = -1;
     int err = commit_new(&c);
-    if (err == 0) err = money_add_orphan_reversed(t->core, c, t->told.account, id, &t->verdict);
+    if (err == 0)
+        err = money_add_orphan_reversed(t->core, c, t->told.account, t->told.money_id,
+                                        t->told.amount, &t->verdict);
     if (err == 0 && !heard_before(t, t->core, &orphan))
         err = add_inbox(t, t->core, c, INBOX_APPLIED, STR(""));
     if (err == 0)
@@ -399,36 +398,55 @@ static int find(struct telling *t) {
     return err;
 }
 
-/* Money whose payment was not known when it came is somebody's since: taking it back is told by the
- * reference that it came with, which is no payment's. */
-static int find_owned(struct telling *t, struct found *f) {
+/* What is taken back is the money of that id, whoever it was given to since, and whatever the reference
+ * that it came with stands for by now. E_NOTFOUND: no such money is a payment's. */
+static int find_owned(struct telling *t) {
     struct rows *rows = NULL;
-    if (!is(t, "reversed") || t->told.money_id.n == 0) return E_NOTFOUND;
+    struct found *f = NULL;
     int err = store_get(t->core->store, "movement_by_money",
                         VALS(V_STR(t->told.account), V_STR(t->told.money_id)), &rows);
-    bool owned = err == 0 && rows_count(rows) != 0 && !rows_null(rows, 0, 3);
-    if (err == 0)
-        err =
-            owned ? payment_read(t->core, STR(""), rows_text(rows, 0, 3), &f->payment) : E_NOTFOUND;
-    if (err == 0) {
+    if (err == 0 && (rows_count(rows) == 0 || rows_null(rows, 0, 3))) err = E_NOTFOUND;
+    bool same =
+        err == 0 && t->found != NULL && str_eq(str_of(t->found->payment.id), rows_text(rows, 0, 3));
+    if (err == 0 && !same && (f = mem_zalloc(sizeof *f)) == NULL) err = E_NOMEM;
+    if (f != NULL &&
+        (err = payment_read(t->core, STR(""), rows_text(rows, 0, 3), &f->payment)) == 0) {
         const struct attempt *a = payment_attempt(&f->payment, rows_text(rows, 0, 4));
         f->attempt = a == NULL ? 0 : (size_t)(a - f->payment.attempts);
+        found_free(t->found);
+        t->found = f;
+        f = NULL;
     }
+    mem_free(f);
     rows_free(rows);
+    return err;
+}
+
+/* Taking back goes by the money first. *over: it was nobody's, and that is being written. */
+static int find_taken_back(struct telling *t, bool *over) {
+    if (!is(t, "reversed")) return E_NOTFOUND;
+    struct str told = t->told.money_id;
+    if (told.n == 0) t->told.money_id = money_own_id(t->told.reference, t->own);
+    int err = find_owned(t);
+    if (err == E_NOTFOUND) {
+        err = take_back_orphan(t);
+        *over = err == 0;
+    }
+    if (err == E_NOTFOUND) t->told.money_id = told;
     return err;
 }
 
 static void look(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
-    int err = find(t);
-    bool found = true;
+    bool found = true, over = false;
+    int err = find_taken_back(t, &over);
+    if (over) return;
+    if (err == E_NOTFOUND) err = find(t);
     if (err == E_NOTFOUND) err = find_number(t, &t->found->payment, &t->found->attempt, &found);
     if (err == 0 && !found) return; /* a number that stays: priced, then stored */
-    if (err == E_NOTFOUND) err = find_owned(t, t->found);
     if (err == E_NOTFOUND) {
-        err = take_back_orphan(t);
-        if (err == E_NOTFOUND) keep_orphan(t);
-        if (err == 0 || err == E_NOTFOUND) return;
+        keep_orphan(t);
+        return;
     }
     if (err != 0) {
         end(t, err);

@@ -216,7 +216,7 @@ static void drv_rest(struct store *store, bool promise) {
     (void)store;
     rests = rests || promise;
     if (holds != NULL) conn_let_go(holds);
-    holds = NULL;
+    if (holds != NULL && !holds->held) holds = NULL;
 }
 
 static int drv_get(struct store *store, const struct query *query, const struct val *values,

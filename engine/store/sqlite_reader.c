@@ -1,5 +1,5 @@
 /* Reads: how one is run on a connection, and the reader threads. A read is one statement, so it
- * sees one snapshot; it is reset before its rows leave, since a statement left open would keep the
+ * sees one snapshot (which the point reads of a thread that rests share, conn_hold); it is reset before its rows leave, since a statement left open would keep the
  * WAL from ending. Each connection keeps its prepared statements of the named queries. */
 #include "base/ensure.h"
 #include "base/mem.h"
@@ -94,25 +94,34 @@ void conn_read(struct conn *conn, struct read *read) {
     conn->deadline_ns = 0;
 }
 
-static bool say(struct conn *conn, sqlite3_stmt **stmt, const char *word) {
+static bool word(struct conn *conn, sqlite3_stmt **stmt, const char *text) {
+    if (*stmt != NULL) return true;
     conn->saying = true;
-    int rc = *stmt != NULL
-                 ? SQLITE_OK
-                 : sqlite3_prepare_v3(conn->db, word, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
-    if (rc == SQLITE_OK) rc = sqlite3_step(*stmt);
-    if (*stmt != NULL) sqlite3_reset(*stmt);
+    int rc = sqlite3_prepare_v3(conn->db, text, -1, SQLITE_PREPARE_PERSISTENT, stmt, NULL);
+    conn->saying = false;
+    return rc == SQLITE_OK;
+}
+
+static bool say(struct conn *conn, sqlite3_stmt *stmt) {
+    conn->saying = true;
+    int rc = sqlite3_step(stmt);
+    sqlite3_reset(stmt);
     conn->saying = false;
     return rc == SQLITE_DONE;
 }
 
 void conn_let_go(struct conn *conn) {
-    if (conn->held && say(conn, &conn->end, "COMMIT")) conn->held = false;
+    if (conn->held) say(conn, conn->end);
+    conn->held = sqlite3_get_autocommit(conn->db) == 0;
 }
 
+/* COMMIT is ready before BEGIN is said, so it cannot want memory. A read that failed for want of it has
+ * ended the transaction by itself. */
 void conn_hold(struct conn *conn, uint64_t at) {
-    if (conn->held && conn->held_at == at) return;
+    if (conn->held && conn->held_at == at && sqlite3_get_autocommit(conn->db) == 0) return;
     conn_let_go(conn);
-    if (!conn->held) conn->held = say(conn, &conn->begin, "BEGIN");
+    if (!word(conn, &conn->end, "COMMIT") || !word(conn, &conn->begin, "BEGIN")) return;
+    conn->held = say(conn, conn->begin);
     conn->held_at = at;
 }
 

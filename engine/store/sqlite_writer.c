@@ -429,7 +429,7 @@ static void *writer_main(void *data) {
             pthread_mutex_unlock(&w->lock);
             sched_yield();
             pthread_mutex_lock(&w->lock);
-            turn(w);
+            if (!w->crashed) turn(w);
         } else if (w->stopping) {
             break;
         } else if (w->full) {

@@ -2,7 +2,7 @@
  * and written at once when it is to be synced or read. A group of commits is one write and one sync.
  *
  * Nothing is believed before the sync, so nothing is lost by waiting until then: what could not be
- * written fails the sync, and the group with it. */
+ * written fails the sync, or a write or read before it, and the group with it. */
 #ifndef LUWAK_STORE_VFS_GATHER_H
 #define LUWAK_STORE_VFS_GATHER_H
 

@@ -92,7 +92,43 @@ test('money that is nobody\'s can be taken back: once, and then nobody owns it',
     assert.deepEqual([again.status, again.json().verdict], [200, 'duplicate'])
     assert.match(ok(x.held('list')), /^0 held: Rp0/)
     assert.match(x.held('own', n, (await x.create('mine-' + n)).id, '--who', 'ani').err, /some of that money went back/)
+    const known = await x.create(money.reference) // its reference is a payment's by now, and its money is gone
+    const late = await x.tell(money.reference, { ...money, status: 'success', again: true })
+    assert.deepEqual([late.status, late.json().verdict], [200, 'duplicate'])
+    assert.equal((await x.get(known.id)).amount_paid, 0)
   }
+  await x.end()
+})
+
+test('taking back goes by the money, whatever its reference stands for by now', async () => {
+  const x = await shop()
+  for (const [reference, money_id] of [['late-1', 'm-1'], ['late-2', undefined]]) {
+    assert.equal((await x.tell(reference, { money_id })).status, 503)
+    await x.clock('40m')
+    const n = /money (\d+) /.exec(ok(x.held('list')))[1]
+    const [other, its] = [await x.create('other-' + reference), await x.create(reference)]
+    ok(x.held('own', n, other.id, '--who', 'ani'))
+    if (money_id) assert.equal((await x.tell(reference, { money_id: 'm-2' })).json().verdict, 'applied')
+    const gone = await x.tell(reference, { money_id, status: 'reversed' })
+    assert.deepEqual([gone.status, gone.json().verdict], [200, 'applied'])
+    assert.equal((await x.get(other.id)).amount_reversed, 150000, 'the money that a person gave it')
+    assert.equal((await x.get(its.id)).amount_reversed ?? 0, 0)
+  }
+  await x.end()
+})
+
+test('what is nobody\'s yet is taken back though its reference has become another payment\'s', async () => {
+  const x = await shop()
+  assert.equal((await x.tell('r-1', { money_id: 'm-1', amount: 7000 })).status, 503)
+  await x.clock('40m')
+  const its = await x.create('r-1')
+  assert.equal((await x.tell('r-1', { money_id: 'm-2' })).json().verdict, 'applied')
+  const part = await x.tell('r-1', { money_id: 'm-1', status: 'reversed', amount: 5000 })
+  assert.deepEqual([part.status, part.json().verdict], [200, 'amount_mismatch'])
+  const gone = await x.tell('r-1', { money_id: 'm-1', status: 'reversed', amount: 7000 })
+  assert.deepEqual([gone.status, gone.json().verdict], [200, 'applied'])
+  assert.match(ok(x.held('list')), /^0 held/)
+  assert.equal((await x.get(its.id)).status, 'success')
   await x.end()
 })
 

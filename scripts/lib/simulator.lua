@@ -106,14 +106,15 @@ end
 local RUBBISH = '<html><body>{"ok":tru'
 
 -- One call of the provider's interface. what: { facts = {order_id =}, effect = it changes something,
--- refused = function() a decline end, broken = function() the provider's own 500 end,
+-- refused = function() a decline end, known = function() whether the same was accepted before: then no provider
+-- declines its twin for a reason of its own, broken = function() the provider's own 500 end,
 -- maintenance = function() end }
 function simulator.call(ctx, what, run)
   local since = ctx.now()
   local word = take(ctx, what.effect and what.refused and EFFECT or CALL, what.facts)
   if word == "maintenance" then return what.maintenance and what.maintenance() or reply(503, "maintenance") end
   if word == "server_error" then return what.broken and what.broken() or reply(500, "internal error") end
-  if word == "refused" then return what.refused() end
+  if word == "refused" and not (what.known and what.known()) then return what.refused() end
   if word == "timeout_before_debit" then return hold(ctx, since) end
   if word == "slow" then wait_ms(ctx, simulator.SLOW_MS) end
   local answer = run()

@@ -223,7 +223,7 @@ sim = simulator.new {
 
 -- One documented call: who calls, misbehaving when told, what it does. `name` is the field that names the
 -- order; `no` is what a refusal says, nil: it changes nothing.
-local function snap(service, name, no, run)
+local function snap(service, name, no, run, makes)
   return function(ctx, request)
     local body, refused = rules.snap(ctx, request, service)
     if not body then return refused end
@@ -231,7 +231,7 @@ local function snap(service, name, no, run)
     local what = { facts = { order_id = body[name] }, effect = no ~= nil,
       broken = function() return say(500, service, "00", "General Error") end,
       maintenance = function() return say(503, service, "00", "Under maintenance") end,
-      refused = function() return say(no[1], service, no[2], no[3]) end }
+      refused = function() return say(no[1], service, no[2], no[3]) end, known = function() return makes and order end }
     return sim.call(ctx, what, function() return run(ctx, body, order, request) end)
   end
 end
@@ -455,14 +455,14 @@ end
 
 ---- non-SNAP calls ----
 
-local function plain(effect, run)
+local function plain(effect, run, makes)
   return function(ctx, request)
     local refused = rules.plain(ctx, request)
     if refused then return rules.signed(ctx, request, refused) end
     local body = request.method == "GET" and {} or json.decode(request.body)
     if type(body) ~= "table" then return rules.signed(ctx, request, rules.error(400, "invalid_parameter", "Invalid JSON")) end
     local ref = request.params.invoice or table_or(body.order).invoice_number
-    local what = { facts = { order_id = ref }, effect = effect,
+    local what = { facts = { order_id = ref }, effect = effect, known = function() return makes and find(ctx, ref) end,
       broken = function() return rules.error(500, "internal_server_error", "Internal Server Error") end,
       maintenance = function() return rules.error(503, "maintenance", "Under maintenance") end,
       refused = function() return rules.error(400, "payment_channel_is_inactive", "PAYMENT CHANNEL IS INACTIVE") end }
@@ -581,21 +581,21 @@ end
 local routes = sim.routes {
   ["POST /authorization/v1/access-token/b2b"] = function(ctx, request) return rules.token(ctx, request, "73") end,
   ["POST /authorization/v1/access-token/b2b2c"] = function(ctx, request) return rules.token(ctx, request, "74") end,
-  ["POST " .. VA .. "/create-va"] = snap("27", "trxId", { 400, "01", "Invalid Field Format" }, va_create),
+  ["POST " .. VA .. "/create-va"] = snap("27", "trxId", { 400, "01", "Invalid Field Format" }, va_create, true),
   ["PUT " .. VA .. "/update-va"] = snap("28", "trxId", DECLINED, va_update),
   ["DELETE " .. VA .. "/delete-va"] = snap("31", "trxId", DECLINED, va_delete),
   ["POST /orders/v1.0/transfer-va/status"] = snap("26", "trxId", nil, va_status),
-  ["POST " .. DEBIT .. "/payment-host-to-host"] = snap("54", "partnerReferenceNo", DECLINED, debit_pay),
+  ["POST " .. DEBIT .. "/payment-host-to-host"] = snap("54", "partnerReferenceNo", DECLINED, debit_pay, true),
   ["POST " .. DEBIT .. "/refund"] = snap("58", "originalPartnerReferenceNo", POOR, snap_refund "58"),
   ["POST /orders/v1.0/debit/status"] = snap("55", "originalPartnerReferenceNo", nil, debit_status),
-  ["POST " .. QR .. "/qr-mpm-generate"] = snap("47", "partnerReferenceNo", { 400, "01", "Invalid Field Format" }, qr_generate),
+  ["POST " .. QR .. "/qr-mpm-generate"] = snap("47", "partnerReferenceNo", { 400, "01", "Invalid Field Format" }, qr_generate, true),
   ["POST " .. QR .. "/qr-mpm-query"] = snap("51", "originalPartnerReferenceNo", nil, qr_query),
   ["POST " .. QR .. "/qr-mpm-refund"] = snap("78", "originalPartnerReferenceNo", POOR, snap_refund "78"),
   ["POST " .. QR .. "/qr-mpm-cancel"] = snap("77", "originalPartnerReferenceNo", DECLINED, qr_cancel),
-  ["POST /credit-card/v1/payment-page"] = plain(true, card_page),
+  ["POST /credit-card/v1/payment-page"] = plain(true, card_page, true),
   ["POST /cancellation/credit-card/refund"] = plain(true, card_refund),
-  ["POST /alfa-online-to-offline/v2/payment-code"] = plain(true, alfa_code),
-  ["POST /ovo-emoney/v1/payment"] = plain(true, ovo_pay),
+  ["POST /alfa-online-to-offline/v2/payment-code"] = plain(true, alfa_code, true),
+  ["POST /ovo-emoney/v1/payment"] = plain(true, ovo_pay, true),
   ["GET /orders/v1/status/:invoice"] = plain(false, order_status),
   ["GET /page"] = page,
   ["POST /page/decline"] = decline,

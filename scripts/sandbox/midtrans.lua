@@ -601,6 +601,7 @@ return {
       if not TYPES[want.payment_type] then return refuse "402" end
       local what = { facts = { order_id = table_or(want.transaction_details).order_id, payment_id = want.custom_field1 }, effect = true,
         broken = broken, maintenance = maintenance, refused = function() return refuse "402" end }
+      function what.known() return type(what.facts.order_id) == "string" and find(ctx, what.facts.order_id, account) end
       return sim.call(ctx, what, function()
         local skip = table_or(want.bank_transfer).bank == "permata"
         return idempotent(ctx, request, account, skip, function() return charge(ctx, request, want, account) end)

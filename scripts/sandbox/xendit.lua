@@ -29,9 +29,11 @@ local function maintenance() return refuse "CHANNEL_UNAVAILABLE" end
 local function not_activated() return refuse "CHANNEL_NOT_ACTIVATED" end
 local function ineligible() return refuse "INELIGIBLE_TRANSACTION_STATUS" end
 
+local function key_of(request) return request.headers["idempotency-key"] or request.headers["x-idempotency-key"] end
+
 -- The same key and payload: the first answer again, for a day; what the provider broke on is not kept.
 local function idempotent(ctx, request, run)
-  local key = request.headers["idempotency-key"] or request.headers["x-idempotency-key"]
+  local key = key_of(request)
   if not key then return run() end
   local at, kept, print = ctx.now(), nil, crypto.sha256({ request.path, "\n", request.body }, "hex")
   local first = simulator.update(ctx, "key " .. key, function(now)
@@ -58,7 +60,7 @@ local function making(named, make)
       if value == json.null then want[name] = nil end
     end
     local what = { facts = { order_id = want[named], payment_id = table_or(want.metadata).payment }, effect = true, broken = broken,
-      maintenance = maintenance, refused = not_activated }
+      maintenance = maintenance, refused = not_activated, known = function() return ctx.store.get("key " .. (key_of(request) or "")) end }
     return sim.call(ctx, what, function()
       return idempotent(ctx, request, function() return make(ctx, want, request) end)
     end)

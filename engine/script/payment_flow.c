@@ -211,7 +211,15 @@ static void order_known(struct flow *f, struct payment *p) {
         timer_start(f->loop, &f->look, CREATING_LOOK_MS, look_order);
         return;
     }
-    payment_reply_payment(&f->reply, f->core, 200, p);
+    struct payment
+        now; /* it may have been made between being read and being looked for in the gate */
+    int err = payment_read(f->core, f->ask.merchant, str_of(p->id), &now);
+    if (err != 0) {
+        flow_end_error(f, err);
+        return;
+    }
+    payment_reply_payment(&f->reply, f->core, 200, &now);
+    payment_free(&now);
     flow_end(f);
 }
 

@@ -2,8 +2,8 @@
 #include "script/payment_facts.h"
 
 #include "base/schedule.h"
-#include "base/sha256.h"
 #include "script/rules.h"
+#include "sys/crypto.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -25,21 +25,20 @@ bool payment_fact_known(struct str name) {
     return fact_parse(name, &customer, &window);
 }
 
-/* The mail address in small letters, else the digits of the phone number; false: neither. */
-static bool customer_hash(const struct payment_request *r, char out[SHA256_HEX_SIZE]) {
+/* The mail address in small letters, else the digits of the phone number; E_NOTFOUND: neither. */
+static int customer_hash(const struct payment_request *r, char out[SHA256_HEX_SIZE]) {
     struct str email = {0}, phone = {0};
     char plain[256];
     size_t n = 0;
-    if (r->customer == NULL) return false;
+    if (r->customer == NULL) return E_NOTFOUND;
     bool mail = json_get_str(r->customer, "email", &email) == 0;
-    if (!mail && json_get_str(r->customer, "phone", &phone) != 0) return false;
+    if (!mail && json_get_str(r->customer, "phone", &phone) != 0) return E_NOTFOUND;
     struct str from = mail ? email : phone;
     for (size_t i = 0; i < from.n && n < sizeof plain; i++) {
         if (!mail && !isdigit((unsigned char)from.p[i])) continue;
         plain[n++] = (char)tolower((unsigned char)from.p[i]);
     }
-    sha256_hex((struct str){plain, n}, out);
-    return true;
+    return crypto_sha256_hex((struct str){plain, n}, out);
 }
 
 static int counter_value(const struct core *core, const char *name, int64_t *value) {
@@ -69,7 +68,10 @@ static void read_fact(const char *name, void *data) {
     if (facts->count == FACTS_MAX) return;
     struct payment_fact *f = &facts->at[facts->count++];
     snprintf(f->name, sizeof f->name, "%s", name);
-    if (customer && !customer_hash(r->request, who)) return;
+    if (customer && (facts->err = customer_hash(r->request, who)) != 0) {
+        if (facts->err == E_NOTFOUND) facts->err = 0;
+        return;
+    }
     int64_t bucket = now / window;
     f->until = (bucket + 2) * window;
     snprintf(f->counter, sizeof f->counter, "fact:%s:%.*s:%s:%lld", name, STR_FMT(r->merchant), who,

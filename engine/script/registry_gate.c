@@ -63,10 +63,8 @@ static int plays_of(const struct registry *r, const struct version *v, const cha
         buf_addf(&text, "\n%s %s", test->settled, test->path);
     }
     int err = text.err;
-    if (err == 0)
-        sha256_hex(buf_str(&text), key);
-    else
-        mem_free(*files);
+    if (err == 0) err = crypto_sha256_hex(buf_str(&text), key);
+    if (err != 0) mem_free(*files);
     buf_free(&text);
     return err;
 }

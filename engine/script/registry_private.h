@@ -3,9 +3,9 @@
 #ifndef LUWAK_SCRIPT_REGISTRY_PRIVATE_H
 #define LUWAK_SCRIPT_REGISTRY_PRIVATE_H
 
-#include "base/sha256.h"
 #include "script/registry.h"
 #include "script/source.h"
+#include "sys/crypto.h"
 
 #define POLL_MS    250
 #define LOOK_AGAIN 8  /* polls for which bytes are read again after stat saw a change */

@@ -87,13 +87,13 @@ static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX
     struct why why = {0};
     int err = source_read(r->root, e->path, &text, &why);
     hash[0] = '\0';
-    if (err == 0) {
-        sha256_hex(buf_str(&text), hash);
-    } else if (err == E_NOMEM) { /* as it was, and looked at again */
+    if (err == 0) err = crypto_sha256_hex(buf_str(&text), hash);
+    if (err == E_NOMEM) { /* as it was, and looked at again */
         memcpy(hash, e->seen, SHA256_HEX_SIZE);
         e->again = LOOK_AGAIN;
         if (!r->started) registry_short(r, e);
-    } else if (err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
+    } else if (err != 0 &&
+               err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
         memcpy(hash, e->seen[0] != '\0' ? e->seen : e->settled, SHA256_HEX_SIZE);
         registry_report(r, e, why.text);
     }

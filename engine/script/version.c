@@ -12,8 +12,8 @@
 #include "base/ensure.h"
 #include "base/json.h"
 #include "base/mem.h"
-#include "base/sha256.h"
 #include "script/manifest.h"
+#include "sys/crypto.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -116,6 +116,7 @@ static int compile(struct str text, const char *path, struct buf *code, struct w
         return why_set(why, E_SCRIPT, "%s:1: is bytecode; a script is text", path);
     lua_State *L = lua_newstate(lua_memory, NULL);
     if (L == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
+    lua_gc(L, LUA_GCSTOP); /* it is closed in a moment, with all that it holds */
     char chunk[SCRIPT_PATH_MAX + 2];
     snprintf(chunk, sizeof chunk, "@%s", path);
     struct str lua = lua_text(text);
@@ -135,15 +136,15 @@ static int compile(struct str text, const char *path, struct buf *code, struct w
 /* The shared copy of this text, compiled if it is new. Takes `text` over in any case. */
 static int share(struct part_text **out, const char *path, struct buf *text, struct why *why) {
     char hash[VERSION_ID_SIZE];
-    sha256_hex(buf_str(text), hash);
-    *out = shared_find(path, hash);
-    if (*out != NULL) {
-        buf_free(text);
-        return 0;
-    }
     struct buf code = {0};
     struct part_text *t = NULL;
-    int err = compile(buf_str(text), path, &code, why);
+    int err = crypto_sha256_hex(buf_str(text), hash);
+    if (err != 0) {
+        why_set(why, err, "%s: %s", path, err_text(err));
+        goto out;
+    }
+    if ((*out = shared_find(path, hash)) != NULL) goto out;
+    err = compile(buf_str(text), path, &code, why);
     if (err != 0) goto out;
     err = why_set(why, E_NOMEM, "%s: out of memory", path);
     if ((t = mem_zalloc(sizeof *t)) == NULL) goto out;
@@ -260,24 +261,22 @@ static int by_path(const void *a, const void *b) {
     return strcmp((*(const struct part *const *)a)->path, (*(const struct part *const *)b)->path);
 }
 
-static void make_id(struct version *v) {
+static int make_id(struct version *v) {
     const struct part *sorted[SCRIPT_PARTS_MAX];
     for (size_t i = 0; i < v->part_count; i++)
         sorted[i] = &v->parts[i];
     // cppcheck-suppress uninitvar ; all below part_count are set
     qsort(sorted, v->part_count, sizeof sorted[0], by_path);
-    struct sha256 s;
-    sha256_init(&s);
+    struct buf all = {0};
     for (size_t i = 0; i < v->part_count; i++) {
         if (i > 0 && strcmp(sorted[i]->path, sorted[i - 1]->path) == 0) continue;
-        sha256_add(&s, (struct str){sorted[i]->path, strlen(sorted[i]->path) + 1});
-        sha256_add(&s, str_of(sorted[i]->hash));
-        sha256_add(&s, STR("\n"));
+        buf_add(&all, sorted[i]->path, strlen(sorted[i]->path) + 1);
+        buf_addf(&all, "%s\n", sorted[i]->hash);
     }
-    char api[32];
-    snprintf(api, sizeof api, "api %d\n", SCRIPT_API);
-    sha256_add(&s, str_of(api));
-    sha256_end_hex(&s, v->id);
+    buf_addf(&all, "api %d\n", SCRIPT_API);
+    int err = all.err == 0 ? crypto_sha256_hex(buf_str(&all), v->id) : all.err;
+    buf_free(&all);
+    return err;
 }
 
 int version_build(struct version **out, enum script_kind kind, const char *name, const char *path,
@@ -307,7 +306,10 @@ int version_build(struct version **out, enum script_kind kind, const char *name,
         err = require_scan(from.text, from.path, found_require, &b, why);
         if (err != 0) goto out;
     }
-    make_id(v);
+    if ((err = make_id(v)) != 0) {
+        why_set(why, err, "%s: %s", path, err_text(err));
+        goto out;
+    }
     if (why != NULL) *why = (struct why){0};
     *out = v;
     v = NULL;

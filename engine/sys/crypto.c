@@ -163,7 +163,7 @@ int crypto_hmac(enum digest d, struct str key, struct str data, uint8_t out[DIGE
     return err;
 }
 
-int crypto_sha256_hex(struct str data, char out[65]) {
+int crypto_sha256_hex(struct str data, char out[SHA256_HEX_SIZE]) {
     uint8_t d[DIGEST_MAX];
     int err = crypto_digest(DIGEST_SHA256, data, d);
     if (err != 0) return err;

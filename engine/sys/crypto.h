@@ -27,7 +27,9 @@ int crypto_digest(enum digest d, struct str data, uint8_t out[DIGEST_MAX]);
 int crypto_hmac(enum digest d, struct str key, struct str data, uint8_t out[DIGEST_MAX]);
 
 /* SHA-256 in hex, for versions and fingerprints. */
-int crypto_sha256_hex(struct str data, char out[65]);
+#define SHA256_SIZE     32
+#define SHA256_HEX_SIZE (64 + 1)
+int crypto_sha256_hex(struct str data, char out[SHA256_HEX_SIZE]);
 
 /* Takes as long for any two inputs of these lengths, wherever they differ; unequal lengths take as
  * long as equal ones. */

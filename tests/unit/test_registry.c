@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "registry_fake.h"
+#include "sys/crypto.h"
 #include "sys/log.h"
 #include "unit.h"
 
@@ -161,6 +162,7 @@ static int setup(void **state) {
                                           "tests/plays", "tests/e2e"};
     for (size_t i = 0; i < ARRAY_LEN(folders); i++)
         make(folders[i]);
+    CHECK_OK(crypto_setup()); /* what OpenSSL keeps it takes now */
     f.live_before = mem_live();
     clock_virtual(&f.clock, 0);
     CHECK_OK(loop_sim_new(&f.loop, &f.clock, NULL));

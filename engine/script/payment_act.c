@@ -6,8 +6,9 @@
  *   begin --> commit --> the provider --> over: told, freed
  *                             '---(patience over)---> told, and over later
  *
- * An early answer is stored for its key before it is told, as far as the disk takes it in time. */
-#include "script/payment_act.h"
+ * An early answer is stored for its key before it is told, as far as the disk takes it in time. Here
+ * are the ends, the call, cancel and sync; payment_act_keyed.c has refund and capture. */
+#include "script/payment_act_private.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
@@ -18,41 +19,11 @@
 #include "script/operation_text.h"
 #include "script/payment_cancel.h"
 #include "script/payment_inquire.h"
-#include "script/script_set.h"
 #include "sys/log.h"
 
 #include <stdio.h>
 
-enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255, CREATING_LOOK_MS = 100 };
-
-struct act {
-    enum payment_action action;
-    struct payment_ask ask;
-    const struct core *core;
-    struct loop *loop;
-    struct script_set *set;
-    char id[ID_SIZE], operation[ID_SIZE], refund[ID_SIZE];
-    char reference[160];
-    struct version *version; /* of the channel; of the set */
-    struct json_doc body;
-    int64_t amount;
-    struct str reason;
-    const struct json *destination;
-    struct buf plain, input; /* plain: the destination */
-    struct operation_mark mark;
-    bool marked;
-    bool waiting; /* for the end of the call that makes what is to be cancelled */
-    bool asking;  /* the provider has been called and has not answered */
-    bool storing; /* a commit that keeps the answer is under way */
-    bool ended;   /* nothing is under way but that commit, perhaps */
-    bool told;    /* `done` was called */
-    struct payment_reply reply;
-    struct timer patience, look;
-    struct task task;
-    payment_replied done;
-    void *data;
-    char texts[];
-};
+enum { CREATING_LOOK_MS = 100 };
 
 /* ---- the ends ---- */
 
@@ -86,28 +57,27 @@ static void end_now(struct task *task) {
 }
 
 /* The last step of every way. */
-static void end(struct act *a) {
+void act_end(struct act *a) {
     a->ended = true;
     if (a->storing) return; /* answer_stored() comes here again */
     a->task.run = end_now;
     loop_post(a->loop, &a->task);
 }
 
-static void end_problem(struct act *a, enum problem_code code, const char *param,
-                        const char *detail) {
+void act_end_problem(struct act *a, enum problem_code code, const char *param, const char *detail) {
     struct refusal why = {.code = code};
     snprintf(why.param, sizeof why.param, "%s", param == NULL ? "" : param);
     snprintf(why.text, sizeof why.text, "%s", detail);
     payment_reply_fault(&a->reply, &why, a->ask.request_id);
-    end(a);
+    act_end(a);
 }
 
-static void end_error(struct act *a, int err) {
+void act_end_error(struct act *a, int err) {
     if (err == E_NOTFOUND)
-        end_problem(a, PROBLEM_NOT_FOUND, NULL, "there is no such payment");
+        act_end_problem(a, PROBLEM_NOT_FOUND, NULL, "there is no such payment");
     else {
         payment_reply_store(&a->reply, err, a->ask.request_id);
-        end(a);
+        act_end(a);
     }
 }
 
@@ -148,7 +118,7 @@ static void answer_stored(const struct commit_result *result, void *data) {
     if (result->err != 0) log_warn("answer_not_stored", L_TEXT("error", err_text(result->err)));
     a->storing = false;
     tell(a);
-    if (a->ended) end(a);
+    if (a->ended) act_end(a);
 }
 
 static void stored_late(struct timer *timer) {
@@ -207,14 +177,14 @@ static void reply_now(struct act *a) {
 static void act_over(struct act *a) {
     a->asking = false;
     reply_now(a);
-    end(a);
+    act_end(a);
 }
 
 static void patience_over(struct timer *timer) {
     struct act *a = CONTAINER_OF(timer, struct act, patience);
     if (a->waiting && !a->ended) { /* nothing is stored yet that could be gone on with */
-        end_problem(a, PROBLEM_INVALID_STATE, NULL,
-                    "its provider has not answered yet whether there is anything to cancel");
+        act_end_problem(a, PROBLEM_INVALID_STATE, NULL,
+                        "its provider has not answered yet whether there is anything to cancel");
         return;
     }
     if (a->ended || !a->asking) return; /* its answer is on the way; see ask_provider() */
@@ -255,42 +225,8 @@ static void find_channel(struct act *a, const struct payment *p) {
     a->version = e == NULL ? NULL : e->version; /* deleted ones serve what is open */
 }
 
-static bool can(const struct act *a, const char *function) {
+bool act_can(const struct act *a, const char *function) {
     return a->version != NULL && manifest_has(a->version->manifest, function);
-}
-
-/* "REFERENCE-c-ab12": of an operation on an attempt, unique at the provider too. */
-static void make_reference(struct act *a, struct str reference, char letter) {
-    char token[TOKEN_SIZE];
-    token_make(token, a->core->rng);
-    snprintf(a->reference, sizeof a->reference, "%.*s-%c%.6s",
-             (int)(reference.n > 40 ? 40 : reference.n), reference.p, letter, token);
-}
-
-/* op.input.reference is what the provider knows the payment by. */
-static int write_input(struct act *a, struct str reference, int64_t amount) {
-    struct json_out w;
-    buf_clear(&a->input);
-    json_out_init(&w, &a->input);
-    json_begin_object(&w);
-    json_put_str(&w, "reference", reference);
-    if (amount != 0) json_put_int(&w, "amount", amount);
-    if (a->reason.n != 0) json_put_str(&w, "reason", a->reason);
-    json_end_object(&w);
-    return json_out_end(&w);
-}
-
-static struct payment_operation operation_of(struct act *a, const struct attempt *at,
-                                             const char *kind, int64_t amount) {
-    return (struct payment_operation){.kind = str_of(kind),
-                                      .script = str_of(a->version->path),
-                                      .version = str_of(a->version->id),
-                                      .account = at->account,
-                                      .reference = str_of(a->reference),
-                                      .input = buf_str(&a->input),
-                                      .amount = amount,
-                                      .ask_at = core_now(a->core) + ACT_ASK_AFTER_MS,
-                                      .ask_backoff = STR("first=2m factor=2 max=1h")};
 }
 
 /* ---- cancel ---- */
@@ -307,22 +243,22 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
     return payment_cancel_add(core, c, p, at, a->version, a->operation);
 }
 
-static void changed(int err, const struct why *why, void *data) {
+void act_changed(int err, const struct why *why, void *data) {
     static const char *const FUNCTIONS[] = {[ACT_CANCEL] = "cancel",
                                             [ACT_SYNC] = "inquire",
                                             [ACT_CAPTURE] = "capture",
                                             [ACT_REFUND] = "refund"};
     struct act *a = data;
     if (err == E_STATE)
-        end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
+        act_end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
     else if (err == E_LIMIT || err == E_RANGE)
-        end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
+        act_end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
     else if (err == E_EXISTS && a->action == ACT_CANCEL) /* one is under way: as it stands */
         act_over(a);
     else if (err == E_CANCELLED) /* the key was used meanwhile: a->reply says it */
-        end(a);
+        act_end(a);
     else if (err != 0)
-        end_error(a, err);
+        act_end_error(a, err);
     else if (a->operation[0] == '\0')
         act_over(a);
     else {
@@ -332,8 +268,8 @@ static void changed(int err, const struct why *why, void *data) {
     }
 }
 
-static void change_then(struct act *a, payment_build build,
-                        void (*done)(int err, const struct why *why, void *data)) {
+void act_change(struct act *a, payment_build build,
+                void (*done)(int err, const struct why *why, void *data)) {
     struct payment_change what = {.core = a->core,
                                   .loop = a->loop,
                                   .lane = LANE_NEW,
@@ -342,11 +278,7 @@ static void change_then(struct act *a, payment_build build,
                                   .done = done,
                                   .data = a};
     int err = payment_change(&what);
-    if (err != 0) end_error(a, err);
-}
-
-static void change(struct act *a, payment_build build) {
-    change_then(a, build, changed);
+    if (err != 0) act_end_error(a, err);
 }
 
 static void look_creating(struct timer *timer);
@@ -360,7 +292,7 @@ static void begin_cancel(struct act *a, struct payment *p) {
     else if (!payment_open(p->status))
         act_over(a); /* cancelled: the same again; else 409 */
     else
-        change(a, build_cancel);
+        act_change(a, build_cancel, act_changed);
 }
 
 static void look_creating(struct timer *timer) {
@@ -370,7 +302,7 @@ static void look_creating(struct timer *timer) {
     int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
     a->waiting = false;
     if (err != 0) {
-        end_error(a, err);
+        act_end_error(a, err);
         return;
     }
     begin_cancel(a, &p);
@@ -383,184 +315,9 @@ static void begin_sync(struct act *a, struct payment *p) {
     const struct attempt *at = payment_attempt(p, p->attempt);
     struct payment_tries tries = {0}; /* one that waits for its next try has made nothing so far */
     bool ask = at != NULL && payment_tries_read(at->doc, &tries) == 0 && tries.next_at == 0 &&
-               operation_open(at->state) && can(a, "inquire") &&
+               operation_open(at->state) && act_can(a, "inquire") &&
                !operation_under_way(a->ask.services->gate, str_of(at->id));
     if (!ask || ask_provider(a, "inquire", str_of(at->id)) != 0) act_over(a);
-}
-
-/* ---- what needs an Idempotency-Key ---- */
-
-static const struct request_field DESTINATION[] = {
-    {"bank", REQUEST_TEXT, .required = true, .min = 2, .max = 32},
-    {"account_number", REQUEST_TEXT, .required = true, .min = 5, .max = 34},
-    {"account_holder", REQUEST_TEXT, .required = true, .min = 1, .max = 100},
-    {0}};
-static const struct request_field REFUND[] = {
-    {"amount", REQUEST_INT, .min = 1, .max = INT64_C(1000000000000)},
-    {"reason", REQUEST_TEXT, .min = 1, .max = REFUND_REASON_MAX},
-    {"destination", REQUEST_OBJECT, .members = DESTINATION},
-    {0}};
-
-static const struct request_field CAPTURE[] = {
-    {"amount", REQUEST_INT, .min = 1, .max = INT64_C(1000000000000)}, {0}};
-
-static bool key_known(struct act *a) {
-    struct payment_key_of key = {a->ask.merchant, a->ask.path, a->ask.key, a->ask.raw,
-                                 a->ask.request_id};
-    int err = payment_reply_known(&a->reply, a->core, a->ask.services->gate, &key);
-    if (err != 0 && err != E_NOTFOUND) payment_reply_store(&a->reply, err, a->ask.request_id);
-    return err != E_NOTFOUND;
-}
-
-/* The key and the body, before anything is done. False: that was the end. */
-static bool read_keyed(struct act *a, const struct request_field *fields) {
-    struct refusal why = {0};
-    if (!idempotency_key_is(a->ask.key)) {
-        end_problem(a, PROBLEM_INVALID_REQUEST, "Idempotency-Key",
-                    a->ask.key.n == 0
-                        ? "this needs the header Idempotency-Key"
-                        : "an Idempotency-Key is 1 to 255 characters of printable ASCII");
-        return false;
-    }
-    if (key_known(a)) {
-        end(a);
-        return false;
-    }
-    int err = request_parse(&a->body, a->ask.body.n == 0 ? STR("{}") : a->ask.body, &why);
-    if (err == 0) err = request_check(a->body.root, fields, "", &why);
-    if (err == 0) return true;
-    if (err == E_INVAL) {
-        payment_reply_fault(&a->reply, &why, a->ask.request_id);
-        end(a);
-    } else {
-        end_error(a, err);
-    }
-    return false;
-}
-
-/* ---- refund ---- */
-
-static int write_destination(struct act *a) {
-    struct json_out w;
-    if (a->destination == NULL || a->plain.len != 0) return 0;
-    json_out_init(&w, &a->plain);
-    json_value(&w, a->destination);
-    return json_out_end(&w);
-}
-
-static int build_refund(const struct core *core, struct payment *p, struct commit *c, void *data,
-                        struct why *why) {
-    struct act *a = data;
-    struct refund refund = {0};
-    struct attempt *at = payment_attempt(p, p->attempt);
-    a->operation[0] = '\0';
-    if (key_known(a)) return E_CANCELLED;
-    if (p->amount_paid == 0)
-        return why_set(why, E_STATE, "the payment is %s: there is nothing to refund",
-                       PAYMENT_STATES[p->status].name);
-    int64_t left = p->amount_paid - p->amount_refunded - p->refunding - p->amount_reversed;
-    int64_t amount = a->amount == 0 ? left : a->amount;
-    bool provider = at != NULL && can(a, "refund");
-    if (!provider && a->destination == NULL)
-        return why_set(why, E_USAGE,
-                       "destination is missing: this way of paying cannot be paid back through");
-    int err = write_destination(a);
-    struct payment_operation o = {0};
-    if (err == 0 && provider) {
-        make_reference(a, at->reference, 'r');
-        err = write_input(a, at->reference, amount);
-        o = operation_of(a, at, "refund", amount);
-    }
-    struct refund_new what = {.amount = amount,
-                              .reason = a->reason,
-                              .by = provider ? STR("provider") : STR("hand"),
-                              .destination = buf_str(&a->plain),
-                              .operation = provider ? &o : NULL,
-                              .idempotency_key = a->ask.key,
-                              .path = a->ask.path,
-                              .body = a->ask.raw};
-    if (err == 0 && amount <= 0) err = why_set(why, E_LIMIT, "amount: nothing is left to refund");
-    if (err == 0) err = payment_add_refund(core, c, p, &what, &refund, why);
-    memcpy(a->refund, refund.id, sizeof a->refund);
-    if (err == 0 && provider) memcpy(a->operation, o.id, sizeof a->operation);
-    return err;
-}
-
-/* A repeat that comes before the provider has answered hears that it is still running. */
-static void call_marked(struct act *a, const char *object, int err, const struct why *why) {
-    if (err == 0) {
-        operation_mark(a->ask.services->gate, &a->mark, str_of(object));
-        a->marked = true;
-    }
-    changed(err, why, a);
-}
-
-static void refund_changed(int err, const struct why *why, void *data) {
-    struct act *a = data;
-    if (err == E_USAGE) {
-        end_problem(a, PROBLEM_INVALID_REQUEST, "destination", why->text);
-        return;
-    }
-    call_marked(a, a->refund, err, why);
-}
-
-static void begin_refund(struct act *a) {
-    if (!read_keyed(a, REFUND)) return;
-    (void)json_get_i64(a->body.root, "amount", &a->amount);
-    (void)json_get_str(a->body.root, "reason", &a->reason);
-    a->destination = json_get(a->body.root, "destination");
-    if (a->destination != NULL && a->destination->type != JT_OBJECT) a->destination = NULL;
-    change_then(a, build_refund, refund_changed);
-}
-
-/* ---- capture: of money that a channel has authorised; all of it, once ---- */
-
-static int build_capture(const struct core *core, struct payment *p, struct commit *c, void *data,
-                         struct why *why) {
-    struct act *a = data;
-    struct attempt *at = payment_attempt(p, p->attempt);
-    struct rows *rows = NULL;
-    a->operation[0] = '\0';
-    if (key_known(a)) return E_CANCELLED;
-    if (at == NULL || !can(a, "capture"))
-        return why_set(why, E_STATE,
-                       "there is nothing to capture: this way of paying takes money "
-                       "at once");
-    if (!payment_open(p->status) ||
-        (at->state != OPERATION_PENDING && at->state != OPERATION_PROCESSING))
-        return why_set(why, E_STATE, "there is nothing to capture: the payment is %s",
-                       PAYMENT_STATES[p->status].name);
-    if (a->amount != 0 && a->amount != p->amount_due)
-        return why_set(why, E_RANGE, "amount: all of it is captured, %lld",
-                       (long long)p->amount_due);
-    int err = store_get(core->store, "capture_of_payment", VALS(V_TEXT(p->id)), &rows);
-    bool before = err == 0 && rows_count(rows) != 0;
-    rows_free(rows);
-    if (before) return why_set(why, E_STATE, "it is captured already, or being captured");
-    make_reference(a, at->reference, 'k');
-    if (err == 0) err = write_input(a, at->reference, p->amount_due);
-    struct payment_operation o = operation_of(a, at, "capture", p->amount_due);
-    if (err == 0) err = payment_add_operation(core, c, p, &o);
-    if (err == 0)
-        err = idempotency_take(core, c,
-                               &(struct idempotency){.merchant = a->ask.merchant,
-                                                     .path = a->ask.path,
-                                                     .key = a->ask.key,
-                                                     .body = a->ask.raw,
-                                                     .object = str_of(p->id)});
-    memcpy(a->operation, o.id, sizeof a->operation);
-    return err;
-}
-
-static void capture_changed(int err, const struct why *why, void *data) {
-    struct act *a = data;
-    call_marked(a, a->id, err, why);
-}
-
-static void begin_capture(struct act *a) {
-    if (!read_keyed(a, CAPTURE)) return;
-    (void)json_get_i64(a->body.root, "amount", &a->amount);
-    change_then(a, build_capture, capture_changed);
 }
 
 /* ---- beginning ---- */
@@ -570,15 +327,15 @@ static void begin(struct task *task) {
     struct payment p;
     int err = payment_read(a->core, a->ask.merchant, str_of(a->id), &p);
     if (err != 0) {
-        end_error(a, err);
+        act_end_error(a, err);
         return;
     }
     find_channel(a, &p);
     switch (a->action) {
     case ACT_CANCEL: begin_cancel(a, &p); break;
     case ACT_SYNC: begin_sync(a, &p); break;
-    case ACT_REFUND: begin_refund(a); break;
-    case ACT_CAPTURE: begin_capture(a); break;
+    case ACT_REFUND: act_begin_refund(a); break;
+    case ACT_CAPTURE: act_begin_capture(a); break;
     }
     payment_free(&p);
 }

@@ -302,6 +302,7 @@ int cmd_run(const struct cli_args *args) {
     char root[CLI_PATH_MAX];
     bool own = args->command->tool != NULL;
     int code = 0;
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ); /* through a pipe, too, each line is seen as it comes */
     if (r == NULL || give(&given, args) != 0) code = cli_fail(args, CLI_PROBLEMS, "out of memory");
     if (code == 0) {
         r->args = args;

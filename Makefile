@@ -47,7 +47,7 @@ CFLAGS  += $(FLAGS_$(VARIANT))
 SOURCES := $(filter-out engine/main.c,$(wildcard engine/*.c engine/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 UNITS   := $(basename $(notdir $(wildcard tests/unit/test_*.c)))
-# One thread each, so nothing there can race; and they would take hours.
+# One thread each: nothing there can race.
 ifeq ($(VARIANT),tsan)
 UNITS   := $(filter-out test_hostile test_simulation test_simulation_payments test_simulation_worlds,$(UNITS))
 endif

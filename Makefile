@@ -27,7 +27,7 @@ JOBS         ?= 2
 
 PKGS    := lua5.4 libuv libcurl openssl sqlite3 zlib expat libqrencode
 CFLAGS  := -std=c11 -D_GNU_SOURCE -Wall -Wextra -Werror -Wno-missing-braces -Wno-missing-field-initializers -Wshadow=local -g -Iengine -DLUWAK_VERSION='"$(VERSION)"' $(shell pkg-config --cflags $(PKGS) 2>/dev/null)
-LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm -ldl
+LDLIBS  := $(shell pkg-config --libs $(PKGS) 2>/dev/null) -lpthread -lm -ldl -Wl,--build-id=sha1
 CC_release := gcc
 # Across files gcc no longer sees that luaL_error ends a function; the other builds keep the warning.
 FLAGS_release := -O2 -flto=auto -Wno-maybe-uninitialized -D_FORTIFY_SOURCE=2 -fstack-protector-strong

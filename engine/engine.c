@@ -262,11 +262,16 @@ static int open_registry(struct engine *e, bool kept, struct why *why) {
         if ((err = plays_new(&e->plays, e->loop, e->root)) != 0)
             return why_set(why, err, "%s", err_text(err));
     }
+    build_id(e->build);
     struct registry_options ro = {.loop = e->loop,
                                   .root = e->root,
                                   .modules = BIND_MODULES,
                                   .mode = config_staged(e->config) ? SCRIPTS_STAGED : SCRIPTS_AUTO,
                                   .store = kept ? e->registry_store : NULL,
+                                  .outlines = real && e->mode == ENGINE_SERVE && !e->remote
+                                                  ? config_text(e->config, SET_LUWAK_DATA)
+                                                  : NULL,
+                                  .build = e->build,
                                   .unwatched = e->mode != ENGINE_SERVE,
                                   .broken = script_broken,
                                   .query = e->remote ? NULL : take_query,

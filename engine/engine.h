@@ -25,6 +25,7 @@
 #include "script/dispatch.h"
 #include "script/registry.h"
 #include "store/store.h"
+#include "sys/build_id.h"
 #include "sys/config.h"
 #include "sys/seal.h"
 #include "sys/tls.h"
@@ -74,6 +75,7 @@ struct engine {
     struct own_url url;
     struct engine_chaos *chaos;
     char root[1024];
+    char build[BUILD_ID_SIZE];
     struct clock own_clock;
     struct rng own_rng;
     struct clock *clock;

@@ -96,12 +96,14 @@ static int run_main(struct state *st, struct co *co, struct why *why) {
 
 int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *data), void *data,
                       struct why *why) {
+    int err = version_compile(v, why); /* what it costs is not the script's */
+    if (err != 0) return err;
     struct state *st = mem_zalloc(sizeof *st);
     if (st == NULL) return why_set(why, E_NOMEM, "no memory to load %s", v->path);
     const struct runtime_limits limits = {.call_bytes = STATE_CALL_BYTES,
                                           .state_bytes = STATE_BYTES};
     st->version = (struct version *)v; /* borrowed: the caller holds it */
-    int err = state_open(st, &limits, why);
+    err = state_open(st, &limits, why);
     if (err == 0) {
         st->starved = false; /* what was short then was found after a collection */
         struct co co = {.state = st, .boot = true};

@@ -454,7 +454,7 @@ static void check_whole(struct manifest_reader *r) {
     check_backoff(r, "backoff", &m->backoff);
 }
 
-static int look(lua_State *L, void *data) {
+int manifest_look(lua_State *L, void *data) {
     struct manifest_reader *r = data;
     const struct manifest_field *fields = manifest_fields(r->v->kind);
     r->L = L;
@@ -480,10 +480,12 @@ static int look(lua_State *L, void *data) {
     if (r->v->kind == KIND_RULE) r->m->priority = RULE_PRIORITY;
     read_fields(r, fields, "", 1);
     check_whole(r);
+    if (r->outline != NULL && r->problems == 0) manifest_outline(L, r->outline);
     return r->problems == 0 ? 0 : E_SCRIPT;
 }
 
-int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why) {
+static int load(struct version *v, manifest_problem_cb problem, void *data, struct buf *outline,
+                struct why *why) {
     struct why own_why = {0};
     if (why == NULL) why = &own_why;
     ENSURE(v->manifest == NULL);
@@ -491,9 +493,9 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
     if (v->manifest == NULL) return why_set(why, E_NOMEM, "%s: out of memory", v->path);
     v->manifest->kind = v->kind;
     struct manifest_reader r = {
-        .m = v->manifest, .v = v, .problem = problem, .data = data, .why = why};
+        .m = v->manifest, .v = v, .problem = problem, .data = data, .why = why, .outline = outline};
     struct why load_why = {0};
-    int err = script_load_aside(v, look, &r, &load_why);
+    int err = script_load_aside(v, manifest_look, &r, &load_why);
     if (r.m->nomem || err == E_NOMEM) err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
     if (err != 0 && r.problems == 0 && why->code == 0) {
         *why = load_why;
@@ -504,4 +506,12 @@ int manifest_load(struct version *v, manifest_problem_cb problem, void *data, st
     manifest_delete(v->manifest);
     v->manifest = NULL;
     return err == 0 ? E_SCRIPT : err;
+}
+
+int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why) {
+    return load(v, problem, data, NULL, why);
+}
+
+int manifest_load_outlined(struct version *v, struct buf *outline, struct why *why) {
+    return load(v, NULL, NULL, outline, why);
 }

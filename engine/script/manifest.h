@@ -174,7 +174,16 @@ typedef void (*manifest_problem_cb)(void *data, int line, const char *text);
  * problem is in `why`; `problem` (NULL allowed) hears all of them. */
 int manifest_load(struct version *v, manifest_problem_cb problem, void *data, struct why *why);
 
-/* For manifest.c, manifest_parts.c and manifest_routes.c: what is being read and where problems go. */
+/* The same; what the table holds is appended to `outline` in a form that manifest_of_outline reads.
+ * Nothing is appended where the table has what cannot be told so, or memory is short. */
+int manifest_load_outlined(struct version *v, struct buf *outline, struct why *why);
+
+/* Fills v->manifest without running the script: the reader that manifest_load has, and all its
+ * checks, over a table made of the outline in L, which may be any state. E_NOMEM, or E_CORRUPT: the
+ * script has to be loaded. */
+int manifest_of_outline(struct version *v, lua_State *L, struct str outline);
+
+/* For manifest*.c: what is being read and where problems go. */
 struct manifest_reader {
     lua_State *L;
     struct manifest *m;
@@ -182,8 +191,11 @@ struct manifest_reader {
     manifest_problem_cb problem;
     void *data;
     struct why *why;
+    struct buf *outline; /* NULL: nobody wants it */
     int problems;
 };
+int manifest_look(lua_State *L, void *reader);        /* at the table, at index 1; may raise */
+void manifest_outline(lua_State *L, struct buf *out); /* of the table at index 1; may raise */
 void manifest_problem(struct manifest_reader *r, const char *field, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void *manifest_grow(struct manifest *m, void *at, size_t count, size_t size);

@@ -240,7 +240,7 @@ static int build_checked(struct registry *r, struct entry *e, struct version **o
                   (e->held != NULL && strcmp(e->held->id, v->id) == 0));
     e->clash = false;
     if (!known) {
-        err = manifest_load(v, NULL, NULL, why);
+        err = registry_load(r, e, v, why);
         if (err == 0) err = registry_check_routes(r, e, v, why);
     }
     if (err != 0) {
@@ -260,11 +260,15 @@ static void serve_kept(struct registry *r, struct entry *e) {
     struct registry_row row = {str_of(e->path), str_of(e->kept_version), STR("live"),
                                str_of(e->kept_parts), 0};
     int err = registry_build_kept(r->options.store, &row, r->options.modules, &v, &why);
-    if (err == 0 && e->present && (err = registry_check_routes(r, e, v, &why)) != 0)
-        version_drop(v); /* somebody else has its path by now */
-    if (err == 0)
+    if (err == 0) err = registry_load(r, e, v, &why);
+    /* somebody else may have its path by now */
+    if (err == 0 && e->present) err = registry_check_routes(r, e, v, &why);
+    if (err == 0) {
         e->live = v;
-    else if (err == E_NOMEM)
+        return;
+    }
+    version_drop(v);
+    if (err == E_NOMEM)
         registry_short(r, e);
     else
         registry_report(r, e, why.text);
@@ -282,8 +286,11 @@ void registry_build(struct registry *r, struct entry *e) {
     }
     e->queued = false;
     bool kept = e->live == NULL && e->kept_version != NULL;
-    if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
-    int err = build_checked(r, e, &v, &why);
+    int err = kept ? registry_unchanged(r, e, &v) : E_NOTFOUND;
+    if (err == E_NOTFOUND) {
+        if (kept && r->options.mode == SCRIPTS_STAGED) serve_kept(r, e);
+        err = build_checked(r, e, &v, &why);
+    }
     if (err == E_NOMEM) {
         registry_short(r, e);
         return;
@@ -374,8 +381,9 @@ static void start_over(struct registry *r) {
     r->started = r->start_err == 0;
     registry_publish(r);
     if (r->set_pending) r->start_err = E_NOMEM;
-    if (r->start_err != 0) {
-        r->started = false;
+    r->started = r->start_err == 0;
+    registry_outlines_close(r);
+    if (!r->started) {
         r->start_done(r->start_data, r->start_err);
         return;
     }
@@ -387,6 +395,7 @@ static void start_over(struct registry *r) {
 
 /* All scripts are built here, in one go, before anything serves. */
 static void start(struct registry *r, int err) {
+    if (err == 0) err = registry_outlines_open(r);
     if (err != 0) {
         r->start_done(r->start_data, err);
     } else {
@@ -457,6 +466,7 @@ void registry_delete(struct registry *r) {
     ENSURE(r->saves == 0 && r->play.entry == NULL);
     timer_stop(&r->timer);
     timer_stop(&r->retry);
+    registry_outlines_close(r);
     for (size_t i = 0; i < r->count; i++)
         entry_delete(r->entries[i]);
     mem_free(r->entries);

@@ -41,6 +41,9 @@ struct registry_options {
     enum scripts_mode mode;
     bool unwatched;               /* the folder is read once, at the start, and at registry_look */
     struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
+    const char *outlines;         /* the folder where it is kept what scripts declare, so that
+                                     unchanged ones need not run at a start; NULL: nowhere */
+    const char *build;            /* which build of the engine this is; NULL or "": unknown */
     /* Staged mode: runs the plays of a version, files below the root, before it is staged. `done`
      * later on the loop; E_CLOSED: we are stopping; E_NOMEM: it is tried again. One run at a time.
      * NULL: no plays. */

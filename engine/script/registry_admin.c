@@ -3,6 +3,7 @@
 #include "base/diff.h"
 #include "base/mem.h"
 #include "base/schedule.h"
+#include "script/manifest.h"
 #include "script/registry_private.h"
 
 #include <stdio.h>
@@ -147,7 +148,13 @@ static int kept_version(struct registry *r, const char *path, const char *id, co
     } else {
         struct registry_row row = {str_of(path), str_of(w.version), STR("live"), str_of(w.parts),
                                    0};
-        err = registry_build_kept(s, &row, r->options.modules, out, why);
+        struct version *v = NULL;
+        err = registry_build_kept(s, &row, r->options.modules, &v, why);
+        if (err == 0) err = manifest_load(v, NULL, NULL, why);
+        if (err == 0)
+            *out = v;
+        else
+            version_drop(v);
         if (served != NULL) *served = w.served;
     }
     mem_free(w.version);

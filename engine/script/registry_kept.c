@@ -84,7 +84,6 @@ int registry_build_kept(struct registry_store *s, const struct registry_row *row
     if (err == 0 && !str_eq(str_of(v->id), row->version))
         err = why_set(why, E_CORRUPT, "%s: version %.*s comes out of the store as %.12s", path,
                       (int)(row->version.n > 12 ? 12 : row->version.n), row->version.p, v->id);
-    if (err == 0) err = manifest_load(v, NULL, NULL, why);
     if (err != 0) {
         version_drop(v);
         return err;

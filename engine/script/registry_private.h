@@ -63,6 +63,13 @@ struct entry {
     char *error;                    /* last one, NULL: good */
     char *kept_version;             /* at start: what the store has live */
     char *kept_parts;
+
+    struct {                    /* during the start: registry_unchanged.c */
+        struct part_text *text; /* as it was settled */
+        struct str outline;     /* of version `of`; p NULL: none */
+        char of[VERSION_ID_SIZE];
+        char *made; /* outline.p, where it is not the file's */
+    } start;
 };
 
 struct registry {
@@ -82,6 +89,11 @@ struct registry {
     bool set_pending;   /* a set could not be made for want of memory */
     struct timer retry; /* what memory was too short for */
     bool unlisted;      /* the folder could not be listed, which was said */
+    struct {            /* during the start: registry_unchanged.c */
+        struct buf file;
+        lua_State *L; /* outlines become tables in it; NULL: there are none */
+        bool wanted;  /* those of what is loaded now are kept */
+    } outlines;
     unsigned polls;
     int saves;               /* under way */
     struct {                 /* the plays that run */
@@ -118,6 +130,16 @@ void registry_scan(struct registry *r, bool first);
 static inline bool entry_is_script(const struct entry *e) { /* no module, test, query */
     return (e->kind & (KIND_LIB | KIND_TEST | KIND_QUERY)) == 0;
 }
+
+/* registry_unchanged.c, all during the start. Open: the outlines that were kept, once the store's
+ * versions are known. Close: keeps those that are new, if the start was good. */
+int registry_outlines_open(struct registry *r);
+void registry_outlines_close(struct registry *r);
+bool registry_keeps_text(const struct registry *r, const struct entry *e);
+/* The version that the store has live, if nothing of it has changed and it can be known without
+ * being run. E_NOTFOUND: build it. E_NOMEM. */
+int registry_unchanged(struct registry *r, struct entry *e, struct version **out);
+int registry_load(struct registry *r, struct entry *e, struct version *v, struct why *why);
 
 /* registry_gate.c. These take the reference to v over. */
 void registry_stage(struct registry *r, struct entry *e, struct version *v); /* plays, then waits */

@@ -41,7 +41,8 @@ int registry_parts(struct str parts,
                    void (*part)(void *data, struct str name, struct str path, struct str hash),
                    void *data);
 
-/* Builds a version out of a row's texts; E_CORRUPT if its id comes out different. */
+/* Builds a version out of a row's texts, without its manifest; E_CORRUPT if its id comes out
+ * different. */
 int registry_build_kept(struct registry_store *s, const struct registry_row *row,
                         const struct bind_module *const *modules, struct version **out,
                         struct why *why);

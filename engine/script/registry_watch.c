@@ -87,7 +87,12 @@ static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX
     struct why why = {0};
     int err = source_read(r->root, e->path, &text, &why);
     hash[0] = '\0';
-    if (err == 0) err = crypto_sha256_hex(buf_str(&text), hash);
+    if (err == 0 && registry_keeps_text(r, e)) {
+        err = part_text_new(&e->start.text, e->path, &text, &why);
+        if (err == 0) memcpy(hash, part_text_hash(e->start.text), SHA256_HEX_SIZE);
+    } else if (err == 0) {
+        err = crypto_sha256_hex(buf_str(&text), hash);
+    }
     if (err == E_NOMEM) { /* as it was, and looked at again */
         memcpy(hash, e->seen, SHA256_HEX_SIZE);
         e->again = LOOK_AGAIN;

@@ -120,6 +120,7 @@ void runtime_build(struct runtime *rt, struct state *st) {
     st->phase = STATE_BOOTING;
     struct co *co = runtime_slot_new(rt);
     int err = co == NULL ? why_set(&why, E_NOMEM, "no memory for a call") : 0;
+    if (err == 0) err = version_compile(st->version, &why); /* outside of any call's budget */
     if (err == 0) err = state_open(st, &rt->options.limits, &why);
     if (err == 0) {
         co->L = state_take_thread(st);

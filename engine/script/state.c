@@ -245,8 +245,9 @@ void state_set_script(lua_State *L) {
 
 void state_push_part(lua_State *L, const struct part *part) {
     const char *chunk = lua_pushfstring(L, "@%s", part->path);
-    bool made = part->code.n != 0; /* by us, from this text, in this process: see luac.h */
-    struct str from = made ? part->code : part->text;
+    struct str code = part_code(part);
+    bool made = code.n != 0; /* by us, from this text, in this process: see luac.h */
+    struct str from = made ? code : part->text;
     int status = luaL_loadbufferx(L, from.p, from.n, chunk, made ? "b" : "t");
     if (status != LUA_OK) lua_error(L);
     lua_remove(L, -2);

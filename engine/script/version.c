@@ -1,10 +1,12 @@
 /* version: builds a version from texts: reads the script, finds the modules it requires, and
  * theirs, compiles each part (mode "t": no bytecode from outside ever), and names the whole by its
- * hash.
+ * hash. A version that is put together from known texts (version_new, version_add, version_seal) is
+ * compiled when a state first needs it.
  *
  * Equal parts (same path, same text) of all versions share one copy of text and bytecode, in a
  * table by hash: sixty channels that use one module hold it once, and a reload of one script costs
- * one script. The table is guarded by a mutex, since a worker may drop the last reference.
+ * one script. The table is guarded by a mutex, since a worker may drop the last reference, or make
+ * the bytecode: two may make it at once, and one of the two is kept.
  *
  * Failure: any, with file and line in `why`; nothing is left behind. */
 #include "script/version.h"
@@ -28,7 +30,7 @@ struct part_text {
     char hash[VERSION_ID_SIZE];
     char *text;
     size_t text_size;
-    char *code;
+    char *code; /* under `lock` until it is there, then it stays; NULL: not compiled yet */
     size_t code_size;
 };
 
@@ -50,6 +52,12 @@ static struct part_text *shared_find(const char *path, const char *hash) {
     if (t != NULL) t->references++;
     pthread_mutex_unlock(&lock);
     return t;
+}
+
+static void shared_keep(struct part_text *t) {
+    pthread_mutex_lock(&lock);
+    t->references++;
+    pthread_mutex_unlock(&lock);
 }
 
 static void shared_add(struct part_text *t) {
@@ -133,10 +141,35 @@ static int compile(struct str text, const char *path, struct buf *code, struct w
     return err;
 }
 
-/* The shared copy of this text, compiled if it is new. Takes `text` over in any case. */
-static int share(struct part_text **out, const char *path, struct buf *text, struct why *why) {
-    char hash[VERSION_ID_SIZE];
+static struct str shared_code(struct part_text *t) {
+    pthread_mutex_lock(&lock);
+    struct str code = {t->code, t->code_size};
+    pthread_mutex_unlock(&lock);
+    return code;
+}
+
+static int shared_compile(struct part_text *t, struct why *why) {
     struct buf code = {0};
+    if (shared_code(t).n != 0) return 0;
+    int err = compile((struct str){t->text, t->text_size}, t->path, &code, why);
+    size_t size = 0;
+    char *made = err == 0 ? buf_take(&code, &size) : NULL;
+    buf_free(&code);
+    if (err != 0) return err;
+    if (made == NULL) return why_set(why, E_NOMEM, "%s: out of memory", t->path);
+    pthread_mutex_lock(&lock);
+    if (t->code == NULL) {
+        t->code = made;
+        t->code_size = size;
+        made = NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    mem_free(made);
+    return 0;
+}
+
+int part_text_new(struct part_text **out, const char *path, struct buf *text, struct why *why) {
+    char hash[VERSION_ID_SIZE];
     struct part_text *t = NULL;
     int err = crypto_sha256_hex(buf_str(text), hash);
     if (err != 0) {
@@ -144,24 +177,28 @@ static int share(struct part_text **out, const char *path, struct buf *text, str
         goto out;
     }
     if ((*out = shared_find(path, hash)) != NULL) goto out;
-    err = compile(buf_str(text), path, &code, why);
-    if (err != 0) goto out;
-    err = why_set(why, E_NOMEM, "%s: out of memory", path);
+    err = E_NOMEM;
     if ((t = mem_zalloc(sizeof *t)) == NULL) goto out;
     memcpy(t->hash, hash, sizeof hash);
     if ((t->path = mem_strdup(path)) == NULL) goto out;
     if ((t->text = buf_take(text, &t->text_size)) == NULL) goto out;
-    if ((t->code = buf_take(&code, &t->code_size)) == NULL) goto out;
     shared_add(t);
     *out = t;
     t = NULL;
     err = 0;
-    if (why != NULL) *why = (struct why){0};
 out:
+    if (err == E_NOMEM) why_set(why, err, "%s: out of memory", path);
     text_free(t);
-    buf_free(&code);
     buf_free(text);
     return err;
+}
+
+const char *part_text_hash(const struct part_text *text) {
+    return text->hash;
+}
+
+void part_text_drop(struct part_text *text) {
+    shared_drop(text);
 }
 
 /* ---- parts ---- */
@@ -193,33 +230,39 @@ bool module_name_valid(struct str name) {
     return !start;
 }
 
-static void module_path(char out[SCRIPT_PATH_MAX], struct str name, const char *tail) {
+void module_path(char out[SCRIPT_PATH_MAX], struct str name, const char *tail) {
     int n = snprintf(out, SCRIPT_PATH_MAX, "scripts/lib/%.*s%s", STR_FMT(name), tail);
     ENSURE(n > 0 && n < SCRIPT_PATH_MAX);
     for (size_t i = strlen("scripts/lib/"), left = name.n; left != 0; i++, left--)
         if (out[i] == '.') out[i] = '/';
 }
 
-/* Adds a part with this text, which it takes over. */
-static int add_part(struct version *v, struct str name, const char *path, struct buf *text,
-                    struct why *why) {
-    struct part part = {0};
-    int err = share(&part.shared, path, text, why);
-    if (err != 0) return err;
-    part.name = mem_dup(name.p, name.n);
+int version_add(struct version *v, struct str name, struct part_text *text, struct why *why) {
+    struct part part = {.name = mem_dup(name.p, name.n), .path = text->path, .shared = text};
     struct part *parts = mem_realloc(v->parts, (v->part_count + 1) * sizeof *parts);
     if (parts != NULL) v->parts = parts;
     if (part.name == NULL || parts == NULL) {
         mem_free(part.name);
-        shared_drop(part.shared);
-        return why_set(why, E_NOMEM, "%s: out of memory", path);
+        return why_set(why, E_NOMEM, "%s: out of memory", text->path);
     }
-    part.path = part.shared->path;
-    part.text = (struct str){part.shared->text, part.shared->text_size};
-    part.code = (struct str){part.shared->code, part.shared->code_size};
-    memcpy(part.hash, part.shared->hash, sizeof part.hash);
+    part.text = (struct str){text->text, text->text_size};
+    part.code = shared_code(text);
+    memcpy(part.hash, text->hash, sizeof part.hash);
+    shared_keep(text);
     v->parts[v->part_count++] = part;
     return 0;
+}
+
+/* Adds a part with this text, which it takes over, compiled. */
+static int add_part(struct version *v, struct str name, const char *path, struct buf *text,
+                    struct why *why) {
+    struct part_text *shared = NULL;
+    int err = part_text_new(&shared, path, text, why);
+    if (err != 0) return err;
+    err = shared_compile(shared, why);
+    if (err == 0) err = version_add(v, name, shared, why);
+    shared_drop(shared);
+    return err;
 }
 
 static int read_module(struct build *b, struct str name, int line, struct why *why) {
@@ -261,7 +304,7 @@ static int by_path(const void *a, const void *b) {
     return strcmp((*(const struct part *const *)a)->path, (*(const struct part *const *)b)->path);
 }
 
-static int make_id(struct version *v) {
+int version_seal(struct version *v, struct why *why) {
     const struct part *sorted[SCRIPT_PARTS_MAX];
     for (size_t i = 0; i < v->part_count; i++)
         sorted[i] = &v->parts[i];
@@ -276,27 +319,38 @@ static int make_id(struct version *v) {
     buf_addf(&all, "api %d\n", SCRIPT_API);
     int err = all.err == 0 ? crypto_sha256_hex(buf_str(&all), v->id) : all.err;
     buf_free(&all);
-    return err;
+    return err == 0 ? 0 : why_set(why, err, "%s: %s", v->path, err_text(err));
 }
 
-int version_build(struct version **out, enum script_kind kind, const char *name, const char *path,
-                  const struct version_files *files, const struct bind_module *const *modules,
-                  struct why *why) {
+int version_new(struct version **out, enum script_kind kind, const char *name, const char *path,
+                struct why *why) {
     static _Atomic uint64_t serials;
-    struct buf text = {.max = SCRIPT_TEXT_MAX};
-    int err = why_set(why, E_NOMEM, "%s: out of memory", path);
     if (strlen(path) >= SCRIPT_PATH_MAX)
         return why_set(why, E_LIMIT, "%s: the path is too long", path);
     if (!utf8_valid(str_of(path)))
         return why_set(why, E_INVAL, "%s: the file's name is not UTF-8: rename it", path);
     struct version *v = mem_zalloc(sizeof *v);
-    if (v == NULL) return E_NOMEM;
+    if (v == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
     atomic_store(&v->references, 1);
     v->kind = kind;
     v->serial = atomic_fetch_add(&serials, 1) + 1;
     v->name = mem_strdup(name);
     v->path = mem_strdup(path);
-    if (v->name == NULL || v->path == NULL) goto out;
+    if (v->name == NULL || v->path == NULL) {
+        version_drop(v);
+        return why_set(why, E_NOMEM, "%s: out of memory", path);
+    }
+    *out = v;
+    return 0;
+}
+
+int version_build(struct version **out, enum script_kind kind, const char *name, const char *path,
+                  const struct version_files *files, const struct bind_module *const *modules,
+                  struct why *why) {
+    struct buf text = {.max = SCRIPT_TEXT_MAX};
+    struct version *v = NULL;
+    int err = version_new(&v, kind, name, path, why);
+    if (err != 0) return err;
     if ((err = files->read(files->data, path, &text, why)) != 0) goto out;
     if ((err = add_part(v, STR(""), path, &text, why)) != 0) goto out;
     struct build b = {.v = v, .files = files, .modules = modules};
@@ -306,10 +360,7 @@ int version_build(struct version **out, enum script_kind kind, const char *name,
         err = require_scan(from.text, from.path, found_require, &b, why);
         if (err != 0) goto out;
     }
-    if ((err = make_id(v)) != 0) {
-        why_set(why, err, "%s: %s", path, err_text(err));
-        goto out;
-    }
+    if ((err = version_seal(v, why)) != 0) goto out;
     if (why != NULL) *why = (struct why){0};
     *out = v;
     v = NULL;
@@ -317,6 +368,18 @@ out:
     buf_free(&text);
     version_drop(v);
     return err;
+}
+
+int version_compile(const struct version *v, struct why *why) {
+    int err = 0;
+    for (size_t i = 0; i < v->part_count && err == 0; i++)
+        if (v->parts[i].code.n == 0 && v->parts[i].shared != NULL)
+            err = shared_compile(v->parts[i].shared, why);
+    return err;
+}
+
+struct str part_code(const struct part *part) {
+    return part->code.n != 0 || part->shared == NULL ? part->code : shared_code(part->shared);
 }
 
 struct version *version_keep(struct version *v) {

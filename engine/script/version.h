@@ -30,7 +30,8 @@ struct part {   /* the script itself (parts[0]) or a module it required */
     char *path; /* relative to the root: "channels/bni_va.lua" */
     struct str text;
     char hash[VERSION_ID_SIZE];
-    struct str code; /* engine-made bytecode; made by us, kept in memory only, never from a file */
+    struct str
+        code; /* bytecode, made by us, in memory only, never from a file; read by part_code */
     struct part_text *shared; /* owns text and code: equal parts of many versions share them */
 };
 
@@ -59,6 +60,25 @@ int version_build(struct version **out, enum script_kind kind, const char *name,
                   const struct version_files *files, const struct bind_module *const *modules,
                   struct why *why);
 
+/* ---- from texts that are known ---- */
+
+/* The one copy of a file's text, which it takes over; the reference is the caller's. Not compiled:
+ * that is done when a version of it is built, or first run. */
+int part_text_new(struct part_text **out, const char *path, struct buf *text, struct why *why);
+const char *part_text_hash(const struct part_text *text);
+void part_text_drop(struct part_text *text); /* NULL: nothing */
+
+/* A version without parts; then the script itself under the name "" and its modules, which keep
+ * references of their own; then its id. */
+int version_new(struct version **out, enum script_kind kind, const char *name, const char *path,
+                struct why *why);
+int version_add(struct version *v, struct str name, struct part_text *text, struct why *why);
+int version_seal(struct version *v, struct why *why);
+
+/* What is not compiled yet, for all versions that share it. From any thread. */
+int version_compile(const struct version *v, struct why *why);
+struct str part_code(const struct part *part); /* empty: not compiled */
+
 struct version *version_keep(struct version *v);
 void version_drop(struct version *v);
 
@@ -68,6 +88,8 @@ const struct part *version_part(const struct version *v, const char *module); /*
 bool module_builtin(const struct bind_module *const *modules, struct str name);
 /* a-z 0-9 _ in parts divided by single '.' or '/': nothing that could leave scripts/lib. */
 bool module_name_valid(struct str name);
+/* Where a module of a valid name is looked for: with the tails ".lua" and then "/init.lua". */
+void module_path(char out[SCRIPT_PATH_MAX], struct str name, const char *tail);
 
 /* The parts of a version as the store keeps them: JSON [{name, path, hash}]. registry_kept.c */
 void version_write_parts(const struct version *v, struct buf *out);

@@ -27,6 +27,31 @@ static void a_call_returns(void **state) {
     fixture_drop(v);
 }
 
+/* A version that was not compiled is, before its state is built: only that skips the shell's line. */
+static void a_call_compiles_what_is_not(void **state) {
+    (void)state;
+    struct fixture f;
+    struct version *v = NULL;
+    struct part_text *text = NULL;
+    struct buf bytes = {0};
+    buf_adds(&bytes, "#!/bin/sh\nreturn { f = function(x) return x .. '!' end }");
+    CHECK_OK(part_text_new(&text, "scripts/jobs/a.lua", &bytes, NULL));
+    CHECK_OK(version_new(&v, KIND_JOB, "a", "scripts/jobs/a.lua", NULL));
+    CHECK_OK(version_add(v, STR(""), text, NULL));
+    CHECK_OK(version_seal(v, NULL));
+    part_text_drop(text);
+    fixture_start(&f, NULL);
+    f.live = -1; /* the bytecode stays with the version */
+    struct outcome o = {.argument = "hello"};
+    CHECK_OK(fixture_call(&f, v, "f", &o));
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(o.text), "");
+    CHECK_STR(str_of(o.result), "hello!");
+    CHECK(part_code(&v->parts[0]).n != 0);
+    fixture_stop(&f);
+    version_drop(v);
+}
+
 static void one_state_is_built_per_turn(void **state) {
     (void)state;
     struct fixture f;
@@ -515,6 +540,7 @@ static void any_allocation_may_fail(void **state) {
 int main(int argc, char **argv) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_call_returns),
+        cmocka_unit_test(a_call_compiles_what_is_not),
         cmocka_unit_test(one_state_is_built_per_turn),
         cmocka_unit_test(modules_are_found_in_the_version_only),
         cmocka_unit_test(errors_carry_file_and_line),

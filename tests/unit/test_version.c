@@ -1,10 +1,12 @@
 /* Versions: which parts belong to them, what they are called, and what is refused. */
+#include "base/ensure.h"
 #include "base/mem.h"
 #include "script/source.h"
 #include "script_texts.h"
 #include "sys/crypto.h"
 #include "unit.h"
 
+#include <pthread.h>
 #include <unistd.h>
 
 #include <sys/stat.h>
@@ -255,7 +257,67 @@ static void linked_folders_stay_inside_the_root(void **state) {
     CHECK_INT(chdir("/"), 0);
 }
 
+/* ---- versions of texts that are known ---- */
+
+static struct part_text *text_of(const char *path, const char *bytes) {
+    struct part_text *t = NULL;
+    struct buf text = {0};
+    buf_adds(&text, bytes);
+    CHECK_OK(part_text_new(&t, path, &text, NULL));
+    return t;
+}
+
+static struct version *of_texts(const char *script, const char *module) {
+    struct version *v = NULL;
+    struct part_text *parts[] = {text_of("channels/x.lua", script),
+                                 text_of("scripts/lib/b/init.lua", module)};
+    CHECK_OK(version_new(&v, KIND_CHANNEL, "x", "channels/x.lua", NULL));
+    CHECK_OK(version_add(v, STR(""), parts[0], NULL));
+    CHECK_OK(version_add(v, STR("b"), parts[1], NULL));
+    CHECK_OK(version_seal(v, NULL));
+    part_text_drop(parts[0]);
+    part_text_drop(parts[1]);
+    return v;
+}
+
+static void *compile_it(void *v) {
+    return version_compile(v, NULL) == 0 ? v : NULL;
+}
+
+static void known_texts_are_compiled_when_needed(void **state) {
+    (void)state;
+    CHECK_OK(crypto_setup()); /* what OpenSSL keeps it takes now */
+    int64_t before = mem_live();
+    const struct script_text texts[] = {{"channels/x.lua", "return require 'b'"}, LIB_B, {0}};
+    struct version *built, *v = of_texts(texts[0].text, texts[1].text);
+    CHECK(part_code(&v->parts[0]).n == 0 && part_code(&v->parts[1]).n == 0);
+    CHECK_OK(texts_build(&built, KIND_CHANNEL, "channels/x.lua", texts, NULL));
+    CHECK_STR(str_of(v->id), built->id);
+    /* built from files: compiled at once, for both */
+    CHECK(part_code(&v->parts[0]).n != 0 && built->parts[0].code.n != 0);
+    version_drop(built);
+    version_drop(v);
+    for (int round = 0; round < 20; round++) { /* several workers want it at once */
+        pthread_t threads[4];
+        void *done;
+        v = of_texts(texts[0].text, texts[1].text);
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+            CHECK_INT(pthread_create(&threads[i], NULL, compile_it, v), 0);
+        for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+            CHECK(pthread_join(threads[i], &done) == 0 && done == v);
+        CHECK(part_code(&v->parts[0]).n != 0 && part_code(&v->parts[1]).n != 0);
+        version_drop(v);
+    }
+    v = of_texts("return", "return 1 +");
+    struct why why = {0};
+    CHECK_ERR(version_compile(v, &why), E_SCRIPT);
+    CHECK(str_starts(str_of(why.text), STR("scripts/lib/b/init.lua:1: ")));
+    version_drop(v);
+    CHECK_INT(mem_live(), before);
+}
+
 static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(known_texts_are_compiled_when_needed),
     cmocka_unit_test(linked_folders_stay_inside_the_root),
     cmocka_unit_test(requires_are_found_where_they_count),
     cmocka_unit_test(module_names_cannot_leave_the_folder),

@@ -114,7 +114,8 @@ void cli_man(struct buf *out) {
     }
     buf_adds(out, ".SH FILES\n");
     add_term(out, ".env", NULL, "Settings of the folder that luwak is started in.");
-    add_term(out, "data/", NULL, "The data directory: database, lock, control socket.");
+    add_term(out, "data/", NULL,
+             "The data directory: database, lock, control socket; what scripts declared.");
     buf_adds(out, ".SH EXIT STATUS\n");
     add_term(out, "0", NULL, "Good.");
     add_term(out, "1", NULL, "Found problems.");

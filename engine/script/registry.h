@@ -21,6 +21,9 @@
  * per loop turn. Workers hear of a new set by a task on their loop; several publications in between
  * come as one. A script that cannot be kept in the store is not published.
  *
+ * At a start a script whose texts are those that the store has live is neither run nor compiled: what
+ * it declared was kept beside the database (registry_unchanged.c).
+ *
  * The store remembers what was live, not what waits: after a restart a staged version is built,
  * played and staged anew, and one that was deployed but held for grants is to be deployed again. */
 #ifndef LUWAK_SCRIPT_REGISTRY_H

@@ -399,3 +399,34 @@ test('a file that may grow no more: it ends with words, not by a signal', async 
   assert.equal((await again.get('/v1/payments?order_id=' + acknowledged.at(-1), { headers })).json().data.length, 1)
   await again.stop()
 })
+
+test('a start where no script has changed: the same shop, known by what the first start kept', async () => {
+  const headers = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
+  const sorted = v => Array.isArray(v) ? v.map(sorted) : v && typeof v === 'object' ? Object.fromEntries(Object.keys(v).sort().map(k => [k, sorted(v[k])])) : v
+  const seen = async s => [
+    (await s.get('/v1/channels', { headers })).json(),
+    (await s.get('/openapi.json')).json(),
+    spawnSync(LUWAK, ['scripts', 'list', '--data', s.data, '--root', s.dir], { encoding: 'utf8', env: cleanEnv() }).stdout
+  ].map(sorted)
+  const first = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const was = await seen(first)
+  assert.ok(was[0].data.length > 40, JSON.stringify(was[0]).slice(0, 200))
+  const kept = join(first.data, 'script-outlines')
+  const written = statSync(kept)
+  assert.equal(written.mode & 0o777, 0o600)
+  await first.kill()
+  const s = await Server.start({ dir: first.dir, data: first.data })
+  assert.equal(statSync(kept).ino, written.ino, 'nothing new to keep')
+  assert.deepEqual(await seen(s), was)
+  for (const more of [{ method: 'virtual_account', bank: 'bni' }, { method: 'qris', channel: 'midtrans_qris' }, { method: 'virtual_account', bank: 'self' }]) {
+    const r = await s.post('/v1/payments', { order_id: more.channel ?? more.bank, amount: 15000, ...more }, { headers })
+    assert.equal(r.status, 201, r.body)
+  }
+  await s.stop()
+  writeFileSync(kept, 'rubbish')
+  const again = await Server.start({ dir: first.dir, data: first.data })
+  assert.equal(again.events('script_outlines_not_used').length, 1)
+  assert.deepEqual(await seen(again), was)
+  assert.notEqual(readFileSync(kept, 'utf8'), 'rubbish')
+  await again.stop()
+})

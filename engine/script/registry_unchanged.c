@@ -209,6 +209,7 @@ static const struct entry *part_entry(const struct unchanged *u, struct str name
     static const char *const tails[] = {".lua", "/init.lua"};
     if (u->v->part_count == 0) return name.n == 0 ? u->e : NULL;
     if (!module_name_valid(name) || module_builtin(u->r->options.modules, name)) return NULL;
+    if (str_ends(name, STR("_test"))) return NULL; /* its file is not watched */
     for (size_t i = 0; i < ARRAY_LEN(tails); i++) {
         char path[SCRIPT_PATH_MAX];
         module_path(path, name, tails[i]);

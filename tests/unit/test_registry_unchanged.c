@@ -294,6 +294,23 @@ static void staged_files_wait_as_ever(void **state) {
     buf_free(&list);
 }
 
+/* What the watch does not see cannot be known to be as it was. */
+static void a_module_that_is_not_watched_is_read(void **state) {
+    (void)state;
+    make("scripts/lib/x_test");
+    put("scripts/lib/x_test/init.lua", "return 'in a folder'");
+    put("scripts/api/a.lua",
+        "local m = require 'm'\nreturn { api = 1, routes = {}, title = require 'x_test' }");
+    begin();
+    SEEN("in a folder, loaded", "module, loaded");
+    end();
+    put("scripts/lib/x_test.lua", "return 'before it'");
+    begin();
+    SEEN("before it, loaded", "module");
+    again();
+    SEEN("before it, loaded", "module");
+}
+
 /* ---- the file ---- */
 
 static struct buf contents(void) {
@@ -461,6 +478,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_broken_file_is_served_from_the_store),
     T(a_clash_is_told_as_ever),
     T(staged_files_wait_as_ever),
+    T(a_module_that_is_not_watched_is_read),
     T(a_damaged_file_is_as_none),
     T(an_outline_is_checked_like_a_script),
     T(what_cannot_be_written_is_no_trouble),

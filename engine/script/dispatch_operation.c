@@ -12,6 +12,7 @@
 #include "script/dispatch_private.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
+#include "script/payment_decision.h"
 #include "sys/log.h"
 
 struct operation_run {
@@ -162,6 +163,7 @@ static void undecided(struct operation_run *run, const char *error) {
 
 static void finished(const struct call_result *result, void *data) {
     struct operation_run *run = data;
+    struct why why = {0};
     dispatch_count(run->version, result);
     if (!run->decided || result->outcome != CALL_RETURNED)
         undecided(run, result->text == NULL ? "cancelled" : result->text);
@@ -173,6 +175,9 @@ static void finished(const struct call_result *result, void *data) {
                                                .not_created = run->not_created,
                                                .to = run->to,
                                                .doc = buf_str(&run->doc)});
+    else if (run->doc.err == 0 &&
+             payment_decision_amount(run->to, buf_str(&run->doc), &why) == E_SCRIPT)
+        undecided(run, why.text);
     else if (run->to == run->row.state && run->asking)
         unchanged(run, 0);
     else

@@ -51,6 +51,26 @@ static int int_of(const struct json *result, const char *name, int64_t *out, str
     return 0;
 }
 
+/* Of money: what nobody can have paid is no answer. */
+static int amount_of(const struct json *result, enum operation_state to, int64_t *out,
+                     struct why *why) {
+    int err = int_of(result, "amount", out, why);
+    if (err == 0 && *out > DECISION_AMOUNT_MAX) return bad(why, "amount", "more than there is");
+    if (err == 0 && to == OPERATION_SUCCESS && member(result, "amount") != NULL && *out == 0)
+        return bad(why, "amount", "0: nobody has paid");
+    return err;
+}
+
+int payment_decision_amount(enum operation_state to, struct str doc, struct why *why) {
+    struct json_doc parsed;
+    int64_t amount = 0;
+    int err = json_parse(&parsed, doc, NULL, why);
+    if (err != 0) return err;
+    err = amount_of(json_get(parsed.root, "result"), to, &amount, why);
+    json_doc_free(&parsed);
+    return err;
+}
+
 static int time_of(const struct json *result, const char *name, int64_t *out, struct why *why) {
     int err = int_of(result, name, out, why);
     return err == 0 && *out > TIME_MAX ? bad(why, name, "no time up to the year 9999") : err;
@@ -173,14 +193,12 @@ int payment_decision_read(struct payment_decision *d, enum operation_state to, s
     if ((err = read_instructions(d, result, m, why)) != 0 ||
         (err = read_keys(d, result, reference, why)) != 0 ||
         (err = time_of(result, "expires_at", &d->result.expires_at, why)) != 0 ||
-        (err = int_of(result, "amount", &d->result.paid_total, why)) != 0 ||
+        (err = amount_of(result, to, &d->result.paid_total, why)) != 0 ||
         (err = time_of(result, "paid_at", &d->result.paid_at, why)) != 0 ||
         (err = time_of(result, "settle_at", &d->result.settle_at, why)) != 0 ||
         (err = text_of(result, "money_id", 200, &d->result.money_id, why)) != 0)
         return err;
     d->result.keys = d->keys;
-    if (to == OPERATION_SUCCESS && member(result, "amount") != NULL && d->result.paid_total == 0)
-        return bad(why, "amount", "0: nobody has paid");
     return 0;
 }
 

@@ -18,6 +18,7 @@
 #include "script/manifest.h"
 
 enum { DECISION_KEYS_MAX = 12 };
+#define DECISION_AMOUNT_MAX INT64_C(1000000000000000) /* as the books have it, of one transfer */
 
 struct payment_decision {
     struct payment_result result;
@@ -33,6 +34,8 @@ struct payment_decision {
 int payment_decision_read(struct payment_decision *d, enum operation_state to, struct str doc,
                           const struct manifest *m, struct str reference, struct why *why);
 void payment_decision_free(struct payment_decision *d);
+/* Of an operation on its own, whose decision is kept as it is: E_SCRIPT where its amount is none. */
+int payment_decision_amount(enum operation_state to, struct str doc, struct why *why);
 
 /* Of a call's end, valid or not: what was sent without a decision is unknown, what was not, failed. */
 struct operation_decision;

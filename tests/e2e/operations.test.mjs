@@ -180,6 +180,25 @@ return { api = 1, provider = "demo", title = "forgetful", config = { key = secre
   await s.stop()
 })
 
+test('an amount that nobody can have paid is no decision: what was sent is unknown, an answer changes nothing', async () => {
+  const dir = root(...WALLET)
+  writeFileSync(join(dir, 'channels/odd.lua'), `local function odd(op) local n = op.reference:match "~(.*)" return success { amount = tonumber(n) or n } end
+    return { api = 1, title = "odd", provider = "odd", method = "card", effect = "charge", hosts = {}, lookup = "ours",
+      create = function(ctx, op) return op.reference:find "later" and processing {} or odd(op) end, inquire = function(ctx, op) return odd(op) end }`)
+  const s = await Server.start({ dir })
+  const make = async reference => (await s.post('/v1/operations', { channel: 'odd', reference, input: { amount: 5000 } })).json()
+  for (const amount of [-1, 0, 1e15 + 1, 'much']) {
+    const r = await make(`odd~${amount}`)
+    assert.deepEqual([r.status, r.result?.amount], ['unknown', undefined], JSON.stringify(r))
+    const waits = await make(`later~${amount}`)
+    assert.equal((await clock(s, { advance: '3m' })).status, 200)
+    assert.equal((await s.get(`/v1/operations/${waits.id}`)).json().status, 'processing', 'asked, and not believed')
+  }
+  await s.logged('operation_undecided', l => /amount is no integer of 0 or more/.test(l.error) && l.function === 'inquire')
+  for (const amount of [1, 2, 1e15]) assert.equal((await make(`odd~${amount}`)).status, 'success')
+  await s.stop()
+})
+
 test('the clock: advance, set, never back, kept over a restart', async () => {
   const s = await Server.start({ env })
   const now = r => Date.parse(r.json().now)

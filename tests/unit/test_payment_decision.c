@@ -59,6 +59,7 @@ static void refuses(const char *result, const char *text) {
 static void no_money_and_no_time_are_refused(void **state) {
     (void)state;
     refuses("{\"amount\":0}", "the decision's amount is 0: nobody has paid");
+    refuses("{\"amount\":1000000000000001}", "the decision's amount is more than there is");
     refuses("{\"amount\":1,\"paid_at\":9223372036854775807}",
             "the decision's paid_at is no time up to the year 9999");
     read_as(OPERATION_SUCCESS, "{\"amount\":1,\"paid_at\":253402300799999}");

@@ -347,6 +347,12 @@ int payment_add_own(const struct core *core, struct commit *commit, struct payme
                     int64_t movement, const struct money *how, enum verdict *verdict,
                     struct why *why);
 
+/* A person has found that such money is what polling had booked for the payment before its id was known:
+ * what was booked for it as nobody's goes out of suspense, and its id is claimed. E_STATE: polling has
+ * found no such money. */
+int payment_add_same(const struct core *core, struct commit *commit, struct payment *payment,
+                     int64_t movement, struct why *why);
+
 /* Policy or a person decides over money in suspense (a movement of this payment). Accept: it counts
  * for the payment (late money makes it success); E_STATE when it cannot. */
 int payment_add_accept(const struct core *core, struct commit *commit, struct payment *payment,

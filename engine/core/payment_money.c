@@ -398,20 +398,30 @@ struct attempt *payment_attempt_at(struct payment *p, struct str account) {
     return NULL;
 }
 
+/* Money that is nobody's, all of it in suspense, and the newest way of the payment at its account. */
+static int nobodys(const struct core *core, struct payment *p, int64_t movement, struct rows **rows,
+                   struct attempt **a, struct why *why) {
+    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), rows);
+    if (err != 0) return err;
+    if (rows_count(*rows) == 0) return why_set(why, E_NOTFOUND, "there is no such money");
+    if (!rows_null(*rows, 0, 3))
+        return why_set(why, E_STATE, "that money belongs to %.*s",
+                       STR_FMT(rows_text(*rows, 0, 3)));
+    *a = payment_attempt_at(p, rows_text(*rows, 0, 1));
+    if (*a == NULL)
+        return why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
+                       STR_FMT(rows_text(*rows, 0, 1)));
+    if (rows_int(*rows, 0, 7) != rows_int(*rows, 0, 5))
+        return why_set(why, E_STATE, "some of that money went back");
+    return 0;
+}
+
 int payment_add_own(const struct core *core, struct commit *commit, struct payment *p,
                     int64_t movement, const struct money *how, enum verdict *verdict,
                     struct why *why) {
     struct rows *rows = NULL;
-    int err = store_get(core->store, "movement_get", VALS(V_INT(movement)), &rows);
-    if (err == 0 && rows_count(rows) == 0) err = why_set(why, E_NOTFOUND, "there is no such money");
-    if (err == 0 && !rows_null(rows, 0, 3))
-        err = why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(rows, 0, 3)));
-    struct attempt *a = err == 0 ? payment_attempt_at(p, rows_text(rows, 0, 1)) : NULL;
-    if (err == 0 && a == NULL)
-        err = why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,
-                      STR_FMT(rows_text(rows, 0, 1)));
-    if (err == 0 && rows_int(rows, 0, 7) != rows_int(rows, 0, 5))
-        err = why_set(why, E_STATE, "some of that money went back");
+    struct attempt *a = NULL;
+    int err = nobodys(core, p, movement, &rows, &a, why);
     if (err == 0)
         err = book_new(core, commit, p, a,
                        &(struct money){.amount = rows_int(rows, 0, 5),
@@ -421,6 +431,41 @@ int payment_add_own(const struct core *core, struct commit *commit, struct payme
                                        .unpriced = how->unpriced,
                                        .source = STR("hand")},
                        V_NULL, movement, verdict, why);
+    rows_free(rows);
+    return err;
+}
+
+/* Which of the payment's movements polling had booked for it; 0: none. */
+static int polled(const struct core *core, const struct payment *p, struct str account,
+                  int64_t amount, int64_t *movement) {
+    int err = 0;
+    *movement = 0;
+    for (size_t i = 0; err == 0 && *movement == 0 && i < p->attempt_count; i++) {
+        struct rows *rows = NULL;
+        if (!str_eq(p->attempts[i].account, account)) continue;
+        err = store_get(core->store, "movement_unclaimed",
+                        VALS(V_TEXT(p->id), V_INT(amount), V_TEXT(p->attempts[i].id)), &rows);
+        if (err == 0 && rows_count(rows) != 0) *movement = rows_int(rows, 0, 0);
+        rows_free(rows);
+    }
+    return err;
+}
+
+int payment_add_same(const struct core *core, struct commit *commit, struct payment *p,
+                     int64_t movement, struct why *why) {
+    struct rows *rows = NULL;
+    struct attempt *a = NULL;
+    int64_t found = 0;
+    int err = nobodys(core, p, movement, &rows, &a, why);
+    if (err == 0) err = polled(core, p, a->account, rows_int(rows, 0, 5), &found);
+    if (err == 0 && found == 0)
+        err = why_set(why, E_STATE, "polling has found no money of that amount for %s", p->id);
+    if (err == 0) {
+        commit_add(commit, OP_MOVEMENT_DROP, VALS(V_INT(movement)));
+        commit_add(commit, OP_MOVEMENT_CLAIM, VALS(V_INT(found), V_STR(rows_text(rows, 0, 2))));
+        post_orphan_gone(core, commit, a->account, rows_int(rows, 0, 5), "orphan_same",
+                         str_of(p->id));
+    }
     rows_free(rows);
     return err;
 }

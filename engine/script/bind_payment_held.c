@@ -17,14 +17,20 @@
 
 #include <stdio.h>
 
-enum word { ACCEPT, BACK, OWN, DONE, FAILED, LOOK, WORDS_ };
+enum word { ACCEPT, BACK, OWN, SAME, DONE, FAILED, LOOK, WORDS_ };
 static const struct {
     const char *word, *action;
     bool refund; /* it is about a refund, else about money in suspense */
 } WORDS[WORDS_] = {
     [ACCEPT] = {"accept", "money.accept", false}, [BACK] = {"back", "money.give_back", false},
-    [OWN] = {"own", "money.own", false},          [DONE] = {"done", "refund.done", true},
-    [FAILED] = {"failed", "refund.failed", true}, [LOOK] = {"look", "refund.destination", true}};
+    [OWN] = {"own", "money.own", false},          [SAME] = {"same", "money.same", false},
+    [DONE] = {"done", "refund.done", true},       [FAILED] = {"failed", "refund.failed", true},
+    [LOOK] = {"look", "refund.destination", true}};
+
+/* Of an orphan: whose it is, or has been all along. */
+static bool names_payment(enum word word) {
+    return word == OWN || word == SAME;
+}
 
 struct deciding { /* on the heap: the commit does not forget who asked */
     struct ticket ticket;
@@ -130,6 +136,7 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
                                                     .fee = payment_price_fee(&d->price, &fee),
                                                     .unpriced = d->price.unpriced},
                                     &d->verdict, why)
+              : d->word == SAME ? payment_add_same(core, c, p, d->movement, why)
               : d->word == LOOK ? 0
                                 : end_refund(core, p, c, d, why);
     if (err != 0) return err;
@@ -261,7 +268,7 @@ static int find_payment(const struct core *core, struct deciding *d) {
         refund_free(&refund);
         return 0;
     }
-    if (d->word == OWN) return 0;
+    if (names_payment(d->word)) return 0;
     err = store_get(core->store, "movement_get", VALS(V_INT(d->movement)), &rows);
     if (err == 0 && rows_count(rows) == 0) err = E_NOTFOUND;
     if (err == 0 && rows_null(rows, 0, 3)) err = E_STATE;
@@ -271,7 +278,8 @@ static int find_payment(const struct core *core, struct deciding *d) {
 }
 
 static int l_decide(lua_State *L) {
-    static const char *const NAMES[] = {"accept", "back", "own", "done", "failed", "look", NULL};
+    static const char *const NAMES[] = {"accept", "back",   "own",  "same",
+                                        "done",   "failed", "look", NULL};
     const struct script_services *s = context_of(L)->services;
     int word = luaL_checkoption(L, 1, NULL, NAMES);
     struct str who = check_str(L, 3), more = {0};
@@ -290,12 +298,14 @@ static int l_decide(lua_State *L) {
     else
         d->movement = luaL_checkinteger(L, 2);
     snprintf(d->actor, sizeof d->actor, "%.*s", STR_FMT(who));
-    snprintf(word == OWN ? d->payment : d->note, word == OWN ? sizeof d->payment : sizeof d->note,
-             "%.*s", STR_FMT(more));
+    bool names = names_payment(d->word);
+    snprintf(names ? d->payment : d->note, names ? sizeof d->payment : sizeof d->note, "%.*s",
+             STR_FMT(more));
     d->settle_at = payment_settle_at(s, s->scripts(s->worker), core_now(s->core));
     int err = find_payment(s->core, d);
     if (err == E_STATE)
-        return bind_fail(L, err, "that money belongs to no payment yet: give it to one (own)");
+        return bind_fail(L, err, "that money belongs to no payment yet: say which one's it is (own), or "
+                               "that polling had booked it for one (same)");
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     d->core = s->core;
     d->loop = co_loop(L);
@@ -311,7 +321,7 @@ static const struct bind_fn FNS[] = {
      "word: string, id: integer|string, who: string, more: string? -> string|table?, string?, "
      "string?",
      "a person decides: \"accept\" or give \"back\" money in suspense (a movement), let a payment "
-     "\"own\" an orphan's (more: its id), say that a refund by hand is \"done\" or has \"failed\" "
+     "\"own\" an orphan's or say that it is the \"same\" as polling had booked for it (more: its id), say that a refund by hand is \"done\" or has \"failed\" "
      "(more: why), \"look\" where it is to be paid to (a table); who did it goes into the audit "
      "log"},
     {0},

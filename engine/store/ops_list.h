@@ -112,6 +112,8 @@
       "id:int payment:text operation:text counted:int held:int "                                 \
       "why:text",                                                                                \
       "gives an orphan to a payment")                                                            \
+    X(MOVEMENT_DROP, "movement_drop", "id:int",                                                  \
+      "nobody's money was booked twice: none of it is held, and its id is free")                 \
     X(REFUND_ADD, "refund_add",                                                                  \
       "id:text payment:text merchant:text amount:int status:text reason:text? "                  \
       "destination:blob? destination_key:blob? operation:text? by:text movement:int? now:time",  \

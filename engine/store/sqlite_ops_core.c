@@ -112,6 +112,9 @@ const op_steps OPS_CORE[OP_COUNT_] = {
                           " counted = :counted, held = :held, why = :why WHERE id = :id"
                           " AND payment IS NULL",
                           ONE, "that money belongs to a payment"}},
+    [OP_MOVEMENT_DROP] = {{"UPDATE movement SET held = 0, returned = amount, money_id = NULL"
+                           " WHERE id = :id AND payment IS NULL AND held = amount",
+                           ONE, "that money is not nobody's any more"}},
     [OP_REFUND_ADD] =
         {{"INSERT INTO refund (id, payment, merchant, amount, status, reason, destination,"
           " destination_key, operation, by, movement, created, updated) VALUES (:id, :payment,"

@@ -245,6 +245,19 @@ static const char STEP_11[] =
     " currency, person, doc, created ON payment"
     " BEGIN SELECT RAISE(ABORT, 'payment: what was asked for never changes'); END;";
 
+/* Nobody's money that turns out to be what polling had booked for a payment goes out of the books, and its
+ * id is that money's. */
+static const char STEP_12[] =
+    "DROP TRIGGER movement_claimed;"
+    "CREATE TRIGGER movement_claimed BEFORE UPDATE OF money_id, payment, operation ON movement"
+    " WHEN (OLD.money_id IS NOT NULL AND NEW.money_id IS NOT OLD.money_id AND NOT"
+    " (NEW.money_id IS NULL AND NEW.payment IS NULL AND OLD.held = OLD.amount"
+    " AND NEW.returned = NEW.amount))"
+    " OR (OLD.payment IS NOT NULL AND (NEW.payment IS NOT OLD.payment"
+    " OR NEW.operation IS NOT OLD.operation))"
+    " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;";
+
 const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5, STEP_6,
-                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11};
+                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11,
+                                    STEP_12};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

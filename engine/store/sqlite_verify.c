@@ -84,13 +84,14 @@ static const struct invariant CORE_INVARIANTS[] = {
     {"movements: each money id once per account",
      "SELECT account || ' ' || money_id FROM movement WHERE money_id IS NOT NULL"
      " GROUP BY account, money_id HAVING count(*) > 1"},
-    {"what movements have returned are refunds, or was nobody's and taken back",
+    {"what movements have returned are refunds, or was nobody's and taken back or booked twice",
      "SELECT m.id FROM movement m LEFT JOIN (SELECT movement, sum(amount) AS amount FROM refund"
      " WHERE movement IS NOT NULL AND status <> 'failed' GROUP BY movement) r"
      " ON r.movement = m.id WHERE m.returned <> coalesce(r.amount, 0) AND m.payment IS NOT NULL"
      " UNION ALL SELECT 'nobody''s: ' || m.s || ', entries ' || e.s FROM (SELECT"
      " coalesce(sum(returned), 0) AS s FROM movement WHERE payment IS NULL) m, (SELECT"
-     " coalesce(sum(amount), 0) AS s FROM ledger_entry WHERE kind = 'orphan_reversed') e"
+     " coalesce(sum(amount), 0) AS s FROM ledger_entry"
+     " WHERE kind IN ('orphan_reversed', 'orphan_same')) e"
      " WHERE m.s <> e.s"},
     /* ---- the ledger ---- */
     {"the ledger balances: the sums of entries are the accounts",

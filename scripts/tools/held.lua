@@ -3,6 +3,7 @@
 --   luwak run scripts/tools/held.lua accept 12 --who NAME            money 12 counts for its payment
 --   luwak run scripts/tools/held.lua back 12 --who NAME              it goes back: a refund by hand, re_...
 --   luwak run scripts/tools/held.lua own 12 pay_... --who NAME       nobody's money is this payment's
+--   luwak run scripts/tools/held.lua same 12 pay_... --who NAME      it is what polling had booked for this payment: booked once
 --   luwak run scripts/tools/held.lua look re_... --who NAME          where it is to be paid to
 --   luwak run scripts/tools/held.lua done re_... --who NAME          it was paid
 --   luwak run scripts/tools/held.lua failed re_... "why" --who NAME  it could not be: the money is held again
@@ -35,26 +36,29 @@ end
 return {
   api = 1, about = "Shows money in suspense and refunds by hand, and does what a person decides about them.",
   args = {
-    { "decision", "text", doc = "list; accept, back or own; look, done or failed" },
+    { "decision", "text", doc = "list; accept, back, own or same; look, done or failed" },
     { "id", "text", default = "-", doc = "the money's number, or re_..." },
-    { "more", "text", default = "-", doc = "pay_..., of own; why, of failed" },
+    { "more", "text", default = "-", doc = "pay_..., of own and same; why, of failed" },
     { "who", "text", default = "-", doc = "who decides; it stands in the audit log" },
   },
   run = function(args, say)
     local word = args.decision
     if word == "list" then return list(say) end
     local refund = word == "look" or word == "done" or word == "failed"
-    if not refund and not (word == "accept" or word == "back" or word == "own") then
-      operator.stop("say list; accept, back or own; look, done or failed")
+    local names = word == "own" or word == "same"
+    if not refund and not (word == "accept" or word == "back" or names) then
+      operator.stop("say list; accept, back, own or same; look, done or failed")
     end
     local id = refund and args.id or math.tointeger(tonumber(args.id))
     if args.id == "-" or not id then operator.stop(refund and "which refund? list shows them" or "which money? list shows its number") end
-    if word == "own" and args.more == "-" then operator.stop("whose is it? own NUMBER pay_...") end
+    if names and args.more == "-" then operator.stop("whose is it? " .. word .. " NUMBER pay_...") end
     if args.who == "-" then operator.stop("--who is missing: who decides?") end
     local done, why = core.payment.decide(word, id, "operator " .. args.who, args.more ~= "-" and args.more or nil)
     if not done then operator.stop(args.id .. ": " .. why) end
     if word == "look" then
       say(("%s  %s  %s"):format(done.bank, done.account_number, done.account_holder))
+    elseif word == "same" then
+      say(args.id .. " is what polling had booked for " .. args.more .. ", and is booked once now")
     elseif word == "own" then
       say(args.id .. " is " .. args.more .. "'s: " .. done)
     else

@@ -8,7 +8,7 @@ import { Server, root } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
 const CHANNEL = `return { api = 1, title = "listener", provider = "listener", method = "virtual_account", bank = "listener", effect = "offer", hosts = {},
-  lookup = "ours", inquire = function() return pending {} end,
+  lookup = "ours", inquire = function(ctx, op) return op.reference:find "^polled" and success { amount = 150000 } or pending {} end,
   create = function(ctx, op) return pending { va_number = "1" .. op.reference } end,
   notify = function(ctx, request)
     local told = json.decode(request.body)
@@ -96,6 +96,33 @@ test('money that is nobody\'s can be taken back: once, and then nobody owns it',
     const late = await x.tell(money.reference, { ...money, status: 'success', again: true })
     assert.deepEqual([late.status, late.json().verdict], [200, 'duplicate'])
     assert.equal((await x.get(known.id)).amount_paid, 0)
+  }
+  await x.end()
+})
+
+test('money in suspense that polling had booked as well: a person says that it is the same, and it is booked once', async () => {
+  const x = await shop()
+  const sync = async p => (await x.s.post(`/v1/payments/${p.id}/sync`, {}, { headers: DEMO })).json().status
+  assert.equal((await x.tell('polled-1', { money_id: 'm-1' })).status, 503)
+  assert.equal((await x.tell('polled-2')).status, 503, 'a provider without ids of transfers')
+  await x.clock('40m')
+  for (const [order, money_id] of [['polled-1', 'm-1'], ['polled-2', undefined]]) {
+    const id = money_id ?? '=' + order
+    const [p, other] = [await x.create(order), await x.create('other-' + order)]
+    assert.equal(await sync(p), 'success')
+    assert.equal((await x.tell(order, { money_id, again: 1 })).json().verdict, 'duplicate')
+    const n = new RegExp(`^money (\\d+) .*${id} `, 'm').exec(ok(x.held('list')))[1], before = x.lines()
+    assert.match(x.held('same', n, '--who', 'ani').err, /whose is it/)
+    assert.match(x.held('same', n, other.id, '--who', 'ani').err, /polling has found no money of that amount/)
+    assert.equal(ok(x.held('same', n, p.id, '--who', 'ani')), `${n} is what polling had booked for ${p.id}, and is booked once now\n`)
+    assert.equal(x.lines(), before + 1)
+    assert.match(x.held('same', n, p.id, '--who', 'ani').err, /some of that money went back/)
+    assert.doesNotMatch(ok(x.held('list')), new RegExp(id))
+    assert.match(ok(x.run('explain', p.id)), /decided: money.same by operator ani/)
+    assert.equal((await x.get(p.id)).amount_paid, 150000)
+    assert.equal((await x.tell(order, { money_id, again: 2 })).json().verdict, 'duplicate')
+    assert.equal((await x.tell(order, { money_id, status: 'reversed' })).json().verdict, 'applied', 'its id is the payment\'s now')
+    assert.equal((await x.get(p.id)).amount_reversed, 150000)
   }
   await x.end()
 })

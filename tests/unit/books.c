@@ -167,6 +167,9 @@ int books_expire(struct books *b, const char *id) {
 int books_accept(struct books *b, const char *id, int64_t movement) {
     CHANGE(id, payment_add_accept(&b->core, c, &p, movement, NULL, 0, &b->why));
 }
+int books_same(struct books *b, const char *id, int64_t movement) {
+    CHANGE(id, payment_add_same(&b->core, c, &p, movement, &b->why));
+}
 int books_available(struct books *b, const char *id) {
     CHANGE(id, payment_add_available(&b->core, c, &p));
 }

@@ -52,6 +52,7 @@ int books_found(struct books *b, const char *id, int64_t total);
 int books_cancel(struct books *b, const char *id);
 int books_expire(struct books *b, const char *id);
 int books_accept(struct books *b, const char *id, int64_t movement);
+int books_same(struct books *b, const char *id, int64_t movement);
 int books_refund(struct books *b, const char *id, int64_t amount, struct refund *out);
 int books_return(struct books *b, const char *id, int64_t movement, int64_t amount,
                  struct refund *out); /* of money in suspense */

@@ -299,6 +299,23 @@ static void polled_money_that_was_an_orphan_is_no_second_payment(void **state) {
     CHECK_INT(books_int(&b, "SELECT count(*) FROM note"
                             " WHERE what = 'orphan_may_be_what_polling_found'"),
               2);
+    char paid[ID_SIZE];
+    memcpy(paid, b.last, sizeof paid);
+    struct offer other = {.amount = DUE, .order = "other"};
+    CHECK_OK(books_offer(&b, &other));
+    CHECK_ERR(books_same(&b, b.last, 1), E_STATE); /* polling has found nothing of it */
+    CHECK_ERR(books_same(&b, paid, 2), E_STATE);   /* that one is a payment's */
+    CHECK_OK(books_same(&b, paid, 1));
+    CHECK_BALANCE(&b, "suspense", 0);
+    CHECK_INT(books_int(&b, "SELECT debits - credits FROM ledger_account"
+                            " WHERE name = 'provider_receivable:" ACCOUNT "'"),
+              DUE);
+    CHECK_ERR(books_same(&b, paid, 1), E_STATE);
+    CHECK_OK(books_pay(&b, paid, "m1", DUE));
+    CHECK_INT(b.verdict, VERDICT_DUPLICATE);
+    CHECK_OK(books_reverse(&b, paid, "m1", DUE)); /* its id is that money's */
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    CHECK_INT(books_int(&b, "SELECT sum(amount_reversed) FROM payment"), DUE);
     books_close(&b);
 }
 

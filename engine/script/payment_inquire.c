@@ -238,7 +238,8 @@ static void written(int err, const struct why *why, void *data) {
                              &q->decision.result);
     if (err == 0)
         payment_cancel_send(q->what.services, q->what.runtime, scripts(q), str_of(q->withdrawal));
-    end(q, err, err != 0 || q->open);
+    bool open = q->what.told ? q->decision.result.to == OPERATION_UNKNOWN : q->open;
+    end(q, err, err != 0 || open);
 }
 
 /* ---- what came of it is written ---- */

@@ -1,8 +1,8 @@
 /* crypto: digests, MACs, encodings, random values, and the list of all functions of the module.
  *
  * Bytes that go in are a string, a secret, or a list of both. What a signer derives is plain; what
- * only changes the form (base64, hex, join) of something with a secret in it is a secret again, so
- * that no encoding shows one. Results of unbounded size are built in a `struct buf` that a userdata
+ * only changes the form (base64, hex, join) of something with a secret in it is a secret again, and so
+ * is what can be turned back (ciphers, tokens), so that no way there and back shows one. Results of unbounded size are built in a `struct buf` that a userdata
  * owns, never bare: pushing them can raise. */
 #include "script/bind_crypto.h"
 
@@ -40,6 +40,16 @@ void out_push(lua_State *L, struct str bytes, int how) {
     struct buf *b = buf_push(L);
     text_encode(b, (enum encoding)how, bytes);
     buf_push_string(L, b);
+    lua_remove(L, -2);
+}
+
+void out_push_hidden(lua_State *L, struct buf *bytes, int how) {
+    struct buf *b = buf_push(L);
+    text_encode(b, how == OUT_SECRET ? ENC_RAW : (enum encoding)how, buf_str(bytes));
+    if (bytes->len != 0) mem_wipe(bytes->data, bytes->len);
+    if (b->err != 0) luaL_error(L, "%s", err_text(b->err));
+    secret_push(L, buf_str(b), "derived");
+    if (b->len != 0) mem_wipe(b->data, b->len);
     lua_remove(L, -2);
 }
 
@@ -399,23 +409,27 @@ static const struct bind_fn FNS[] = {
      "The public half of a private key, as PEM."},
     {"aes_encrypt", crypto_l_aes_encrypt, KINDS_IO,
      "options: {mode: string, key: " BYTES ", data: " BYTES ", iv?: " BYTES
-     ", padding?: boolean, aad?: " BYTES ", tag?: integer, encoding?: string} -> string?, string?, "
+     ", padding?: boolean, aad?: " BYTES
+     ", tag?: integer, encoding?: string} -> string|secret?, string?, "
      "string?",
      "AES-128/192/256 by the key's size; mode cbc, ecb (only where a provider demands it) or gcm, "
      "whose "
      "tag stands behind the text; PKCS#7 unless padding = false; raw unless told."},
     {"aes_decrypt", crypto_l_aes_decrypt, KINDS_IO,
      "options: {mode: string, key: " BYTES ", data: " BYTES ", iv?: " BYTES
-     ", padding?: boolean, aad?: " BYTES ", tag?: integer, encoding?: string} -> string?, string?, "
+     ", padding?: boolean, aad?: " BYTES
+     ", tag?: integer, encoding?: string} -> string|secret?, string?, "
      "string?",
-     "The way back; encoding says how data is written. E_DENIED when it does not fit."},
+     "The way back; encoding says how data is written. E_DENIED when it does not fit. Of what had "
+     "a "
+     "secret in data, iv or aad it gives a secret, there and back."},
     {"des3_encrypt", crypto_l_des3_encrypt, KINDS_IO,
      "options: {mode: string, key: " BYTES ", data: " BYTES ", iv?: " BYTES
-     ", padding?: boolean, encoding?: string} -> string?, string?, string?",
+     ", padding?: boolean, encoding?: string} -> string|secret?, string?, string?",
      "3DES, cbc or ecb, where a provider demands it; key of 24 or 16 bytes."},
     {"des3_decrypt", crypto_l_des3_decrypt, KINDS_IO,
      "options: {mode: string, key: " BYTES ", data: " BYTES ", iv?: " BYTES
-     ", padding?: boolean, encoding?: string} -> string?, string?, string?",
+     ", padding?: boolean, encoding?: string} -> string|secret?, string?, string?",
      "The way back."},
     {"base64", l_base64, KINDS_IO, "data: " BYTES " -> string|secret",
      "Standard base64, padded. With a secret in it the result is a secret."},
@@ -441,10 +455,11 @@ static const struct bind_fn FNS[] = {
     {"uuid_v7", l_uuid_v7, KINDS_IO, "-> string", "A UUID that begins with the time (version 7)."},
     {"jwt_sign", crypto_l_jwt_sign, KINDS_IO,
      "options: {alg: string, key: " BYTES ", payload: " BYTES ", kid?: string, password?: " BYTES
-     "} -> string?, string?, string?",
-     "A signed token over the payload's bytes (json.encode them): HS256, RS256, ES256, EdDSA."},
+     "} -> string|secret?, string?, string?",
+     "A signed token over the payload's bytes (json.encode them): HS256, RS256, ES256, EdDSA. Of a "
+     "secret payload it is a secret."},
     {"jwt_verify", crypto_l_jwt_verify, KINDS_IO,
-     "options: {alg: string, key: " BYTES ", token: string} -> string?, string?, string?",
+     "options: {alg: string, key: " BYTES ", token: " BYTES "} -> string|secret?, string?, string?",
      "The payload's bytes if the token is signed with this alg and key. Check exp yourself."},
     {"password_hash", crypto_l_password_hash, KINDS_IO,
      "password: " BYTES " -> string?, string?, string?",

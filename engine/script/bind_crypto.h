@@ -14,6 +14,8 @@ extern const struct bind_module bind_crypto;
 
 int out_arg(lua_State *L, int index, int otherwise); /* an encoding's name, or nil; raises */
 void out_push(lua_State *L, struct str bytes, int how);
+/* The same, in a secret; the buffer is wiped. */
+void out_push_hidden(lua_State *L, struct buf *bytes, int how);
 
 /* Text that carries bytes: `how` as above; E_SYNTAX if it is not what it should be. The bytes are
  * a string on the stack. Base64 is taken with or without its padding, as providers send both. */

@@ -1,4 +1,5 @@
-/* crypto.aes_* and crypto.des3_*. */
+/* crypto.aes_* and crypto.des3_*. Of a secret key the result shows nothing; whoever has the key gets back
+ * what else went in, so with a secret among that the result is one. */
 #include "script/bind_crypto.h"
 #include "script/buf_lua.h"
 #include "script/co.h"
@@ -9,13 +10,15 @@ static const char *const OPTIONS[] = {"mode", "key", "iv",       "data", "paddin
 static const char *const MODES[] = {
     [MODE_CBC] = "cbc", [MODE_ECB] = "ecb", [MODE_GCM] = "gcm", NULL};
 
-/* The option stays on the stack, with its hold, until the function returns. */
-static struct str bytes_option(lua_State *L, const char *name, bool required) {
+/* The option stays on the stack, with its hold, until the function returns. *hidden: it is, or has, a
+ * secret; else it stays. */
+static struct str bytes_option(lua_State *L, const char *name, bool required, bool *hidden) {
     if (option_push(L, 1, name)) {
         int index = lua_gettop(L);
         int type = lua_type(L, index);
         if (type != LUA_TSTRING && type != LUA_TTABLE && !secret_is(L, index))
             luaL_argerror(L, 1, lua_pushfstring(L, "%s: expected string, secret or list", name));
+        *hidden = *hidden || bytes_secret(L, index);
         return bytes_arg(L, index);
     }
     if (required) luaL_argerror(L, 1, lua_pushfstring(L, "%s is missing", name));
@@ -38,10 +41,11 @@ static int run(lua_State *L, enum cipher cipher, bool decrypt) {
     }
     spec.tag_size = (size_t)option_int(L, 1, "tag", 0, 12, 16);
     int how = option_out(L, 1, ENC_RAW);
-    spec.key = bytes_option(L, "key", true);
-    spec.iv = bytes_option(L, "iv", false);
-    spec.aad = bytes_option(L, "aad", false);
-    struct str data = bytes_option(L, "data", true);
+    bool key = false, hidden = false;
+    spec.key = bytes_option(L, "key", true, &key);
+    spec.iv = bytes_option(L, "iv", false, &hidden);
+    spec.aad = bytes_option(L, "aad", false, &hidden);
+    struct str data = bytes_option(L, "data", true, &hidden);
     struct why why = {0};
     struct buf *out = buf_push(L);
     int err;
@@ -58,7 +62,10 @@ static int run(lua_State *L, enum cipher cipher, bool decrypt) {
     }
     if (err == E_INVAL) return luaL_error(L, "%s", why.text);
     if (err != 0) return bind_fail(L, err, "%s", why.text);
-    out_push(L, buf_str(out), how);
+    if (hidden)
+        out_push_hidden(L, out, how);
+    else
+        out_push(L, buf_str(out), how);
     co_check(L);
     return 1;
 }

@@ -348,8 +348,10 @@ static int alg_arg(lua_State *L) {
     return alg;
 }
 
-static struct str required(lua_State *L, const char *name) {
+/* *hidden: it is, or has, a secret. */
+static struct str required(lua_State *L, const char *name, bool *hidden) {
     if (!option_push(L, 1, name)) luaL_argerror(L, 1, lua_pushfstring(L, "%s is missing", name));
+    *hidden = bytes_secret(L, lua_gettop(L));
     return bytes_arg(L, lua_gettop(L));
 }
 
@@ -361,8 +363,10 @@ int crypto_l_jwt_sign(lua_State *L) {
     struct slot *s;
     struct work *w = work_push(L, WORK_JWT, &s);
     w->alg = (enum jwt_alg)alg;
-    copy(L, &w->key, required(L, "key"));
-    copy(L, &w->data, required(L, "payload"));
+    bool hidden;
+    copy(L, &w->key, required(L, "key", &hidden));
+    copy(L, &w->data, required(L, "payload", &hidden));
+    if (hidden) s->how = OUT_SECRET; /* a token shows its payload */
     if (option_push(L, 1, "password")) copy(L, &w->password, bytes_arg(L, lua_gettop(L)));
     if (option_push(L, 1, "kid")) {
         luaL_argcheck(L, lua_type(L, -1) == LUA_TSTRING, 1, "kid: expected a string");
@@ -380,8 +384,11 @@ int crypto_l_jwt_verify(lua_State *L) {
     struct jwt_key jwt = {.alg = (enum jwt_alg)alg_arg(L)};
     struct key_box *box = box_push(L);
     struct buf *payload = buf_push(L);
-    struct str key = required(L, "key");
-    struct str token = option_push(L, 1, "token") ? bytes_arg(L, lua_gettop(L)) : STR("");
+    bool hidden;
+    struct str key = required(L, "key", &hidden);
+    bool sent = option_push(L, 1, "token");
+    hidden = sent && bytes_secret(L, lua_gettop(L));
+    struct str token = sent ? bytes_arg(L, lua_gettop(L)) : STR("");
     struct why why = {0};
     if (jwt.alg == JWT_HS256) {
         jwt.secret = key;
@@ -393,7 +400,10 @@ int crypto_l_jwt_verify(lua_State *L) {
     int err = jwt_verify(&jwt, token, payload, &why);
     co_check(L);
     if (err != 0) return bind_fail(L, err, "%s", why.text);
-    buf_push_string(L, payload);
+    if (hidden)
+        out_push_hidden(L, payload, ENC_RAW);
+    else
+        buf_push_string(L, payload);
     return 1;
 }
 

@@ -239,6 +239,42 @@ static void secrets_in_encoders_and_signers(void **state) {
     lua_close(L);
 }
 
+/* Who has the key gets back what went in: of a secret it is one, there and back, whatever the way. */
+static void secrets_through_ciphers_and_tokens(void **state) {
+    (void)state;
+    lua_State *L = fresh();
+    play(
+        L,
+        "local k, z = ('k'):rep(16), ('0'):rep(16)"
+        "local function hidden(v) assert(type(v) == 'userdata') return v end "
+        "local long = crypto.secret 's3kr1t-bytes-16!'"
+        "for _, data in ipairs { key, { 'a', key } } do"
+        "  local plain = type(data) == 'table' and 'as3kr1t-bytes' or 's3kr1t-bytes'"
+        "  for name, o in pairs { cbc = { iv = z }, gcm = { iv = z:sub(1, 12) }, ecb = {} } do"
+        "    for _, e in ipairs { 'raw', 'base64', 'hex' } do"
+        "      o.mode, o.key, o.encoding, o.data = name, k, e, data"
+        "      local c = hidden(assert(crypto.aes_encrypt(o)))"
+        "      o.data = plain assert(crypto.equal(c, crypto.aes_encrypt(o)))"
+        "      o.data = c assert(crypto.equal(hidden(assert(crypto.aes_decrypt(o))), plain))"
+        "    end"
+        "  end "
+        "  local t = hidden(assert(crypto.jwt_sign { alg = 'HS256', key = 'k', payload = data }))"
+        "  assert(crypto.equal(t, crypto.jwt_sign { alg = 'HS256', key = 'k', payload = plain }))"
+        "  local p = crypto.jwt_verify { alg = 'HS256', key = 'k', token = t }"
+        "  assert(crypto.equal(hidden(p), plain))"
+        " end "
+        "hidden(crypto.des3_encrypt { mode = 'ecb', key = k, data = key })"
+        /* the block before, and what the tag is made of, come back as well */
+        "hidden(crypto.aes_decrypt { mode = 'cbc', key = k, iv = long, data = z, padding = false })"
+        "hidden(crypto.aes_encrypt { mode = 'cbc', key = k, iv = long, data = z })"
+        "hidden(crypto.aes_encrypt { mode = 'gcm', key = k, iv = z, aad = long, data = z })"
+        "assert(type(crypto.aes_encrypt { mode = 'cbc', key = long, iv = z, data = z }) == "
+        "'string')"
+        "assert(type(crypto.jwt_sign { alg = 'HS256', key = key, payload = '{}' }) == 'string')");
+    lua_settop(L, 0);
+    lua_close(L);
+}
+
 /* The allocator sees every freed block: none may still hold the bytes. */
 static int dirty;
 static void *watching(void *ud, void *ptr, size_t old, size_t size) {
@@ -549,11 +585,17 @@ int main(int argc, char **argv) {
     if (crypto_setup() != 0) return 1;
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
-        T(a_secret_never_shows), T(secrets_in_encoders_and_signers),
-        T(secrets_are_wiped),    T(bytes_arguments),
-        T(plain_functions),      T(ciphers),
-        T(keys_and_passwords),   T(calls_that_die_while_waiting),
-        T(work_on_real_threads), T(memory_fails),
+        T(a_secret_never_shows),
+        T(secrets_in_encoders_and_signers),
+        T(secrets_through_ciphers_and_tokens),
+        T(secrets_are_wiped),
+        T(bytes_arguments),
+        T(plain_functions),
+        T(ciphers),
+        T(keys_and_passwords),
+        T(calls_that_die_while_waiting),
+        T(work_on_real_threads),
+        T(memory_fails),
     };
     return unit_main(argc, argv, "bind_crypto", tests, sizeof tests / sizeof tests[0]);
 }

@@ -154,6 +154,7 @@ static int wait_gc(lua_State *L) {
 
 static int settle_finish(lua_State *L, struct co_wait *wait) {
     const struct settled *s = CONTAINER_OF(wait, struct settle_wait, wait)->settled;
+    if (s->err == E_FULL) context_of(L)->unavailable = true;
     if (s->err != 0) return luaL_error(L, "ctx.settle: %s", err_text(s->err));
     lua_pushstring(L, verdict_name(s->verdict));
     return 1;

@@ -88,6 +88,7 @@ struct call_context {
     struct claims *claims;     /* its numbers are reserved with what it decides; or NULL: at once */
     bool verified;             /* ctx.verify said yes */
     bool unverified;           /* ctx.verify said no: the answer is 401 and nothing changes */
+    bool unavailable;          /* the store took nothing more (full): who asked may come again */
     struct say *say;           /* one-off scripts: where lines and progress go; or NULL */
     struct test_script *test;  /* a running test; or NULL */
 };

@@ -44,7 +44,10 @@ struct route_run {
     struct param params[]; /* and their bytes behind them */
 };
 
-enum { CALLBACK_MS = 30000 }; /* what providers wait at most, from their first byte to our answer */
+enum {
+    CALLBACK_MS = 30000, /* what providers wait at most, from their first byte to our answer */
+    REFUSED_LINE_MS = 10000
+};
 
 static _Atomic uint64_t serials;
 
@@ -194,7 +197,7 @@ static int call_refused(struct route_run *run) {
 
 /* True: it is over; else the route's own `refused` has been asked how to say it. */
 static bool answer_failed(struct route_run *run, const struct call_result *result) {
-    bool stopping = result->outcome == CALL_CANCELLED;
+    bool stopping = result->outcome == CALL_CANCELLED || run->context.unavailable;
     enum problem_code code = stopping ? PROBLEM_UNAVAILABLE : PROBLEM_INTERNAL_ERROR;
     struct str detail =
         stopping ? STR("try again") : STR("the request failed here; its id is in our log");
@@ -222,12 +225,25 @@ static void answer_returned(struct route_run *run) {
     }
 }
 
+/* A store that takes nothing more refuses every request: now and then a line says so, and of how many. */
+static void log_refused(const struct route_run *run, const char *error) {
+    static _Atomic uint64_t next_ms, refused;
+    uint64_t now = clock_mono_ms(run->context.services->clock), next = atomic_load(&next_ms);
+    atomic_fetch_add(&refused, 1);
+    if (now < next || !atomic_compare_exchange_strong(&next_ms, &next, now + REFUSED_LINE_MS))
+        return;
+    log_error("requests_refused", L_INT("requests", (int64_t)atomic_exchange(&refused, 0)),
+              L_TEXT("script", run->version->path), L_TEXT("error", error));
+}
+
 static void finished(const struct call_result *result, void *data) {
     struct route_run *run = data;
     struct http_exchange *x = run->exchange;
     bool good = result->outcome == CALL_RETURNED;
     dispatch_count(run->version, result);
-    if (!good && !run->context.unverified) {
+    if (!good && run->context.unavailable) {
+        log_refused(run, result->text);
+    } else if (!good && !run->context.unverified) {
         char script[320];
         snprintf(script, sizeof script, "%s@%.12s", run->version->path, run->version->id);
         log_error("route_failed", L_TEXT("request", x->request_id), L_TEXT("script", script),

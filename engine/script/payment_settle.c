@@ -173,6 +173,7 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     if (withdrawn(t)) return why_set(why, E_CANCELLED, "the caller's time is over");
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->attempt);
     size_t attempt = (size_t)(a - p->attempts);
+    if (t->told.withdrawn != NULL) commit_impatient(c);
     t->inbox_at = -1;
     bool money = is(t, "success") || is(t, "reversed");
     const struct attempt *shown = payment_attempt(p, p->attempt);
@@ -263,6 +264,7 @@ static int build_number(struct telling *t, struct commit *c) {
 static void commit_number(struct telling *t) {
     struct commit *c = NULL;
     int err = withdrawn(t) ? E_CANCELLED : commit_new(&c);
+    if (err == 0 && t->told.withdrawn != NULL) commit_impatient(c);
     if (err == 0) err = build_number(t, c);
     if (err == 0) {
         store_submit(t->core->store, c, LANE_RESULT, t->loop, number_stored, t);
@@ -306,6 +308,7 @@ static int take_back_orphan(struct telling *t) {
     int64_t orphan;
     t->inbox_at = -1;
     int err = commit_new(&c);
+    if (err == 0 && t->told.withdrawn != NULL) commit_impatient(c);
     if (err == 0)
         err = money_add_orphan_reversed(t->core, c, t->told.account, t->told.money_id,
                                         t->told.amount, &t->verdict);
@@ -328,6 +331,7 @@ static void keep_orphan(struct telling *t) {
         return;
     }
     int err = commit_new(&c);
+    if (err == 0 && t->told.withdrawn != NULL) commit_impatient(c);
     if (err == 0) err = add_inbox(t, t->core, c, INBOX_ORPHAN, STR(""));
     if (err == 0) {
         store_submit(t->core->store, c, LANE_RESULT, t->loop, orphan_stored, t);

@@ -27,7 +27,7 @@ struct payment_told { /* texts are copied */
     struct str code, message, provider_code;
     struct found **found; /* taken when it is this reference's; NULL or *found NULL: none */
     /* Whoever called does not wait any more: a commit that has not begun is withdrawn (E_CANCELLED), he
-     * was answered that it failed and comes again. Lives until `done`; NULL: he waits. */
+     * was answered that it failed and comes again, and so he is at once where the disk is full. Lives until `done`; NULL: he waits. */
     const bool *withdrawn;
 };
 

@@ -151,6 +151,7 @@ static const struct script_services *services(lua_State *L) {
 
 int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store_finish finish) {
     const struct script_services *s = services(L);
+    if (context_of(L)->exchange != NULL) commit_impatient(commit); /* a client waits */
     struct store_answer *a = park(L, commit, finish);
     store_submit(s->store, commit, lane, co_loop(L), committed, a);
     return co_yield (L, finished);

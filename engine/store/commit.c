@@ -35,6 +35,10 @@ void commit_free(struct commit *commit) {
     mem_free(commit);
 }
 
+void commit_impatient(struct commit *commit) {
+    commit->impatient = true;
+}
+
 int commit_error(const struct commit *commit) {
     return commit->err != 0 ? commit->err : commit->bytes.err;
 }

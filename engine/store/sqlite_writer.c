@@ -14,7 +14,7 @@
  *
  * Full disk: new work is refused (E_FULL) until space returns, which is tried every 250 ms. Results
  * use the reserve file's space; when that is gone too they wait here, in order, and go in as soon
- * as there is room.
+ * as there is room. Those that are impatient are refused instead.
  *
  * Inline (simulation) the same runs as a task of the loop instead of a thread. */
 #include "base/ensure.h"
@@ -224,7 +224,7 @@ static bool run_alone(struct writer *w, struct commit *c) {
         if (c->lane == LANE_RESULT) {
             reserve_use(w);
             end = run_group(w, c, &rc);
-            if (end == GROUP_LOST && sqlite_err(rc) == E_FULL) return false;
+            if (end == GROUP_LOST && sqlite_err(rc) == E_FULL && !c->impatient) return false;
         }
     }
     if (end == GROUP_DONE) {
@@ -262,6 +262,8 @@ static void run_list(struct writer *w, struct commit *list) {
         if (w->broken) {
             answer_one(w, c, E_IO, "the store has ended");
         } else if (w->full && c->lane == LANE_NEW) {
+            answer_one(w, c, E_FULL, "the disk is full");
+        } else if (c->impatient && (kept_count != 0 || FAULT("store.no_room"))) {
             answer_one(w, c, E_FULL, "the disk is full");
         } else if (kept_count != 0 || !run_alone(w, c)) { /* results keep their order */
             c->next = NULL;

@@ -59,6 +59,10 @@ void commit_free(struct commit *commit); /* only before it was submitted */
  * store_submit reports, so a builder needs no check per line. Returns the operation's index. */
 int commit_add(struct commit *commit, enum store_op op, const struct val *values, size_t count);
 
+/* A result that somebody waits for who comes again when he is told no: where it would have to wait for
+ * space (E_FULL), it is refused like new work. */
+void commit_impatient(struct commit *commit);
+
 int commit_error(const struct commit *commit); /* what sticks; 0: none */
 size_t commit_count(const struct commit *commit);
 

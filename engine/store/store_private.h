@@ -24,6 +24,7 @@ struct commit {
     struct task task;
     struct commit *next;
     enum lane lane;
+    bool impatient;
     struct loop *loop;
     commit_done_cb done;
     void *data;

@@ -17,12 +17,12 @@ const CHANNEL = `return { api = 1, title = "listener", provider = "listener", me
     return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
   end }`
 
-async function shop () {
+async function shop (env) {
   const dir = root('channels', 'rules', 'scripts')
   mkdirSync(join(dir, 'channels'), { recursive: true })
   writeFileSync(join(dir, 'channels/listener_va.lua'), CHANNEL)
   writeFileSync(join(dir, 'rules/policy/second.lua'), 'return { api = 1, kind = "policy", on = "second", decide = function() return "wait" end }')
-  const s = await Server.start({ dir })
+  const s = await Server.start({ dir, env })
   const run = (...args) => luwak([...args, '--simulated', '--data', s.data, '--root', s.dir])
   return {
     s,
@@ -97,6 +97,24 @@ test('money that is nobody\'s can be taken back: once, and then nobody owns it',
     assert.deepEqual([late.status, late.json().verdict], [200, 'duplicate'])
     assert.equal((await x.get(known.id)).amount_paid, 0)
   }
+  await x.end()
+})
+
+test('a full disk: a provider is told at once to come again, and one line speaks of all of them', async () => {
+  const x = await shop({ LUWAK_FAULT: [1, 2, 3, 4, 5].map(n => `store.no_room=fail@${n}`).join(',') })
+  const p = await x.create('d-1')
+  const began = Date.now()
+  for (const more of [{ money_id: 'm-1' }, { money_id: 'm-1', status: 'reversed' }, { status: 'failed' }, { money_id: 'm-1' }]) {
+    const r = await x.tell('d-1', more)
+    assert.deepEqual([r.status, r.json().code], [503, 'UNAVAILABLE'], r.body)
+  }
+  assert.equal((await x.tell('stray', { money_id: 'm-2' })).status, 503)
+  assert.ok(Date.now() - began < 10000, 'nobody waits for space')
+  const said = await x.s.logged('requests_refused')
+  assert.deepEqual([said.requests, said.script, /no space left/.test(said.error)], [1, 'channels/listener_va.lua', true])
+  assert.deepEqual(x.s.log.filter(l => /route_failed|requests_refused/.test(l.event)).length, 1)
+  assert.equal((await x.tell('d-1', { money_id: 'm-1' })).json().verdict, 'applied')
+  assert.deepEqual([(await x.get(p.id)).status, (await x.get(p.id)).amount_paid], ['success', 150000])
   await x.end()
 })
 

@@ -246,6 +246,21 @@ static void an_account_that_was_undone_comes_again(void **state) {
     world_end(&w);
 }
 
+/* Results that somebody waits for who comes again. */
+static void refused_at_once(struct world *w) {
+    static struct answer asked[3];
+    for (int i = 0; i < 3; i++) {
+        struct commit *c = count_one("n");
+        commit_impatient(c);
+        asked[i] = (struct answer){0};
+        submit(&w->f, c, LANE_RESULT, &asked[i]);
+    }
+    for (int i = 0; i < 3; i++) {
+        w->f.pump(&w->f, &asked[i].done);
+        CHECK_ERR(asked[i].err, E_FULL);
+    }
+}
+
 static void full_disk(bool threads) {
     struct world w;
     world_start(&w, threads ? "full" : "full_inline", threads);
@@ -256,6 +271,7 @@ static void full_disk(bool threads) {
     struct store_stats stats;
     store_stats(w.f.store, &stats);
     CHECK(stats.full);
+    refused_at_once(&w);
     static struct answer result[3], fresh;
     for (int i = 0; i < 3; i++)
         submit(&w.f, count_one("n"), LANE_RESULT, &result[i]);
@@ -264,7 +280,10 @@ static void full_disk(bool threads) {
     CHECK_ERR(fresh.err, E_FULL);
     for (int i = 0; i < 3; i++)
         CHECK(!result[i].done); /* waits; is neither lost nor refused */
-    struct rows *rows;          /* reading goes on */
+    refused_at_once(&w);        /* behind those that wait */
+    for (int i = 0; i < 3; i++)
+        CHECK(!result[i].done);
+    struct rows *rows; /* reading goes on */
     CHECK_OK(store_get(w.f.store, "counter_get", VALS(V_TEXT("n")), &rows));
     CHECK_INT(rows_int(rows, 0, 0), 1);
     rows_free(rows);

@@ -85,9 +85,10 @@ static void outcome_written(const struct commit_result *result, void *data) {
         log_debug("webhook_delivered", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
                   L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1));
     } else {
-        log_warn("webhook_failed", L_TEXT("endpoint", f->line->id), L_TEXT("webhook", f->event),
-                 L_INT("status", f->outcome.status), L_INT("tries", f->tries + 1),
-                 L_BOOL("given_up", f->tries + 1 >= WEBHOOK_TRIES), L_TEXT("error", f->error));
+        log_warn("webhook_failed", L_TEXT("merchant", f->merchant), L_TEXT("endpoint", f->line->id),
+                 L_TEXT("webhook", f->event), L_INT("status", f->outcome.status),
+                 L_INT("tries", f->tries + 1), L_BOOL("given_up", f->wait_ms == 0),
+                 L_INT("next_try_in_s", f->wait_ms / 1000), L_TEXT("error", f->error));
         if (result->err == 0) tell_disabled(f);
         sender_look_in(s, 0, true); /* when to try it next */
     }
@@ -101,7 +102,7 @@ static void write_outcome(struct flight *f) {
     struct commit *c = NULL;
     int err = store_get(s->core.store, "endpoint_get", VALS(V_TEXT(f->line->id)), &rows);
     if (err == 0) err = rows_count(rows) == 1 ? commit_new(&c) : E_NOTFOUND;
-    if (err == 0) err = webhook_add_outcome(&s->core, c, rows, &f->outcome);
+    if (err == 0) err = webhook_add_outcome(&s->core, c, rows, &f->outcome, &f->wait_ms);
     rows_free(rows);
     if (err == 0) {
         store_submit(s->core.store, c, LANE_RESULT, s->loop, outcome_written, f);
@@ -171,6 +172,9 @@ static int envelope_read(struct flight *f, struct envelope *l) {
     if (err == 0 && (rows_count(l->endpoint) == 0 ||
                      !str_eq(rows_text(l->endpoint, 0, ENDPOINT_STATE), STR("enabled"))))
         err = E_NOTFOUND;
+    if (err == 0)
+        snprintf(f->merchant, sizeof f->merchant, "%.*s",
+                 STR_FMT(rows_text(l->endpoint, 0, ENDPOINT_MERCHANT)));
     if (err == 0)
         err =
             store_get(core->store, "merchant_event",

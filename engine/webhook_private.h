@@ -30,7 +30,8 @@ struct flight {
     struct line *line;
     struct webhook_sender *sender;
     int64_t sequence, tries;
-    char event[ID_SIZE];
+    char event[ID_SIZE], merchant[ID_SIZE];
+    int64_t wait_ms; /* until the next try, when this one has failed; 0: there is none */
     struct webhook_letter *letter; /* while a script writes it; NULL: in our own words */
     struct http_call *call;        /* while it is out */
     struct timer again;            /* the outcome could not be written */

@@ -264,7 +264,7 @@ static int disable(const struct core *core, struct commit *commit, const struct 
 }
 
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
-                        const struct webhook_outcome *o) {
+                        const struct webhook_outcome *o, int64_t *wait_ms) {
     int64_t now = core_now(core), wait = 0;
     bool good = o->nothing || (o->status >= 200 && o->status < 300);
     const char *state = "delivered";
@@ -274,9 +274,10 @@ int webhook_add_outcome(const struct core *core, struct commit *commit, const st
         int64_t asked = o->retry_after_ms < WAIT_MAX_MS ? o->retry_after_ms : WAIT_MAX_MS;
         if (wait >= 0 && asked > wait) wait = asked;
     }
+    *wait_ms = wait < 0 ? 0 : wait;
     commit_add(commit, OP_DELIVERY_MOVE,
                VALS(V_STR(rows_text(rows, 0, E_ID)), V_INT(o->sequence), V_TEXT(state),
-                    V_INT(now + (wait < 0 ? 0 : wait)), o->status == 0 ? V_NULL : V_INT(o->status),
+                    V_INT(now + *wait_ms), o->status == 0 ? V_NULL : V_INT(o->status),
                     good || o->error.n == 0 ? V_NULL : V_STR(o->error), V_INT(now)));
     bool failing = !good && !rows_null(rows, 0, E_SINCE) &&
                    now - rows_int(rows, 0, E_SINCE) >= WEBHOOK_FAILING_MS;

@@ -83,8 +83,9 @@ struct webhook_outcome {
     struct str error;       /* for a person */
     int64_t retry_after_ms; /* the receiver's; 0: none */
 };
+/* *wait_ms: until the next try; 0: there is none. */
 int webhook_add_outcome(const struct core *core, struct commit *commit, const struct rows *rows,
-                        const struct webhook_outcome *outcome);
+                        const struct webhook_outcome *outcome, int64_t *wait_ms);
 /* It is not time to say it yet: no try of it. */
 void webhook_add_later(const struct core *core, struct commit *commit, struct str endpoint,
                        int64_t sequence, int64_t wait_ms);

@@ -140,7 +140,9 @@ test('a broken receiver gets it again, later and later, for three days; then it 
   assert.equal(ids(r).size, 1, 'one id, however often')
   await clock(s, '1d')
   assert.equal(r.came.length, 10)
-  assert.ok((await s.logged('webhook_failed', l => l.given_up)).error.includes('500'))
+  const first = await s.logged('webhook_failed'), last = await s.logged('webhook_failed', l => l.given_up)
+  assert.deepEqual([first.merchant, first.given_up, first.next_try_in_s >= 4 && first.next_try_in_s <= 5], ['mer_demo', false, true])
+  assert.deepEqual([last.tries, last.next_try_in_s, last.error.includes('500')], [10, 0, true])
   r.answer = 200
   const event = (await ask(s, 'GET', `/v1/payments/${p.id}/events`)).json().data[0]
   const again = await ask(s, 'POST', `/v1/events/${event.id}/redeliver`)

@@ -355,13 +355,16 @@ static struct rows *endpoint_rows(struct books *b, const char *id) {
     return rows;
 }
 
+static int64_t waits;
+
 static int outcome(struct books *b, const char *id, int64_t sequence, int64_t tries, int status) {
     struct commit *c = fresh();
     struct rows *rows = endpoint_rows(b, id);
     CHECK_OK(webhook_add_outcome(
         &b->core, c, rows,
         &(struct webhook_outcome){
-            .sequence = sequence, .tries = tries, .status = status, .error = STR("no")}));
+            .sequence = sequence, .tries = tries, .status = status, .error = STR("no")},
+        &waits));
     rows_free(rows);
     return run_commit(&b->f, c, NULL);
 }
@@ -480,8 +483,8 @@ static void nothing_to_say_says_nothing_of_the_endpoint(void **state) {
     CHECK_OK(outcome(&b, id, 1, 0, 500));
     struct rows *rows = endpoint_rows(&b, id);
     c = fresh();
-    CHECK_OK(webhook_add_outcome(&b.core, c, rows,
-                                 &(struct webhook_outcome){.sequence = 2, .nothing = true}));
+    CHECK_OK(webhook_add_outcome(
+        &b.core, c, rows, &(struct webhook_outcome){.sequence = 2, .nothing = true}, &waits));
     rows_free(rows);
     CHECK_OK(run_commit(&b.f, c, NULL));
     CHECK_INT(books_int(&b, "SELECT count(*) FROM delivery WHERE state = 'delivered'"), 1);

@@ -148,6 +148,24 @@ static bool format_known(lua_State *L, struct str format) {
     return e != NULL && !e->deleted && manifest_has(e->version->manifest, "webhook");
 }
 
+/* Raises; a text on the stack. */
+static const char *formats(lua_State *L) {
+    const struct script_services *s = context_of(L)->services;
+    const struct script_set *set = s->scripts(s->worker);
+    luaL_Buffer b;
+    luaL_buffinit(L, &b);
+    luaL_addstring(&b, "format is one of \"standard\"");
+    for (size_t i = 0; set != NULL && i < set->count; i++) {
+        const struct version *v = set->entries[i].version;
+        if (v->kind != KIND_API || !format_known(L, str_of(v->name))) continue;
+        luaL_addstring(&b, ", \"");
+        luaL_addstring(&b, v->name);
+        luaL_addstring(&b, "\"");
+    }
+    luaL_pushresult(&b);
+    return lua_tostring(L, -1);
+}
+
 static bool read_format(lua_State *L, struct endpoint_new *n) {
     int type = lua_getfield(L, AT_WHAT, "format"); /* stays on the stack, and so alive */
     if (type == LUA_TNIL) return true;
@@ -167,8 +185,7 @@ static int l_add(lua_State *L) {
     lua_pushnil(L);
     lua_pushnil(L);
     if (!read_fields(L, &n, types, &param, &text)) return refuse(L, E_INVAL, param, text);
-    if (!read_format(L, &n))
-        return refuse(L, E_INVAL, "format", "format is \"standard\", or one that is spoken here");
+    if (!read_format(L, &n)) return refuse(L, E_INVAL, "format", formats(L));
     struct rows **rows = rows_push(L);
     int err = store_get(core_of(L)->store, "endpoints_of_merchant", VALS(V_STR(n.merchant)), rows);
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));

@@ -32,6 +32,8 @@ async function receiver () {
 }
 
 async function listen (d, url, more = {}, key = KEY) {
+  const none = await d.s.post('/v1/webhook_endpoints', { url, format: 'xendit' }, { headers: basic(key) })
+  assert.deepEqual([none.status, none.json().param, none.json().detail], [400, 'format', 'format is one of "standard", "midtrans"'])
   const r = await d.s.post('/v1/webhook_endpoints', { url, format: 'midtrans', ...more }, { headers: basic(key) })
   assert.equal(r.status, 201, r.body)
   return r.json()

@@ -15,6 +15,8 @@ test('a basket is paid at the checkout, and the shop hears of it by webhook', as
   const s = await Server.start({ dir })
   assert.match(s.out, /Open {3}http:\/\/127\.0\.0\.1:\d+\/shop/) // its address is the first that is printed
   assert.match((await s.get('/')).body, /href="\/shop"/)
+  const slash = await s.get('/shop/')
+  assert.deepEqual([slash.status, slash.headers.location], [303, '/shop'])
   const page = await open(`${s.base}/shop`)
   assert.ok(await page.locator('.btn').isDisabled())
   await page.locator('[aria-label="Tambah Kopi Gayo 250 g"]').click()
@@ -66,7 +68,7 @@ test('an order that expired was not paid', async () => {
 test('outside of simulated mode there is no shop', async () => {
   const env = { LUWAK_ENV: 'sandbox', LUWAK_DATA_KEY: '0123456789abcdef'.repeat(4), LUWAK_PUBLIC_URL: 'https://pay.example' }
   const s = await Server.start({ dir, env, simulated: false })
-  for (const path of ['/shop', '/shop/order']) assert.equal((await s.get(path)).status, 404)
+  for (const path of ['/shop', '/shop/', '/shop/order']) assert.equal((await s.get(path)).status, 404)
   assert.equal((await s.post('/shop/webhooks', '{}')).status, 404)
   assert.equal((await s.post('/pay/00000000000000000000000000/simulate', '')).status, 404)
   assert.ok(!(await s.get('/')).body.includes('/shop'))

@@ -193,6 +193,7 @@ return {
   title = "Example shop",
   routes = {
     ["GET /shop"] = { auth = "simulated", about = "a basket", run = function(req) return shop(req) end },
+    ["GET /shop/"] = { auth = "simulated", run = function() return 303, "", { Location = "/shop" } end },
     ["POST /shop/basket"] = { auth = "simulated", about = "more or less of one thing", run = change },
     ["POST /shop/pay"] = { auth = "simulated", about = "to the checkout", timeout = "60s", run = pay },
     ["GET /shop/order"] = { auth = "simulated", about = "what became of an order", run = order },

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "base/schedule.h"
 #include "base/timefmt.h"
+#include "sys/log.h"
 #include "webhook_sender.h"
 #include "worker.h"
 
@@ -30,7 +31,7 @@ struct walk {
     struct http_exchange *exchange;
     struct task task;
     struct timer timer;
-    int64_t goal; /* business time */
+    int64_t began, goal; /* business time */
     int64_t offset;
     bool poked;             /* the webhooks of this step are being sent */
     int64_t webhooks_until; /* monotonic ms: receivers that hang hold a walk no longer than that */
@@ -57,6 +58,14 @@ static void answer(struct task *task) {
 
 static void finish(struct walk *k, int err) {
     k->err = err;
+    if (k->engine->clock_walk == k && clock_now_ms(k->engine->clock) > k->began) {
+        struct buf now = {0};
+        time_format(clock_now_ms(k->engine->clock), STR("rfc3339"), ZONE_WIB, &now);
+        log_info("clock_moved", L_STR("now", buf_str(&now)),
+                 L_INT("seconds", (clock_now_ms(k->engine->clock) - k->began) / 1000),
+                 L_BOOL("cut_off", err != 0));
+        buf_free(&now);
+    }
     if (k->engine->clock_walk == k) k->engine->clock_walk = NULL; /* a refused one has no say */
     k->task.run = answer;
     loop_post(k->home, &k->task);
@@ -142,6 +151,7 @@ static void begin(struct task *task) {
         return;
     }
     k->engine->clock_walk = k;
+    k->began = clock_now_ms(k->engine->clock);
     k->webhooks_until = clock_mono_ms(k->engine->clock) + WEBHOOKS_WAIT_MS;
     timer_start(k->engine->loop, &k->timer, 0, idle_look);
 }

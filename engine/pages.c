@@ -67,6 +67,7 @@ void page_index(struct buf *out, const char *environment, bool simulated, bool s
     buf_adds(out, "<p>The providers' stand-ins, with what was made there and a button to pay it: "
                   "<a href=\"/sandbox/midtrans/\">Midtrans</a>, "
                   "<a href=\"/sandbox/xendit/\">Xendit</a>, "
+                  "<a href=\"/sandbox/doku/\">DOKU</a>, "
                   "<a href=\"/sandbox/demo/\">Demo Wallet</a>, "
                   "<a href=\"/sandbox/self/\">our own virtual accounts</a>. Move the clock:</p>");
     add_command(out, "curl -d '{\"advance\":\"5m\"}' ", base, "/sandbox/_clock");
@@ -81,7 +82,8 @@ void page_banner(struct buf *out, bool shop, struct str base) {
     else
         buf_addf(out, "\n  Open   %.*s/\n", STR_FMT(base));
     buf_addf(out,
-             "         %.*s/sandbox/midtrans/  .../sandbox/demo/  .../sandbox/self/\n"
+             "         %.*s/sandbox/midtrans/  .../sandbox/xendit/\n"
+             "         .../sandbox/doku/  .../sandbox/demo/  .../sandbox/self/\n"
              "  Try    curl -u sk_test_demo: --json " PAYMENT " %.*s/v1/payments\n"
              "         curl --json '{\"pay\":\"o-1\"}' %.*s/sandbox/self/_control\n"
              "         curl -u sk_test_demo: '%.*s/v1/payments?order_id=o-1'\n"

@@ -132,9 +132,9 @@ test('at the start: one line counts the scripts, and what to try comes last', as
   assert.equal((await s.logged('scripts_live')).count, WALLET.filter(p => !p.includes('/lib/')).length)
   await until('the words', () => /Ctrl-C/.test(s.out))
   assert.match(s.out, /^listening on /)
-  for (const word of ['/sandbox/midtrans/', '/sandbox/demo/', '/sandbox/self/', 'sk_test_demo:', `http://${s.address}/v1/payments`]) assert.ok(s.out.includes(word), word)
+  for (const word of ['/sandbox/midtrans/', '/sandbox/xendit/', '/sandbox/doku/', '/sandbox/demo/', '/sandbox/self/', 'sk_test_demo:', `http://${s.address}/v1/payments`]) assert.ok(s.out.includes(word), word)
   const page = (await s.get('/')).body
-  for (const word of ['href="/sandbox/midtrans/"', 'href="/sandbox/demo/"', 'href="/sandbox/self/"', 'sk_test_demo:', '/v1/payments', 'pre-wrap']) assert.ok(page.includes(word), word)
+  for (const word of ['href="/sandbox/midtrans/"', 'href="/sandbox/xendit/"', 'href="/sandbox/doku/"', 'href="/sandbox/demo/"', 'href="/sandbox/self/"', 'sk_test_demo:', '/v1/payments', 'pre-wrap']) assert.ok(page.includes(word), word)
   writeFileSync(join(s.dir, 'scripts/api/ping.lua'), 'return { api = 1, routes = {} }')
   assert.equal((await s.logged('script_live')).level, 'info')
   await s.stop()

@@ -278,4 +278,11 @@ local snap_routes = door.routes({
 }, snap_refused)
 for key, route in pairs(snap_routes) do core_routes[key] = route end
 
+-- What Midtrans has not, or we have not of it: also that is said as Midtrans says it.
+local function nowhere() return midtrans.refuse("404", "The requested resource is not found", 404) end
+for _, method in ipairs { "GET", "POST", "PATCH", "PUT", "DELETE" } do
+  core_routes[method .. " /v2/*path"] = { auth = "none", run = nowhere, refused = midtrans.refused }
+  core_routes[method .. " /snap/*path"] = { auth = "none", run = function() return snap_refuse(404, "The requested resource is not found") end, refused = snap_refused }
+end
+
 return { api = 1, title = "Midtrans' door", routes = core_routes, webhook = webhook }

@@ -115,6 +115,11 @@ test('bad requests: the shape, no 5xx, and not a row', async () => {
       await check(method, `/v2/${path}/${what}`, method === 'POST' ? '{}' : undefined, said => said.status_code ? code('404')(said) : said.status === 400 || said.status === 404 ? undefined : 'neither')
     }
   }
+  // paths that it has not, and nobody has to be known for that
+  for (const [method, path] of [['POST', `/v2/${paid.order_id}/capture`], ['GET', '/v2/nothing'], ['GET', '/v2/charge'], ['POST', '/v2/a/b/c/d'], ['PUT', '/v2/charge']]) {
+    for (const headers of [undefined, {}]) await check(method, path, method === 'GET' ? undefined : '{}', (said, r) => r.status === 404 ? code('404')(said) : r.status, headers)
+    await check(method, path.replace('/v2/', '/snap/'), undefined, snap(404, 'not found'))
+  }
   for (const body of ['x', '[]', { refund_key: 7 }, { refund_key: 'a b' }, { refund_key: 'x'.repeat(201) }, { amount: 0 }, { amount: -1 }, { amount: '1' }, { amount: 1.5 }, { amount: 44001 }, {}]) {
     await check('POST', `/v2/${paid.order_id}/refund`, body, code('400', '412', '413', '414'))
     await check('POST', `/v2/${open.order_id}/refund`, body, code('400', '412', '413', '414'))

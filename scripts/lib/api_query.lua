@@ -35,13 +35,24 @@ function query.one_of(words)
   end
 end
 
+-- The first that is there twice.
+local function twice(req)
+  local seen = {}
+  for _, pair in ipairs(form.pairs(req.query) or {}) do
+    if seen[pair[1]] then return pair[1] end
+    seen[pair[1]] = true
+  end
+end
+
 -- The parameters by their readers; nil and the problem for the first that does not read.
 function query.read(req, readers)
   local args, values = req:args(), {}
-  if not args then return nil, query.wrong(nil, "the query does not read") end
+  if not args then
+    local name = twice(req)
+    return nil, query.wrong(name, name and name .. " is given once" or "the query does not read")
+  end
   for name, text in sorted(args) do
     if not readers[name] then return nil, query.wrong(name, "there is no such parameter") end
-    if type(text) ~= "string" then return nil, query.wrong(name, name .. " is given once") end
     local value, expected = readers[name](text)
     if value == nil then return nil, query.wrong(name, name .. " is " .. expected) end
     values[name] = value

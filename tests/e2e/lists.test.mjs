@@ -26,6 +26,8 @@ test('channels, and more refunds than one page holds', async () => {
   const names = whole.data.map(c => c.name)
   assert.ok(names.length > 40)
   assert.deepEqual(await pages(s, '/v1/channels', 20, 'name'), names)
+  const twice = await get(s, '/v1/channels?limit=5&x=1&limit=6')
+  assert.deepEqual([twice.status, twice.param, twice.detail], [400, 'limit', 'limit is given once'])
   for (const wrong of ['limit=0', 'limit=101', 'starting_after=nobody', 'x=1']) assert.equal((await get(s, '/v1/channels?' + wrong)).status, 400, wrong)
 
   const p = (await s.post('/v1/payments', { order_id: 'l-1', amount: 150000, method: 'virtual_account', bank: 'self' }, { headers: DEMO })).json()

@@ -26,6 +26,7 @@ struct operation_run {
     const char *entry[2];
     bool asking; /* inquire: an end without a decision changes nothing */
     bool decided, not_created;
+    char said[160]; /* with the decision, for a person; may be empty */
     enum operation_state to;
     struct buf doc;
     void (*tell)(const struct operation_decision *decision, void *data); /* or it is written here */
@@ -92,6 +93,10 @@ static int take(lua_State *L, int n, void *data) {
             L, "%s must return a decision: pending{}, success{}, failed{}, unknown{} ...",
             run->entry[0]);
     operation_doc_write(L, &run->row, decision, tag, &run->doc);
+    lua_pushliteral(L, "message");
+    if (lua_rawget(L, decision) == LUA_TSTRING)
+        snprintf(run->said, sizeof run->said, "%s", lua_tostring(L, -1));
+    lua_pop(L, 1);
     run->to = (enum operation_state)to;
     run->not_created = strcmp(tag, "not_created") == 0;
     run->decided = true;
@@ -161,10 +166,21 @@ static void undecided(struct operation_run *run, const char *error) {
                       .sent = sent, .to = run->to, .doc = buf_str(&run->doc), .error = error});
 }
 
+/* A call that nobody answered: an operator sees at once what waits, and for whom. */
+static void tell_unknown(const struct operation_run *run) {
+    if (run->asking || !run->decided || run->to != OPERATION_UNKNOWN) return;
+    log_warn("operation_unknown", L_STR("payment", run->row.payment),
+             L_STR("operation", run->row.id), L_STR("kind", run->row.kind),
+             L_TEXT("channel", run->version->name), L_STR("account", run->row.account),
+             L_BOOL("sent", run->context.http.effect_sent), L_TEXT("said", run->said),
+             L_TEXT("next", "the provider is asked about it"));
+}
+
 static void finished(const struct call_result *result, void *data) {
     struct operation_run *run = data;
     struct why why = {0};
     dispatch_count(run->version, result);
+    tell_unknown(run);
     if (!run->decided || result->outcome != CALL_RETURNED)
         undecided(run, result->text == NULL ? "cancelled" : result->text);
     else if (run->tell != NULL && run->doc.err != 0)

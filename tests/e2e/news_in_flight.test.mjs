@@ -18,7 +18,7 @@ return { api = 1, title = "Held", provider = "held", method = "${effect === 'cha
   expires = { default = "1d", max = "2d" }, poll = { first = "2m", factor = 2, max = "1h" },
   create = function(ctx, op)
     local a = ctx.http.effect { method = "POST", url = URL .. "make/" .. op.reference, json = { amount = op.input.amount } }
-    if not a or a.status ~= 200 then return unknown {} end
+    if not a or a.status ~= 200 then return unknown { message = a and "it said " .. a.status } end
     return a:json().paid and success { amount = op.input.amount } or pending { payment_code = "123" }
   end,
   inquire = function(ctx, op)
@@ -151,6 +151,9 @@ test('that nothing is there counts, of a charge, once it could have got there', 
   for (const p of [paid, cancelled, none]) {
     assert.equal(p.status, 'processing')
     assert.equal(await sync(p), 'processing', 'not there yet')
+    const line = await s.logged('operation_unknown', l => l.payment === p.id)
+    assert.deepEqual([line.operation, line.kind, line.channel, line.account, line.sent, line.said, line.next],
+      [p.attempts[0].id, 'create', 'held_way', 'held', true, 'it said 500', 'the provider is asked about it'])
   }
   const cancel = await s.merchant(`/v1/payments/${cancelled.id}/cancel`)
   assert.deepEqual([cancel.status, cancel.json().status], [200, 'processing'], cancel.body)

@@ -9,9 +9,21 @@
 #define KEY_PURPOSE     "api_key"
 #define ACCOUNT_PURPOSE "provider_account"
 
+enum { MERCHANT_NAME_MAX = 100 };
+
+static bool name_good(struct str name) {
+    bool good = name.n <= MERCHANT_NAME_MAX && utf8_valid(name);
+    for (size_t i = 0; i < name.n && good; i++)
+        good = (unsigned char)name.p[i] >= ' ' && name.p[i] != '\x7f';
+    return good;
+}
+
 int merchant_put(const struct core *core, struct commit *commit, struct merchant *m,
                  struct why *why) {
     if (m->name.n == 0) return why_set(why, E_INVAL, "name: is missing");
+    if (m->id[0] == '\0' && !name_good(m->name)) /* one that is there goes on with its own */
+        return why_set(why, E_INVAL, "name: a text of 1 to %d bytes, in one line",
+                       MERCHANT_NAME_MAX);
     if (m->rate < 0) return why_set(why, E_RANGE, "rate: may not be negative");
     if (m->id[0] == '\0') id_make(m->id, "mer_", core->clock, core->rng);
     commit_add(commit, OP_MERCHANT_PUT,

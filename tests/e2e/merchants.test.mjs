@@ -13,6 +13,11 @@ test('a merchant and its key: made, used, held to its addresses, suspended, revo
   const merchant = luwak('merchant', 'new', '--name', 'Warung Kopi', '--rate', '5')
   assert.match(merchant, /^mer_[0-9a-z]{26}$/)
   const far = luwak('merchant', 'new', '--name', 'Far away', '--allow', '192.0.2.0/24')
+  for (const name of ['two\nlines', 'x'.repeat(101), '\x7f']) {
+    const r = spawnSync(LUWAK, ['merchant', 'new', '--name', name, ...own], { env: cleanEnv({}), encoding: 'utf8' })
+    assert.match(r.stderr, /name: a text of 1 to 100 bytes, in one line/)
+    assert.notEqual(r.status, 0)
+  }
   const s = await Server.start({ dir, data })
   const [id, secret] = luwak('key', 'new', merchant, '--label', 'shop').split('  ')
   assert.match(secret, /^sk_test_[0-9a-z]{32}$/)

@@ -203,6 +203,8 @@ test('the clock: advance, set, never back, kept over a restart', async () => {
   const s = await Server.start({ env })
   const now = r => Date.parse(r.json().now)
   let r = await clock(s, { advance: '24h' })
+  const moved = await s.logged('clock_moved')
+  assert.deepEqual([moved.now, moved.seconds >= 86400 && moved.seconds < 86460, moved.cut_off], [r.json().now, true, false])
   assert.equal(r.status, 200)
   assert.ok(Math.abs(now(r) - Date.now() - 24 * 3600e3) < 30e3, r.body)
   const goal = new Date(Date.now() + 48 * 3600e3).toISOString()

@@ -68,7 +68,6 @@ static struct str text_arg(lua_State *L, int index, size_t max) {
 
 /* A store that does not answer raises: false is "somebody has it", and the script would go home. */
 static int once_done(lua_State *L, const struct store_answer *a) {
-    if (a->err == E_FULL) context_of(L)->unavailable = true;
     if (a->err != 0 && a->err != E_GUARD) return luaL_error(L, "ctx.once: %s", err_text(a->err));
     lua_pushboolean(L, a->err == 0);
     return 1;

@@ -162,8 +162,11 @@ static void undecided(struct operation_run *run, const char *error) {
     if (run->tell == NULL)
         write_move(run);
     else
-        tell(run, &(struct operation_decision){
-                      .sent = sent, .to = run->to, .doc = buf_str(&run->doc), .error = error});
+        tell(run, &(struct operation_decision){.sent = sent,
+                                               .unavailable = run->context.unavailable,
+                                               .to = run->to,
+                                               .doc = buf_str(&run->doc),
+                                               .error = error});
 }
 
 /* A call that nobody answered: an operator sees at once what waits, and for whom. */
@@ -187,6 +190,7 @@ static void finished(const struct call_result *result, void *data) {
         undecided(run, err_text(run->doc.err));
     else if (run->tell != NULL)
         tell(run, &(struct operation_decision){.decided = true,
+                                               .unavailable = run->context.unavailable,
                                                .sent = run->context.http.effect_sent,
                                                .not_created = run->not_created,
                                                .to = run->to,

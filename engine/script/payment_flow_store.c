@@ -247,7 +247,7 @@ static void clashed(struct flow *f, const struct commit_result *result) {
     } else if (clash == CLASH_IDEMPOTENCY && flow_find_key(f)) {
         return;
     } else {
-        if (result->err != E_BUSY)
+        if (result->err != E_BUSY && result->err != E_FULL) /* the store has said that it is full */
             log_error("payment_not_stored", L_TEXT("error", err_text(result->err)),
                       L_TEXT("detail", result->detail == NULL ? "" : result->detail));
         flow_end_error(f, result->err);

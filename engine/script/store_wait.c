@@ -132,6 +132,7 @@ static void queried(int err, const struct why *why, struct rows *rows, void *dat
 
 static int finished(lua_State *L, struct co_wait *wait) {
     struct store_wait *w = CONTAINER_OF(wait, struct store_wait, wait);
+    if (w->answer->err == E_FULL) context_of(L)->unavailable = true;
     return w->finish(L, w->answer);
 }
 
@@ -149,9 +150,15 @@ static const struct script_services *services(lua_State *L) {
     return context_of(L)->services;
 }
 
+/* A client waits, or a channel that has sent nothing yet: nothing is lost where there is no room. */
+static bool may_refuse(const struct call_context *c) {
+    bool caged = c->version->kind == KIND_CHANNEL || c->version->kind == KIND_BILLER;
+    return c->exchange != NULL || (caged && !c->http.effect_sent);
+}
+
 int store_wait_commit(lua_State *L, struct commit *commit, enum lane lane, store_finish finish) {
     const struct script_services *s = services(L);
-    if (context_of(L)->exchange != NULL) commit_impatient(commit); /* a client waits */
+    if (may_refuse(context_of(L))) commit_impatient(commit);
     struct store_answer *a = park(L, commit, finish);
     store_submit(s->store, commit, lane, co_loop(L), committed, a);
     return co_yield (L, finished);

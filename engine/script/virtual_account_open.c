@@ -215,6 +215,10 @@ static void decided(const struct operation_decision *d, void *data) {
     struct why why = {0};
     struct str number = {0};
     payment_decision_free(&o->decision);
+    if (d->unavailable && d->to == OPERATION_FAILED) { /* not because there is no number */
+        end_error(o, E_FULL);
+        return;
+    }
     int err = !d->decided ? E_SCRIPT
                           : payment_decision_read(&o->decision, d->to, d->doc, o->version->manifest,
                                                   str_of(o->reference), &why);

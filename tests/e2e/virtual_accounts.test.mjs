@@ -70,6 +70,19 @@ test('a number that stays: once per key, listed, another merchant sees nothing, 
   assert.equal(luwak(s, 'verify').status, 0)
 })
 
+test('a full disk: a number is refused at once, and not because all are taken', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts'), env: { LUWAK_FAULT: 'store.no_room=fail@1,store.no_room=fail@2' } })
+  const open = () => post(s, '/v1/virtual_accounts', { bank: 'self' })
+  for (let i = 0; i < 2; i++) {
+    const began = Date.now(), r = await open()
+    assert.deepEqual([r.status, r.json().code], [503, 'UNAVAILABLE'], r.body)
+    assert.ok(Date.now() - began < 10000)
+  }
+  assert.deepEqual(s.log.filter(l => l.level === 'error').map(l => l.event), [])
+  assert.equal((await open()).status, 201)
+  await s.stop()
+})
+
 // The number is guessed and reserved with the payment itself; where somebody has it, nothing has happened.
 test('a payment whose number somebody has gets another one', async () => {
   const faults = [1, 2, 3].map(n => `allocate.low=fail@${n}`).join(',')

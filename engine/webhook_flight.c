@@ -135,6 +135,7 @@ static void answered(const struct http_answer *a, void *data) {
     else if (!good(f))
         snprintf(f->error, sizeof f->error, "the endpoint answered %d", a->status);
     f->outcome.error = str_of(f->error);
+    quiet_heard(f, good(f));
     write_outcome(f);
 }
 
@@ -218,6 +219,7 @@ static int envelope_send(struct flight *f, struct envelope *l) {
                                  .private_ok = s->options.private_ok,
                                  .label = STR("webhook")};
     struct transport *t = sender_transport(s);
+    quiet_begun(f);
     return t->start(t, &out, answered, f, &f->call);
 }
 
@@ -323,12 +325,16 @@ bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence,
     *f = (struct flight){.line = line, .sender = s, .sequence = sequence, .tries = tries};
     struct envelope l = {0};
     int err = envelope_read(f, &l);
-    if (err == 0) err = standard(&l) ? envelope_send(f, &l) : ask_letter(f, &l);
+    if (err == 0 && named(&l) && quiet_now(f, url_of(&l)))
+        not_written(f, "its host has not answered others a moment ago");
+    else if (err == 0)
+        err = standard(&l) ? envelope_send(f, &l) : ask_letter(f, &l);
     envelope_free(&l);
     if (err != 0) {
         if (err != E_NOTFOUND)
             log_error("webhook_not_sent", L_TEXT("endpoint", line->id), L_INT("sequence", sequence),
                       L_TEXT("error", err_text(err)));
+        quiet_left(f);
         flight_free(f);
         return err == E_NOTFOUND;
     }

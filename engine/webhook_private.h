@@ -11,6 +11,7 @@
 #define LINE_FLIGHTS 8   /* of one endpoint */
 #define FLIGHTS_EASY 128 /* from here on an endpoint that fails has one */
 #define FLIGHTS_MAX  512
+#define QUIET_MAX    64 /* hosts */
 
 struct flight;
 
@@ -36,8 +37,18 @@ struct flight {
     struct http_call *call;        /* while it is out */
     struct timer again;            /* the outcome could not be written */
     bool over;
+    uint64_t host; /* that a payment named; 0: an endpoint of the merchant's */
+    uint64_t began_ms;
+    bool tries_host; /* while it is quiet */
     struct webhook_outcome outcome;
     char error[256];
+};
+
+struct quiet { /* a host that payments name */
+    uint64_t host;
+    int held; /* flights, to their end, without a good answer in between */
+    int64_t until;
+    bool tried; /* one flight is out */
 };
 
 struct webhook_sender {
@@ -61,6 +72,7 @@ struct webhook_sender {
     int64_t now;          /* of the look */
     uint64_t look_began;
     uint64_t look_ms;
+    struct quiet quiet[QUIET_MAX];
     char after[ID_SIZE]; /* the endpoint that was taken last; "": begin anew */
 };
 
@@ -68,6 +80,12 @@ struct webhook_sender {
 bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence, int64_t tries);
 void flight_cancel(struct flight *f);
 void flight_free(struct flight *f);
+
+/* webhook_quiet.c. True: the host does not answer, and is not to be asked by this one. */
+bool quiet_now(struct flight *f, struct str url);
+void quiet_begun(struct flight *f); /* the request goes out */
+void quiet_heard(struct flight *f, bool good);
+void quiet_left(struct flight *f); /* however it ended */
 
 /* webhook_sender.c */
 void sender_flight_over(struct webhook_sender *s, struct flight *f);

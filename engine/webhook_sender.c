@@ -144,6 +144,7 @@ static void line_next(struct webhook_sender *s, struct line *line) {
 
 void sender_flight_over(struct webhook_sender *s, struct flight *f) {
     struct line *line = f->line;
+    quiet_left(f);
     f->over = true;
     line->in_flight--;
     s->flights--;

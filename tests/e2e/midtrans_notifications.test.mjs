@@ -218,6 +218,31 @@ test('one payment\'s own URLs: in place of the shop\'s, or besides; none an endp
   await d.s.stop()
 })
 
+test('a host that payments name and that hangs holds up no other that they name', async () => {
+  const d = await Door.start({ env: { PAYMENT_WEBHOOK_TIMEOUT: '2s' } }), one = await receiver()
+  let hung = 0
+  const server = http.createServer(() => { hung++ })
+  await new Promise(resolve => server.listen(0, '127.0.0.1', resolve))
+  shops.push(server)
+  const hanging = `http://127.0.0.1:${server.address().port}`
+  const charge = url => d.s.post('/v2/charge', { payment_type: 'bank_transfer', transaction_details: { order_id: d.order(), gross_amount: 44000 }, bank_transfer: { bank: 'bca' } },
+    { headers: { ...basic(KEY), 'X-Append-Notification': url } })
+  for (let n = 0; n < 60; n++) assert.equal((await charge(`${hanging}/${n}`)).json().status_code, '201')
+  await charge(one.url)
+  await until('the other', () => one.came.length === 1)
+  assert.ok(hung <= 16, `${hung} of 60 were tried before it`)
+  await d.s.logged('webhook_failed', l => /has not answered others/.test(l.error) && l.next_try_in_s > 0)
+  // it is tried still, by one, and once it answers all of them go
+  const before = hung
+  await d.clock('10m')
+  await until('tried again', () => hung > before)
+  server.removeAllListeners('request')
+  const heard = new Set()
+  server.on('request', (req, res) => { heard.add(req.url); res.end() })
+  await until('all of them', async () => { await d.clock('1h'); return heard.size === 60 }, 60000)
+  await d.s.stop()
+})
+
 test('of what did not come by this door the shop hears nothing', async () => {
   const d = await Door.start(), shop = await receiver()
   await listen(d, shop.url)

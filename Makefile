@@ -190,12 +190,12 @@ build/bench/node_modules/.ready: tests/bench/peers/package-lock.json tests/bench
 
 # ---- install ----
 
-install: all ## PREFIX= DESTDIR=: binary, scripts, man page, completion, systemd units
+install: all ## PREFIX= DESTDIR=: binary, scripts and their plays, man page, completion, systemd units
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/luwak $(DESTDIR)$(PREFIX)/share/man/man1 \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions $(DESTDIR)$(PREFIX)/share/zsh/site-functions \
 	    $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d $(DESTDIR)$(PREFIX)/lib/systemd/system
 	install -m 755 $(B)/luwak $(DESTDIR)$(PREFIX)/bin/luwak
-	for d in channels rules scripts; do [ ! -d $$d ] || cp -R --no-preserve=ownership $$d $(DESTDIR)$(PREFIX)/share/luwak/; done
+	for d in channels rules scripts tests/lua tests/plays; do [ ! -d $$d ] || cp -R --parents --no-preserve=ownership $$d $(DESTDIR)$(PREFIX)/share/luwak/; done
 	$(B)/luwak man >$(DESTDIR)$(PREFIX)/share/man/man1/luwak.1
 	$(B)/luwak completion bash >$(DESTDIR)$(PREFIX)/share/bash-completion/completions/luwak
 	$(B)/luwak completion zsh >$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_luwak

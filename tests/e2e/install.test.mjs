@@ -18,8 +18,11 @@ test('make install DESTDIR= PREFIX=', () => {
     assert.ok(existsSync(at(p)), p)
   }
   assert.equal(statSync(at('bin/luwak')).mode & 0o777, 0o755)
-  for (const d of ['channels', 'rules', 'scripts']) assert.equal(existsSync(at(`share/luwak/${d}`)), existsSync(join(ROOT, d)), d)
+  for (const d of ['channels', 'rules', 'scripts', 'tests/lua', 'tests/plays']) assert.equal(existsSync(at(`share/luwak/${d}`)), existsSync(join(ROOT, d)), d)
   const unit = readFileSync(at('lib/systemd/system/luwak.service'), 'utf8')
   assert.match(unit, /^ExecStart=\/opt\/luwak\/bin\/luwak serve --data \/var\/lib\/luwak --root \/opt\/luwak\/share\/luwak$/m)
+  // staged mode plays what is installed: the plays find there all that they need
+  const played = spawnSync(at('bin/luwak'), ['test', 'tests/plays/self_va_test.lua'], { cwd: at('share/luwak'), env, encoding: 'utf8' })
+  assert.equal(played.status, 0, played.stdout + played.stderr)
   assert.match(spawnSync(at('bin/luwak'), ['version'], { encoding: 'utf8' }).stdout, /^luwak \d+\.\d+\.\d+ /)
 })

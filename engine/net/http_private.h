@@ -81,7 +81,6 @@ struct conn {
     bool kicked;     /* waits for the kick timer */
     bool eof;        /* the peer will send no more */
     bool trusted;    /* it is a trusted proxy */
-    bool shut;       /* our FIN is on its way or out */
     char peer[46];
 };
 

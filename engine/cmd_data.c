@@ -129,13 +129,15 @@ int cmd_backup(const struct cli_args *args) {
     if (code == 0) {
         char path[DATA_PATH_MAX];
         struct why why = {0};
-        int err = absolute(args->args[0], path, &why); /* the server has another folder */
+        int err = absolute(args->args[0], path, &why); /* so that it has a folder to look at */
         if (err == 0) err = place_check(path, &why);
         if (err == 0) err = with_store(config, false, back_up, path, &why);
         struct stat st = {0};
+        if (err == 0 && stat(path, &st) != 0)
+            err = why_set(&why, E_IO, "%s: the copy is not there: %s", path, strerror(errno));
         if (err != 0)
             code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
-        else if (stat(path, &st) == 0)
+        else
             printf("%s: %lld bytes, checked\n", args->args[0], (long long)st.st_size);
     }
     config_free(config);

@@ -9,6 +9,7 @@
 #include "sys/log.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -136,6 +137,37 @@ static void did_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *b) {
     connection_release(c);
 }
 
+struct handed { /* an open file on its way out of libuv, for which it is some pipe */
+    uv_pipe_t pipe;
+    struct connection *connection;
+};
+
+static void handed_closed(uv_handle_t *handle) {
+    struct handed *h = handle->data;
+    connection_release(h->connection);
+    mem_free(h);
+}
+
+int connection_file(struct connection *c) {
+    uv_os_fd_t fd;
+    int out = -1;
+    if (c->closing || uv_pipe_pending_count(&c->pipe) == 0) return -1;
+    struct handed *h = mem_zalloc(sizeof *h);
+    if (h == NULL) { /* libuv keeps it, and would give it to the next request */
+        connection_close(c);
+        return -1;
+    }
+    uv_pipe_init(c->pipe.loop, &h->pipe, 0);
+    h->pipe.data = h;
+    h->connection = c;
+    c->references++;
+    if (uv_accept((uv_stream_t *)&c->pipe, (uv_stream_t *)&h->pipe) == 0 &&
+        uv_fileno((uv_handle_t *)&h->pipe, &fd) == 0)
+        out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    uv_close((uv_handle_t *)&h->pipe, handed_closed);
+    return out;
+}
+
 static bool peer_allowed(uv_pipe_t *pipe) {
     uv_os_fd_t fd;
     struct ucred who;
@@ -189,7 +221,7 @@ static void connected(uv_stream_t *server, int status) {
     c->control = k;
     c->references = 1;
     c->in.max = CONTROL_REQUEST_MAX + 128 * 1024;
-    uv_pipe_init(server->loop, &c->pipe, 0);
+    uv_pipe_init(server->loop, &c->pipe, 1); /* 1: open files come through it */
     c->pipe.data = c;
     c->next = k->connections;
     k->connections = c;

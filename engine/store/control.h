@@ -11,7 +11,7 @@
  *   QUERY      str name, u16 count, values            RESULT + rows
  *   SELECT     str sql, u16 count, values             RESULT + rows
  *   GET        as QUERY, a point read                 RESULT + rows
- *   BACKUP     str path                               RESULT
+ *   BACKUP     -, and an open, empty file (SCM_RIGHTS) RESULT
  *   VERIFY     -                                      LINE each, RESULT
  *   MIGRATE    -                                      RESULT (always refused: a server runs)
  *   ADD_QUERY  str name, str sql                      RESULT

@@ -31,12 +31,32 @@ int control_dial(const char *path, struct why *why) {
     return err;
 }
 
-static int put_all(int fd, struct str s) {
+/* A byte, at least, and the open file with it. */
+static ssize_t put_file(int fd, struct str s, int file) {
+    union {
+        struct cmsghdr head;
+        char room[CMSG_SPACE(sizeof(int))];
+    } control = {0};
+    struct iovec bytes = {(void *)s.p, s.n};
+    struct msghdr message = {.msg_iov = &bytes,
+                             .msg_iovlen = 1,
+                             .msg_control = control.room,
+                             .msg_controllen = sizeof control.room};
+    struct cmsghdr *head = CMSG_FIRSTHDR(&message);
+    head->cmsg_level = SOL_SOCKET;
+    head->cmsg_type = SCM_RIGHTS;
+    head->cmsg_len = CMSG_LEN(sizeof file);
+    memcpy(CMSG_DATA(head), &file, sizeof file);
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+static int put_all(int fd, struct str s, int file) {
     while (s.n != 0) {
-        ssize_t n = send(fd, s.p, s.n, MSG_NOSIGNAL);
+        ssize_t n = file >= 0 ? put_file(fd, s, file) : send(fd, s.p, s.n, MSG_NOSIGNAL);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0 && errno == EAGAIN) return E_TIMEOUT;
         if (n <= 0) return E_CLOSED;
+        file = -1; /* it is there */
         s = str_sub(s, (size_t)n, s.n);
     }
     return 0;
@@ -54,9 +74,9 @@ static int get_all(int fd, void *to, size_t n) {
     return 0;
 }
 
-int control_exchange(int fd, const struct buf *request, const struct store_report *report,
+int control_exchange(int fd, const struct buf *request, int file, const struct store_report *report,
                      struct buf *answer, struct wire_in *in, struct why *why) {
-    int err = request->err != 0 ? request->err : put_all(fd, buf_str(request));
+    int err = request->err != 0 ? request->err : put_all(fd, buf_str(request), file);
     while (err == 0) {
         unsigned char head[4];
         if ((err = get_all(fd, head, sizeof head)) != 0) break;
@@ -112,7 +132,7 @@ int control_command(const char *path, const char *name, const char *const *args,
     for (size_t i = 0; i < count; i++)
         wire_put_str(&request, str_of(args[i]));
     frame_end(&request, at);
-    int err = control_exchange(fd, &request, report, &answer, &in, why);
+    int err = control_exchange(fd, &request, -1, report, &answer, &in, why);
     buf_free(&request);
     buf_free(&answer);
     close(fd);

@@ -43,7 +43,7 @@ struct request {
     uint32_t id;
     enum control_kind kind;
     uv_work_t work;
-    char *path;
+    int file; /* that came with it; -1: none */
     int err;
     struct why why;
     struct buf lines; /* frames made in the pool */
@@ -60,6 +60,9 @@ void connection_close(struct connection *c);
 void connection_go_on(struct connection *c); /* after its pause */
 void connection_release(struct connection *c);
 
+/* The open file that came with the request being read, now the caller's; -1: none did. */
+int connection_file(struct connection *c);
+
 /* ---- requests ---- */
 
 void request_new(struct connection *c, unsigned kind, uint32_t id, struct wire_in *in);
@@ -68,9 +71,9 @@ void request_new(struct connection *c, unsigned kind, uint32_t id, struct wire_i
 
 /* A socket (>= 0) or an error. */
 int control_dial(const char *path, struct why *why);
-/* Sends one frame and reads until its RESULT; `in` then stands behind the text. E_TIMEOUT: the server
+/* Sends one frame, and an open file with it unless that is -1, and reads until its RESULT; `in` then stands behind the text. E_TIMEOUT: the server
  * did not say a word for control_times.patience_ms. */
-int control_exchange(int fd, const struct buf *request, const struct store_report *report,
+int control_exchange(int fd, const struct buf *request, int file, const struct store_report *report,
                      struct buf *answer, struct wire_in *in, struct why *why);
 
 #endif

@@ -17,7 +17,7 @@ static void put_result(struct buf *b, int err, const char *text) {
 static void request_end(struct request *r) {
     struct connection *c = r->connection;
     buf_free(&r->lines);
-    mem_free(r->path);
+    if (r->file >= 0) close(r->file);
     mem_free(r->name);
     for (size_t i = 0; i < r->call.count; i++)
         mem_free(r->args[i]);
@@ -129,7 +129,7 @@ static void work_run(uv_work_t *work) {
     struct request *r = work->data;
     struct store *store = r->connection->control->options.store;
     const struct store_report report = {work_line, r};
-    r->err = r->kind == CONTROL_BACKUP ? store_backup(store, r->path, &r->why)
+    r->err = r->kind == CONTROL_BACKUP ? store_backup_into(store, r->file, &r->why)
                                        : store_verify(store, &report);
 }
 
@@ -140,13 +140,11 @@ static void work_done(uv_work_t *work, int status) {
     request_answer(r, r->err, r->err == 0 ? "" : r->why.text);
 }
 
-static void ask_work(struct request *r, struct wire_in *in) {
-    struct str path = r->kind == CONTROL_BACKUP ? wire_str(in) : STR("");
-    r->path = mem_dup(path.p, path.n);
+static void ask_work(struct request *r) {
     r->work.data = r;
-    if (r->kind == CONTROL_BACKUP && path.n == 0) in->bad = true;
-    if (in->bad || r->path == NULL)
-        request_answer(r, why_unread(&r->why, in), r->why.text);
+    if (r->kind == CONTROL_BACKUP) r->file = connection_file(r->connection);
+    if (r->kind == CONTROL_BACKUP && r->file < 0)
+        request_answer(r, E_INVAL, "no open file came with it");
     else if (uv_queue_work(r->connection->pipe.loop, &r->work, work_run, work_done) != 0)
         request_answer(r, E_LIMIT, "no thread for it");
 }
@@ -239,6 +237,7 @@ void request_new(struct connection *c, unsigned kind, uint32_t id, struct wire_i
     }
     r->connection = c;
     r->id = id;
+    r->file = -1;
     r->kind = (enum control_kind)kind;
     c->requests++;
     c->references++;
@@ -249,7 +248,7 @@ void request_new(struct connection *c, unsigned kind, uint32_t id, struct wire_i
     case CONTROL_QUERY:
     case CONTROL_SELECT: ask_rows(r, in); break;
     case CONTROL_BACKUP:
-    case CONTROL_VERIFY: ask_work(r, in); break;
+    case CONTROL_VERIFY: ask_work(r); break;
     case CONTROL_ADD_QUERY: ask_query_text(r, in); break;
     case CONTROL_LISTEN: ask_listen(r); break;
     case CONTROL_COMMAND: ask_command(r, in); break;

@@ -50,8 +50,9 @@ static void put_rows_request(struct buf *b, const char *text, const struct val *
 
 /* ---- the blocking side ---- */
 
-static int side_call(struct remote *r, struct buf *request, const struct store_report *report,
-                     struct buf *answer, struct wire_in *in, struct why *why) {
+static int side_call(struct remote *r, struct buf *request, int file,
+                     const struct store_report *report, struct buf *answer, struct wire_in *in,
+                     struct why *why) {
     pthread_mutex_lock(&r->side_lock);
     int err = 0;
     if (r->side < 0) {
@@ -59,7 +60,7 @@ static int side_call(struct remote *r, struct buf *request, const struct store_r
         if (fd < 0) err = fd;
         r->side = fd < 0 ? -1 : fd;
     }
-    if (err == 0) err = control_exchange(r->side, request, report, answer, in, why);
+    if (err == 0) err = control_exchange(r->side, request, file, report, answer, in, why);
     if (err == E_CLOSED || err == E_TIMEOUT || err == E_BADREPLY ||
         err == E_NOMEM) { /* out of step: start afresh */
         if (r->side >= 0) close(r->side);
@@ -77,7 +78,7 @@ static int drv_get(struct store *store, const struct query *query, const struct 
     size_t at = frame_begin(&request, CONTROL_GET, 1);
     put_rows_request(&request, query->name, values, count);
     frame_end(&request, at);
-    int err = side_call(of(store), &request, NULL, &answer, &in, NULL);
+    int err = side_call(of(store), &request, -1, NULL, &answer, &in, NULL);
     if (err == 0) err = rows_decode(&in, out);
     buf_free(&answer);
     return err;
@@ -91,7 +92,7 @@ static int simple(struct store *store, enum control_kind kind, const char *a, co
     if (a != NULL) wire_put_str(&request, str_of(a));
     if (b != NULL) wire_put_str(&request, str_of(b));
     frame_end(&request, at);
-    int err = side_call(of(store), &request, report, &answer, &in, why);
+    int err = side_call(of(store), &request, -1, report, &answer, &in, why);
     buf_free(&answer);
     return err;
 }
@@ -103,17 +104,13 @@ static int drv_migrate(struct store *store, const char *folder, struct why *why)
     (void)folder;
     return simple(store, CONTROL_MIGRATE, NULL, NULL, NULL, why);
 }
-static int drv_backup(struct store *store, const char *to, struct why *why) {
-    char full[4096]; /* the server may stand in another directory */
-    if (to[0] != '/') {
-        size_t n = getcwd(full, sizeof full) == NULL ? 0 : strlen(full);
-        if (n == 0 || n + strlen(to) + 2 > sizeof full)
-            return why_set(why, E_INVAL, "%s: path too long", to);
-        full[n] = '/';
-        memcpy(full + n + 1, to, strlen(to) + 1);
-        to = full;
-    }
-    return simple(store, CONTROL_BACKUP, to, NULL, NULL, why);
+static int drv_backup(struct store *store, int fd, struct why *why) {
+    struct buf request = {0}, answer = {0};
+    struct wire_in in;
+    frame_end(&request, frame_begin(&request, CONTROL_BACKUP, 1));
+    int err = side_call(of(store), &request, fd, NULL, &answer, &in, why);
+    buf_free(&answer);
+    return err;
 }
 static int drv_verify(struct store *store, const struct store_report *report) {
     struct why why = {0};

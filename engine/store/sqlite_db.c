@@ -7,6 +7,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
+#include "store/vfs_fd.h"
 #include "store/vfs_gather.h"
 
 #include <malloc.h>
@@ -61,6 +62,7 @@ static void setup(void) {
     sqlite3_initialize();
     static sqlite3_vfs vfs;
     vfs_gather_register(&vfs, "luwak", sqlite3_vfs_find(NULL), true);
+    vfs_fd_register();
 }
 
 void store_setup(void) {
@@ -289,6 +291,7 @@ int db_conn_open(struct conn *conn, const char *file, const char *vfs, enum db_r
     bool memory = file == NULL;
     int flags = SQLITE_OPEN_PRIVATECACHE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_READWRITE;
     if (role == DB_WRITER || role == DB_SOLE) flags |= SQLITE_OPEN_CREATE;
+    if (role == DB_SOLE || role == DB_BACKUP) flags |= SQLITE_OPEN_URI; /* copies into vfs_fd.h */
     const char *what = "open";
     conn->prepared = mem_array(QUERIES_MAX, sizeof(sqlite3_stmt *));
     if (conn->prepared == NULL) return why_set(why, E_NOMEM, "store: out of memory");

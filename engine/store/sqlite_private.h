@@ -210,7 +210,7 @@ extern const char SCHEMA_CORE[];         /* step 2 (sqlite_schema_core.c) */
 #define SCHEMA_APPLICATION_ID 0x4c77616b /* "Lwak" */
 
 int sqlite_migrate(struct store *store, const char *folder, struct why *why);
-int sqlite_backup(struct store *store, const char *to, struct why *why);
+int sqlite_backup(struct store *store, int fd, struct why *why);
 int sqlite_verify(struct store *store, const struct store_report *report);
 int sqlite_check(sqlite3 *db, const struct store_report *report); /* all checks on a connection */
 int dir_sync(const char *path); /* fsync of the directory that holds path */

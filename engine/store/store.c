@@ -307,8 +307,8 @@ int store_migrate(struct store *store, const char *folder, struct why *why) {
     return store->driver->migrate(store, folder, why);
 }
 
-int store_backup(struct store *store, const char *to, struct why *why) {
-    return store->driver->backup(store, to, why);
+int store_backup_into(struct store *store, int fd, struct why *why) {
+    return store->driver->backup(store, fd, why);
 }
 
 int store_verify(struct store *store, const struct store_report *report) {

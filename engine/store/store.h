@@ -174,6 +174,8 @@ int store_migrate(struct store *store, const char *folder,
                   struct why *why); /* own steps, then folder */
 int store_backup(struct store *store, const char *to,
                  struct why *why); /* online, checked, atomic */
+/* The copy alone, into an open and empty file of whoever asked: neither checked nor synced. */
+int store_backup_into(struct store *store, int fd, struct why *why);
 int store_verify(struct store *store,
                  const struct store_report *report); /* E_CORRUPT: found some */
 

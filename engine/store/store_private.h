@@ -101,7 +101,7 @@ struct store_driver {
     void (*rest)(struct store *store, bool promise); /* may be NULL */
     int (*add_query)(struct store *store, const char *name, const char *sql, struct why *why);
     int (*migrate)(struct store *store, const char *folder, struct why *why);
-    int (*backup)(struct store *store, const char *to, struct why *why);
+    int (*backup)(struct store *store, int fd, struct why *why); /* fills an empty file */
     int (*verify)(struct store *store, const struct store_report *report);
     void (*listening)(struct store *store); /* the first listener came; may be NULL */
     bool names_elsewhere; /* a query that we do not know may be known where the data is */

@@ -21,11 +21,15 @@
 
 #define SOCKET_PATH_MAX sizeof(((struct sockaddr_un *)0)->sun_path)
 
+/* What comes after LUWAK_SHUTDOWN_WAIT: the store closes. */
+enum { STOP_END_MS = 15000 };
+
 struct serving {
     struct engine *engine;
     struct signals *signals;
     struct task drained;
     _Atomic int workers_left;
+    uint64_t stop_by_ns; /* what is asked on the control socket may take so long */
     struct certificate_watch certificate;
     bool started;
     int err;
@@ -90,13 +94,18 @@ static void control_closed(void *data) {
     signals_delete(serving->signals, signals_closed, e);
 }
 
+static uint64_t stop_left_ms(const struct engine *e) {
+    uint64_t now = clock_mono_ns(loop_clock(e->loop));
+    return now < serving->stop_by_ns ? (serving->stop_by_ns - now) / 1000000 : 0;
+}
+
 /* The last step on the main loop: with socket and signals gone it has nothing left to do. */
 static void all_drained(struct task *task) {
     (void)task;
     certificate_watch_stop(&serving->certificate);
     struct engine *e = serving->engine;
     if (e->control != NULL)
-        control_stop(e->control, control_closed, e);
+        control_stop(e->control, stop_left_ms(e), control_closed, e);
     else
         control_closed(e);
 }
@@ -110,8 +119,13 @@ static void worker_drained(struct worker *w) {
 void engine_stop(struct engine *e) {
     if (e->stopping) return;
     e->stopping = true;
+    uint64_t wait_ms = (uint64_t)config_number(e->config, SET_LUWAK_SHUTDOWN_WAIT);
+    serving->stop_by_ns = clock_mono_ns(loop_clock(e->loop)) + wait_ms * 1000000u;
     if (serving->started) {
-        notify("STOPPING=1");
+        char state[80]; /* the unit cannot know the setting, and would kill us before it is over */
+        snprintf(state, sizeof state, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%llu",
+                 (unsigned long long)(wait_ms + STOP_END_MS) * 1000);
+        notify(state);
         log_info("stopping");
     }
     jobs_stop(e->jobs);

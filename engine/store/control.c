@@ -53,30 +53,44 @@ void connection_send(struct connection *c, struct buf *b) {
 /* ---- connections ---- */
 
 static void maybe_stopped(struct control *k) {
-    if (!k->stopping || k->count != 0 || k->pipe_open || k->spare_open) return;
+    if (!k->stopping || k->pipe_open || k->spare_open || k->handles != 0 || k->works != 0) return;
+    if (k->count != 0 && !k->late) return;
     void (*stopped)(void *) = k->stopped;
     void *data = k->stopped_data;
-    mem_free(k->path);
-    mem_free(k->version);
-    mem_free(k);
+    k->stopped = NULL;
+    if (k->count == 0) {
+        timer_stop(&k->deadline);
+        mem_free(k->path);
+        mem_free(k->version);
+        mem_free(k);
+    }
     if (stopped != NULL) stopped(data);
 }
 
+static void stop_late(struct timer *timer) {
+    struct control *k = CONTAINER_OF(timer, struct control, deadline);
+    k->late = true;
+    maybe_stopped(k);
+}
+
 void connection_release(struct connection *c) {
-    if (--c->references != 0) return;
     struct control *k = c->control;
-    struct connection **at = &k->connections;
-    while (*at != c)
-        at = &(*at)->next;
-    *at = c->next;
-    k->count--;
-    buf_free(&c->in);
-    mem_free(c);
+    if (--c->references == 0) {
+        struct connection **at = &k->connections;
+        while (*at != c)
+            at = &(*at)->next;
+        *at = c->next;
+        k->count--;
+        buf_free(&c->in);
+        mem_free(c);
+    }
     maybe_stopped(k);
 }
 
 static void connection_closed(uv_handle_t *handle) {
-    connection_release(handle->data);
+    struct connection *c = handle->data;
+    c->control->handles--;
+    connection_release(c);
 }
 
 void connection_close(struct connection *c) {
@@ -144,8 +158,10 @@ struct handed { /* an open file on its way out of libuv, for which it is some pi
 
 static void handed_closed(uv_handle_t *handle) {
     struct handed *h = handle->data;
-    connection_release(h->connection);
+    struct connection *c = h->connection;
     mem_free(h);
+    c->control->handles--;
+    connection_release(c);
 }
 
 int connection_file(struct connection *c) {
@@ -161,6 +177,7 @@ int connection_file(struct connection *c) {
     h->pipe.data = h;
     h->connection = c;
     c->references++;
+    c->control->handles++;
     if (uv_accept((uv_stream_t *)&c->pipe, (uv_stream_t *)&h->pipe) == 0 &&
         uv_fileno((uv_handle_t *)&h->pipe, &fd) == 0)
         out = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -226,6 +243,7 @@ static void connected(uv_stream_t *server, int status) {
     c->next = k->connections;
     k->connections = c;
     k->count++;
+    k->handles++;
     if (!timer_armed(&k->beat))
         timer_start(k->options.loop, &k->beat, (uint64_t)control_times.beat_ms, beat);
     if (uv_accept(server, (uv_stream_t *)&c->pipe) != 0 || k->stopping ||
@@ -263,19 +281,21 @@ int control_start(struct control **out, const struct control_options *options, s
         return 0;
     }
     int err = why_set(why, E_IO, "%s: %s", options->path, uv_strerror(rc));
-    control_stop(k, NULL, NULL);
+    control_stop(k, 0, NULL, NULL);
     return err;
 }
 
-void control_stop(struct control *k, void (*stopped)(void *data), void *data) {
+void control_stop(struct control *k, uint64_t wait_ms, void (*stopped)(void *data), void *data) {
     k->stopping = true;
     k->stopped = stopped;
     k->stopped_data = data;
     unlink(k->path);
     timer_stop(&k->beat);
+    store_end_care(k->options.store);
     for (struct connection *c = k->connections, *next; c != NULL; c = next) {
         next = c->next;
         connection_close(c);
     }
+    if (k->count != 0) timer_start(k->options.loop, &k->deadline, wait_ms, stop_late);
     uv_close((uv_handle_t *)&k->pipe, pipe_closed);
 }

@@ -87,8 +87,11 @@ struct control_options {
     void *data;
 };
 int control_start(struct control **out, const struct control_options *options, struct why *why);
-/* Closes the socket and all connections; `stopped` runs on the loop when nothing is left. */
-void control_stop(struct control *control, void (*stopped)(void *data), void *data);
+/* Closes the socket and all connections and ends a backup or a check that is under way; `stopped` runs on
+ * the loop when nothing is left, after wait_ms at most: what the store keeps longer (results on a full
+ * disk) or a command does is answered to nobody, and the last such answer frees `control`. */
+void control_stop(struct control *control, uint64_t wait_ms, void (*stopped)(void *data),
+                  void *data);
 
 /* ---- client ---- */
 

@@ -18,8 +18,12 @@ struct control {
     char *version;
     struct connection *connections;
     size_t count;
-    struct timer beat; /* tells those who wait that we live */
+    struct timer beat;     /* tells those who wait that we live */
+    size_t handles;        /* of connections, and of files that came: libuv still has them */
+    size_t works;          /* in the pool */
+    struct timer deadline; /* of the stop */
     bool stopping, pipe_open, spare_open;
+    bool late;    /* the deadline is past: what is not answered by now is answered to nobody */
     bool waiting; /* a connection came while the spare one was being closed */
     void (*stopped)(void *data);
     void *stopped_data;

@@ -135,6 +135,7 @@ static void work_run(uv_work_t *work) {
 
 static void work_done(uv_work_t *work, int status) {
     struct request *r = work->data;
+    r->connection->control->works--;
     if (status != 0) r->err = E_CANCELLED;
     if (r->lines.len != 0) connection_send(r->connection, &r->lines);
     request_answer(r, r->err, r->err == 0 ? "" : r->why.text);
@@ -147,6 +148,8 @@ static void ask_work(struct request *r) {
         request_answer(r, E_INVAL, "no open file came with it");
     else if (uv_queue_work(r->connection->pipe.loop, &r->work, work_run, work_done) != 0)
         request_answer(r, E_LIMIT, "no thread for it");
+    else
+        r->connection->control->works++;
 }
 
 static void ask_query_text(struct request *r, struct wire_in *in) {

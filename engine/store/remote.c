@@ -109,6 +109,8 @@ static int drv_backup(struct store *store, int fd, struct why *why) {
     struct wire_in in;
     frame_end(&request, frame_begin(&request, CONTROL_BACKUP, 1));
     int err = side_call(of(store), &request, fd, NULL, &answer, &in, why);
+    if (err == E_CLOSED)
+        why_set(why, err, "the server ended before the copy was whole: there is none");
     buf_free(&answer);
     return err;
 }

@@ -24,15 +24,18 @@ static int check_target(int fd, struct why *why) {
     return why_set(why, E_INVAL, "a backup goes into an empty file");
 }
 
-static int copy_out(struct conn *conn, int fd, struct why *why) {
+static int copy_out(struct conn *conn, int fd, const _Atomic bool *ended, struct why *why) {
     char to[64];
     sqlite3_stmt *stmt = NULL;
+    sqlite_end_on(ended);
     snprintf(to, sizeof to, "file:fd-%d?vfs=luwak-fd", fd);
     int rc = sqlite3_prepare_v2(conn->db, "VACUUM INTO ?1", -1, &stmt, NULL);
     if (rc == SQLITE_OK) rc = sqlite3_bind_text(stmt, 1, to, -1, SQLITE_STATIC);
     if (rc == SQLITE_OK) rc = sqlite3_step(stmt);
     int err = rc == SQLITE_DONE ? 0 : why_set(why, sqlite_err(rc), "%s", sqlite3_errmsg(conn->db));
     sqlite3_finalize(stmt);
+    sqlite_end_on(NULL);
+    if (err != 0 && *ended) err = why_set(why, E_CLOSED, "the store closes");
     return err;
 }
 
@@ -42,14 +45,14 @@ int sqlite_backup(struct store *store, int fd, struct why *why) {
     if (err != 0) return err;
     if (s->sole) {
         pthread_mutex_lock(&s->writer.db_lock);
-        err = copy_out(&s->writer.conn, fd, why);
+        err = copy_out(&s->writer.conn, fd, &store->care_ended, why);
         pthread_mutex_unlock(&s->writer.db_lock);
         return err;
     }
     struct conn conn;
     err = db_conn_open(&conn, s->file, s->vfs, DB_BACKUP, s->base.clock, why);
     if (err != 0) return err;
-    err = copy_out(&conn, fd, why);
+    err = copy_out(&conn, fd, &store->care_ended, why);
     db_conn_close(&conn);
     return err;
 }
@@ -61,13 +64,13 @@ static int io_error(const char *path, struct why *why) {
 }
 
 /* The file under its temporary name, filled and on the disk. */
-static int make(struct store *store, const char *temp, struct why *why) {
+static int make(struct store *store, const char *to, const char *temp, struct why *why) {
     struct stat st;
     unlink(temp);
     int fd = open(temp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return io_error(temp, why);
     int err = store_backup_into(store, fd, why);
-    if (err != 0) why_prefix(why, "%s: ", temp);
+    if (err != 0) why_prefix(why, "%s: ", to);
     if (err == 0 && (fsync(fd) != 0 || fstat(fd, &st) != 0)) err = io_error(temp, why);
     if (err == 0 && st.st_size == 0) err = why_set(why, E_IO, "%s: nothing was written", temp);
     close(fd);
@@ -100,7 +103,7 @@ int store_backup(struct store *store, const char *to, struct why *why) {
     struct buf temp = {0};
     buf_addf(&temp, "%s.part-%ld", to, (long)getpid());
     if (temp.err != 0) return why_set(why, E_NOMEM, "backup: out of memory");
-    int err = make(store, temp.data, why);
+    int err = make(store, to, temp.data, why);
     if (err == 0) err = check_copy(temp.data, store->clock, why);
     if (err == 0 && FAULT("store.backup")) err = why_set(why, E_IO, "fault point");
     if (err == 0 && rename(temp.data, to) != 0) err = io_error(to, why);

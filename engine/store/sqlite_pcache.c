@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "store/sqlite_private.h"
 
+#include <stdatomic.h>
+
 #define PENDING_BYTE 0x40000000
 
 struct cache {
@@ -17,6 +19,11 @@ struct cache {
 };
 
 static sqlite3_pcache_methods2 own;
+static _Thread_local const _Atomic bool *ends;
+
+void sqlite_end_on(const _Atomic bool *flag) {
+    ends = flag;
+}
 
 static int cache_init(void *data) {
     (void)data;
@@ -52,6 +59,7 @@ static int cache_count(sqlite3_pcache *p) {
 
 static sqlite3_pcache_page *cache_fetch(sqlite3_pcache *p, unsigned key, int create) {
     struct cache *c = of(p);
+    if (ends != NULL && create != 0 && atomic_load(ends)) return NULL;
     sqlite3_pcache_page *page = own.xFetch(c->own, key, create);
     if (key > c->top && page != NULL) c->top = key;
     return page;

@@ -48,6 +48,9 @@ int sqlite_bind(sqlite3_stmt *stmt, int at, const struct val *value);
 struct val sqlite_column(sqlite3_stmt *stmt, int column);
 
 void sqlite_pcache_set(void); /* sqlite_pcache.c; before SQLite is first used */
+/* What this thread runs from here on gets no page, and so ends, once the flag is true; NULL: it goes
+ * on as ever. An integrity check of one large table heeds nothing else. */
+void sqlite_end_on(const _Atomic bool *flag);
 
 /* ---- reads (sqlite_reader.c) ---- */
 

@@ -208,11 +208,31 @@ int sqlite_check(sqlite3 *db, const struct store_report *report) {
     return err;
 }
 
+/* A check that is cut short finds faults that are none: what it says from then on is not told. */
+struct verifying {
+    const struct store_report *report;
+    const _Atomic bool *ended;
+};
+
+static void verify_line(void *data, bool good, const char *text) {
+    const struct verifying *v = data;
+    if (!*v->ended) store_report_line(v->report, good, "%s", text);
+}
+
+static int check_until(sqlite3 *db, const struct store_report *report, const _Atomic bool *ended) {
+    struct verifying v = {report, ended};
+    const struct store_report told = {verify_line, &v};
+    sqlite_end_on(ended);
+    int err = sqlite_check(db, &told);
+    sqlite_end_on(NULL);
+    return *ended ? E_CLOSED : err;
+}
+
 int sqlite_verify(struct store *store, const struct store_report *report) {
     struct sqlite_store *s = sqlite_of(store);
     if (s->sole) {
         pthread_mutex_lock(&s->writer.db_lock);
-        int err = sqlite_check(s->writer.conn.db, report);
+        int err = check_until(s->writer.conn.db, report, &store->care_ended);
         pthread_mutex_unlock(&s->writer.db_lock);
         return err;
     }
@@ -223,7 +243,7 @@ int sqlite_verify(struct store *store, const struct store_report *report) {
         store_report_line(report, false, "%s", why.text);
         return err;
     }
-    err = sqlite_check(conn.db, report);
+    err = check_until(conn.db, report, &store->care_ended);
     db_conn_close(&conn);
     return err;
 }

@@ -311,6 +311,10 @@ int store_backup_into(struct store *store, int fd, struct why *why) {
     return store->driver->backup(store, fd, why);
 }
 
+void store_end_care(struct store *store) {
+    atomic_store(&store->care_ended, true);
+}
+
 int store_verify(struct store *store, const struct store_report *report) {
     return store->driver->verify(store, report);
 }

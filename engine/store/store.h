@@ -176,6 +176,8 @@ int store_backup(struct store *store, const char *to,
                  struct why *why); /* online, checked, atomic */
 /* The copy alone, into an open and empty file of whoever asked: neither checked nor synced. */
 int store_backup_into(struct store *store, int fd, struct why *why);
+/* From any thread: a backup or a check under way ends soon, with E_CLOSED; later ones do at once. */
+void store_end_care(struct store *store);
 int store_verify(struct store *store,
                  const struct store_report *report); /* E_CORRUPT: found some */
 

@@ -113,6 +113,7 @@ struct store {
     const struct store_driver *driver;
     const struct clock *clock;
     struct query_list queries;
+    _Atomic bool care_ended;
     pthread_mutex_t listen_lock;
     struct store_listener *listeners;
     uint64_t listen_serial;

@@ -111,6 +111,34 @@ static void a_failed_backup_leaves_nothing(void **state) {
     end();
 }
 
+static void end_care(void *data, bool good, const char *text) {
+    (void)text;
+    CHECK(good);
+    *(int *)data += 1;
+    store_end_care(f.store);
+}
+
+/* A stop does not wait for them: they end, say so, and leave nothing. */
+static void care_ends_with_the_store(void **state) {
+    (void)state;
+    start("ends");
+    fill(20);
+    int told = 0;
+    const struct store_report report = {end_care, &told};
+    CHECK_ERR(store_verify(f.store, &report), E_CLOSED);
+    CHECK_INT(told, 1); /* what was cut short is not told as damage */
+    CHECK_ERR(store_backup(f.store, copy, &why), E_CLOSED);
+    CHECK(access(copy, F_OK) != 0);
+    char part[400];
+    snprintf(part, sizeof part, "%s.part-%ld", copy, (long)getpid());
+    CHECK(access(part, F_OK) != 0);
+    struct answer a; /* the others go on */
+    submit(&f, one_op(OP_META_SET, VALS(V_TEXT("late"), V_TEXT("x"))), LANE_NEW, &a);
+    f.pump(&f, &a.done);
+    CHECK_OK(a.err);
+    end();
+}
+
 struct finds {
     int bad;
     char first[300];
@@ -246,6 +274,7 @@ static void rows_that_never_change(void **state) {
 
 static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_copy_of_a_live_store_opens),
+    cmocka_unit_test(care_ends_with_the_store),
     cmocka_unit_test(a_failed_backup_leaves_nothing),
     cmocka_unit_test(each_invariant_finds_its_damage),
     cmocka_unit_test(a_damaged_file_is_not_served),

@@ -80,7 +80,7 @@ struct server {
     struct control *control;
     struct task stop;
     struct timer slow;
-    struct control_call *call;
+    struct control_call *call, *late;
     pthread_t thread;
     sem_t ready;
 };
@@ -91,7 +91,7 @@ static void control_gone(void *data) {
 
 static void server_stops(struct task *task) {
     struct server *s = CONTAINER_OF(task, struct server, stop);
-    control_stop(s->control, control_gone, s);
+    control_stop(s->control, 50, control_gone, s);
 }
 
 static void slow_over(struct timer *timer) {
@@ -101,6 +101,11 @@ static void slow_over(struct timer *timer) {
 
 static void command(struct control_call *call, void *data) {
     struct server *s = data;
+    if (strcmp(call->name, "never") == 0) {
+        s->late = call;
+        control_line(call, true, "taken");
+        return;
+    }
     if (strcmp(call->name, "slow") == 0) {
         s->call = call;
         timer_start(s->loop, &s->slow, 3 * (uint64_t)control_times.patience_ms, slow_over);
@@ -127,6 +132,7 @@ static void *serve(void *data) {
     CHECK_OK(control_start(&s->control, &c, &why));
     sem_post(&s->ready);
     loop_uv_run(s->loop);
+    if (s->late != NULL) control_finish(s->late, 0, "");
     store_close(s->store);
     loop_delete(s->loop);
     return NULL;
@@ -365,6 +371,25 @@ static void a_slow_answer_is_waited_for(void **state) {
     control_times = was;
 }
 
+static void stop_it(void *data, bool good, const char *text) {
+    struct server *s = data;
+    CHECK(good && strcmp(text, "taken") == 0);
+    s->stop.run = server_stops;
+    loop_post(s->loop, &s->stop);
+}
+
+/* What is not answered by the deadline is answered to nobody, later; the server ends all the same. */
+static void a_stop_has_an_end(void **state) {
+    (void)state;
+    struct server s;
+    struct why why = {0};
+    server_start(&s, "stop");
+    const struct store_report report = {stop_it, &s};
+    CHECK_ERR(control_command(s.path, "never", NULL, 0, &report, &why), E_CLOSED);
+    pthread_join(s.thread, NULL);
+    sem_destroy(&s.ready);
+}
+
 static void strangers_frames_end_the_connection(void **state) {
     (void)state;
     struct server s;
@@ -412,6 +437,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_broken_answer_is_not_known),
     cmocka_unit_test(lacking_memory_does_not_deafen_it),
     cmocka_unit_test(a_slow_answer_is_waited_for),
+    cmocka_unit_test(a_stop_has_an_end),
     cmocka_unit_test(strangers_frames_end_the_connection),
 };
 UNIT_MAIN("store_conformance", TESTS)

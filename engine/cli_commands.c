@@ -183,7 +183,7 @@ const struct cli_command CLI_COMMANDS[] = {
         .about = "list shows every script with its live version and what waits; history the "
                  "versions of FILE; diff what changed between two of them (by default the live one "
                  "and the file); rollback writes the version before the live one, or the one given "
-                 "by --to, back to the folder.",
+                 "by --to, back to the folder; beside a server this command writes it.",
         .args = ARGS({"ACTION", ARG_ONE, "list|history|diff|rollback", "What to do."},
                      {"FILE", ARG_OPTIONAL, NULL, "The script; not for list."}, {0}),
         .options = OPTIONS({"from", "VERSION", NO_SETTING, NULL, "diff: the older version."},

@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "cmd.h"
 #include "operator.h"
+#include "script/source.h"
+#include "sys/crypto_text.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -52,8 +54,9 @@ static bool only_looks(const char *name) {
     return false;
 }
 
+/* `before`: what went wrong on the way here and matters if this does not help; NULL: nothing can. */
 static int operate(const struct cli_args *args, const struct config *config, const char *name,
-                   const char *const *argv, size_t count) {
+                   const char *const *argv, size_t count, const struct why *before) {
     const struct store_report report = {print_line, NULL};
     struct why why = {0};
     int err = data_belongs(config, &why);
@@ -68,7 +71,56 @@ static int operate(const struct cli_args *args, const struct config *config, con
             err = alone(config, name, argv, count, &report, &why);
     }
     if (err == 0) return fflush(stdout) == 0 ? CLI_GOOD : CLI_PROBLEMS;
-    return cli_fail(args, err == E_USAGE ? CLI_USAGE : CLI_PROBLEMS, "%s", why.text);
+    bool also = before != NULL && before->code != 0;
+    return cli_fail(args, err == E_USAGE ? CLI_USAGE : CLI_PROBLEMS, "%s%s%s", why.text,
+                    also ? "; and from here: " : "", also ? before->text : "");
+}
+
+/* ---- rollback beside a server ---- */
+
+struct kept {
+    int lines;
+    char root[DATA_PATH_MAX], version[VERSION_ID_SIZE];
+    struct buf text;
+    bool bad;
+};
+
+static void kept_line(void *data, bool good, const char *text) {
+    struct kept *k = data;
+    int at = k->lines++, n = 0;
+    (void)good;
+    if (at == 0)
+        n = snprintf(k->root, sizeof k->root, "%s", text) >= (int)sizeof k->root;
+    else if (at == 1)
+        n = snprintf(k->version, sizeof k->version, "%s", text) >= (int)sizeof k->version;
+    else
+        n = text_decode(&k->text, ENC_HEX, str_of(text));
+    k->bad = k->bad || n != 0;
+}
+
+/* The scripts belong to who gives this command, and a server that is shut in may only read them: so the
+ * text is written here, and the server, which is asked next, finds it there. Only into the root that is ours
+ * and the server's too: no server tells us where to write. What fails here the server tries itself. */
+static void write_kept(const struct config *config, const char *path, const char *id,
+                       char version[VERSION_ID_SIZE], struct why *why) {
+    struct kept k = {0};
+    char root[CLI_PATH_MAX];
+    const struct store_report report = {kept_line, &k};
+    const char *argv[] = {path, id};
+    enum script_kind kind;
+    char name[SCRIPT_PATH_MAX];
+    if (data_belongs(config, NULL) != 0 || !source_kind(path, &kind, name)) return;
+    int err = data_command(config, "scripts.kept", argv, 2, &report, NULL);
+    char *ours = err != 0 || cli_root(config, root, NULL) != 0 ? NULL : realpath(root, NULL);
+    if (err == 0 && !k.bad && k.text.err == 0 && k.lines > 1) {
+        memcpy(version, k.version, VERSION_ID_SIZE);
+        if (ours == NULL || strcmp(ours, k.root) != 0)
+            why_set(why, E_CONFIG, "the server's scripts are in %s: name it with --root", k.root);
+        else
+            (void)source_write(ours, path, buf_str(&k.text), why);
+    }
+    free(ours); /* of libc */
+    buf_free(&k.text);
 }
 
 static void path_of(const struct config *config, const char *given, char out[DATA_PATH_MAX]) {
@@ -92,8 +144,12 @@ int cmd_scripts(const struct cli_args *args) {
         snprintf(name, sizeof name, "scripts.%s", args->args[0]);
         if (from == NULL) from = "";
         if (to == NULL) to = "";
+        char version[VERSION_ID_SIZE] = "";
+        struct why why = {0};
+        if (strcmp(args->args[0], "rollback") == 0) write_kept(config, path, to, version, &why);
+        if (version[0] != '\0') to = version;
         const char *argv[] = {path, diff ? from : to, to};
-        code = operate(args, config, name, argv, list ? 0 : diff ? 3 : 2);
+        code = operate(args, config, name, argv, list ? 0 : diff ? 3 : 2, &why);
     }
     config_free(config);
     return code;
@@ -109,8 +165,9 @@ int cmd_deploy(const struct cli_args *args) {
             path_of(config, args->args[i], paths[i]);
             argv[i] = paths[i];
         }
-        code = argv == NULL || paths == NULL ? cli_fail(args, CLI_PROBLEMS, "out of memory")
-                                             : operate(args, config, "deploy", argv, args->count);
+        code = argv == NULL || paths == NULL
+                   ? cli_fail(args, CLI_PROBLEMS, "out of memory")
+                   : operate(args, config, "deploy", argv, args->count, NULL);
         mem_free(paths);
         mem_free(argv);
     }
@@ -154,7 +211,7 @@ int cmd_grant(const struct cli_args *args) {
                        : revoke     ? "grant.drop"
                        : count <= 1 ? "grant.show"
                                     : "grant.set",
-                       argv, count);
+                       argv, count, NULL);
     config_free(config);
     return code;
 }

@@ -7,9 +7,13 @@
 #include "net/url.h"
 #include "script/grants.h"
 #include "script/manifest.h"
+#include "sys/crypto_text.h"
 #include "worker.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 struct asked {
     struct operator_call call;
@@ -40,6 +44,24 @@ static const char *arg(const struct asked *a, size_t i) { /* NULL: not given, or
 
 /* ---- scripts ---- */
 
+/* The root, the version, and its text in pieces that fit a line. */
+static int kept(struct asked *a, const char *path, struct buf *out, struct why *why) {
+    enum { PIECE = 200 };
+    char root[PATH_MAX], version[VERSION_ID_SIZE];
+    struct buf text = {0};
+    if (realpath(a->engine->root, root) == NULL)
+        return why_set(why, E_IO, "%s: %s", a->engine->root, strerror(errno));
+    int err = registry_kept_text(a->engine->registry, path, arg(a, 1), version, &text, why);
+    if (err == 0) buf_addf(out, "%s\n%s\n", root, version);
+    for (size_t at = 0; err == 0 && at < text.len; at += PIECE) {
+        size_t end = text.len - at < PIECE ? text.len : at + PIECE;
+        text_encode(out, ENC_HEX, str_sub(buf_str(&text), at, end));
+        buf_adds(out, "\n");
+    }
+    buf_free(&text);
+    return err;
+}
+
 static void scripts(struct asked *a, const char *what) {
     struct registry *r = a->engine->registry;
     struct buf text = {0};
@@ -54,6 +76,8 @@ static void scripts(struct asked *a, const char *what) {
         err = registry_history(r, path, &text, &why);
     else if (strcmp(what, "diff") == 0)
         err = registry_diff(r, path, arg(a, 1), arg(a, 2), &text, &why);
+    else if (strcmp(what, "kept") == 0)
+        err = kept(a, path, &text, &why);
     else if (strcmp(what, "rollback") == 0)
         err = registry_rollback(r, path, arg(a, 1), &text, &why);
     else

@@ -3,6 +3,7 @@
  * engine's main loop.
  *
  *   scripts.list                       scripts.rollback PATH [VERSION]
+ *   scripts.kept PATH [VERSION]: what a rollback writes: the root, the version, its text in hex
  *   scripts.history PATH               deploy PATH...
  *   scripts.diff PATH FROM TO          grant.show [PROVIDER]
  *   (FROM, TO may be empty)            grant.all PROVIDER

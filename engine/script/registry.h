@@ -109,7 +109,11 @@ int registry_history(struct registry *r, const char *path, struct buf *out, stru
 /* Between two versions: `from` NULL = what serves; `to` NULL = the file in the folder. */
 int registry_diff(struct registry *r, const char *path, const char *from, const char *to,
                   struct buf *out, struct why *why);
-/* Writes the text of version `id` (NULL: the one that was live before) back to the folder. It is
+/* What registry_rollback would write, and of which version; for whoever may write where we may not. */
+int registry_kept_text(struct registry *r, const char *path, const char *id,
+                       char version[VERSION_ID_SIZE], struct buf *text, struct why *why);
+/* Writes the text of version `id` (NULL: the one that was live before) back to the folder, where it
+ * may stand already. It is
  * not staged again where it was live once with the modules as they are now. */
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
                       struct why *why);

@@ -213,6 +213,31 @@ int registry_diff(struct registry *r, const char *path, const char *from, const 
     return err;
 }
 
+/* The version that is not to come back to: what serves now. */
+static const char *serves_now(const struct entry *e) {
+    return e != NULL && e->live != NULL && !e->deleted ? e->live->id : NULL;
+}
+
+int registry_kept_text(struct registry *r, const char *path, const char *id,
+                       char version[VERSION_ID_SIZE], struct buf *text, struct why *why) {
+    struct version *old = NULL;
+    bool served;
+    int err = kept_version(r, path, id, serves_now(registry_entry(r, path)), &old, &served, why);
+    if (err != 0) return err;
+    memcpy(version, old->id, VERSION_ID_SIZE);
+    buf_addstr(text, old->parts[0].text);
+    version_drop(old);
+    return text->err;
+}
+
+/* Who asked may have written it already: into a folder where we may not. */
+static int write_back(struct registry *r, const char *path, struct str text, struct why *why) {
+    struct buf there = {0};
+    bool stands = source_read(r->root, path, &there, NULL) == 0 && str_eq(buf_str(&there), text);
+    buf_free(&there);
+    return stands ? 0 : source_write(r->root, path, text, why);
+}
+
 /* Modules are shared, so only the script itself goes back; those that differ now are named, and the
  * text with them is a version like any new one. */
 int registry_rollback(struct registry *r, const char *path, const char *id, struct buf *out,
@@ -226,11 +251,10 @@ int registry_rollback(struct registry *r, const char *path, const char *id, stru
         if (registry_entry_add(r, path, kind, name, &e) != 0)
             return why_set(why, E_NOMEM, "out of memory");
     }
-    const char *skip = e->live != NULL && !e->deleted ? e->live->id : NULL;
     bool served = false, same = true;
-    int err = kept_version(r, path, id, skip, &old, &served, why);
+    int err = kept_version(r, path, id, serves_now(e), &old, &served, why);
     if (err != 0) return err;
-    err = source_write(r->root, path, old->parts[0].text, why);
+    err = write_back(r, path, old->parts[0].text, why);
     e->approved[0] = '\0';
     if (err == 0) {
         if (served) memcpy(e->approved, old->id, sizeof e->approved);

@@ -1009,6 +1009,33 @@ static void a_rollback_opens_the_gate_once_for_one_version(void **state) {
     CHECK_STR(str_of(title("a")), "one3");
 }
 
+/* Beside a server the file is written by who asks, and is seen, and staged, before the rollback comes. */
+static void a_rollback_takes_what_was_written_for_it(void **state) {
+    (void)state;
+    char version[VERSION_ID_SIZE], full[700];
+    struct buf text = {0};
+    struct why why = {0};
+    struct stat before, after;
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_STAGED, true);
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_OK(deploy("scripts/api/a.lua"));
+    CHECK_OK(registry_kept_text(f.r, "scripts/api/a.lua", NULL, version, &text, &why));
+    put("scripts/api/a.lua", text.data);
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+    snprintf(full, sizeof full, "%s/scripts/api/a.lua", f.root);
+    CHECK_INT(stat(full, &before), 0);
+    rollback("scripts/api/a.lua", version, "is back");
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_INT(stat(full, &after), 0);
+    CHECK(before.st_ino == after.st_ino); /* where we may not write this would have failed */
+    CHECK_ERR(registry_kept_text(f.r, "scripts/api/none.lua", NULL, version, &text, &why),
+              E_NOTFOUND);
+    buf_free(&text);
+}
+
 static void a_rollback_that_cannot_be_written_approves_nothing(void **state) {
     (void)state;
     char folder[600];
@@ -1230,6 +1257,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_granted_version_that_cannot_be_kept_stays_held),
     T(a_file_that_is_what_is_held_again_leaves_nothing_staged),
     T(a_rollback_opens_the_gate_once_for_one_version),
+    T(a_rollback_takes_what_was_written_for_it),
     T(a_rollback_that_cannot_be_written_approves_nothing),
     T(what_cannot_be_kept_is_not_published),
     T(staged_files_wait_for_deploy),

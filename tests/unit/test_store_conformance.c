@@ -1,6 +1,7 @@
 /* The conformance suite on each driver and shape. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "shim_vfs.h"
 #include "store/control.h"
 #include "store_conformance.h"
 
@@ -81,6 +82,7 @@ struct server {
     struct task stop;
     struct timer slow;
     struct control_call *call, *late;
+    const char *vfs;
     pthread_t thread;
     sem_t ready;
 };
@@ -120,7 +122,7 @@ static void *serve(void *data) {
     struct server *s = data;
     struct why why = {0};
     CHECK_OK(loop_uv_new(&s->loop, &s->clock));
-    struct store_options o = {.path = s->dir, .clock = &s->clock};
+    struct store_options o = {.path = s->dir, .clock = &s->clock, .vfs = s->vfs, .reserve = 65536};
     CHECK_OK(store_open(&s->store, &o, &why));
     CHECK_OK(store_migrate(s->store, NULL, &why));
     struct control_options c = {.path = s->path,
@@ -134,18 +136,24 @@ static void *serve(void *data) {
     loop_uv_run(s->loop);
     if (s->late != NULL) control_finish(s->late, 0, "");
     store_close(s->store);
+    loop_settle(s->loop); /* what was answered late is heard by what is left of the control */
     loop_delete(s->loop);
     return NULL;
 }
 
-static void server_start(struct server *s, const char *name) {
+static void server_start_on(struct server *s, const char *name, const char *vfs) {
     memset(s, 0, sizeof *s);
+    s->vfs = vfs;
     clock_real(&s->clock);
     snprintf(s->dir, sizeof s->dir, "%s/%s", unit_tmpdir(), name);
     snprintf(s->path, sizeof s->path, "%s/control.sock", s->dir);
     sem_init(&s->ready, 0, 0);
     CHECK(pthread_create(&s->thread, NULL, serve, s) == 0);
     sem_wait(&s->ready);
+}
+
+static void server_start(struct server *s, const char *name) {
+    server_start_on(s, name, NULL);
 }
 
 static void server_end(struct server *s) {
@@ -390,6 +398,34 @@ static void a_stop_has_an_end(void **state) {
     sem_destroy(&s.ready);
 }
 
+/* A full disk keeps a result until the store closes: a stop that waited for it would never end. */
+static void a_stop_does_not_wait_for_a_full_disk(void **state) {
+    (void)state;
+    struct server s;
+    struct why why = {0};
+    struct clock clock;
+    struct store_fixture f = {.clock = &clock, .pump = pump_uv};
+    struct store_stats stats = {0};
+    struct answer a;
+    clock_real(&clock);
+    shim_vfs_register();
+    server_start_on(&s, "stop_full", SHIM_VFS);
+    CHECK_OK(loop_uv_new(&f.loop, &clock));
+    CHECK_OK(store_connect(&f.store, s.path, f.loop, &why));
+    shim_room = 0;
+    submit(&f, one_op(OP_META_SET, VALS(V_TEXT("k"), V_TEXT("v"))), LANE_RESULT, &a);
+    while (!stats.full || store_under_way(s.store) == 0) {
+        usleep(1000);
+        store_stats(s.store, &stats);
+    }
+    server_end(&s);
+    f.pump(&f, &a.done);
+    CHECK_ERR(a.err, E_CLOSED); /* whether it was stored is not known */
+    store_close(f.store);
+    loop_delete(f.loop);
+    shim_vfs_register();
+}
+
 static void strangers_frames_end_the_connection(void **state) {
     (void)state;
     struct server s;
@@ -438,6 +474,7 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(lacking_memory_does_not_deafen_it),
     cmocka_unit_test(a_slow_answer_is_waited_for),
     cmocka_unit_test(a_stop_has_an_end),
+    cmocka_unit_test(a_stop_does_not_wait_for_a_full_disk),
     cmocka_unit_test(strangers_frames_end_the_connection),
 };
 UNIT_MAIN("store_conformance", TESTS)

@@ -18,7 +18,8 @@
 #define SAMPLE_NS     (1u * MS)
 #define SLICE_NS      (5u * MS)
 #define HELD_NS       (12u * MS) /* a caged call that cannot pause */
-#define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST)
+#define ASIDE_NS      (100u * MS)
+#define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST) /* run by command, not served */
 
 uint64_t budget_mono_ns(void) {
     struct timespec t;
@@ -45,6 +46,14 @@ void budget_defaults(enum script_kind kind, struct co *co, uint32_t *deadline_ms
     co->cpu_limit_ns = cpu_ms * MS;
     co->slice_ns = SLICE_NS;
     co->held_ns = kind & KINDS_TRUSTED ? co->cpu_limit_ns : HELD_NS;
+}
+
+void budget_aside(enum script_kind kind, struct co *co) {
+    uint32_t deadline_ms;
+    budget_defaults(kind, co, &deadline_ms);
+    if (kind & KINDS_PATIENT) return;
+    if (co->cpu_limit_ns > ASIDE_NS) co->cpu_limit_ns = ASIDE_NS;
+    if (co->held_ns > ASIDE_NS) co->held_ns = ASIDE_NS;
 }
 
 const char *budget_text(const struct co *co, char *out, size_t size) {

@@ -72,6 +72,9 @@ void budget_end(struct co *co);   /* after it */
 void budget_arm(struct co *co);   /* the hook fires at the next instruction */
 _Noreturn void budget_raise(lua_State *L);
 void budget_defaults(enum script_kind kind, struct co *co, uint32_t *deadline_ms);
+/* Of a main chunk that is looked at aside: it runs to its end on the loop of whoever looks. That of a
+ * server is the main one, where until then no signal, no command and no other script has its turn. */
+void budget_aside(enum script_kind kind, struct co *co);
 const char *budget_text(const struct co *co, char *out, size_t size);
 
 /* co.c */

@@ -1,4 +1,5 @@
 /* Calls and states of one worker, in virtual time. */
+#include "base/ensure.h"
 #include "base/mem.h"
 #include "script_fixture.h"
 #include "sys/log.h"
@@ -415,6 +416,27 @@ static void loading_aside_shows_the_table(void **state) {
     CHECK_INT(mem_live(), live);
 }
 
+/* The server's main loop looks at scripts: what a call of a job may take is no measure there. */
+static void loading_aside_is_short_whatever_the_kind(void **state) {
+    (void)state;
+    static const char *const TEXTS[] = {
+        "while true do end",
+        "local function less(a, b) while true do end end table.sort({ 1, 2 }, less)",
+        "return setmetatable({}, { __index = function() while true do end end })"};
+    static const enum script_kind KINDS[] = {KIND_JOB, KIND_API, KIND_PAGE, KIND_CHANNEL};
+    char title[32] = "";
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS) * ARRAY_LEN(KINDS); i++) {
+        struct version *v =
+            fixture_script(KINDS[i % ARRAY_LEN(KINDS)], "a", TEXTS[i / ARRAY_LEN(KINDS)]);
+        struct why why = {0};
+        uint64_t began = clock_thread_cpu_ns();
+        CHECK_ERR(script_load_aside(v, look_title, title, &why), E_BUDGET);
+        uint64_t took_ms = (clock_thread_cpu_ns() - began) / 1000000;
+        if (took_ms >= 500) fail_msg("%zu: %llu ms", i, (unsigned long long)took_ms);
+        fixture_drop(v);
+    }
+}
+
 static int tag_done(const char *script, char *out) {
     struct fixture f;
     fixture_start(&f, NULL);
@@ -556,6 +578,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_endless_call_ends_when_the_engine_stops),
         cmocka_unit_test(states_are_closed_by_the_option),
         cmocka_unit_test(loading_aside_shows_the_table),
+        cmocka_unit_test(loading_aside_is_short_whatever_the_kind),
         cmocka_unit_test(decisions_carry_their_tag),
         cmocka_unit_test(tools_get_the_package_and_channels_our_codec),
         cmocka_unit_test(any_allocation_may_fail),

@@ -57,11 +57,12 @@ struct co {
     uint64_t cpu_total_ns;
     uint64_t slice_mono_ns; /* when this slice began */
     uint64_t slice_cpu_ns;
-    uint64_t slice_ns; /* pause after so much */
-    uint64_t held_ns;  /* die after so much where a pause is not possible */
-    int interval;      /* what the hook is armed with */
-    int64_t bytes;     /* charged to this call */
-    int64_t outside;   /* part of bytes that is not Lua's */
+    uint64_t slice_ns;     /* pause after so much */
+    uint64_t held_ns;      /* die after so much where a pause is not possible */
+    uint64_t held_from_ns; /* of the slice: where it was seen last that it could have paused */
+    int interval;          /* what the hook is armed with */
+    int64_t bytes;         /* charged to this call */
+    int64_t outside;       /* part of bytes that is not Lua's */
     int64_t peak;
 };
 

@@ -1,4 +1,4 @@
-/* The insides of a running call, for co.c, runtime.c, budget.c and state.c only. */
+/* The insides of a running call, for co.c, runtime.c, budget.c, state.c and what bounds a call. */
 #ifndef LUWAK_SCRIPT_CO_PRIVATE_H
 #define LUWAK_SCRIPT_CO_PRIVATE_H
 
@@ -64,6 +64,13 @@ struct co {
     int64_t bytes;         /* charged to this call */
     int64_t outside;       /* part of bytes that is not Lua's */
     int64_t peak;
+
+    struct { /* bind_log.c */
+        int lines;
+        size_t bytes;
+        int dropped;             /* lines that were too much */
+        struct co_end_hook told; /* at the end, how many */
+    } log;
 };
 
 /* budget.c */

@@ -35,9 +35,9 @@ struct entry {
     enum script_kind kind;
 
     /* the watch */
-    bool found;   /* in this poll */
-    bool present; /* as of the last settled look */
-    bool wrong;   /* cannot be read: reported */
+    bool found;      /* in this poll */
+    bool present;    /* as of the last settled look */
+    bool unreadable; /* as of the last look: reported */
     struct stat stat;
     char seen[SHA256_HEX_SIZE];    /* bytes at the last look; "" gone */
     char settled[SHA256_HEX_SIZE]; /* bytes that were built (or tried) last */

@@ -1201,11 +1201,47 @@ static void a_folder_that_cannot_be_listed_is_not_empty(void **state) {
     CHECK_STR(str_of(title("one")), "again");
 }
 
+/* A file that is no script for a while, and then what it was: nothing is said of it any more. */
+static void what_can_be_read_again_is_not_broken(void **state) {
+    (void)state;
+    static const char *const PATHS[] = {"scripts/api/one.lua", "scripts/lib/m.lua",
+                                        "tests/lua/one_test.lua"};
+    const char *const texts[] = {api("one"), "return { word = 'w' }", "return {}"};
+    char *big = mem_alloc(SCRIPT_TEXT_MAX + 2);
+    memset(big, '-', SCRIPT_TEXT_MAX + 1);
+    big[SCRIPT_TEXT_MAX + 1] = '\0';
+    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++)
+        put(PATHS[i], texts[i]);
+    begin(SCRIPTS_AUTO, true);
+    for (size_t i = 0; i < ARRAY_LEN(PATHS); i++) {
+        put(PATHS[i], big);
+        SECOND();
+        CHECK_INT(f.broken, (int)i + 1);
+        CHECK(registry_error(f.r, PATHS[i]) != NULL);
+        CHECK_STR(str_of(title("one")), "one");
+        put(PATHS[i], texts[i]);
+        SECOND();
+        CHECK(registry_error(f.r, PATHS[i]) == NULL);
+        CHECK_STR(str_of(title("one")), "one");
+    }
+    /* what was broken before is so again, and is said once more */
+    put(PATHS[0], "return {");
+    SECOND();
+    put(PATHS[0], big);
+    SECOND();
+    put(PATHS[0], "return {");
+    SECOND();
+    CHECK(strstr(registry_error(f.r, PATHS[0]), "one.lua:1:") != NULL);
+    CHECK_STR(str_of(title("one")), "one");
+    mem_free(big);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 static const struct CMUnitTest TESTS[] = {
     T(a_start_is_whole_or_refused),
     T(a_save_waits_for_memory),
     T(a_folder_that_cannot_be_listed_is_not_empty),
+    T(what_can_be_read_again_is_not_broken),
     T(a_folder_is_loaded_at_start),
     T(saved_in_place),
     T(live_is_said_when_it_is_so),

@@ -45,6 +45,7 @@ struct entry {
 
     /* the script */
     struct version *live;    /* serves; NULL: none yet */
+    bool unsaid;             /* that it does, as soon as a set with it is out */
     struct version *staged;  /* waits for deploy */
     struct version *held;    /* may go live, but lacks grants */
     struct version *saving;  /* on its way into the store */

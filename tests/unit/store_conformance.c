@@ -483,6 +483,22 @@ static void scripts_and_grants(struct store_fixture *f) {
     rows_free(rows);
 }
 
+/* Reads that memory is lacking for are answered; whoever asks before each stops in time. */
+static void reads_without_memory(struct store_fixture *f) {
+    struct asked a[200] = {0};
+    size_t n = 0;
+    mem_fail_at(1, 1);
+    while (n < ARRAY_LEN(a) && !store_short(f->store))
+        store_query(f->store, "scripts_now", NULL, 0, f->loop, rows_came, &a[n++]);
+    mem_fail_at(0, 0);
+    CHECK(n >= 16 && n < ARRAY_LEN(a));
+    for (size_t i = 0; i < n; i++) {
+        if (!a[i].done) f->pump(f, &a[i].done);
+        CHECK_INT(a[i].err, E_NOMEM);
+    }
+    CHECK(!store_short(f->store));
+}
+
 static void large_commits(struct store_fixture *f) {
     struct answer *a = calloc(1, sizeof *a);
     struct commit *c;
@@ -548,6 +564,7 @@ void store_conformance(struct store_fixture *f) {
     points_are_bounded(f);
     listeners_hear(f);
     scripts_and_grants(f);
+    reads_without_memory(f);
     large_commits(f);
     many_at_once(f);
     CHECK_OK(store_verify(f->store, NULL));

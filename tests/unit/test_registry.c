@@ -1041,20 +1041,18 @@ static void a_version_comes_back_out_of_the_store(void **state) {
     memcpy(one, script_set_find(f.set, KIND_API, STR("a"))->version->id, sizeof one);
     put("scripts/lib/m.lua", "return { word = 'two' }");
     SECOND();
-    struct version *v = NULL;
-    CHECK_OK(registry_version(f.r, "scripts/api/a.lua", one, &v, NULL));
-    CHECK_STR(str_of(v->id), one);
-    CHECK_STR(str_of(v->manifest->title), "one");
-    version_drop(v);
+    struct buf out = {0};
+    struct why why = {0};
+    CHECK_OK(registry_diff(f.r, "scripts/api/a.lua", one, NULL, &out, &why));
     end();
     gone("scripts/api/a.lua"); /* while it is down */
     begin(SCRIPTS_AUTO, true);
     CHECK_STR(str_of(title("a")), "deleted");
-    CHECK_OK(registry_version(f.r, "scripts/api/a.lua", one, &v, NULL));
-    version_drop(v);
+    CHECK_OK(registry_rollback(f.r, "scripts/api/a.lua", one, &out, &why));
+    gone("scripts/api/a.lua");
     f.store.texts[0].text[0] ^= 1; /* a damaged text never runs */
-    struct why why = {0};
-    CHECK(registry_version(f.r, "scripts/api/a.lua", one, &v, &why) != 0);
+    CHECK(registry_rollback(f.r, "scripts/api/a.lua", one, &out, &why) != 0);
+    buf_free(&out);
 }
 
 static void a_file_broken_at_start_is_served_from_the_store(void **state) {

@@ -1,4 +1,6 @@
-/* See engine.h. Parts are made in the order of the struct and given back in the opposite one. */
+/* See engine.h. What is under way ends first: jobs, then workers and webhooks. The loop turns until
+ * nobody waits for an answer, and once more after the store, which answers the last ones as it closes.
+ * Then each part is freed after those that use it; the loop last. */
 #include "engine.h"
 
 #include "base/ensure.h"

@@ -200,6 +200,7 @@ static int envelope_send(struct flight *f, struct envelope *l) {
     l->timestamp = s->core.clock->wall(s->core.clock) / 1000;
     int err = webhook_sign(&s->core, l->endpoint, str_of(f->event), l->timestamp, buf_str(&l->body),
                            &l->signature);
+    if (err == E_NOTFOUND) err = E_STATE; /* the key that sealed the secret, not the endpoint */
     if (err != 0) return err;
     snprintf(timestamp, sizeof timestamp, "%lld", (long long)l->timestamp);
     const struct http_header headers[] = {
@@ -223,16 +224,16 @@ static int envelope_send(struct flight *f, struct envelope *l) {
     return t->start(t, &out, answered, f, &f->call);
 }
 
-/* ---- other formats ---- */
-
-/* It counts as a try that failed: where its script is broken or gone it is tried later, like one whose
- * endpoint is. */
+/* It counts as a try that failed: where a key does not open what it says, or its script is broken or
+ * gone, it is tried later, like one whose endpoint is, and those behind it have their turn. */
 static void not_written(struct flight *f, const char *error) {
     f->outcome = (struct webhook_outcome){.sequence = f->sequence, .tries = f->tries};
     snprintf(f->error, sizeof f->error, "%s", error);
     f->outcome.error = str_of(f->error);
     write_outcome(f);
 }
+
+/* ---- other formats ---- */
 
 /* The format has no word for this event: there is nothing to deliver. */
 static void nothing_to_say(struct flight *f) {
@@ -330,10 +331,10 @@ bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence,
     else if (err == 0)
         err = standard(&l) ? envelope_send(f, &l) : ask_letter(f, &l);
     envelope_free(&l);
-    if (err != 0) {
-        if (err != E_NOTFOUND)
-            log_error("webhook_not_sent", L_TEXT("endpoint", line->id), L_INT("sequence", sequence),
-                      L_TEXT("error", err_text(err)));
+    if (err != 0 && err != E_NOTFOUND)
+        log_error("webhook_not_sent", L_TEXT("endpoint", line->id), L_INT("sequence", sequence),
+                  L_TEXT("error", err_text(err)));
+    if (err == E_NOTFOUND || err == E_NOMEM || err == E_CLOSED) {
         quiet_left(f);
         flight_free(f);
         return err == E_NOTFOUND;
@@ -342,5 +343,6 @@ bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence,
     line->flights = f;
     line->in_flight++;
     s->flights++;
+    if (err != 0) not_written(f, err_text(err));
     return true;
 }

@@ -76,7 +76,7 @@ struct webhook_sender {
     char after[ID_SIZE]; /* the endpoint that was taken last; "": begin anew */
 };
 
-/* Takes the delivery off; false: it could not even be built, the sender looks again later. */
+/* Takes the delivery off; false: there is no room for it now, the sender looks again later. */
 bool flight_start(struct webhook_sender *s, struct line *line, int64_t sequence, int64_t tries);
 void flight_cancel(struct flight *f);
 void flight_free(struct flight *f);

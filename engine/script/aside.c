@@ -107,12 +107,12 @@ int script_load_aside(const struct version *v, int (*look)(lua_State *L, void *d
     if (err == 0) {
         st->starved = false; /* what was short then was found after a collection */
         struct co co = {.state = st, .boot = true};
-        uint32_t deadline_ms;
         struct looking l = {look, data, 0};
-        budget_defaults(v->kind, &co, &deadline_ms);
+        budget_aside(v->kind, &co);
         err = run_main(st, &co, why);
         co.cpu_wait_ns = 0;
         if (err == 0 && look != NULL) err = look_at(st, &l, &co, why);
+        co_run_hooks(&co);
         if (err != 0 && st->starved) {
             err = why_set(why, E_NOMEM, "%s: out of memory", v->path);
         } else if (err == E_NOMEM) { /* its own bound, not ours */

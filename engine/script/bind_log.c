@@ -1,14 +1,48 @@
 /* bind_log: log lines of scripts: an event name and fields. Only strings, integers and booleans
  * are written; of anything else only its type, so that no secret and no object slips in. Card
- * numbers are masked by sys/log. */
+ * numbers are masked by sys/log.
+ *
+ * A line is written where the call runs, and whoever reads it may be slow: time that passes in
+ * write(2) is nobody's computing time, so no budget sees it. So a call of a caged script, and every
+ * main chunk, has CALL_LINES and CALL_BYTES; what is over is dropped, and a line at its end says how
+ * many. */
+#include "base/ensure.h"
 #include "script/bind.h"
 #include "script/bind_secret.h"
-#include "script/co.h"
+#include "script/co_private.h"
 #include "script/version.h"
 #include "sys/log.h"
 
 #define FIELDS_MAX 16
 #define TEXT_MAX   1024
+#define LINE_BYTES 4096 /* log.c cuts it there */
+#define CALL_LINES 100
+#define CALL_BYTES (64u << 10) /* of events, keys and texts */
+
+static void tell_dropped(struct co_end_hook *hook) {
+    const struct co *co = CONTAINER_OF(hook, struct co, log.told);
+    log_warn("script_lines_dropped", L_INT("lines", co->log.dropped),
+             L_TEXT("from", co->state->version->path));
+}
+
+static bool has_room(lua_State *L, const char *event, const struct log_field *fields) {
+    struct co *co = co_of(L);
+    if (co == NULL || (!co->boot && !co->state->caged)) return true;
+    size_t n = strlen(event);
+    for (const struct log_field *f = fields; f->key != NULL; f++)
+        n += strlen(f->key) + f->text.n;
+    if (n > LINE_BYTES) n = LINE_BYTES;
+    if (co->log.dropped == 0 && co->log.lines < CALL_LINES && n <= CALL_BYTES - co->log.bytes) {
+        co->log.lines++;
+        co->log.bytes += n;
+        return true;
+    }
+    if (co->log.dropped++ == 0) {
+        co->log.told.ended = tell_dropped;
+        co_end_hook(L, &co->log.told);
+    }
+    return false;
+}
 
 /* The pairs stay on the stack until the line is out: their texts are views. */
 static int collect(lua_State *L, int table, struct log_field *fields) {
@@ -61,7 +95,7 @@ static int write_line(lua_State *L, enum log_level level) {
     }
     const struct version *v = co_version(L);
     if (v != NULL) fields[n++] = L_TEXT("from", v->path);
-    log_emit(level, event, fields);
+    if (log_takes(level) && has_room(L, event, fields)) log_emit(level, event, fields);
     return 0;
 }
 

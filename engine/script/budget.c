@@ -17,8 +17,10 @@
 #define MS            1000000u
 #define SAMPLE_NS     (1u * MS)
 #define SLICE_NS      (5u * MS)
-#define HELD_NS       (12u * MS) /* a caged call that cannot pause */
-#define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST)
+#define HELD_NS       (12u * MS)  /* a caged call that cannot pause */
+#define HELD_MORE_NS  (100u * MS) /* a trusted one: its worker serves nobody meanwhile */
+#define ASIDE_NS      (100u * MS)
+#define KINDS_PATIENT (KIND_TOOL | KIND_MIGRATION | KIND_TEST) /* run by command, not served */
 
 uint64_t budget_mono_ns(void) {
     struct timespec t;
@@ -44,7 +46,17 @@ void budget_defaults(enum script_kind kind, struct co *co, uint32_t *deadline_ms
     }
     co->cpu_limit_ns = cpu_ms * MS;
     co->slice_ns = SLICE_NS;
-    co->held_ns = kind & KINDS_TRUSTED ? co->cpu_limit_ns : HELD_NS;
+    co->held_ns = kind & KINDS_PATIENT   ? co->cpu_limit_ns
+                  : kind & KINDS_TRUSTED ? HELD_MORE_NS
+                                         : HELD_NS;
+}
+
+void budget_aside(enum script_kind kind, struct co *co) {
+    uint32_t deadline_ms;
+    budget_defaults(kind, co, &deadline_ms);
+    if (kind & KINDS_PATIENT) return;
+    if (co->cpu_limit_ns > ASIDE_NS) co->cpu_limit_ns = ASIDE_NS;
+    if (co->held_ns > ASIDE_NS) co->held_ns = ASIDE_NS;
 }
 
 const char *budget_text(const struct co *co, char *out, size_t size) {
@@ -97,8 +109,12 @@ static enum look look(struct co *co) {
         return LOOK_DIE;
     }
     if (cpu < co->slice_ns) return LOOK_FINE;
-    if (lua_isyieldable(co->L)) return co->may_pause ? LOOK_PAUSE : LOOK_FINE;
-    if (cpu < co->held_ns) return LOOK_FINE;
+    if (lua_isyieldable(co->L)) {
+        if (co->may_pause) return LOOK_PAUSE;
+        co->held_from_ns = cpu; /* in a simulation slices do not end: only the held part counts */
+        return LOOK_FINE;
+    }
+    if (cpu - co->held_from_ns < co->held_ns) return LOOK_FINE;
     co->kill = KILL_HELD;
     return LOOK_DIE;
 }
@@ -154,6 +170,7 @@ void budget_begin(struct co *co) {
     co->slice_mono_ns = budget_mono_ns();
     if (co->slice_mono_ns - sampled_mono_ns > SAMPLE_NS) sample(co->slice_mono_ns);
     co->slice_cpu_ns = sampled_cpu_ns;
+    co->held_from_ns = 0;
     co->interval = state_interval(co->state);
     lua_sethook(co->L, hook, LUA_MASKCOUNT, co->interval);
 }

@@ -130,7 +130,7 @@ int cage_tostring(lua_State *L) {
 
 /* ---- iteration ---- */
 
-/* One step over a huge emptied table is slow and fires no hook: every 8th looks itself. */
+/* One step over a huge emptied table is slow and fires no hook: every 256th looks itself. */
 int cage_next(lua_State *L) {
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 2);

@@ -1,4 +1,4 @@
-/* The insides of a running call, for co.c, runtime.c, budget.c and state.c only. */
+/* The insides of a running call, for co.c, runtime.c, budget.c, state.c and what bounds a call. */
 #ifndef LUWAK_SCRIPT_CO_PRIVATE_H
 #define LUWAK_SCRIPT_CO_PRIVATE_H
 
@@ -57,12 +57,20 @@ struct co {
     uint64_t cpu_total_ns;
     uint64_t slice_mono_ns; /* when this slice began */
     uint64_t slice_cpu_ns;
-    uint64_t slice_ns; /* pause after so much */
-    uint64_t held_ns;  /* die after so much where a pause is not possible */
-    int interval;      /* what the hook is armed with */
-    int64_t bytes;     /* charged to this call */
-    int64_t outside;   /* part of bytes that is not Lua's */
+    uint64_t slice_ns;     /* pause after so much */
+    uint64_t held_ns;      /* die after so much where a pause is not possible */
+    uint64_t held_from_ns; /* of the slice: where it was seen last that it could have paused */
+    int interval;          /* what the hook is armed with */
+    int64_t bytes;         /* charged to this call */
+    int64_t outside;       /* part of bytes that is not Lua's */
     int64_t peak;
+
+    struct { /* bind_log.c */
+        int lines;
+        size_t bytes;
+        int dropped;             /* lines that were too much */
+        struct co_end_hook told; /* at the end, how many */
+    } log;
 };
 
 /* budget.c */
@@ -72,6 +80,9 @@ void budget_end(struct co *co);   /* after it */
 void budget_arm(struct co *co);   /* the hook fires at the next instruction */
 _Noreturn void budget_raise(lua_State *L);
 void budget_defaults(enum script_kind kind, struct co *co, uint32_t *deadline_ms);
+/* Of a main chunk that is looked at aside: it runs to its end on the loop of whoever looks. That of a
+ * server is the main one, where until then no signal, no command and no other script has its turn. */
+void budget_aside(enum script_kind kind, struct co *co);
 const char *budget_text(const struct co *co, char *out, size_t size);
 
 /* co.c */

@@ -101,12 +101,8 @@ static void make_live(struct registry *r, struct entry *e, struct version *v) {
         version_drop(e->staged);
         e->staged = NULL;
     }
+    e->unsaid = true;
     registry_publish(r);
-    /* said when it is so; at the start one line counts them all */
-    if (r->started)
-        log_info("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
-    else
-        log_debug("script_live", L_TEXT("path", e->path), L_TEXT("version", v->id));
     retry_clashes(r, e);
 }
 
@@ -377,9 +373,9 @@ int registry_new(struct registry **out, const struct registry_options *options, 
 
 /* What was built is kept: now the first set is whole, and it is one publication. */
 static void start_over(struct registry *r) {
-    r->starting = false;
     r->started = r->start_err == 0;
     registry_publish(r);
+    r->starting = false;
     if (r->set_pending) r->start_err = E_NOMEM;
     r->started = r->start_err == 0;
     registry_outlines_close(r);

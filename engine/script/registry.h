@@ -97,11 +97,6 @@ void registry_hear(struct registry_listener *listener);
 /* On the registry's loop: the set that serves; keep it to keep it. */
 struct script_set *registry_set(struct registry *r);
 
-/* A version by id: live, staged, or built from the store's texts. For payments whose file is gone
- * or whose version is older. */
-int registry_version(struct registry *r, const char *path, const char *id, struct version **out,
-                     struct why *why);
-
 /* ---- for the operator: texts for the command line ---- */
 
 void registry_list(struct registry *r, struct buf *out);

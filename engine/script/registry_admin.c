@@ -1,5 +1,5 @@
-/* registry_admin: what an operator asks of the registry: list, history, diff, rollback, deploy, and
- * versions by id for payments. Texts for the command line; one line says what is wrong. */
+/* registry_admin: what an operator asks of the registry: list, history, diff, rollback, deploy. Texts
+ * for the command line; one line says what is wrong. */
 #include "base/diff.h"
 #include "base/mem.h"
 #include "base/schedule.h"
@@ -160,18 +160,6 @@ static int kept_version(struct registry *r, const char *path, const char *id, co
     mem_free(w.version);
     mem_free(w.parts);
     return err;
-}
-
-int registry_version(struct registry *r, const char *path, const char *id, struct version **out,
-                     struct why *why) {
-    const struct entry *e = registry_entry(r, path);
-    if (e != NULL && e->live != NULL && strcmp(e->live->id, id) == 0)
-        *out = version_keep(e->live);
-    else if (e != NULL && e->staged != NULL && strcmp(e->staged->id, id) == 0)
-        *out = version_keep(e->staged);
-    else
-        return kept_version(r, path, id, NULL, out, NULL, why);
-    return 0;
 }
 
 /* ---- diff and rollback ---- */

@@ -35,9 +35,9 @@ struct entry {
     enum script_kind kind;
 
     /* the watch */
-    bool found;   /* in this poll */
-    bool present; /* as of the last settled look */
-    bool wrong;   /* cannot be read: reported */
+    bool found;      /* in this poll */
+    bool present;    /* as of the last settled look */
+    bool unreadable; /* as of the last look: reported */
     struct stat stat;
     char seen[SHA256_HEX_SIZE];    /* bytes at the last look; "" gone */
     char settled[SHA256_HEX_SIZE]; /* bytes that were built (or tried) last */
@@ -45,6 +45,7 @@ struct entry {
 
     /* the script */
     struct version *live;    /* serves; NULL: none yet */
+    bool unsaid;             /* that it does, as soon as a set with it is out */
     struct version *staged;  /* waits for deploy */
     struct version *held;    /* may go live, but lacks grants */
     struct version *saving;  /* on its way into the store */

@@ -42,6 +42,18 @@ void registry_short(struct registry *r, struct entry *e) {
     if (!timer_armed(&r->retry)) timer_start(r->options.loop, &r->retry, POLL_MS, try_again);
 }
 
+/* Said when it is so; at the start one line counts them all. */
+static void say_live(struct registry *r, enum log_level level) {
+    for (size_t i = 0; i < r->count; i++) {
+        struct entry *e = r->entries[i];
+        if (!e->unsaid) continue;
+        e->unsaid = false;
+        log_emit(level, "script_live",
+                 (const struct log_field[]){
+                     L_TEXT("path", e->path), L_TEXT("version", e->live->id), {0}});
+    }
+}
+
 void registry_publish(struct registry *r) {
     if (!r->started) return;
     struct script_set *set = NULL;
@@ -62,6 +74,7 @@ void registry_publish(struct registry *r) {
     r->set = set;
     for (struct registry_listener *l = r->listeners; l != NULL; l = l->next)
         tell(l, set);
+    say_live(r, r->starting ? LOG_LEVEL_DEBUG : LOG_LEVEL_INFO);
 }
 
 void registry_listen(struct registry *r, struct registry_listener *l) {

@@ -82,7 +82,8 @@ static void settle(struct registry *r, struct entry *e) {
         registry_gone(r, e);
 }
 
-static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX_SIZE]) {
+/* False: it is there, but cannot be read as a script; the hash is that of what serves on. */
+static bool read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX_SIZE]) {
     struct buf text = {.max = SCRIPT_TEXT_MAX};
     struct why why = {0};
     int err = source_read(r->root, e->path, &text, &why);
@@ -93,28 +94,38 @@ static void read_bytes(struct registry *r, struct entry *e, char hash[SHA256_HEX
     } else if (err == 0) {
         err = crypto_sha256_hex(buf_str(&text), hash);
     }
+    bool readable = err == 0 || err == E_NOTFOUND || err == E_NOMEM;
     if (err == E_NOMEM) { /* as it was, and looked at again */
         memcpy(hash, e->seen, SHA256_HEX_SIZE);
         e->again = LOOK_AGAIN;
         if (!r->started) registry_short(r, e);
-    } else if (err != 0 &&
-               err != E_NOTFOUND) { /* it is there, but no script: what serves goes on */
+    } else if (!readable) {
         memcpy(hash, e->seen[0] != '\0' ? e->seen : e->settled, SHA256_HEX_SIZE);
         registry_report(r, e, why.text);
     }
     buf_free(&text);
+    return readable;
 }
 
+/* What can be read again is settled anew though its bytes are those of before: what was said of it
+ * since is over, and what it is good for is found out once more. */
 static void look(struct registry *r, struct entry *e, bool all, bool first) {
     char now[SHA256_HEX_SIZE] = "";
+    bool readable = true;
     if (e->found) {
         if (!all && e->again == 0) return;
         if (e->again > 0) e->again--;
-        read_bytes(r, e, now);
+        readable = read_bytes(r, e, now);
     }
     bool steady = first || strcmp(now, e->seen) == 0;
+    bool mended = readable && e->unreadable && steady;
     memcpy(e->seen, now, sizeof now);
-    if (steady && strcmp(now, e->settled) != 0) settle(r, e);
+    if (!readable) e->unreadable = true;
+    if (mended) {
+        e->unreadable = false;
+        registry_good_again(e);
+    }
+    if (steady && (mended || strcmp(now, e->settled) != 0)) settle(r, e);
 }
 
 static int found(void *data, const char *path, enum script_kind kind, const struct stat *st) {

@@ -189,6 +189,7 @@ int store_wait_audited(lua_State *L, struct commit *commit, const char *action, 
 int store_wait_query(lua_State *L, const char *name, const struct val *values, size_t count,
                      store_finish finish) {
     const struct script_services *s = services(L);
+    if (store_short(s->store)) return luaL_error(L, "out of memory");
     struct store_answer *a = park(L, NULL, finish);
     store_query(s->store, name, values, count, co_loop(L), queried, a);
     return co_yield (L, finished);
@@ -197,6 +198,7 @@ int store_wait_query(lua_State *L, const char *name, const struct val *values, s
 int store_wait_select(lua_State *L, const char *sql, const struct val *values, size_t count,
                       store_finish finish) {
     const struct script_services *s = services(L);
+    if (store_short(s->store)) return luaL_error(L, "out of memory");
     struct store_answer *a = park(L, NULL, finish);
     store_select(s->store, sql, values, count, co_loop(L), queried, a);
     return co_yield (L, finished);

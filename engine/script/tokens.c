@@ -22,7 +22,7 @@
 
 #include <pthread.h>
 
-enum { KEY_MAX = 200, VALUE_MAX = 8 * 1024, LIFE_MAX_S = 366 * 86400 };
+enum { KEY_MAX = 200, VALUE_MAX = 8 * 1024, LIFE_MAX_S = 366 * 86400, ACCOUNT_ENTRIES = 16 };
 #define GUARD_TYPE "luwak.token_guard"
 #define WAIT_TYPE  "luwak.token_wait"
 
@@ -50,7 +50,9 @@ struct entry {
 struct token_cache {
     pthread_mutex_t lock;
     const struct seal_ring *ring;
-    struct entry *entries; /* as many as provider accounts: few */
+    /* The one that was used last stands first. At most ACCOUNT_ENTRIES of one provider account: a
+     * script may make up as many names as it likes, and what it makes here is charged to no call. */
+    struct entry *entries;
 };
 
 struct guard {
@@ -68,35 +70,65 @@ int tokens_new(struct token_cache **out, const struct seal_ring *ring) {
     return 0;
 }
 
+static void entry_delete(struct entry *e) {
+    mem_wipe_free(e->value, e->value_len);
+    mem_free(e->key);
+    mem_free(e);
+}
+
 void tokens_delete(struct token_cache *t) {
     if (t == NULL) return;
     while (t->entries != NULL) {
         struct entry *e = t->entries;
         ENSURE(e->waiters == NULL && !e->busy);
         t->entries = e->next;
-        mem_wipe_free(e->value, e->value_len);
-        mem_free(e->key);
-        mem_free(e);
+        entry_delete(e);
     }
     pthread_mutex_destroy(&t->lock);
     mem_free(t);
 }
 
-/* Under the lock. */
-static struct entry *entry_of(struct token_cache *t, const char *key) {
-    for (struct entry *e = t->entries; e != NULL; e = e->next)
-        if (strcmp(e->key, key) == 0) return e;
+static struct entry *entry_new(const char *key) {
     struct entry *e = mem_zalloc(sizeof *e);
-    char *copy = mem_strdup(key);
-    if (e == NULL || copy == NULL) {
+    if (e == NULL || (e->key = mem_strdup(key)) == NULL) {
         mem_free(e);
-        mem_free(copy);
         return NULL;
     }
-    e->key = copy;
+    return e;
+}
+
+static struct entry *unlink_entry(struct entry **at) {
+    struct entry *e = *at;
+    *at = e->next;
+    return e;
+}
+
+/* Under the lock. An account that has its share gives away the entry that it has not used for
+ * longest; the store still has that token. E_LIMIT: each of them is being fetched at this moment. */
+static int entry_of(struct token_cache *t, const char *key, size_t account_len,
+                    struct entry **out) {
+    struct entry *e = NULL, **oldest = NULL;
+    int of_account = 0;
+    for (struct entry **at = &t->entries; *at != NULL && e == NULL;) {
+        if (strncmp((*at)->key, key, account_len) != 0) {
+            at = &(*at)->next;
+        } else if (strcmp((*at)->key + account_len, key + account_len) == 0) {
+            e = unlink_entry(at);
+        } else {
+            of_account++;
+            if (!(*at)->busy) oldest = at;
+            at = &(*at)->next;
+        }
+    }
+    if (e == NULL) {
+        if (of_account >= ACCOUNT_ENTRIES && oldest == NULL) return E_LIMIT;
+        if ((e = entry_new(key)) == NULL) return E_NOMEM;
+        if (of_account >= ACCOUNT_ENTRIES) entry_delete(unlink_entry(oldest));
+    }
     e->next = t->entries;
     t->entries = e;
-    return e;
+    *out = e;
+    return 0;
 }
 
 static void waiter_runs(struct task *task) {
@@ -317,13 +349,15 @@ static int look(lua_State *L) {
     struct guard *g = lua_touserdata(L, 4);
     struct token_cache *t = g->cache;
     const char *name = lua_tostring(L, 3);
+    const size_t account_len = lua_rawlen(L, 3) - lua_rawlen(L, 1);
     struct token_wait *tw = waiter_push(L, t);
     char value[VALUE_MAX];
     size_t n = 0;
     int64_t now = clock_now_ms(context_of(L)->services->clock);
 
     pthread_mutex_lock(&t->lock);
-    struct entry *e = entry_of(t, name);
+    struct entry *e = NULL;
+    int err = entry_of(t, name, account_len, &e);
     bool alive = e != NULL && e->value != NULL && now < e->expires_at;
     bool use = alive && (now < e->refresh_at || e->busy);
     bool wait = e != NULL && !use && e->busy;
@@ -350,7 +384,10 @@ static int look(lua_State *L) {
         mem_wipe(value, n);
         return 1;
     }
-    if (e == NULL) return luaL_error(L, "out of memory");
+    if (err == E_LIMIT)
+        return luaL_error(L, "token: %d other names of this provider account are being fetched",
+                          ACCOUNT_ENTRIES);
+    if (err != 0) return luaL_error(L, "out of memory");
     if (!load) return fetch(L);
     return store_wait_query(L, "token_get", VALS(V_TEXT(name)), loaded);
 }

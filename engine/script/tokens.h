@@ -1,6 +1,6 @@
 /* Access tokens of providers: one cache per engine, keyed by (account, key). One call fetches, the
  * others wait for it or use the old token while it still lives; a token is refreshed at 80 % of its
- * life. Sealed copies in the store let them outlive a restart. */
+ * life. Sealed copies in the store let them outlive a restart, and an account's many other names. */
 #ifndef LUWAK_SCRIPT_TOKENS_H
 #define LUWAK_SCRIPT_TOKENS_H
 

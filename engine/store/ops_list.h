@@ -24,7 +24,7 @@
       "reserves that number; the guard fails where it is taken")                                 \
     X(SLOT_FREE, "slot_free", "pool:text slot:int holder:text", "gives a number back")           \
     X(TOKEN_PUT, "token_put", "key:text value:blob refresh_at:time expires_at:time",             \
-      "stores a fetched token")                                                                  \
+      "stores a fetched token; what an account has beyond 32 goes, the oldest first")            \
     /* events: gapless sequence per topic */                                                     \
     X(EVENT_APPEND, "event_append", "topic:text type:text object:text doc:blob at:time",         \
       "appends; returns the sequence")                                                           \

@@ -167,13 +167,13 @@ static void free_all(struct sqlite_store *s) {
     mem_free(s);
 }
 
-static int sqlite_read(struct sqlite_store *s) {
+static bool writer_reads(const struct sqlite_store *s) {
     return s->readers == NULL;
 }
 
 static void drv_read(struct store *store, struct read *read) {
     struct sqlite_store *s = sqlite_of(store);
-    if (sqlite_read(s))
+    if (writer_reads(s))
         writer_read(&s->writer, read);
     else
         readers_put(s->readers, read);

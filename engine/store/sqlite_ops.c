@@ -1,6 +1,6 @@
-/* How SQLite runs each operation. An operation is data: up to four statements, each with what is
- * expected of it, their parameters named after the operation's fields. All are prepared once, when
- * first used, and one function runs them. */
+/* How SQLite runs each operation. An operation is data: at most OP_STEPS_MAX statements, each with
+ * what is expected of it, their parameters named after the operation's fields. All are prepared once,
+ * when first used, and one function runs them. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"
@@ -74,7 +74,12 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
                         ONE, "somebody holds the number"}},
     [OP_SLOT_FREE] = {{"DELETE FROM slot WHERE pool = :pool AND slot = :slot"
                        " AND holder = :holder"}},
-    [OP_TOKEN_PUT] = {{"INSERT INTO token VALUES (:key, :value, :refresh_at, :expires_at)"
+    /* what an account has beside it: a script may name as many as it likes */
+    [OP_TOKEN_PUT] = {{"DELETE FROM token WHERE key IN (SELECT key FROM token"
+                       " WHERE key >= substr(:key, 1, instr(:key, ':'))"
+                       " AND key < substr(:key, 1, instr(:key, ':') - 1) || ';' AND key <> :key"
+                       " ORDER BY refresh_at DESC LIMIT -1 OFFSET 31)"},
+                      {"INSERT INTO token VALUES (:key, :value, :refresh_at, :expires_at)"
                        " ON CONFLICT (key) DO UPDATE SET value = excluded.value,"
                        " refresh_at = excluded.refresh_at, expires_at = excluded.expires_at"}},
     /* no RETURNING on what is done all the time: SQLite opens a temporary table for it each time */

@@ -1,6 +1,7 @@
 /* Reads: how one is run on a connection, and the reader threads. A read is one statement, so it
- * sees one snapshot (which the point reads of a thread that rests share, conn_hold); it is reset before its rows leave, since a statement left open would keep the
- * WAL from ending. Each connection keeps its prepared statements of the named queries. */
+ * sees one snapshot (which the point reads of a thread that rests share, conn_hold); it is reset
+ * before its rows leave, since a statement left open would keep the WAL from ending. Each connection
+ * keeps its prepared statements of the named queries. */
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/sqlite_private.h"

@@ -72,7 +72,7 @@ static struct read *read_new(struct store *store, const char *sql, const struct 
     }
     mem_free(copy), mem_free(text), mem_free(r);
     pthread_mutex_lock(&store->spare_lock);
-    ENSURE(store->spares_used != UINT64_MAX); /* 64 answers "out of memory" are not yet taken */
+    ENSURE(store->spares_used != UINT64_MAX); /* store_short() was heeded */
     int at = __builtin_ctzll(~store->spares_used);
     store->spares_used |= (uint64_t)1 << at;
     pthread_mutex_unlock(&store->spare_lock);
@@ -80,6 +80,13 @@ static struct read *read_new(struct store *store, const char *sql, const struct 
     *r = (struct read){.spare = true, .store = store, .err = E_NOMEM};
     why_set(&r->why, E_NOMEM, "out of memory");
     return r;
+}
+
+bool store_short(struct store *store) {
+    pthread_mutex_lock(&store->spare_lock);
+    int used = __builtin_popcountll(store->spares_used);
+    pthread_mutex_unlock(&store->spare_lock);
+    return used >= SPARE_READS / 2;
 }
 
 void read_delete(struct read *read) {

@@ -122,6 +122,10 @@ int store_get(struct store *store, const char *name, const struct val *values, s
 
 int store_add_query(struct store *store, const char *name, const char *sql, struct why *why);
 
+/* So many reads had no memory, and nobody has heard of it yet, that another one is refused: there is
+ * room for only so many such answers. For whoever may ask any number in one turn; from any thread. */
+bool store_short(struct store *store);
+
 /* How many commits and queries are asked and their answers not posted yet; from any thread. */
 size_t store_under_way(struct store *store);
 

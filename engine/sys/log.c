@@ -285,8 +285,12 @@ static void build_text(struct line *l, const char *time, enum log_level level, c
     force(l, l->cut ? " (cut)\n" : "\n");
 }
 
+bool log_takes(enum log_level level) {
+    return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
 void log_emit(enum log_level level, const char *event, const struct log_field *fields) {
-    if ((int)level < atomic_load_explicit(&least_level, memory_order_relaxed)) return;
+    if (!log_takes(level)) return;
     int saved = errno; /* callers log before they look at errno */
     int fd = atomic_load(&line_fd);
     int format = atomic_load(&line_format);

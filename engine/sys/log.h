@@ -35,6 +35,7 @@ struct log_field {
 #define LOG_AT_(level, event, ...) log_emit(level, event, (const struct log_field[]){__VA_ARGS__})
 
 void log_emit(enum log_level level, const char *event, const struct log_field *fields);
+bool log_takes(enum log_level level); /* a line of this level is written */
 
 void log_setup(enum log_level least, enum log_format format, int fd);
 void log_clock(const struct clock *clock); /* whose wall time lines carry; NULL: the real one */

@@ -208,6 +208,35 @@ test('rotation: for a day both secrets sign, then the new one alone', async () =
   await s.stop()
 })
 
+test('a delivery that cannot be put together counts as a try, and those behind it go on', async () => {
+  const s = await start()
+  const r = await receiver(500)
+  const e = await endpoint(s, r.url, { enabled_types: ['payment.created'] })
+  const bad = await pay(s)
+  await until('one try', () => r.came.length === 1)
+  await until('it is on disk', () => s.log.some(l => l.event === 'webhook_failed'))
+  await s.stop()
+  mkdirSync(join(s.dir, 'scripts/migrations'), { recursive: true })
+  writeFileSync(join(s.dir, 'scripts/migrations/0001_damage.sql'), 'UPDATE person SET data = zeroblob(length(data)) WHERE data IS NOT NULL;')
+  const damage = luwak(['migrate', '--simulated', '--data', s.data], { cwd: s.dir })
+  assert.equal(damage.code, 0, damage.err)
+  r.came = []
+  r.answer = 200
+  const again = await start({ data: s.data, dir: s.dir })
+  await clock(again, '1h')
+  const good = await pay(again)
+  await until('the one behind it', () => r.came.length === 1)
+  assert.equal(r.came[0].data.id, good.id)
+  const told = event => again.log.filter(l => l.event === event && l.endpoint === e.id)
+  assert.deepEqual(told('webhook_failed').map(l => l.tries), told('webhook_not_sent').map((_, i) => i + 2), 'each counts')
+  assert.ok(told('webhook_failed').length >= 1)
+  const tries = told('webhook_not_sent').length
+  await sleep(2500)
+  assert.equal(told('webhook_not_sent').length, tries, 'it waits for its time, it is not tried each second')
+  assert.notEqual(bad.id, good.id)
+  await again.stop()
+})
+
 test('kill -9 with deliveries under way: each arrives, none is lost', async () => {
   const s = await start()
   const open = []

@@ -468,6 +468,35 @@ static void scripts_and_grants(struct store_fixture *f) {
     CHECK_OK(store_get(f->store, "token_get", VALS(V_TEXT("t")), &rows));
     CHECK_STR(rows_text(rows, 0, 0), "2");
     rows_free(rows);
+    /* of the many that one account names, 32 stay; the others' are their own */
+    static const char *const OTHERS[] = {"a/m", "a", "aa:x", "a;:x", "A:x"};
+    for (size_t i = 0; i < ARRAY_LEN(OTHERS); i++)
+        CHECK_OK(OP(OP_TOKEN_PUT, V_TEXT(OTHERS[i]), V_BLOB(STR("1")), V_INT(1), V_INT(2)));
+    for (int i = 0; i < 70; i++) {
+        char key[32];
+        snprintf(key, sizeof key, "a:%d:x", i);
+        CHECK_OK(OP(OP_TOKEN_PUT, V_TEXT(key), V_BLOB(STR("1")), V_INT(i), V_INT(i + 1)));
+    }
+    CHECK_INT(count_rows(f, "token"), 1 + (int)ARRAY_LEN(OTHERS) + 32);
+    CHECK_OK(store_get(f->store, "token_get", VALS(V_TEXT("a:38:x")), &rows));
+    CHECK_INT(rows_count(rows), 1);
+    rows_free(rows);
+}
+
+/* Reads that memory is lacking for are answered; whoever asks before each stops in time. */
+static void reads_without_memory(struct store_fixture *f) {
+    struct asked a[200] = {0};
+    size_t n = 0;
+    mem_fail_at(1, 1);
+    while (n < ARRAY_LEN(a) && !store_short(f->store))
+        store_query(f->store, "scripts_now", NULL, 0, f->loop, rows_came, &a[n++]);
+    mem_fail_at(0, 0);
+    CHECK(n >= 16 && n < ARRAY_LEN(a));
+    for (size_t i = 0; i < n; i++) {
+        if (!a[i].done) f->pump(f, &a[i].done);
+        CHECK_INT(a[i].err, E_NOMEM);
+    }
+    CHECK(!store_short(f->store));
 }
 
 static void large_commits(struct store_fixture *f) {
@@ -535,6 +564,7 @@ void store_conformance(struct store_fixture *f) {
     points_are_bounded(f);
     listeners_hear(f);
     scripts_and_grants(f);
+    reads_without_memory(f);
     large_commits(f);
     many_at_once(f);
     CHECK_OK(store_verify(f->store, NULL));

@@ -4,8 +4,8 @@
  *     -- expect: budget | memory | error TEXT | fine RESULT       ("a|b": one of them)
  *
  * and for all of them: it ends within 50 ms of its computing time, no turn of the loop takes more
- * than 20 ms of the thread's CPU time, its memory stays within the caps, and the neighbour answers
- * the same before and after. Sanitizers slow everything down: the two times get a factor. */
+ * than 20 ms of the thread's CPU time, its memory stays within the caps, it writes no more than
+ * LINES_MAX log lines, and the neighbour answers the same before and after. Sanitizers slow everything down: the two times get a factor. */
 #include "base/mem.h"
 #include "script_fixture.h"
 #include "sys/log.h"
@@ -26,6 +26,7 @@
 #define LATE_NS      (50ull * 1000000 * SLACK)
 #define HELD_NS      (20ull * 1000000 * SLACK)
 #define MEMORY_BYTES ((16ull + 8) << 20)
+#define LINES_MAX    128
 
 static const char NEIGHBOUR[] =
     "return { run = function()\n"
@@ -40,6 +41,13 @@ struct measure {
     uint64_t longest_ns; /* one turn of the loop */
     size_t most_bytes;   /* of the process's heap, above what it was */
 };
+
+static int lines, lines_bytes; /* of the log since it was last set */
+static void count_line(void *data, struct str line) {
+    (void)data;
+    lines++;
+    lines_bytes += (int)line.n;
+}
 
 static char *read_file(const char *path) {
     FILE *file = fopen(path, "rb");
@@ -113,8 +121,13 @@ static enum verdict try_one(struct fixture *f, struct version *neighbour, const 
     struct measure m;
     enum verdict verdict = HELD;
     neighbour_answers(f, neighbour, before, sizeof before);
+    lines = lines_bytes = 0;
     CHECK_OK(fixture_call_within(f, v, "run", &o, 0, CPU_MS));
     run_to_end(f, &o, &m);
+    if (lines > LINES_MAX || lines_bytes > LINES_MAX * 1024) {
+        print_error("%s: wrote %d lines, %d bytes\n", path, lines, lines_bytes);
+        verdict = GOT_AWAY;
+    }
     if (o.cpu_ns > CPU_MS * 1000000ull + LATE_NS) {
         print_error("%s: ran %.1f ms\n", path, (double)o.cpu_ns / 1e6);
         verdict = TOO_LONG;
@@ -171,7 +184,8 @@ static void no_script_gets_away(void **state) {
     glob_t files;
     CHECK_INT(glob(pattern, 0, NULL, &files), 0);
     CHECK(only != NULL || files.gl_pathc >= 80);
-    log_setup(LOG_LEVEL_ERROR, LOG_JSON, -1);
+    log_setup(LOG_LEVEL_INFO, LOG_JSON, -1);
+    log_capture(count_line, NULL);
     warm_libraries();
     struct fixture f;
     fixture_start(&f, NULL);

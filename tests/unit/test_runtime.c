@@ -1,4 +1,5 @@
 /* Calls and states of one worker, in virtual time. */
+#include "base/ensure.h"
 #include "base/mem.h"
 #include "script_fixture.h"
 #include "sys/log.h"
@@ -415,6 +416,78 @@ static void loading_aside_shows_the_table(void **state) {
     CHECK_INT(mem_live(), live);
 }
 
+/* The server's main loop looks at scripts: what a call of a job may take is no measure there. */
+static void loading_aside_is_short_whatever_the_kind(void **state) {
+    (void)state;
+    static const char *const TEXTS[] = {
+        "while true do end",
+        "local function less(a, b) while true do end end table.sort({ 1, 2 }, less)",
+        "return setmetatable({}, { __index = function() while true do end end })"};
+    static const enum script_kind KINDS[] = {KIND_JOB, KIND_API, KIND_PAGE, KIND_CHANNEL};
+    char title[32] = "";
+    for (size_t i = 0; i < ARRAY_LEN(TEXTS) * ARRAY_LEN(KINDS); i++) {
+        struct version *v =
+            fixture_script(KINDS[i % ARRAY_LEN(KINDS)], "a", TEXTS[i / ARRAY_LEN(KINDS)]);
+        struct why why = {0};
+        uint64_t began = clock_thread_cpu_ns();
+        CHECK_ERR(script_load_aside(v, look_title, title, &why), E_BUDGET);
+        uint64_t took_ms = (clock_thread_cpu_ns() - began) / 1000000;
+        if (took_ms >= 500) fail_msg("%zu: %llu ms", i, (unsigned long long)took_ms);
+        fixture_drop(v);
+    }
+}
+
+/* Where a call cannot pause its worker serves nobody: trusted ones may hold it no second either. */
+static void a_callback_holds_no_loop_for_long(void **state) {
+    (void)state;
+    static const enum script_kind KINDS[] = {KIND_JOB, KIND_API, KIND_PAGE, KIND_CHANNEL};
+    for (size_t i = 0; i < ARRAY_LEN(KINDS); i++) {
+        struct fixture f;
+        fixture_start(&f, NULL);
+        struct version *v = fixture_script(
+            KINDS[i], "a",
+            "return { sort = function()\n"
+            "  table.sort({ 1, 2 }, function(a, b) while true do end end) end,\n"
+            "  gsub = function() return (('x'):gsub('x', function() while true do end end)) end }");
+        struct outcome sort = {0}, gsub = {0};
+        CHECK_OK(fixture_call(&f, v, "sort", &sort));
+        CHECK_OK(fixture_call(&f, v, "gsub", &gsub));
+        loop_sim_drain(f.loop);
+        CHECK_INT(sort.outcome, CALL_BUDGET);
+        CHECK_INT(gsub.outcome, CALL_BUDGET);
+        CHECK(strstr(sort.text, "where it cannot pause") != NULL);
+        CHECK(sort.cpu_ns < 500000000 && gsub.cpu_ns < 500000000);
+        fixture_stop(&f);
+        fixture_drop(v);
+    }
+}
+
+/* What ran long before, and could have paused, is not held against a callback, also where slices do
+ * not end. */
+static void a_callback_late_in_a_long_call_is_fine(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    struct runtime *other = NULL;
+    struct runtime_options o = {.loop = f.loop, .rng = &f.rng, .no_slices = true};
+    struct runtime *mine = f.rt;
+    CHECK_OK(runtime_new(&other, &o));
+    f.rt = other;
+    struct version *v = fixture_script(
+        KIND_PAGE, "a",
+        "return { f = function() local n, t = 0, {} for i = 1, 40000000 do n = n + i end\n"
+        "  for i = 1, 2000 do t[i] = -i end\n"
+        "  table.sort(t, function(a, b) return a < b end) return t[1] end }");
+    struct outcome out = {0};
+    CHECK_OK(fixture_call_within(&f, v, "f", &out, 0, 60000));
+    loop_sim_drain(f.loop);
+    CHECK_STR(str_of(out.result), "-2000");
+    f.rt = mine;
+    runtime_delete(other);
+    fixture_stop(&f);
+    fixture_drop(v);
+}
+
 static int tag_done(const char *script, char *out) {
     struct fixture f;
     fixture_start(&f, NULL);
@@ -556,6 +629,9 @@ int main(int argc, char **argv) {
         cmocka_unit_test(an_endless_call_ends_when_the_engine_stops),
         cmocka_unit_test(states_are_closed_by_the_option),
         cmocka_unit_test(loading_aside_shows_the_table),
+        cmocka_unit_test(loading_aside_is_short_whatever_the_kind),
+        cmocka_unit_test(a_callback_holds_no_loop_for_long),
+        cmocka_unit_test(a_callback_late_in_a_long_call_is_fine),
         cmocka_unit_test(decisions_carry_their_tag),
         cmocka_unit_test(tools_get_the_package_and_channels_our_codec),
         cmocka_unit_test(any_allocation_may_fail),

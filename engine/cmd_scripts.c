@@ -35,10 +35,14 @@ static int set_up(const struct cli_args *args, struct config **config) {
     return code;
 }
 
+/* Plays decide what may be deployed: whoever does not deploy need not wait for them. */
 static int alone(const struct config *config, const char *name, const char *const *argv,
                  size_t count, const struct store_report *report, struct why *why) {
     struct engine *engine = NULL;
-    const struct engine_options o = {.config = config, .mode = ENGINE_TOOL, .keep = true};
+    const struct engine_options o = {.config = config,
+                                     .mode = ENGINE_TOOL,
+                                     .keep = true,
+                                     .unplayed = strcmp(name, "deploy") != 0};
     int err = engine_new(&engine, &o, why);
     if (err == 0) err = operator_wait(engine, name, argv, count, report, why);
     engine_delete(engine);

@@ -275,6 +275,7 @@ static int open_registry(struct engine *e, bool kept, struct why *why) {
                                                   : NULL,
                                   .build = e->build,
                                   .unwatched = e->mode != ENGINE_SERVE,
+                                  .unplayed = e->unplayed,
                                   .broken = script_broken,
                                   .query = e->remote ? NULL : take_query,
                                   .plays = e->plays != NULL ? plays_run : NULL,
@@ -332,6 +333,7 @@ int engine_new(struct engine **out, const struct engine_options *o, struct why *
     e->config = o->config;
     e->mode = o->mode;
     e->chaos = o->chaos;
+    e->unplayed = o->unplayed;
     pthread_mutex_init(&e->gate.lock, NULL);
     e->simulated = config_env(o->config) == ENV_SIMULATED;
     own_url_set(&e->url, o->config, NULL);

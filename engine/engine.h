@@ -65,6 +65,7 @@ struct engine_options {
     const char *root;           /* NULL: from the configuration, or found */
     bool beside;                /* TOOL: through the control socket where a server runs */
     bool keep;        /* TOOL: versions are kept in the store, as a server does (operators) */
+    bool unplayed;    /* TOOL, keep: no plays are run, and nothing is staged */
     const char *data; /* TOOL: another data directory than the configured one (dry runs) */
 };
 
@@ -73,6 +74,7 @@ struct engine {
     enum engine_mode mode;
     bool simulated;
     struct own_url url;
+    bool unplayed;
     struct engine_chaos *chaos;
     char root[1024];
     char build[BUILD_ID_SIZE];

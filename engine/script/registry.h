@@ -43,6 +43,8 @@ struct registry_options {
     const struct bind_module *const *modules; /* BIND_MODULES */
     enum scripts_mode mode;
     bool unwatched;               /* the folder is read once, at the start, and at registry_look */
+    bool unplayed;                /* for who only asks: what has plays is shown as staged, without
+                                     them, and not kept as that */
     struct registry_store *store; /* NULL: nothing is kept (checks, one-off runs) */
     const char *outlines;         /* the folder where it is kept what scripts declare, so that
                                      unchanged ones need not run at a start; NULL: nowhere */

@@ -27,7 +27,9 @@ static void add_steps(struct registry *r, const struct entry *e, const struct ve
     struct buf command = {0};
     if (registry_lacks(r, v, &command))
         buf_addf(out, "         %.12s lacks grants: %.*s\n", v->id, STR_FMT(buf_str(&command)));
-    if (v == e->staged) buf_addf(out, "         %.12s waits: luwak deploy %s\n", v->id, e->path);
+    if (v == e->staged)
+        buf_addf(out, "         %.12s waits%s: luwak deploy %s\n", v->id,
+                 r->options.unplayed ? ", its tests not run" : "", e->path);
     if (command.err != 0) out->err = command.err;
     buf_free(&command);
 }

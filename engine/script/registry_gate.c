@@ -121,6 +121,12 @@ void registry_stage(struct registry *r, struct entry *e, struct version *v) {
     const char **files = NULL;
     size_t count = 0;
     char key[SHA256_HEX_SIZE];
+    if (r->options.unplayed) {
+        version_drop(e->staged);
+        e->staged = v;
+        registry_good_again(e);
+        return;
+    }
     if (r->options.plays == NULL) {
         stage_played(r, e, v);
         return;

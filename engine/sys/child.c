@@ -10,7 +10,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,29 +99,40 @@ static void *wait_for(void *arg) {
     return NULL;
 }
 
-static int spawn(struct child *c, char *const *argv, char *const *env, int out) {
-    posix_spawn_file_actions_t files;
-    posix_spawnattr_t attr;
-    sigset_t none, all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    if (posix_spawn_file_actions_init(&files) != 0) return E_NOMEM;
-    if (posix_spawnattr_init(&attr) != 0) {
-        posix_spawn_file_actions_destroy(&files);
-        return E_NOMEM;
+/* Between fork and exec: only what a signal handler may call, as other threads held locks. */
+static _Noreturn void become(pid_t parent, char *const *argv, char *const *env, int out) {
+    static const char failed[] = "the program cannot be started\n";
+    sigset_t none;
+    setpgid(0, 0);
+    for (int s = 1; s < NSIG; s++) /* what we ignore is ignored beyond exec too */
+        signal(s, SIG_DFL);
+    int in = open("/dev/null", O_RDONLY);
+    if (in >= 0 && dup2(in, 0) == 0 && dup2(out, 1) == 1 && dup2(out, 2) == 2 &&
+        close_range(3, ~0U, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 &&
+        getppid() == parent) { /* else it has died already, and no signal comes */
+        sigemptyset(&none);
+        sigprocmask(SIG_SETMASK, &none, NULL);
+        execve(argv[0], argv, env);
     }
-    posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                        POSIX_SPAWN_SETPGROUP);
-    posix_spawnattr_setsigmask(&attr, &none);
-    posix_spawnattr_setsigdefault(&attr, &all);
-    bool set = posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0) == 0 &&
-               posix_spawn_file_actions_adddup2(&files, out, 1) == 0 &&
-               posix_spawn_file_actions_adddup2(&files, out, 2) == 0 &&
-               posix_spawn_file_actions_addclosefrom_np(&files, 3) == 0;
-    int failed = set ? posix_spawn(&c->pid, argv[0], &files, &attr, argv, env) : ENOMEM;
-    posix_spawnattr_destroy(&attr);
-    posix_spawn_file_actions_destroy(&files);
-    if (failed != 0) c->pid = 0;
+    ssize_t told = write(2, failed, sizeof failed - 1);
+    _exit(told < 0 ? 126 : 127);
+}
+
+/* Not posix_spawn: only the child itself can ask to die with its parent, and one that outlives a
+ * killed command would go on for its whole limit with nobody to hear it. */
+static int spawn(struct child *c, char *const *argv, char *const *env, int out) {
+    sigset_t all, before;
+    pid_t parent = getpid();
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before); /* none of our handlers runs in the child */
+    pid_t pid = fork();
+    if (pid == 0) become(parent, argv, env, out);
+    int failed = pid < 0 ? errno : 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (pid > 0) {
+        setpgid(pid, pid); /* whichever of us is first: child_kill is for the group */
+        c->pid = pid;
+    }
     return failed == 0 ? 0 : failed == ENOMEM || failed == EAGAIN ? E_NOMEM : E_IO;
 }
 

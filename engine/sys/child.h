@@ -1,6 +1,7 @@
 /* A child process: started, heard, and ended when it takes too long. For work that must not share
  * our memory or our threads' time. One thread per child waits for it; the child has a process group
- * of its own, an empty stdin, and none of our open files.
+ * of its own, an empty stdin, and none of our open files. It dies with the thread that started it,
+ * so with us, however we end.
  *
  *   child_start --> (it writes, it ends, or its time is over: killed) --> ended() --> child_delete
  */

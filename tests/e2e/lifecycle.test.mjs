@@ -61,6 +61,11 @@ test('without a server, deploy runs the plays too', () => {
   mkdirSync(join(dir, 'tests/plays'), { recursive: true })
   writeFileSync(join(dir, 'tests/plays/ping_test.lua'), play('t.fail("no")'))
   writeFileSync(join(dir, PING), ping('one'))
+  // who only asks runs no play, however long it may be
+  for (const asked of [['scripts', 'list'], ['scripts', 'history', join(dir, PING)], ['grant'], ['scripts', 'rollback', join(dir, PING), '--to', 'none']])
+    assert.doesNotMatch(alone(...asked).err, /script_plays|its plays fail/, asked.join(' '))
+  assert.match(alone('scripts', 'list').out, /^staged .*\n +\w+ waits, its tests not run: luwak deploy scripts\/api\/ping.lua$/m)
+  assert.doesNotMatch(alone('scripts', 'history', join(dir, PING)).out, /staged/)
   const refused = alone('deploy', join(dir, PING))
   assert.match(refused.err, /its plays fail: tests\/plays\/ping_test.lua:3/)
   assert.equal(refused.code, 1)

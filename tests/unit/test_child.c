@@ -7,11 +7,17 @@
 #include "sys/child.h"
 #include "unit.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum { FAR_MS = 60000, SHORT_MS = 200 };
 
@@ -122,6 +128,54 @@ static void death_by_a_signal_is_no_success(void **state) {
     CHECK_STR(str_of(text), "its plays were ended by signal 15");
 }
 
+/* The parent is killed, as by `timeout`, and gives nobody a chance to end what it began. */
+static void none_outlives_its_parent(void **state) {
+    (void)state;
+    char dir[] = "/tmp/luwak-child-XXXXXX", fifo[64], script[128], said[32] = "";
+    int status = 0;
+    CHECK(mkdtemp(dir) != NULL);
+    snprintf(fifo, sizeof fifo, "%s/pid", dir);
+    snprintf(script, sizeof script, "echo $$ >%s; exec sleep 1000", fifo);
+    CHECK_INT(mkfifo(fifo, 0600), 0);
+    CHECK_INT(prctl(PR_SET_CHILD_SUBREAPER, 1), 0); /* whoever is left alone becomes ours */
+    pid_t parent = fork();
+    if (parent == 0) {
+        start(script, FAR_MS);
+        for (;;)
+            pause();
+    }
+    int fd = open(fifo, O_RDONLY);
+    CHECK(read(fd, said, sizeof said - 1) > 0);
+    close(fd);
+    pid_t child = (pid_t)atol(said);
+    CHECK(child > 0);
+    kill(parent, SIGKILL);
+    CHECK_INT(waitpid(parent, &status, 0), parent);
+    pid_t gone = 0;
+    for (int i = 0; i < 1000 && gone == 0; i++) {
+        gone = waitpid(child, &status, WNOHANG);
+        if (gone == 0) nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    }
+    if (gone == 0) kill(child, SIGKILL);
+    CHECK_INT(gone, child);
+    CHECK_INT(WTERMSIG(status), SIGKILL);
+    prctl(PR_SET_CHILD_SUBREAPER, 0);
+    unlink(fifo);
+    rmdir(dir);
+}
+
+static void one_that_cannot_be_started_says_so(void **state) {
+    (void)state;
+    char text[WHY_MAX];
+    char *const argv[] = {"/there/is/none", NULL};
+    struct child *c = NULL;
+    over.over = false;
+    CHECK_OK(child_start(&c, argv, argv + 1, FAR_MS, ended, NULL));
+    wait_end(c);
+    CHECK_INT(judged(c, text, sizeof text), E_SCRIPT);
+    CHECK_STR(str_of(text), "its plays cannot be run: the program cannot be started");
+}
+
 static void one_is_killed_when_it_is_deleted(void **state) {
     (void)state;
     int64_t before = mem_live();
@@ -171,6 +225,8 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(one_that_closes_its_output_and_lives_on_is_killed_too),
     cmocka_unit_test(one_that_closes_its_output_and_ends_in_time_is_waited_for),
     cmocka_unit_test(death_by_a_signal_is_no_success),
+    cmocka_unit_test(none_outlives_its_parent),
+    cmocka_unit_test(one_that_cannot_be_started_says_so),
     cmocka_unit_test(one_is_killed_when_it_is_deleted),
     cmocka_unit_test(an_end_that_nobody_saw_is_no_success),
     cmocka_unit_test(the_first_failure_is_told),

@@ -236,6 +236,26 @@ static void log_refused(const struct route_run *run, const char *error) {
               L_TEXT("script", run->version->path), L_TEXT("error", error));
 }
 
+/* Anybody can send rubbish here, so a line stands for all that came to this script since the one
+ * before; a key that was mistyped is found by the first. */
+static void log_unverified(const struct route_run *run, const struct call_result *result) {
+    struct version *v = run->version;
+    const struct clock *clock = run->context.services->clock;
+    uint64_t now = (uint64_t)(clock_mono_ms(clock) + atomic_load(&clock->offset_ms));
+    uint64_t next = atomic_load(&v->unverified_line_ms);
+    atomic_fetch_add(&v->unverified, 1);
+    if (now < next ||
+        !atomic_compare_exchange_strong(&v->unverified_line_ms, &next, now + REFUSED_LINE_MS))
+        return;
+    struct str why = result->text == NULL ? STR("not verified") : str_of(result->text), trace;
+    (void)str_cut(why, '\n', &why, &trace);
+    log_warn("callback_refused", L_TEXT("channel", v->name), L_STR("account", run->context.account),
+             L_STR("path", run->context.path),
+             L_INT("status", problem_status(PROBLEM_UNAUTHORIZED)),
+             L_TEXT("request", run->exchange->request_id),
+             L_INT("requests", (int64_t)atomic_exchange(&v->unverified, 0)), L_STR("error", why));
+}
+
 static void finished(const struct call_result *result, void *data) {
     struct route_run *run = data;
     struct http_exchange *x = run->exchange;
@@ -251,6 +271,7 @@ static void finished(const struct call_result *result, void *data) {
                   L_TEXT("error", result->text == NULL ? "cancelled" : result->text));
     }
     bool failed = !good || (run->reply.status >= 400 && run->reply.status < 500);
+    if (run->context.unverified) log_unverified(run, result);
     if (run->callback.booked && failed && (!run->troubled || !good)) {
         booked_and_failed(run);
         return;

@@ -45,6 +45,8 @@ struct version {
     size_t part_count;
     struct manifest *manifest; /* what the script's table declared, checked (manifest.h) */
     uint64_t serial;           /* unique in this process: the key of per-worker states */
+    _Atomic uint64_t unverified,
+        unverified_line_ms; /* requests since the last line, the next line */
 };
 
 /* Where texts come from: the folder (source.h), or the store. `read` appends the text; E_NOTFOUND

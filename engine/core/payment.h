@@ -272,9 +272,10 @@ struct payment_tries {
     int64_t next_at; /* 0: none is waiting */
 };
 int payment_tries_read(struct str attempt_doc, struct payment_tries *out);
-/* `made` of `limit` were; the attempt stays `sending` and its next try is a job. */
+/* `made` of `limit` were, the last one with `result`; the attempt stays `sending` and its next try is
+ * a job. */
 int payment_add_try_later(const struct core *core, struct commit *commit, struct payment *payment,
-                          size_t attempt, int made, int limit);
+                          size_t attempt, int made, int limit, const struct payment_result *result);
 /* The try begins: E_STATE when none is due any more. */
 int payment_add_try(const struct core *core, struct commit *commit, struct payment *payment,
                     size_t attempt, struct why *why);

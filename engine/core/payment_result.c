@@ -1,5 +1,6 @@
 /* What a call came back with, and the ends that need no call: the attempt moves, and with it the
  * payment, if it is the attempt that counts. */
+#include "base/json.h"
 #include "core/idempotency.h"
 #include "core/payment_private.h"
 
@@ -109,6 +110,36 @@ int payment_known_again(const struct core *core, struct commit *commit, struct p
     return follow(core, commit, p, a, &WAITS, false, why);
 }
 
+void payment_said(const struct payment_result *r, struct buf *out) {
+    struct json_doc doc = {0};
+    struct str code = r->provider_code, message = r->message;
+    bool there = r->doc.n != 0 && json_parse(&doc, r->doc, NULL, NULL) == 0;
+    if (there) {
+        const struct json *result = json_get(doc.root, "result");
+        (void)json_get_str(result, "code", &code);
+        (void)json_get_str(result, "message", &message);
+    }
+    if (code.n != 0) buf_addf(out, ": code %.*s", STR_FMT(code));
+    if (message.n != 0) buf_addf(out, "%s said %.*s", code.n != 0 ? "," : ":", STR_FMT(message));
+    if (there) json_doc_free(&doc);
+}
+
+/* The attempt's document holds the last words only: those of a state that is not the last are for
+ * whoever asks later why it came so. A pending one has none that matter. */
+static int note_words(const struct core *core, struct commit *commit, const struct payment *p,
+                      const struct attempt *a, const struct payment_result *r) {
+    struct buf text = {0};
+    if (r->to != OPERATION_UNKNOWN && r->to != OPERATION_PROCESSING) return 0;
+    buf_addf(&text, "%s is %s", a->id, OPERATION_STATES[r->to].name);
+    size_t bare = text.len;
+    payment_said(r, &text);
+    if (text.err == 0 && text.len > bare)
+        payment_add_note(core, commit, str_of(p->id), "attempt", buf_str(&text));
+    int err = text.err;
+    buf_free(&text);
+    return err;
+}
+
 int payment_add_result(const struct core *core, struct commit *commit, struct payment *p,
                        size_t attempt, int64_t began, const struct payment_result *r,
                        struct why *why) {
@@ -131,6 +162,7 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
     if (err == E_STATE)
         return why_set(why, E_STATE, "the attempt is %s, it cannot become %s",
                        OPERATION_STATES[a->state].name, OPERATION_STATES[r->to].name);
+    if (err == 0) err = note_words(core, commit, p, a, r);
     if (err != 0) return err;
     keys_add(commit, a, r);
     if (str_eq(p->attempt, str_of(a->id))) return follow(core, commit, p, a, r, sent, why);

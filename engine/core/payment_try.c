@@ -56,12 +56,14 @@ static int64_t delay_after(int made) {
 }
 
 int payment_add_try_later(const struct core *core, struct commit *commit, struct payment *p,
-                          size_t attempt, int made, int limit) {
+                          size_t attempt, int made, int limit,
+                          const struct payment_result *result) {
     struct attempt *a = &p->attempts[attempt];
     int64_t ms = delay_after(made);
     struct payment_tries tries = {.made = made, .next_at = core_now(core) + ms};
     struct str doc;
-    char args[ID_SIZE + 16], unique[ID_SIZE + 24], text[120];
+    char args[ID_SIZE + 16], unique[ID_SIZE + 24];
+    struct buf text = {0};
     int err = doc_write(p, a->doc, &tries, &doc);
     if (err == 0) err = attempt_move(core, commit, a, OPERATION_SENDING, doc);
     if (err != 0) return err;
@@ -73,10 +75,13 @@ int payment_add_try_later(const struct core *core, struct commit *commit, struct
                                   .due_at = tries.next_at,
                                   .unique = str_of(unique)},
                 core->clock, core->rng);
-    snprintf(text, sizeof text, "%s: try %d of %d made nothing; the next one is in %lld s", a->id,
-             made, limit, (long long)(ms / 1000));
-    payment_add_note(core, commit, str_of(p->id), "try", str_of(text));
-    return 0;
+    buf_addf(&text, "%s: try %d of %d made nothing; the next one is in %lld s", a->id, made, limit,
+             (long long)(ms / 1000));
+    payment_said(result, &text);
+    payment_add_note(core, commit, str_of(p->id), "try", buf_str(&text));
+    err = text.err;
+    buf_free(&text);
+    return err;
 }
 
 int payment_add_try(const struct core *core, struct commit *commit, struct payment *p,

@@ -464,7 +464,8 @@ static int build_result(const struct core *core, struct payment *p, struct commi
         f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
     f->next[0] = '\0';
     f->trying = f->again && a->generation == 1 && payment_open(p->status);
-    if (f->trying) return payment_add_try_later(core, c, p, at, 1, tries_max(f));
+    if (f->trying)
+        return payment_add_try_later(core, c, p, at, 1, tries_max(f), &f->decision.result);
     int err = payment_add_result(core, c, p, at, 1, &f->decision.result, why);
     if (err != 0) return err;
     if (f->decision.result.more) return add_next(f, core, p, c, why);

@@ -52,7 +52,7 @@ static int build_end(const struct core *core, struct payment *p, struct commit *
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", t->operation);
     size_t at = (size_t)(a - p->attempts);
     if (t->again && a->generation == t->generation && payment_open(p->status))
-        return payment_add_try_later(core, c, p, at, t->made, t->limit);
+        return payment_add_try_later(core, c, p, at, t->made, t->limit, &t->decision.result);
     return payment_add_result(core, c, p, at, t->generation, &t->decision.result, why);
 }
 

@@ -95,12 +95,20 @@ local function timeline(life)
   local function add(at, order, what, text) list[#list + 1] = { at = at, order = order, n = #list, what = what, text = text } end
   local p = life.payment
   add(p.created, 0, "request", facts("order", p.order_id, "amount", rupiah(p.amount), "method", p.method, "bank", p.bank))
+  local noted = {}
+  for _, n in ipairs(life.notes) do
+    local is = n.what == "attempt" and n.detail:match "^%S+ is %l+"
+    if is then noted[is] = true end
+  end
   for _, o in ipairs(life.operations) do
     local name = o.kind == "create" and "attempt" or o.kind
     add(o.created, 1, name, o.id .. " through " .. script(o.script, o.version) .. ": " .. facts("account", o.account, "reference", o.reference))
     local r = type(o.result) == "table" and o.result or {}
     local said = facts("tries", o.attempts > 1 and o.attempts or nil, "code", r.code, "said", r.message, "provider's code", r.provider_code)
-    add(o.updated, 2, name, o.id .. " is " .. o.status .. (said ~= "" and ": " .. said or ""))
+    -- while it is open its words are in a note; the last ones are in its document
+    if not noted[o.id .. " is " .. o.status] then
+      add(o.updated, 2, name, o.id .. " is " .. o.status .. (said ~= "" and ": " .. said or ""))
+    end
   end
   for _, c in ipairs(life.callbacks) do
     add(c.at, 3, "callback", "from " .. c.account .. ", " .. c.state .. ": " ..
@@ -127,7 +135,9 @@ local function timeline(life)
   for _, w in ipairs(life.webhooks) do
     add(w.updated, 7, "webhook", "#" .. w.sequence .. " to " .. w.url .. ": " .. w.state .. ", " .. facts("tries", w.tries, "answer", w.status, "error", w.error))
   end
-  for _, n in ipairs(life.notes) do add(n.at, 8, "note", n.what .. ": " .. n.detail) end
+  for _, n in ipairs(life.notes) do
+    if n.what == "attempt" then add(n.at, 2, "attempt", n.detail) else add(n.at, 8, "note", n.what .. ": " .. n.detail) end
+  end
   table.sort(list, function(a, b)
     if a.at ~= b.at then return a.at < b.at end
     if a.order ~= b.order then return a.order < b.order end

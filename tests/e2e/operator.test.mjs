@@ -46,6 +46,28 @@ test('explain tells a payment from its request to its refund, beside a server an
   assert.equal(tell(s, 'explain', p.id).out, told.out, 'the same without a server')
 })
 
+// Says what it was not sure of at first, and something else when it is asked.
+const ODD = `return { api = 1, title = "odd", provider = "odd", method = "virtual_account", bank = "odd", effect = "offer",
+  hosts = { sandbox = "api.odd.example" }, lookup = "ours", amounts = "closed", expires = { default = "1h", grace = "10m" },
+  create = function(ctx, op) return unknown { message = "HTTP 404", code = "E404" } end,
+  inquire = function(ctx, op) return not_created { message = "nobody of that name" } end }`
+
+test('explain keeps what a provider said first when it says another thing later', async () => {
+  const dir = shop()
+  writeFileSync(join(dir, 'channels/odd_va.lua'), ODD)
+  const s = await Server.start({ dir })
+  const r = await s.post('/v1/payments', { order_id: 'odd-1', amount: 150000, method: 'virtual_account', bank: 'odd' }, { headers: DEMO })
+  const p = r.json()
+  assert.equal(p.status, 'processing', r.body)
+  const unknown = /attempt +att_\w+ is unknown: code E404, said HTTP 404$/mg
+  assert.equal(tell(s, 'explain', p.id).out.match(unknown)?.length, 1, 'told once while it is so')
+  await s.post(`/v1/payments/${p.id}/sync`, '', { headers: DEMO })
+  const { out } = tell(s, 'explain', p.id)
+  assert.equal(out.match(unknown)?.length, 1, out)
+  assert.match(out, /is unknown: [^]*attempt +att_\w+ is failed: code not_created, said nobody of that name$/m)
+  await s.stop()
+})
+
 test('explain makes no database where there is none', () => {
   const s = { data: join(temporary(), 'data'), dir: shop() }
   const r = tell(s, 'explain', 'pay_1')

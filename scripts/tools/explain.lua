@@ -133,7 +133,10 @@ local function timeline(life)
     add(r.at, 4, "reversal", r.id .. ": " .. rupiah(r.amount) .. " was taken back" .. (r.reason and ": " .. r.reason or ""))
   end
   for _, w in ipairs(life.webhooks) do
-    add(w.updated, 7, "webhook", "#" .. w.sequence .. " to " .. w.url .. ": " .. w.state .. ", " .. facts("tries", w.tries, "answer", w.status, "error", w.error))
+    local came = w.state .. ", " .. facts("tries", w.tries, "answer", w.status, "error", w.error)
+    -- where its format has no word for it nothing was sent, so nobody answered
+    if w.state == "delivered" and not w.status then came = "not for this endpoint" end
+    add(w.updated, 7, "webhook", "#" .. w.sequence .. " to " .. w.url .. ": " .. came)
   end
   for _, n in ipairs(life.notes) do
     if n.what == "attempt" then add(n.at, 2, "attempt", n.detail) else add(n.at, 8, "note", n.what .. ": " .. n.detail) end

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { luwak, temporary } from './luwak.mjs'
-import { Server, root } from './server.mjs'
+import { Server, root, until } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
 const shop = () => root('channels', 'rules', 'scripts')
@@ -65,6 +65,18 @@ test('explain keeps what a provider said first when it says another thing later'
   const { out } = tell(s, 'explain', p.id)
   assert.equal(out.match(unknown)?.length, 1, out)
   assert.match(out, /is unknown: [^]*attempt +att_\w+ is failed: code not_created, said nobody of that name$/m)
+  await s.stop()
+})
+
+test('explain says of an endpoint that was sent nothing that it was not for it', async () => {
+  const s = await Server.start({ dir: shop() })
+  const url = 'http://127.0.0.1:9/notify'
+  assert.equal((await s.post('/v1/webhook_endpoints', { url, format: 'midtrans' }, { headers: DEMO })).status, 201)
+  const p = await pay(s, 'other-door')
+  await until('the events', () => !/waiting/.test(tell(s, 'explain', p.id).out))
+  const { out } = tell(s, 'explain', p.id)
+  assert.equal(out.match(/webhook +#\d+ to http:\/\/127\.0\.0\.1:9\/notify: not for this endpoint$/mg)?.length, 2, out)
+  assert.doesNotMatch(out, /delivered/)
   await s.stop()
 })
 

@@ -265,6 +265,9 @@ int payment_add_result(const struct core *core, struct commit *commit, struct pa
                        size_t attempt, int64_t began, const struct payment_result *result,
                        struct why *why);
 
+/* ": code X, said Y": what the provider gave with it, as far as it gave anything. */
+void payment_said(const struct payment_result *result, struct buf *out);
+
 /* Tries of one attempt: as often as PAYMENT_RETRY_ATTEMPTS says, after 5, 25, 125 s, and only where
  * the one before is proven to have made nothing. */
 struct payment_tries {
@@ -446,5 +449,9 @@ struct payment_change {
     void *data;
 };
 int payment_change(const struct payment_change *change); /* E_NOMEM: done is not called */
+
+/* luwak_payments_total, once a commit that made or changed a payment is in; payment_change() does it. */
+void payment_count_created(enum payment_status now);
+void payment_count_moved(enum payment_status before, enum payment_status now);
 
 #endif

@@ -2,6 +2,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/payment_private.h"
+#include "sys/metrics.h"
 
 #include <stdio.h>
 
@@ -14,7 +15,22 @@ struct change {
     char id[ID_SIZE];
     bool has_first;
     struct payment first;
+    enum payment_status before, now; /* what the commit under way does to it */
 };
+
+static struct metric payments = {.name = "luwak_payments_total",
+                                 .help = "Payments that were created, or came to another status",
+                                 .type = METRIC_COUNTER,
+                                 .labels = {"status"}};
+
+void payment_count_moved(enum payment_status before, enum payment_status now) {
+    if (now != before) metric_add(&payments, 1, LABELS(PAYMENT_STATES[now].name));
+}
+
+void payment_count_created(enum payment_status now) {
+    metric_add(&payments, 1, LABELS("created"));
+    payment_count_moved(PAYMENT_PENDING, now);
+}
 
 static void attempt_change(struct change *c);
 
@@ -36,6 +52,7 @@ static void committed(const struct commit_result *result, void *data) {
     }
     c->err = result->err;
     if (c->err != 0) why_set(&c->why, c->err, "%s", result->detail == NULL ? "" : result->detail);
+    if (c->err == 0) payment_count_moved(c->before, c->now);
     if (c->err == 0 && c->what.committed != NULL) c->what.committed(result, c->what.data);
     ended(&c->task);
 }
@@ -62,8 +79,10 @@ static void attempt_change(struct change *c) {
         later(c, err);
         return;
     }
+    c->before = p.status;
     err = commit_new(&commit);
     if (err == 0) err = c->what.build(&c->core, &p, commit, c->what.data, &c->why);
+    c->now = p.status;
     payment_free(&p);
     if (err == 0) {
         store_submit(c->core.store, commit, c->what.lane, c->what.loop, committed, c);

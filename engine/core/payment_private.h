@@ -35,9 +35,6 @@ int fee_keep(struct payment *payment, const struct fee *fee); /* into payment->f
 int fee_read(const struct payment *payment, struct fee *out, struct json_doc *doc);
 int64_t fee_total(const struct fee *fee);
 
-/* ": code X, said Y": what the provider gave with it, as far as it gave anything. */
-void payment_said(const struct payment_result *result, struct buf *out);
-
 int failure_keep(struct payment *payment, struct str code, struct str message,
                  struct str provider_code);
 

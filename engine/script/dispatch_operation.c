@@ -14,6 +14,7 @@
 #include "script/operation_text.h"
 #include "script/payment_decision.h"
 #include "sys/log.h"
+#include "sys/metrics.h"
 
 struct operation_run {
     struct call_context context; /* first: it is what bindings find */
@@ -179,11 +180,30 @@ static void tell_unknown(const struct operation_run *run) {
              L_TEXT("next", "the provider is asked about it"));
 }
 
+static struct metric provider_calls = {
+    .name = "luwak_provider_calls_total",
+    .help = "What channels and billers were asked to do, by what they decided or how they failed",
+    .type = METRIC_COUNTER,
+    .labels = {"provider", "call", "outcome"}};
+
+static void count_call(const struct operation_run *run, const struct call_result *result) {
+    static const char *const FAILED[] = {"undecided", "raised", "budget", "cancelled"};
+    const struct manifest *m = run->version->manifest;
+    const char *outcome = !run->decided || result->outcome != CALL_RETURNED
+                              ? FAILED[result->outcome]
+                          : run->not_created ? "not_created"
+                                             : OPERATION_STATES[run->to].name;
+    metric_add(&provider_calls, 1,
+               LABELS(m == NULL || m->provider == NULL ? run->version->name : m->provider,
+                      run->entry[0], outcome));
+}
+
 static void finished(const struct call_result *result, void *data) {
     struct operation_run *run = data;
     struct why why = {0};
     dispatch_count(run->version, result);
     tell_unknown(run);
+    count_call(run, result);
     if (!run->decided || result->outcome != CALL_RETURNED)
         undecided(run, result->text == NULL ? "cancelled" : result->text);
     else if (run->tell != NULL && run->doc.err != 0)

@@ -238,6 +238,7 @@ static void chosen(const struct commit_result *result, void *data) {
         flow_end_error(f, lost ? E_BUSY : result->err);
         return;
     }
+    payment_count_moved(f->status_before, f->payment.status);
     payment_cancel_send(f->ask.services, f->ask.runtime, f->set, str_of(f->withdrawal));
     if (decided_before(f) != NULL) {
         flow_end_payment(f, 201);
@@ -252,6 +253,7 @@ void flow_choose_commit(struct flow *f, const struct payment_result *at_once) {
     struct commit *c = NULL;
     struct why why = {0};
     int err = flow_read_again(f);
+    if (err == 0) f->status_before = f->payment.status;
     if (err == 0) err = flow_choose_account(f, flow_channel(f));
     if (err == 0 && f->reference[0] == '\0') {
         f->reference_tries += reference_taken(f);

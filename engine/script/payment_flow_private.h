@@ -60,12 +60,13 @@ struct flow {
     struct timer patience, look;
     struct task task;
     struct payment_reply reply;
-    bool replied; /* what he hears is decided */
-    bool told;    /* `done` was called */
-    bool stored;  /* a commit that keeps the answer is under way */
-    bool over;    /* nothing else is under way */
-    bool again;   /* the call made nothing, and there is no other channel: it is tried again */
-    bool trying;  /* and that is on disk: a job does it, the flow only waits to tell of it */
+    bool replied;                      /* what he hears is decided */
+    bool told;                         /* `done` was called */
+    enum payment_status status_before; /* where the payer chooses: as it was read */
+    bool stored;                       /* a commit that keeps the answer is under way */
+    bool over;                         /* nothing else is under way */
+    bool again;  /* the call made nothing, and there is no other channel: it is tried again */
+    bool trying; /* and that is on disk: a job does it, the flow only waits to tell of it */
     payment_replied done;
     void *data;
 };

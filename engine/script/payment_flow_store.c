@@ -260,6 +260,7 @@ static void first_stored(const struct commit_result *result, void *data) {
         clashed(f, result);
         return;
     }
+    payment_count_created(f->payment.status);
     if (f->stored) {
         flow_end(f);
         return;

@@ -68,6 +68,24 @@ test('explain keeps what a provider said first when it says another thing later'
   await s.stop()
 })
 
+test('a channel that goes out of use says why, and what providers said and what became of payments is counted', async () => {
+  const dir = shop()
+  writeFileSync(join(dir, 'channels/odd_va.lua'), ODD)
+  const s = await Server.start({ dir })
+  await pay(s, 'counted-1')
+  for (let i = 0; i < 5; i++) {
+    const r = await s.post('/v1/payments', { order_id: `odd-${i}`, amount: 150000, method: 'virtual_account', bank: 'odd' }, { headers: DEMO })
+    assert.equal(r.json().status, 'processing', r.body)
+  }
+  const line = await s.logged('channel_breaker')
+  assert.deepEqual([line.channel, line.state, line.last_call], ['odd_va', 'open', 'unknown: code E404, said HTTP 404'])
+  const metrics = (await s.get('/metrics')).body
+  for (const count of ['provider_calls_total{provider="odd",call="create",outcome="unknown"} 5', 'provider_calls_total{provider="midtrans",call="create",outcome="pending"} 1',
+    'payments_total{status="created"} 6', 'payments_total{status="processing"} 6', 'payments_total{status="pending"} 1', 'payments_total{status="success"} 1'])
+    assert.ok(metrics.includes(`luwak_${count}\n`), `${count} in ${metrics.match(/^luwak_(provider_calls|payments).*$/mg)?.join('\n')}`)
+  await s.stop()
+})
+
 test('explain says of an endpoint that was sent nothing that it was not for it', async () => {
   const s = await Server.start({ dir: shop() })
   const url = 'http://127.0.0.1:9/notify'

@@ -105,6 +105,7 @@ static int build_key(struct work *w, struct commit *c, struct why *why) {
 
 static int build_revoke(struct work *w, struct commit *c, struct why *why) {
     (void)why;
+    snprintf(w->made, sizeof w->made, "%s", w->args->args[2]); /* that key, not its merchant */
     api_key_revoke(w->core, c, str_of(w->id), str_of(w->args->args[2]));
     return 0;
 }

@@ -16,7 +16,7 @@ struct work {
     struct engine *engine;
     const struct core *core;
     const char *id; /* what is worked on: the first argument behind the action */
-    char made[100]; /* what is new: its id or name */
+    char made[100]; /* what is new, or ended: its id or name; empty: `id` */
     char key[API_KEY_SIZE];
     int err;
     char detail[200];

@@ -51,6 +51,7 @@ struct request {
     int err;
     struct why why;
     struct buf lines; /* frames made in the pool */
+    struct buf acts;  /* of a commit's audit lines: actor, action, object, each with its NUL */
     /* a command */
     struct control_call call;
     char *name;

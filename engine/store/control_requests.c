@@ -3,6 +3,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "store/control_private.h"
+#include "sys/log.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ static void put_result(struct buf *b, int err, const char *text) {
 static void request_end(struct request *r) {
     struct connection *c = r->connection;
     buf_free(&r->lines);
+    buf_free(&r->acts);
     if (r->file >= 0) close(r->file);
     mem_free(r->name);
     for (size_t i = 0; i < r->call.count; i++)
@@ -38,9 +40,34 @@ static void request_answer(struct request *r, int err, const char *text) {
 
 /* ---- one kind after the other ---- */
 
+/* What an operator's command changed beside us is nowhere else in our log. What the line's detail says
+ * stays in the audit log. */
+static void keep_acts(struct request *r, const struct commit *commit) {
+    struct commit_cursor at = commit_walk(commit);
+    struct commit_step step;
+    while (commit_next(&at, &step)) {
+        if (step.op != OP_AUDIT_APPEND) continue;
+        for (int i = 2; i < 5; i++) { /* actor, action, object */
+            buf_addstr(&r->acts, step.values[i].s);
+            buf_addc(&r->acts, '\0');
+        }
+    }
+}
+
+static void tell_acts(const struct request *r) {
+    struct str rest = r->acts.err == 0 ? buf_str(&r->acts) : STR(""), one[3];
+    while (rest.n != 0) {
+        for (int i = 0; i < 3; i++)
+            (void)str_cut(rest, '\0', &one[i], &rest);
+        log_info("operator", L_STR("actor", one[0]), L_STR("action", one[1]),
+                 L_STR("subject", one[2]));
+    }
+}
+
 static void committed(const struct commit_result *result, void *data) {
     struct request *r = data;
     struct buf b = {0};
+    if (result->err == 0) tell_acts(r);
     size_t at = frame_begin(&b, CONTROL_RESULT, r->id);
     put_result(&b, result->err, result->detail);
     wire_put_i64(&b, result->failed_op);
@@ -68,6 +95,7 @@ static void ask_commit(struct request *r, struct wire_in *in) {
         committed(&bad, r);
         return;
     }
+    keep_acts(r, commit);
     store_submit(k->options.store, commit, (enum lane)lane, k->options.loop, committed, r);
 }
 

@@ -37,6 +37,12 @@ test('a merchant and its key: made, used, held to its addresses, suspended, revo
   const again = spawnSync(LUWAK, ['key', 'revoke', merchant, id, ...own], { env: cleanEnv({}), encoding: 'utf8' })
   assert.equal(again.status, 1)
   await s.stop()
+  // each act beside the server is in its log, once it is done; the two that failed are not
+  const acts = s.events('operator').map(l => [l.action, l.subject])
+  assert.deepEqual(acts.map(([action]) => action), ['key.new', 'key.new', 'merchant.suspend', 'merchant.resume', 'key.revoke'])
+  assert.deepEqual([acts[0], acts[2], acts[4]], [['key.new', id], ['merchant.suspend', merchant], ['key.revoke', id]])
+  assert.ok(s.events('operator').every(l => l.level === 'info' && /^operator ./.test(l.actor)))
+  assert.ok(!s.raw.includes(secret))
 })
 
 test('what a merchant is in the eyes of Bank Indonesia: QRIS costs by it, at create, when the money comes, and in quotes', async () => {

@@ -75,8 +75,8 @@ const struct cli_command CLI_COMMANDS[] = {
                            {"record", "FILE", NO_SETTING, NULL,
                             "Write the HTTP exchanges, redacted, for t.http.replay in tests."},
                            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
-        .examples = EXAMPLES("luwak run scripts/tools/import.lua statement.csv --dry-run",
-                             "see what an import would do"),
+        .examples = EXAMPLES("luwak run scripts/tools/reconcile.lua midtrans settlement.csv --dry-run",
+                             "see what a provider's file would book"),
         .run = cmd_run,
         .script_args = true,
     },
@@ -262,9 +262,11 @@ const struct cli_command CLI_COMMANDS[] = {
                      "new: requests a minute (default 100); 0 for no limit."},
                     {"allow", "LIST", NO_SETTING, NULL,
                      "new: addresses and networks it may call from, with spaces between."},
-                    {"category", "WORD", NO_SETTING, NULL,
+                    {"category", "WORD", NO_SETTING,
+                     "UMI|UKE|UME|UBE|URE|EDUCATION|SOCIAL|GOVERNMENT|FUEL|BLU|PSO",
                      "new, category: what it is in the eyes of Bank Indonesia (UMI, UKE, UME, UBE, "
-                     "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO): QRIS costs by it."},
+                     "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO; URE: none of them): QRIS costs "
+                     "by it."},
                     {"direct", NULL, NO_SETTING, NULL,
                      "new: it means to have provider contracts of its own. Shown by list, no more: "
                      "what passes us and what does not, the account decides that a payment goes "

@@ -127,8 +127,7 @@ static int rule_gc(lua_State *L) {
 /* Below the root it has the path that it would serve under; else the one that was given. */
 static int load_rule(struct version **out, const char *root, const char *given, struct why *why) {
     char below[SCRIPT_PATH_MAX];
-    if (access(given, R_OK) != 0)
-        return why_set(why, E_NOTFOUND, "%s: %s", given, strerror(errno));
+    if (access(given, R_OK) != 0) return why_set(why, E_NOTFOUND, "%s: %s", given, strerror(errno));
     bool own = root != NULL && source_below(root, given, below);
     return tool_load_kind(out, KIND_RULE, root, own ? below : given, own, why);
 }

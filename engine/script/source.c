@@ -30,7 +30,8 @@ static const struct folder {
     {"scripts/lib/", KIND_LIB, "a module"},
     {"scripts/tools/", KIND_TOOL, "a tool"},
     {"scripts/migrations/", KIND_MIGRATION, "a migration"},
-    {"examples/shop/scripts/pages/", KIND_PAGE, "a page"}, /* its routes exist in simulated mode only */
+    {"examples/shop/scripts/pages/", KIND_PAGE,
+     "a page"}, /* its routes exist in simulated mode only */
 };
 /* What is watched with them. */
 static const struct beside {

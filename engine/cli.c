@@ -156,23 +156,6 @@ int cmd_man(const struct cli_args *args) {
     return print(&out);
 }
 
-int cmd_config(const struct cli_args *args) {
-    struct config *config = NULL;
-    struct why why = {0};
-    struct buf out = {0};
-    if (cli_load(args, &config, &why) != 0) return cli_fail(args, CLI_PROBLEMS, "%s", why.text);
-    config_print(config, &out);
-    int code = print(&out);
-    for (size_t i = 0; i < config_warning_count(config); i++)
-        cli_fail(args, 0, "warning: %s", config_warning(config, i));
-    for (size_t i = 0; i < config_problem_count(config); i++)
-        code = cli_fail(args, CLI_PROBLEMS, "%s", config_problem(config, i));
-    if (config_problem_count(config) == 0 && config_check(config, true, &why) != 0)
-        code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
-    config_free(config);
-    return code;
-}
-
 int cli_main(int argc, char **argv) {
     struct why why = {0};
     signal(SIGCHLD, SIG_DFL); /* ignored by who started us, no child's end would be heard */

@@ -75,8 +75,9 @@ const struct cli_command CLI_COMMANDS[] = {
                            {"record", "FILE", NO_SETTING, NULL,
                             "Write the HTTP exchanges, redacted, for t.http.replay in tests."},
                            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
-        .examples = EXAMPLES("luwak run scripts/tools/import.lua statement.csv --dry-run",
-                             "see what an import would do"),
+        .examples =
+            EXAMPLES("luwak run scripts/tools/reconcile.lua midtrans settlement.csv --dry-run",
+                     "see what a provider's file would book"),
         .run = cmd_run,
         .script_args = true,
     },
@@ -135,7 +136,8 @@ const struct cli_command CLI_COMMANDS[] = {
         .name = "new",
         .summary = "Write a new channel, rule, biller or tool with its test",
         .about = "Writes a working file and its test under the root that every command finds (or "
-                 "--root), prints where, and says what to do next. It never overwrites.",
+                 "--root), prints where, and says what to do next. It never overwrites. A channel "
+                 "without --like has no other side: nobody answers it in simulated mode.",
         .args = ARGS({"KIND", ARG_ONE, "channel|rule|biller|tool", "What to write."},
                      {"NAME", ARG_ONE, NULL,
                       "Its name: small letters, digits and _; a channel's begins with its "
@@ -256,20 +258,22 @@ const struct cli_command CLI_COMMANDS[] = {
                  "control socket.",
         .args = ARGS({"ACTION", ARG_ONE, "new|list|suspend|resume|category", "What to do."},
                      {"MERCHANT", ARG_OPTIONAL, NULL, "Its id; not for new and list."}, {0}),
-        .options =
-            OPTIONS({"name", "NAME", NO_SETTING, NULL, "new: what it is called."},
-                    {"rate", "N", NO_SETTING, NULL,
-                     "new: requests a minute (default 100); 0 for no limit."},
-                    {"allow", "LIST", NO_SETTING, NULL,
-                     "new: addresses and networks it may call from, with spaces between."},
-                    {"category", "WORD", NO_SETTING, NULL,
-                     "new, category: what it is in the eyes of Bank Indonesia (UMI, UKE, UME, UBE, "
-                     "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO): QRIS costs by it."},
-                    {"direct", NULL, NO_SETTING, NULL,
-                     "new: it means to have provider contracts of its own. Shown by list, no more: "
-                     "what passes us and what does not, the account decides that a payment goes "
-                     "by (luwak account)."},
-                    SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
+        .options = OPTIONS(
+            {"name", "NAME", NO_SETTING, NULL, "new: what it is called."},
+            {"rate", "N", NO_SETTING, NULL,
+             "new: requests a minute (default 100); 0 for no limit."},
+            {"allow", "LIST", NO_SETTING, NULL,
+             "new: addresses and networks it may call from, with spaces between."},
+            {"category", "WORD", NO_SETTING,
+             "UMI|UKE|UME|UBE|URE|EDUCATION|SOCIAL|GOVERNMENT|FUEL|BLU|PSO",
+             "new, category: what it is in the eyes of Bank Indonesia (UMI, UKE, UME, UBE, "
+             "EDUCATION, SOCIAL, GOVERNMENT, FUEL, BLU, PSO; URE: none of them): QRIS costs "
+             "by it."},
+            {"direct", NULL, NO_SETTING, NULL,
+             "new: it means to have provider contracts of its own. Shown by list, no more: "
+             "what passes us and what does not, the account decides that a payment goes "
+             "by (luwak account)."},
+            SIMULATED_OPTION, DATA_OPTION, ROOT_OPTION, {0}),
         .examples = EXAMPLES("luwak merchant new --name \"Warung Kopi\"", "prints mer_..."),
         .run = cmd_merchant,
     },

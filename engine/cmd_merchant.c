@@ -6,6 +6,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static int no_merchant(const struct work *w, struct why *why) {
+    return why_set(why, E_NOTFOUND, "there is no merchant %s; `luwak merchant list` shows them",
+                   w->id);
+}
+
+static int merchant_there(const struct work *w, struct why *why) {
+    struct rows *rows = NULL;
+    int err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(w->id)), &rows);
+    if (err == 0 && rows_count(rows) == 0) err = no_merchant(w, why);
+    rows_free(rows);
+    return err;
+}
+
 /* ---- merchants ---- */
 
 static int check_allow(struct str allow, struct why *why) {
@@ -41,8 +54,7 @@ static int build_new(struct work *w, struct commit *c, struct why *why) {
 static int build_suspend(struct work *w, struct commit *c, struct why *why) {
     struct rows *rows = NULL;
     int err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(w->id)), &rows);
-    if (err == 0 && rows_count(rows) == 0)
-        err = why_set(why, E_NOTFOUND, "there is no merchant %s", w->id);
+    if (err == 0 && rows_count(rows) == 0) err = no_merchant(w, why);
     if (err == 0) {
         struct merchant m = {.name = rows_text(rows, 0, 1),
                              .direct = str_eq(rows_text(rows, 0, 2), STR("direct")),
@@ -60,7 +72,8 @@ static int build_category(struct work *w, struct commit *c, struct why *why) {
     const char *category = cli_option(w->args, "category");
     if (category == NULL)
         return why_set(why, E_USAGE, "--category is missing: UMI, UKE, UME, UBE, EDUCATION ...");
-    return merchant_add_category(w->core, c, str_of(w->id), str_of(category), why);
+    int err = merchant_there(w, why);
+    return err != 0 ? err : merchant_add_category(w->core, c, str_of(w->id), str_of(category), why);
 }
 
 static int list_merchants(struct work *w, struct why *why) {
@@ -82,21 +95,22 @@ static int run_merchant(struct work *w, struct why *why) {
         if (err == 0) printf("%s\n", w->made);
         return err;
     }
-    if (strcmp(action, "category") == 0)
-        return work_change(w, build_category, "merchant.category", why);
+    if (strcmp(action, "category") == 0) {
+        err = work_change(w, build_category, "merchant.category", why);
+        if (err == 0) printf("%s  %s\n", w->id, cli_option(w->args, "category"));
+        return err;
+    }
     bool suspend = strcmp(action, "suspend") == 0;
-    return work_change(w, build_suspend, suspend ? "merchant.suspend" : "merchant.resume", why);
+    err = work_change(w, build_suspend, suspend ? "merchant.suspend" : "merchant.resume", why);
+    if (err == 0) printf("%s  %s\n", w->id, suspend ? "suspended" : "active");
+    return err;
 }
 
 /* ---- keys ---- */
 
 static int build_key(struct work *w, struct commit *c, struct why *why) {
-    struct rows *rows = NULL;
     const char *label = cli_option(w->args, "label");
-    int err = store_get(w->core->store, "merchant_get", VALS(V_TEXT(w->id)), &rows);
-    if (err == 0 && rows_count(rows) == 0)
-        err = why_set(why, E_NOTFOUND, "there is no merchant %s", w->id);
-    rows_free(rows);
+    int err = merchant_there(w, why);
     if (err == 0)
         err = api_key_add(w->core, c, str_of(w->id), str_of(label == NULL ? "" : label), STR(""),
                           w->made, w->key, why);
@@ -119,11 +133,29 @@ static int list_keys(struct work *w, struct why *why) {
     return err;
 }
 
+static int revoke_key(struct work *w, struct why *why) {
+    const char *id = w->args->args[2];
+    size_t i = 0;
+    int err = work_query(w, "api_keys", VALS(V_TEXT(w->id)), why);
+    if (err != 0) return err;
+    while (i < rows_count(w->rows) && !str_eq(rows_text(w->rows, i, 0), str_of(id)))
+        i++;
+    if (i == rows_count(w->rows))
+        return why_set(why, E_NOTFOUND, "%s has no key %s; `luwak key list %s` shows its keys",
+                       w->id, id, w->id);
+    if (!rows_null(w->rows, i, 4)) return why_set(why, E_STATE, "%s is revoked already", id);
+    err = work_change(w, build_revoke, "key.revoke", why);
+    if (err == 0) printf("%s  revoked\n", id);
+    return err;
+}
+
 static int run_key(struct work *w, struct why *why) {
     const char *action = w->args->args[0];
+    int err = strcmp(action, "new") == 0 ? 0 : merchant_there(w, why);
+    if (err != 0) return err;
     if (strcmp(action, "list") == 0) return list_keys(w, why);
-    if (strcmp(action, "revoke") == 0) return work_change(w, build_revoke, "key.revoke", why);
-    int err = work_change(w, build_key, "key.new", why);
+    if (strcmp(action, "revoke") == 0) return revoke_key(w, why);
+    err = work_change(w, build_key, "key.new", why);
     if (err == 0) printf("%s  %s\n", w->made, w->key); /* the only time it is seen */
     return err;
 }

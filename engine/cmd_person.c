@@ -3,9 +3,12 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "base/nearest.h"
 #include "base/timefmt.h"
 #include "cmd_work.h"
 #include "core/person.h"
+#include "declared_keys.h"
+#include "engine.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -133,6 +136,74 @@ static int read_config(struct buf *out, struct why *why) {
                             "{\"NAME\":\"value\"}");
 }
 
+/* A name that was given, the provider's (first) or a key's, and what the scripts know of it. */
+struct given {
+    bool known;
+    struct nearest near;
+    char best[80]; /* the names live no longer than their version */
+};
+struct given_names {
+    const char *provider;
+    struct given *at;
+    size_t count;
+};
+
+static void compare(struct given *g, const char *name) {
+    size_t before = g->near.distance;
+    g->known = g->known || str_eq(g->near.word, str_of(name));
+    nearest_try(&g->near, str_of(name));
+    if (g->near.distance < before) snprintf(g->best, sizeof g->best, "%s", name);
+}
+
+static void compare_declared(void *data, const char *provider, const char *key) {
+    const struct given_names *names = data;
+    if (key == NULL) compare(&names->at[0], provider);
+    for (size_t i = 1; key != NULL && i < names->count; i++)
+        if (strcmp(provider, names->provider) == 0) compare(&names->at[i], key);
+}
+
+static int refuse_unknown(const struct given_names *names, struct why *why) {
+    for (size_t i = 0; i < names->count; i++) {
+        const struct given *g = &names->at[i];
+        struct str word = str_sub(g->near.word, 0, g->near.word.n < 80 ? g->near.word.n : 80);
+        bool hint = g->best[0] != '\0';
+        if (g->known) continue;
+        const char *ask = hint ? "; did you mean " : "", *end = hint ? "?" : "";
+        if (i == 0)
+            return why_set(why, E_USAGE, "no script is of the provider %.*s%s%s%s", STR_FMT(word),
+                           ask, g->best, end);
+        return why_set(why, E_USAGE, "no script of %s has a key %.*s%s%s%s", names->provider,
+                       STR_FMT(word), ask, g->best, end);
+    }
+    return 0;
+}
+
+/* A key that no script asks for would be kept all the same, miss where it was meant for another, and
+ * take the place of those that were given before. */
+static int check_names(const struct work *w, struct str config, struct why *why) {
+    struct json_doc doc;
+    int err = json_parse(&doc, config, NULL, NULL);
+    if (err != 0) return err;
+    struct given_names names = {w->id, mem_array(doc.root->count + 1, sizeof *names.at), 1};
+    if (names.at == NULL) err = E_NOMEM;
+    if (err == 0) {
+        names.at[0] = (struct given){0};
+        nearest_init(&names.at[0].near, str_of(w->id));
+        for (const struct json *v = doc.root->first; v != NULL; v = v->next) {
+            names.at[names.count] = (struct given){0};
+            nearest_init(&names.at[names.count++].near, v->key);
+        }
+        err = declared_keys(w->engine->root, compare_declared, &names);
+    }
+    if (err != 0)
+        why_set(why, err, "the scripts cannot be read: %s", err_text(err));
+    else
+        err = refuse_unknown(&names, why);
+    mem_free(names.at);
+    json_doc_free(&doc);
+    return err;
+}
+
 static struct buf account_config; /* between reading it and the change that may be built anew */
 
 static int build_account(struct work *w, struct commit *c, struct why *why) {
@@ -147,6 +218,7 @@ static int build_account(struct work *w, struct commit *c, struct why *why) {
     if (err == 0 && rows_count(rows) == 0)
         err = why_set(why, E_NOTFOUND, "there is no merchant %s", merchant);
     rows_free(rows);
+    if (err == 0) err = check_names(w, buf_str(&account_config), why);
     if (err != 0) return err;
     snprintf(w->made, sizeof w->made, "%s/%s", w->id, merchant);
     return account_put(w->core, c, str_of(w->id), str_of(merchant),

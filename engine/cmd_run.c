@@ -120,7 +120,7 @@ struct run {
     struct call_context context;
     struct ticket ticket;
     struct signals *signals;
-    bool running, interrupted;
+    bool running, ran, interrupted;
     int code;
 };
 
@@ -150,6 +150,19 @@ static int push(lua_State *L, void *data) {
     return tool_push(L, &r->tool);
 }
 
+/* Did something go wrong in a script? Then the error begins with a place that the stack trace knows,
+ * and the trace is of use. Others are words for the operator, whatever file they speak of. */
+static bool is_placed(const char *text) {
+    struct str line, trace;
+    str_cut(str_of(text), '\n', &line, &trace);
+    ptrdiff_t at = str_search(line, STR(".lua:"));
+    if (at < 0) return false;
+    size_t begin = (size_t)at + strlen(".lua:"), end = begin;
+    while (end < line.n && line.p[end] >= '0' && line.p[end] <= '9')
+        end++;
+    return end != begin && str_search(trace, str_sub(line, 0, end)) >= 0;
+}
+
 static void done(const struct call_result *result, void *data) {
     struct run *r = CONTAINER_OF(data, struct run, context);
     say_end(&r->say);
@@ -157,10 +170,8 @@ static void done(const struct call_result *result, void *data) {
         cli_fail(r->args, 0, "interrupted");
     } else if (result->outcome != CALL_RETURNED) {
         const char *text = result->text == NULL ? "cancelled" : result->text;
-        int line = (int)strcspn(text, "\n"); /* an error without a place is for the operator */
-        bool placed = memmem(text, (size_t)line, ".lua:", 5) != NULL;
         fprintf(stderr, "luwak %s: %.*s\n", r->args->command->name,
-                placed ? (int)strlen(text) : line, text);
+                (int)(is_placed(text) ? strlen(text) : strcspn(text, "\n")), text);
     }
     stop(r, r->interrupted                     ? EXIT_INTERRUPTED
             : result->outcome == CALL_RETURNED ? CLI_GOOD
@@ -177,6 +188,7 @@ static void loaded(struct engine *e, int err, void *data) {
         .version = r->version, .entry = ENTRY, .data = &r->context, .push = push, .done = done};
     r->running = true;
     if (err == 0) err = script_call(w->runtime, &call, &r->ticket);
+    r->ran = err == 0;
     if (err != 0) stop(r, cli_fail(r->args, CLI_PROBLEMS, "%s", err_text(err)));
 }
 
@@ -278,7 +290,7 @@ static int run_engine(struct run *r, const struct config *config, const char *ro
     if (err != 0) r->code = cli_fail(r->args, CLI_PROBLEMS, "%s", why.text);
     if (recorder != NULL && transport_record_error(recorder) != 0)
         r->code = cli_fail(r->args, CLI_PROBLEMS, "%s: not all exchanges were written", record);
-    if (dry && r->code == CLI_GOOD)
+    if (dry && r->ran) /* however it ended: what it has said was not done */
         fprintf(stderr, "dry run: nothing was changed, %d request(s) not sent\n", r->dry.shown);
     if (recorder != NULL) recorder->destroy(recorder);
     engine_delete(r->engine);

@@ -31,7 +31,7 @@ int cmd_setup(const struct cli_args *args, const struct config *config) {
     return 0;
 }
 
-static int open_tls(const struct config *config, struct tls_server **tls, struct why *why) {
+int cmd_tls(const struct config *config, struct tls_server **tls, struct why *why) {
     struct tls_server_options o = {.cert_file = config_text(config, SET_LUWAK_TLS_CERT),
                                    .key_file = config_text(config, SET_LUWAK_TLS_KEY),
                                    .ca_file = config_text(config, SET_LUWAK_TLS_CLIENT_CA)};
@@ -50,13 +50,15 @@ int cmd_serve(const struct cli_args *args) {
         config_free(config);
         return code;
     }
+    if (config_serve_warning(config) != NULL)
+        cli_fail(args, 0, "warning: %s", config_serve_warning(config));
     struct why why = {0};
     struct engine *engine = NULL;
     struct engine_options o = {.config = config, .mode = ENGINE_SERVE};
     int inherited = listen_fds(&why); /* first: later those numbers may be files of ours */
     int err = inherited < 0 ? inherited : engine_new(&engine, &o, &why);
     if (err == 0) engine->inherited = inherited;
-    if (err == 0) err = open_tls(config, &engine->tls, &why);
+    if (err == 0) err = cmd_tls(config, &engine->tls, &why);
     if (err == 0) err = engine_serve(engine, &why);
     if (err != 0) code = cli_fail(args, CLI_PROBLEMS, "%s", why.text);
     engine_delete(engine);

@@ -9,12 +9,11 @@
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/rules.h"
+#include "script/source.h"
 #include "script/store_wait.h"
 #include "script/tool.h"
 
 #include <errno.h>
-#include <limits.h>
-#include <stdlib.h>
 #include <unistd.h>
 
 struct asked {
@@ -127,12 +126,10 @@ static int rule_gc(lua_State *L) {
 
 /* Below the root it has the path that it would serve under; else the one that was given. */
 static int load_rule(struct version **out, const char *root, const char *given, struct why *why) {
-    char file[PATH_MAX], folder[PATH_MAX];
+    char below[SCRIPT_PATH_MAX];
     if (access(given, R_OK) != 0) return why_set(why, E_NOTFOUND, "%s: %s", given, strerror(errno));
-    size_t n = root != NULL && realpath(root, folder) != NULL ? strlen(folder) : 0;
-    bool own =
-        n != 0 && realpath(given, file) != NULL && strncmp(file, folder, n) == 0 && file[n] == '/';
-    return tool_load_kind(out, KIND_RULE, root, own ? file + n + 1 : given, own, why);
+    bool own = root != NULL && source_below(root, given, below);
+    return tool_load_kind(out, KIND_RULE, root, own ? below : given, own, why);
 }
 
 static void add_fact(const char *name, void *data) {

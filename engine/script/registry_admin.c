@@ -236,14 +236,16 @@ int registry_rollback(struct registry *r, const char *path, const char *id, stru
     struct version *old = NULL;
     enum script_kind kind;
     char name[SCRIPT_PATH_MAX];
-    if (e == NULL) { /* its file was deleted before this start */
-        if (!source_kind(path, &kind, name)) return no_script(why, path);
-        if (registry_entry_add(r, path, kind, name, &e) != 0)
-            return why_set(why, E_NOMEM, "out of memory");
-    }
     bool served = false, same = true;
+    if (e == NULL && !source_kind(path, &kind, name)) return no_script(why, path);
     int err = kept_version(r, path, id, serves_now(e), &old, &served, why);
+    if (err == E_NOTFOUND && e == NULL && id == NULL) return no_script(why, path);
     if (err != 0) return err;
+    /* without an entry its file was deleted before this start */
+    if (e == NULL && registry_entry_add(r, path, kind, name, &e) != 0) {
+        version_drop(old);
+        return why_set(why, E_NOMEM, "out of memory");
+    }
     err = write_back(r, path, old->parts[0].text, why);
     e->approved[0] = '\0';
     if (err == 0) {

@@ -18,18 +18,20 @@
 static const struct folder {
     const char *path;
     enum script_kind kind;
+    const char *text;
 } FOLDERS[] = {
-    {"channels/", KIND_CHANNEL},
-    {"rules/", KIND_RULE},
-    {"scripts/billers/", KIND_BILLER},
-    {"scripts/sandbox/", KIND_SANDBOX},
-    {"scripts/api/", KIND_API},
-    {"scripts/jobs/", KIND_JOB},
-    {"scripts/pages/", KIND_PAGE},
-    {"scripts/lib/", KIND_LIB},
-    {"scripts/tools/", KIND_TOOL},
-    {"scripts/migrations/", KIND_MIGRATION},
-    {"examples/shop/scripts/pages/", KIND_PAGE}, /* its routes exist in simulated mode only */
+    {"channels/", KIND_CHANNEL, "a channel"},
+    {"rules/", KIND_RULE, "a rule"},
+    {"scripts/billers/", KIND_BILLER, "a biller"},
+    {"scripts/sandbox/", KIND_SANDBOX, "a simulator"},
+    {"scripts/api/", KIND_API, "an API script"},
+    {"scripts/jobs/", KIND_JOB, "a job"},
+    {"scripts/pages/", KIND_PAGE, "a page"},
+    {"scripts/lib/", KIND_LIB, "a module"},
+    {"scripts/tools/", KIND_TOOL, "a tool"},
+    {"scripts/migrations/", KIND_MIGRATION, "a migration"},
+    {"examples/shop/scripts/pages/", KIND_PAGE,
+     "a page"}, /* its routes exist in simulated mode only */
 };
 /* What is watched with them. */
 static const struct beside {
@@ -54,6 +56,23 @@ bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH
         return true;
     }
     return false;
+}
+
+const char *source_kind_text(enum script_kind kind) {
+    for (size_t i = 0; i < ARRAY_LEN(FOLDERS); i++)
+        if (FOLDERS[i].kind == kind) return FOLDERS[i].text;
+    return "a script";
+}
+
+bool source_below(const char *root, const char *given, char out[SCRIPT_PATH_MAX]) {
+    char *top = realpath(root, NULL), *file = realpath(given, NULL);
+    size_t n = top == NULL ? 0 : strlen(top);
+    bool below = n != 0 && file != NULL && strncmp(file, top, n) == 0 && file[n] == '/' &&
+                 strlen(file + n + 1) < SCRIPT_PATH_MAX;
+    if (below) strcpy(out, file + n + 1);
+    free(file); /* of libc */
+    free(top);
+    return below;
 }
 
 static int full_path(char out[FULL_MAX], const char *root, const char *path, struct why *why) {

@@ -15,6 +15,13 @@
  * of ours. */
 bool source_kind(const char *path, enum script_kind *kind, char name[SCRIPT_PATH_MAX]);
 
+/* What it is in words, with its article: "a channel". */
+const char *source_kind_text(enum script_kind kind);
+
+/* A file that was named from the working directory, as the root knows it ("channels/x.lua"); false:
+ * it lies elsewhere, or there is none. */
+bool source_below(const char *root, const char *given, char out[SCRIPT_PATH_MAX]);
+
 /* Appends the text; E_NOTFOUND, E_LIMIT (too big), E_INVAL (no regular file), E_IO. Fits struct
  * version_files with the root's path as data. */
 int source_read(void *root, const char *path, struct buf *text, struct why *why);

@@ -22,12 +22,25 @@ static int tool_read(void *data, const char *path, struct buf *text, struct why 
     return source_read(given ? "." : (void *)f->root, path, text, why);
 }
 
+/* Where its folder says that it is something else, that is what is wrong with it, whatever its table
+ * lacks of the kind that was asked for. */
+static int check_kind(enum script_kind wanted, const char *root, const char *path, bool own,
+                      struct why *why) {
+    char below[SCRIPT_PATH_MAX], name[SCRIPT_PATH_MAX];
+    enum script_kind kind;
+    if (!own && !source_below(root, path, below)) return 0;
+    if (!source_kind(own ? path : below, &kind, name) || kind == wanted) return 0;
+    return why_set(why, E_INVAL, "%s is no %s: it is %s", path, source_kind_text(wanted) + 2,
+                   source_kind_text(kind));
+}
+
 int tool_load_kind(struct version **out, enum script_kind kind, const char *root, const char *path,
                    bool own, struct why *why) {
     struct tool_files files = {root, path, own};
     const struct version_files source = {tool_read, &files};
     struct version *v = NULL;
-    int err = version_build(&v, kind, path, path, &source, BIND_MODULES, why);
+    int err = check_kind(kind, root, path, own, why);
+    if (err == 0) err = version_build(&v, kind, path, path, &source, BIND_MODULES, why);
     if (err == 0) err = manifest_load(v, NULL, NULL, why);
     if (err == 0)
         *out = v;

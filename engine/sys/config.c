@@ -452,8 +452,6 @@ static void check_together(struct config *c) {
     if (config_given(c, SET_LUWAK_TLS_CLIENT_CA) && !cert)
         say(c, &c->problems, "LUWAK_TLS_CLIENT_CA is set, but LUWAK_TLS_CERT is not");
     if (config_env(c) == ENV_PRODUCTION) check_production(c);
-    if (config_env(c) == ENV_PRODUCTION && !config_given(c, SET_LUWAK_PUBLIC_URL))
-        say(c, &c->warnings, "LUWAK_PUBLIC_URL is not set: providers are told no callback URL");
 }
 
 int config_load(struct config **out, const struct config_sources *sources, struct why *why) {

@@ -40,6 +40,8 @@ size_t config_problem_count(const struct config *config);
 const char *config_problem(const struct config *config, size_t i);
 size_t config_warning_count(const struct config *config);
 const char *config_warning(const struct config *config, size_t i);
+/* What matters to who serves and to nobody else, or NULL. */
+const char *config_serve_warning(const struct config *config);
 
 enum luwak_env config_env(const struct config *config);
 const char *config_text(const struct config *config, enum setting_id id); /* NULL: not set */
@@ -54,6 +56,10 @@ bool config_staged(const struct config *config); /* LUWAK_SCRIPTS, with its defa
  * values. *out lives as long as the config. */
 int config_provider(const struct config *config, const char *provider, const char *key,
                     const char **out);
+
+/* The names of providers' keys that somebody set, one by one; NULL: no more. Of the environment only
+ * what begins as a provider's that we know. */
+const char *config_key_given(const struct config *config, size_t nth);
 
 void config_print(const struct config *config, struct buf *out); /* value and origin of all */
 void config_print_docs(struct buf *out);                         /* the table, for help */

@@ -63,6 +63,11 @@ const char *config_warning(const struct config *c, size_t i) {
     return i < c->warnings.count ? c->warnings.at[i] : NULL;
 }
 
+const char *config_serve_warning(const struct config *c) {
+    if (config_env(c) != ENV_PRODUCTION || config_given(c, SET_LUWAK_PUBLIC_URL)) return NULL;
+    return "LUWAK_PUBLIC_URL is not set: providers are told no callback URL";
+}
+
 enum luwak_env config_env(const struct config *c) {
     return c->settings[SET_LUWAK_ENV].var == NULL
                ? ENV_UNSET
@@ -147,6 +152,14 @@ static bool is_provider_key(const struct var *v) {
         if (strncmp(DEMO_KEYS[i].key, v->name, n) == 0) return true;
     }
     return false;
+}
+
+const char *config_key_given(const struct config *c, size_t nth) {
+    for (size_t i = 0; i < c->var_count; i++) {
+        if (!is_provider_key(&c->vars[i]) || c->vars[i].origin == FROM_ALIAS) continue;
+        if (nth-- == 0) return c->vars[i].name;
+    }
+    return NULL;
 }
 
 void config_print(const struct config *c, struct buf *out) {

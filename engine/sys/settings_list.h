@@ -39,7 +39,9 @@
     X(LUWAK_CA_FILE, PATH, NULL, 0, 0, NULL, SETTING_PLAIN,                                        \
       "Certificate authorities (PEM) for calls to providers; the system's when not set.")          \
     X(LUWAK_CREATE_WAIT, DURATION, "20s", SECOND_, 120 * SECOND_, NULL, SETTING_PLAIN,             \
-      "How long a create call waits for the provider before it answers processing.")               \
+      "How long a create call waits for the provider; then it answers with what stands: a "        \
+      "payment "                                                                                   \
+      "processing, an operation sending.")                                                         \
     X(LUWAK_ASK_RATE, INT, "600", 2, 1000000, NULL, SETTING_PLAIN,                                 \
       "Questions in a minute to one provider account about what is open; half of them are kept "   \
       "for what has no answer.")                                                                   \

@@ -18,7 +18,9 @@ return {
   },
   run = function(args, say)
     if args.decision == "list" then
-      for _, p in ipairs(operator.select(HELD)) do
+      local held = operator.select(HELD)
+      if #held == 0 then say("none: no payment is held for a person") end
+      for _, p in ipairs(held) do
         say(("%s  %s  %s  %s  %s  %s  %s"):format(p.id, p.merchant, p.order_id, operator.rupiah(p.amount), p.method, operator.stamp(p.created), p.why))
       end
       return

@@ -122,6 +122,7 @@ test('new writes a file and its test, once', () => {
       assert.match(text, /acme/)
       assert.equal(spawnSync('luac5.4', ['-p', join(dir, path)]).status ?? 0, 0)
     }
+    assert.equal(/Nobody answers it .*--like/.test(r.out), kind === 'channel', r.out)
     const again = luwak(['new', kind, 'acme_va', '--root', '.'], { cwd: dir })
     assert.equal(again.code, 1)
     assert.match(again.err, /^luwak new: [^\n]*acme_va.lua exists: edit it, or choose another NAME\n$/)

@@ -87,7 +87,8 @@ test('run: arguments, help, what goes where', () => {
   bad(2, ['run', 'sum.lua', '1', '--lod', '--simulated'], /did you mean --loud/, { cwd: dir })
   bad(1, ['run', 'nowhere.lua'], /nowhere.lua: No such file/, { cwd: dir })
   bad(2, ['run', 'sum.lua', '1'], /LUWAK_ENV/, { cwd: dir })
-  bad(1, ['run', 'channels/demo_wallet.lua', '--simulated'], /channels\/demo_wallet.lua/, { cwd: dir })
+  for (const [file, what] of [['channels/demo_wallet.lua', 'a channel'], ['scripts/api/ping.lua', 'an API script']])
+    bad(1, ['run', file, '--simulated'], new RegExp(`${file} is no tool: it is ${what}`), { cwd: dir })
 })
 
 test('run: an error is a traceback with file and line, and exit 1', () => {
@@ -316,6 +317,8 @@ test('beside a live server: run, backup, verify, migrate, scripts; the socket is
   assert.match(good(['scripts', 'list', ...where], { cwd: dir }), /^live +[0-9a-f]{12} scripts\/api\/ping.lua$/m)
   bad(1, ['scripts', 'history', 'scripts/api/none.lua', ...where], /there is no such script/, { cwd: dir })
   bad(2, ['scripts', 'history', ...where], /FILE is missing/, { cwd: dir })
+  for (const args of [['scripts', 'rollback'], ['deploy'], ['scripts', 'diff']])
+    for (const none of ['channels/nope.lua', 'nope']) bad(1, [...args, none, ...where], new RegExp(`${none}: there is no such script`), { cwd: dir })
   const ping = 'scripts/api/ping.lua'
   const first = readFileSync(join(dir, ping), 'utf8')
   put(dir, ping, first.replace('pong = true', 'pong = "two"'))

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { cpSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { ROOT, temporary } from './luwak.mjs'
+import { ROOT, luwak, temporary } from './luwak.mjs'
 import { Server, until } from './server.mjs'
 
 const DEMO = { authorization: 'Basic ' + Buffer.from('sk_test_demo:').toString('base64') }
@@ -47,4 +47,14 @@ test('copied in, paid with, taken away', async () => {
   assert.equal((await s.post('/sandbox/acme/_control', { pay: open.id })).status, 200)
   assert.equal((await shown(open.id)).status, 'success', 'what is open is served all the same')
   await s.stop()
+})
+
+test('it passes the suite that every channel passes', () => {
+  const dir = join(temporary(), 'root')
+  for (const part of ['channels', 'rules', 'scripts']) cpSync(join(ROOT, part), join(dir, part), { recursive: true })
+  cpSync(EXAMPLE, dir, { recursive: true })
+  const r = luwak(['conform', 'acme_retail', '--root', dir, '--evidence', join(dir, 'evidence')], { cwd: dir, timeout: 600000 })
+  assert.equal(r.code, 0, r.out + r.err)
+  assert.match(r.out, /^ {2}passed +expiry$/m)
+  assert.match(r.out, /^ {2}passed +bad bodies$/m)
 })

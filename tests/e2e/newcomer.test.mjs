@@ -195,3 +195,23 @@ test('small words: an empty folder, a file that is no script, --port', () => {
   assert.equal(r.code, 1)
   assert.match(r.out, /README.md:\d+: syntax error/)
 })
+
+test('config: a misspelt key of a provider and a certificate that is not there are said; what only who serves needs, by no other command', () => {
+  const dir = root('channels/midtrans_bca_va.lua', 'scripts'), cwd = temporary()
+  const at = ['--root', dir, '--data', join(cwd, 'data')]
+  const config = env => {
+    const r = luwak(['config', ...at], { cwd, env: { LUWAK_ENV: 'sandbox', LUWAK_DATA_KEY: KEY, ...env } })
+    assert.doesNotMatch(r.out + r.err, /SB-Mid/)
+    return [r.code, r.err]
+  }
+  assert.deepEqual(config({ MIDTRANS_SERVR_KEY: 'SB-Mid-x' }),
+    [0, 'luwak config: warning: no script asks for MIDTRANS_SERVR_KEY; did you mean MIDTRANS_SERVER_KEY?\n'])
+  assert.deepEqual(config({ MIDTRANS_SERVER_KEY: 'SB-Mid-x', MIDTRANS_CLIENT_KEY: 'SB-Mid-y' }), [0, ''])
+  const [code, said] = config({ LUWAK_TLS_CERT: join(cwd, 'none.pem'), LUWAK_TLS_KEY: join(cwd, 'none.key') })
+  assert.equal(code, 1)
+  assert.match(said, /^luwak config: .*none\.pem.*\n$/)
+  const { LUWAK_PUBLIC_URL, ...bare } = production
+  assert.match(luwak(['config', ...at], { cwd, env: bare }).err, /warning: LUWAK_PUBLIC_URL is not set/)
+  assert.equal(luwak(['migrate', ...at], { cwd, env: bare }).err, '')
+  for (const args of [['scripts', 'list'], ['merchant', 'list']]) assert.doesNotMatch(luwak([...args, ...at], { cwd, env: bare }).err, /PUBLIC_URL/)
+})

@@ -148,7 +148,11 @@ test('backtest says what a rule would have changed, payment by payment and in su
     assert.match(bad.err, wrong)
     assert.equal(bad.err.split('\n').length, 2, bad.err)
   }
-  assert.match(tell(s, 'backtest', '/nowhere.lua').err, /\/nowhere\.lua: No such file/)
+  assert.equal(tell(s, 'backtest', '/nowhere.lua').err, 'luwak backtest: /nowhere.lua: No such file or directory\n')
+  const channel = join(s.dir, 'channels/self_va.lua'), elsewhere = join(temporary(), 'x.lua')
+  assert.equal(tell(s, 'backtest', channel).err, 'luwak backtest: channels/self_va.lua is no rule: it is a channel\n')
+  writeFileSync(elsewhere, readFileSync(channel))
+  assert.match(tell(s, 'backtest', elsewhere).err, /^luwak backtest: .*x\.lua:\d+: .*\n$/, 'one line')
 })
 
 test('backtest of routing, risk and policy; a rule that fails is told and ends with 1', async () => {

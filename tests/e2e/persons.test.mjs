@@ -55,11 +55,18 @@ test('a provider account is sealed, listed without its keys, and changed with a 
   assert.ok(!list.includes('canary'))
   for (const [args, input, code, wrong] of [
     [['midtrans'], 'secret', 2, /standard input: a JSON object/], [['midtrans'], '{"a":1}', 2, /a JSON object of texts/], [['midtrans'], '{}', 2, /a JSON object of texts/],
-    [['Mid trans'], '{"a":"b"}', 2, /no provider's name/], [['midtrans', '--merchant', 'mer_x'], '{"a":"b"}', 1, /there is no merchant mer_x/]]) {
+    [['Mid trans'], '{"a":"b"}', 2, /no provider's name/], [['midtrans', '--merchant', 'mer_x'], '{"a":"b"}', 1, /there is no merchant mer_x/],
+    [['nope', '--merchant', merchant], '{"FOO":"x"}', 2, /: no script is of the provider nope\n$/],
+    [['midtrnas', '--merchant', merchant], '{"MIDTRANS_SERVER_KEY":"x"}', 2, /: no script is of the provider midtrnas; did you mean midtrans\?\n$/],
+    [['midtrans', '--merchant', merchant], '{"FOO":"x"}', 2, /: no script of midtrans has a key FOO\n$/],
+    [['midtrans', '--merchant', merchant], '{"XENDIT_API_KEY":"x"}', 2, /: no script of midtrans has a key XENDIT_API_KEY\n$/],
+    [['midtrans', '--merchant', merchant], '{"MIDTRANS_CLIENT_KEY":"x","MIDTRANS_SERVR_KEY":"x"}', 2,
+      /: no script of midtrans has a key MIDTRANS_SERVR_KEY; did you mean MIDTRANS_SERVER_KEY\?\n$/]]) {
     const r = tell(s, ['account', 'new', ...args], input)
     assert.equal(r.code, code, r.err)
     assert.match(r.err, wrong)
   }
+  assert.equal(lines(s), before + 2, 'what is refused changes nothing')
   await s.stop()
   assert.ok(!onDisk(s).includes('canary'), 'nowhere in the file')
   assert.ok(onDisk(s).includes('operator ' + process.env.USER) || /operator [\w-]+/.test(onDisk(s)))

@@ -35,6 +35,7 @@ test('a settlement file: matched, extra, differing, missing; booked once however
     `other-shop,tx-9,${a.at},7000,0,0,7000\n`)
   const dry = luwak(['run', '--simulated', '--data', s.data, '--root', s.dir, '--dry-run', join(s.dir, 'scripts/tools/reconcile.lua'), 'midtrans', file])
   assert.match(dry.out, /^1 matched \(1 booked now\)/m, dry.err)
+  assert.match(dry.err, /a person must look at 3 row\(s\)\ndry run: nothing was changed, 0 request\(s\) not sent\n$/)
   assert.equal(explain(s, a.id).entries.filter(e => e.kind === 'settlement').length, 0, 'a dry run books nothing')
   const first = tool(s, 'reconcile.lua', 'midtrans', file)
   assert.equal(first.code, 1, 'a person must look')

@@ -37,6 +37,7 @@ const choose = (s, id, body) => s.post(`/test/choose/${id}`, body, { headers: DE
 
 test('held by a risk rule: shown, let go and paid, or declined; who did it is in the audit log', async () => {
   const s = await Server.start({ dir: shop() })
+  assert.equal(review(s, 'list').stdout, 'none: no payment is held for a person\n')
   const va = { method: 'virtual_account', bank: 'bca' }
   const [go, no, open] = [(await create(s, 'r-1', 900000, va)).json(), (await create(s, 'r-2', 950000, va)).json(), (await create(s, 'r-3', 900001)).json()]
   for (const p of [go, no, open]) {

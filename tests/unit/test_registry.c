@@ -954,6 +954,10 @@ static void history_diff_and_rollback(void **state) {
     SECOND();
     CHECK_STR(str_of(title("a")), "two");
     CHECK_ERR(registry_rollback(f.r, "scripts/api/a.lua", "ffff", &out, &why), E_NOTFOUND);
+    for (int i = 0; i < 2; i++) { /* asking for it makes none */
+        CHECK_ERR(registry_rollback(f.r, "scripts/api/none.lua", NULL, &out, &why), E_NOTFOUND);
+        CHECK(strstr(why.text, "no such script") != NULL);
+    }
     buf_clear(&out);
     registry_list(f.r, &out);
     CHECK(str_starts(buf_str(&out), STR("live ")));

@@ -10,6 +10,7 @@ end
 local function decide(code)
   if code.status == "open" then return pending { reference = code.id, payment_code = code.number, outlet = "Acme Shop" } end
   if code.status == "paid" then return success { reference = code.id, money_id = code.id, amount = code.paid } end
+  if code.status == "expired" then return expired {} end
   return unknown { message = "Acme said " .. tostring(code.status) }
 end
 
@@ -21,7 +22,7 @@ return {
   poll = { first = "15m", factor = 2, max = "6h" },
 
   create = function(ctx, op)
-    local answer, code = call(ctx, "effect", "/codes", { id = op.reference, amount = op.input.amount })
+    local answer, code = call(ctx, "effect", "/codes", { id = op.reference, amount = op.input.amount, ends = time.format(op.expires_at) })
     if not answer then return code end
     if answer.status == 400 then return failed { category = "INVALID_REQUEST", final = true } end
     return answer.status == 200 and code and decide(code) or unknown { message = "HTTP " .. answer.status }
@@ -37,7 +38,10 @@ return {
   notify = function(ctx, request)
     ctx.verify(crypto.equal(request.headers["x-signature"] or "", crypto.hmac("sha256", ctx.config.key, request.body, "hex")))
     local told = json.decode(request.body)
+    if type(told) ~= "table" or type(told.id) ~= "string" or told.status ~= "paid" or math.type(told.paid) ~= "integer" then return reply(400, {}) end
     local verdict = ctx.settle { reference = told.id, status = "success", money_id = told.id, amount = told.paid }
     return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
   end,
+
+  docs = { keys = { ACME_KEY = "from Acme's dashboard" }, certainty = "made up, as Acme is" },
 }

@@ -10,6 +10,8 @@
  * are an attack (RFC 9112 section 11.2):
  *  - CRLF only; one empty line may come before the request line, none is folded
  *  - method a token; target origin-form in visible ASCII without '#', or '*' for OPTIONS
+ *    (absolute-form, which RFC 9112 3.2.2 asks for, is refused with 400: clients send it to proxies only,
+ *    and a second host in a request is one more thing that two readers can disagree about)
  *  - HTTP/1.1, or HTTP/1.0 (no Transfer-Encoding there); another number is 505
  *  - names tokens, no space before ':'; values without control characters but the tab
  *  - exactly one Host (HTTP/1.0: at most one), a name or address with an optional port

@@ -113,14 +113,15 @@ static const char MORE_THAN_THEIRS[] =
 static const char NOT_THEIRS[] =
     " SELECT " DIFFERENCE ", coalesce(t.reference, o.reference, '-')" BOTH
     "coalesce(t.paid, 0) - coalesce(t.back, 0) <> coalesce(o.paid, 0) - coalesce(o.back, 0)";
-/* What we send as a debit: of one order at most one. What a payer does by himself is his: paying
- * another amount than was asked, or once more when it was over. */
+/* What we send as a debit: of one order at most one (that it leaves once: simulate_calls.c). What a payer
+ * does by himself is his: paying another amount than was asked, or once more when it was over, be it on
+ * a page that still stands after its first debit was cancelled. */
 static const char DEBITED_TWICE[] =
     "SELECT p.order_id FROM payment p JOIN operation x ON x.payment = p.id"
     " JOIN theirs ON theirs.account = x.account AND theirs.reference = x.reference"
     " WHERE x.kind = 'create' AND x.script IN (SELECT script FROM charge) AND theirs.paid ="
     " p.amount_due AND theirs.status <> 'paid after it failed'"
-    " GROUP BY p.order_id HAVING count(*) > 1";
+    " GROUP BY p.order_id HAVING count(DISTINCT x.id) > 1";
 /* No answer is never "failed": what failed here cannot be paid there. */
 static const char FAILED_OPEN[] =
     "SELECT x.account || ' ' || x.reference || ': failed here (' || coalesce(CAST(x.doc AS TEXT) "

@@ -28,7 +28,7 @@ struct job_run {
     const char *entry[2];
     struct question question;
     bool asking;             /* the question counts */
-    bool told;               /* its provider told of something: also where it has an end */
+    bool ended;              /* it had an end, and its provider told of something since */
     char operation[ID_SIZE]; /* that it asks about */
     bool no_answer;          /* it was sent, and its end is not known */
     int64_t since;           /* when it was begun */
@@ -124,17 +124,12 @@ static void run_script(struct job_run *run) {
 
 /* ---- asking about an operation ---- */
 
-enum { OPERATOR_HEARS_MS = 5 * 60000, OPERATOR_HEARS_QUESTIONS = 3 }; /* at once, 2 and 6 min on */
+enum { OPERATOR_HEARS_MS = 5 * 60000 };
 
-/* `open`: it has no end yet; where it was told, no answer. What is only offered may stand for days;
- * what was sent may not. */
+/* `open`: it has no end yet. What is only offered may stand for days; what was sent may not. */
 static void answered(struct job_run *run, bool open) {
     int64_t age = clock_now_ms(run->engine->clock) - run->since;
-    int64_t questions = run->job->attempts + 1;
-    if (open && run->told && questions >= OPERATOR_HEARS_QUESTIONS)
-        log_warn("told_and_not_confirmed", L_STR("operation", str_of(run->operation)),
-                 L_TEXT("account", run->question.account), L_INT("questions", questions));
-    else if (open && run->no_answer && age >= OPERATOR_HEARS_MS)
+    if (open && run->no_answer && age >= OPERATOR_HEARS_MS)
         log_warn("operation_without_answer", L_STR("operation", str_of(run->operation)),
                  L_TEXT("account", run->question.account), L_INT("minutes", age / 60000));
     end(run, open ? JOB_END_LATER : JOB_END_DONE, "no end yet");
@@ -185,7 +180,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED && !run->told)
+    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED && !run->ended)
         end(run, JOB_END_DONE, NULL);
     else if (operation_under_way(&run->engine->gate, row.id))
         end(run, JOB_END_AGAIN, "its own call is still under way");
@@ -216,8 +211,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
                                                             .runtime = run->worker->runtime,
                                                             .version = entry->version,
                                                             .function = "inquire",
-                                                            .operation = &row,
-                                                            .told = run->told},
+                                                            .operation = &row},
                                   inquired, run);
             if (err == E_NOTFOUND) /* an operation on its own */
                 err =
@@ -242,7 +236,7 @@ static void ask_operation(struct job_run *run) {
             err == E_NOMEM ? err_text(err) : "damaged arguments");
         return;
     }
-    (void)json_get_bool(doc.root, "ended", &run->told);
+    (void)json_get_bool(doc.root, "ended", &run->ended);
     if (json_get_str(doc.root, "id", &id) != 0)
         end(run, JOB_END_DEAD, "damaged arguments");
     else

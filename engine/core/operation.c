@@ -73,11 +73,15 @@ void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
     add_ask(commit, id, false, now, ASK_BACKOFF, clock, rng);
 }
 
-void operation_add_ask_told(struct commit *commit, struct str id, const struct clock *clock,
-                            struct rng *rng) {
+void operation_add_ask_told(struct commit *commit, struct str id, enum operation_state state,
+                            const struct clock *clock, struct rng *rng) {
     int64_t now = clock_now_ms(clock);
-    hurry(commit, "told", id, now + 1, now);
-    add_ask(commit, id, true, now, ASK_BACKOFF, clock, rng);
+    if (operation_open(state) || state == OPERATION_SUPERSEDED)
+        operation_add_ask_now(commit, id, now + 1, clock, rng);
+    else {
+        hurry(commit, "told", id, now + 1, now);
+        add_ask(commit, id, true, now, ASK_BACKOFF, clock, rng);
+    }
 }
 
 static void add_move(struct commit *commit, struct str id, int64_t generation,

@@ -60,11 +60,10 @@ void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, str
 void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
                            const struct clock *clock, struct rng *rng);
 
-/* Its provider has told of something that could not be checked: it is asked for now, by a job of its own
- * that ends with an answer, also where the operation has an end. What is told while that job asks is
- * asked for once more: the answer that is on its way may be older. */
-void operation_add_ask_told(struct commit *commit, struct str id, const struct clock *clock,
-                            struct rng *rng);
+/* Its provider has told of something that could not be checked: it is asked for now, also one that has
+ * an end, which the job above would not ask for. */
+void operation_add_ask_told(struct commit *commit, struct str id, enum operation_state state,
+                            const struct clock *clock, struct rng *rng);
 
 /* Adds commit 1 to `commit`: the intent and its ask job. */
 void operation_add_start(struct commit *commit, struct operation_new *op, const struct clock *clock,

@@ -245,7 +245,8 @@ static int asked(lua_State *L, const struct store_answer *a) {
 }
 
 /* The attempt that ctx.find read last, or one that is looked for now. */
-static int attempt_of(const struct call_context *c, struct str reference, char id[ID_SIZE]) {
+static int attempt_of(const struct call_context *c, struct str reference, char id[ID_SIZE],
+                      enum operation_state *state) {
     const struct found *found = c->callback->found;
     const struct attempt *a = found == NULL ? NULL : &found->payment.attempts[found->attempt];
     struct payment p = {0};
@@ -260,6 +261,7 @@ static int attempt_of(const struct call_context *c, struct str reference, char i
     }
     if (err != 0) return err;
     memcpy(id, a->id, ID_SIZE);
+    *state = a->state;
     payment_free(&p);
     return 0;
 }
@@ -267,17 +269,18 @@ static int attempt_of(const struct call_context *c, struct str reference, char i
 static int l_ask(lua_State *L) {
     const struct call_context *c = context_of(L);
     char id[ID_SIZE];
+    enum operation_state state;
     luaL_checktype(L, 1, LUA_TTABLE);
     lua_settop(L, 1);
     if (c->callback == NULL || !c->verified)
         return luaL_error(L, "ctx.ask: nobody has told us anything that is verified");
     struct str reference = text_field(L, "reference", true);
     co_require_wait(L, "ctx.ask");
-    int err = attempt_of(c, reference, id);
+    int err = attempt_of(c, reference, id, &state);
     if (err == E_NOTFOUND) return lua_pushboolean(L, 0), 1;
     if (err != 0) return luaL_error(L, "ctx.ask: %s", err_text(err));
     struct commit *commit = commit_push(L);
-    operation_add_ask_told(commit, str_of(id), c->services->core->clock, c->services->rng);
+    operation_add_ask_told(commit, str_of(id), state, c->services->core->clock, c->services->rng);
     return store_wait_commit(L, commit, LANE_RESULT, asked);
 }
 

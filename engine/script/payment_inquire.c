@@ -238,8 +238,7 @@ static void written(int err, const struct why *why, void *data) {
                              &q->decision.result);
     if (err == 0)
         payment_cancel_send(q->what.services, q->what.runtime, scripts(q), str_of(q->withdrawal));
-    bool open = q->what.told ? q->decision.result.to == OPERATION_UNKNOWN : q->open;
-    end(q, err, err != 0 || open);
+    end(q, err, err != 0 || q->open);
 }
 
 /* ---- what came of it is written ---- */

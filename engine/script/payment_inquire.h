@@ -13,10 +13,8 @@ struct payment_inquiry {
     struct version *version;               /* of the channel */
     const char *function;                  /* "inquire"; or what the operation itself does */
     const struct operation_row *operation; /* copied */
-    bool told; /* the provider told of it: whoever asks wants an answer, not an end */
 };
-/* `done` hears once, never inside, whether anybody still has to ask (where it was told: whether there was
- * no answer). err: it could not be written.
+/* `done` hears once, never inside, whether anybody still has to ask. err: it could not be written.
  * E_NOTFOUND from the call itself: the operation is no payment's. */
 typedef void (*payment_inquired)(int err, bool open, void *data);
 int payment_inquire(const struct payment_inquiry *inquiry, payment_inquired done, void *data);

@@ -108,18 +108,12 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
     [OP_JOB_CLAIM] = {{"UPDATE job SET state = 'running', run = :run, updated = :now"
                        " WHERE id = :id AND state = 'waiting' AND due_at <= :now",
                        ONE, "the job is not waiting and due"}},
-    /* due again since it was claimed: what it saw may be older than what made it due */
-    [OP_JOB_DONE] = {{"UPDATE job SET state = CASE WHEN due_at > updated THEN 'waiting'"
-                      " ELSE 'done' END, run = CASE WHEN due_at > updated THEN NULL ELSE run END,"
-                      " attempts = attempts + (due_at > updated), updated = :now"
+    [OP_JOB_DONE] = {{"UPDATE job SET state = 'done', updated = :now"
                       " WHERE id = :id AND state = 'running' AND run = :run",
                       ONE, "the job is not in this run"}},
     [OP_JOB_HURRY] = {{"UPDATE job SET due_at = :now, updated = :now"
                        " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
-                       " AND state = 'waiting' AND due_at > :now AND updated < :since"},
-                      {"UPDATE job SET due_at = :now + 1"
-                       " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
-                       " AND state = 'running' AND :since > :now"}},
+                       " AND state = 'waiting' AND due_at > :now AND updated < :since"}},
     [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL, due_at = :due_at,"
                        " error = :error, attempts = attempts + :tries, updated = :now"
                        " WHERE id = :id AND state = 'running' AND run = :run",

@@ -33,11 +33,6 @@ return { api = 1, title = "Held", provider = "held", method = "${effect === 'cha
   cancel = function(ctx, op)
     local a = ctx.http.effect { method = "POST", url = URL .. "cancel/" .. op.input.reference, json = {} }
     return a and a.status == 404 and success {} or failed { category = "INVALID_REQUEST" }
-  end,
-  notify = function(ctx, request)
-    ctx.verify(true)
-    ctx.ask { reference = json.decode(request.body).reference }
-    return reply(503, {})
   end }`
 const SANDBOX = `
 local function read(ctx, key) local v = ctx.store.get(key) return v and json.decode(v) end
@@ -55,7 +50,6 @@ return { api = 1, provider = "held", title = "Held", routes = {
     local t = read(ctx, "tx " .. request.params.ref)
     ctx.store.put("asked status", "yes")
     held(ctx, "status")
-    if ctx.store.get("mute") == "yes" then return reply(500, {}) end
     return reply(t and 200 or 404, t or {})
   end,
   ["POST /cancel/:ref"] = function(ctx, request)
@@ -90,36 +84,6 @@ async function stopped (s) {
   const r = spawnSync(LUWAK, ['verify', '--simulated', '--data', s.data], { env: cleanEnv({}), encoding: 'utf8' })
   assert.equal(r.status, 0, r.stdout + r.stderr)
 }
-
-test('what a provider tells of a payment that is over is asked about until it answers, and an operator hears of it', async () => {
-  const s = await start('offer')
-  const p = (await s.merchant('/v1/payments', { order_id: 't-1', amount: 50000, channel: 'held_way' })).json()
-  const advance = async time => assert.equal((await s.post('/sandbox/_clock', { advance: time })).status, 200)
-  const tell = async () => assert.equal((await s.post('/callbacks/held', { reference: 't-1', n: Math.random() })).status, 503)
-  const late = async () => (await s.get('/v1/events?limit=100', { headers: DEMO })).json().data.filter(e => e.type === 'payment.late').length
-  await advance('26h')
-  assert.equal((await s.payment(p.id)).status, 'expired')
-
-  await s.set('mute', 'yes')
-  await tell()
-  await advance('1h')
-  const line = await s.logged('told_and_not_confirmed', l => l.questions === 5)
-  assert.deepEqual([line.operation, line.account], [(await s.payment(p.id)).attempts[0].id, 'held'])
-  await s.set('mute', 'no')
-  await advance('1h')
-  assert.equal(await late(), 0, 'answered: it is not paid')
-
-  // told again while the question is on its way: the answer is older than that
-  await s.set('asked status', 'no')
-  await s.set('hold status', 'yes')
-  await tell()
-  await s.asked('status')
-  await s.set('tx t-1', '{"paid":true}')
-  await tell()
-  await s.set('hold status', 'no')
-  await until('the newer news is asked about', async () => await late() === 1)
-  await stopped(s)
-})
 
 test('a charge that is on its way is not cancelled behind its back', async () => {
   const s = await start('charge', { LUWAK_CREATE_WAIT: '1s' })

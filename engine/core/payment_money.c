@@ -405,8 +405,7 @@ static int nobodys(const struct core *core, struct payment *p, int64_t movement,
     if (err != 0) return err;
     if (rows_count(*rows) == 0) return why_set(why, E_NOTFOUND, "there is no such money");
     if (!rows_null(*rows, 0, 3))
-        return why_set(why, E_STATE, "that money belongs to %.*s",
-                       STR_FMT(rows_text(*rows, 0, 3)));
+        return why_set(why, E_STATE, "that money belongs to %.*s", STR_FMT(rows_text(*rows, 0, 3)));
     *a = payment_attempt_at(p, rows_text(*rows, 0, 1));
     if (*a == NULL)
         return why_set(why, E_STATE, "%s has no way to be paid at %.*s", p->id,

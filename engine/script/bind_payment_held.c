@@ -304,8 +304,9 @@ static int l_decide(lua_State *L) {
     d->settle_at = payment_settle_at(s, s->scripts(s->worker), core_now(s->core));
     int err = find_payment(s->core, d);
     if (err == E_STATE)
-        return bind_fail(L, err, "that money belongs to no payment yet: say which one's it is (own), or "
-                               "that polling had booked it for one (same)");
+        return bind_fail(L, err,
+                         "that money belongs to no payment yet: say which one's it is (own), or "
+                         "that polling had booked it for one (same)");
     if (err != 0) return bind_fail(L, err, "%s", err_text(err));
     d->core = s->core;
     d->loop = co_loop(L);
@@ -321,7 +322,8 @@ static const struct bind_fn FNS[] = {
      "word: string, id: integer|string, who: string, more: string? -> string|table?, string?, "
      "string?",
      "a person decides: \"accept\" or give \"back\" money in suspense (a movement), let a payment "
-     "\"own\" an orphan's or say that it is the \"same\" as polling had booked for it (more: its id), say that a refund by hand is \"done\" or has \"failed\" "
+     "\"own\" an orphan's or say that it is the \"same\" as polling had booked for it (more: its "
+     "id), say that a refund by hand is \"done\" or has \"failed\" "
      "(more: why), \"look\" where it is to be paid to (a table); who did it goes into the audit "
      "log"},
     {0},

@@ -257,7 +257,6 @@ static const char STEP_12[] =
     " OR NEW.operation IS NOT OLD.operation))"
     " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5, STEP_6,
-                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11,
-                                    STEP_12};
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5,  STEP_6,
+                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11, STEP_12};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

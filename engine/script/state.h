@@ -13,6 +13,7 @@
 #define STATE_CLASSES      24                /* blocks by power of two, from STATE_BIG up */
 #define STATE_BIG          (16u << 10)       /* blocks from here on make the hook fire more often */
 #define STATE_STRING_MAX   ((1u << 20) + 64) /* one string of a caged script, with its header */
+#define STATE_KEYS_MAX     (2u << 20)        /* the keys of one table: 65,536 */
 #define STATE_BYTES        (16u << 20)
 #define STATE_CALL_BYTES   (8u << 20)
 #define STATE_TRUSTED_MORE 16 /* trusted kinds: this many times the memory of a caged one */
@@ -43,6 +44,7 @@ struct state {
     size_t max_bytes;            /* cap of the state */
     size_t call_bytes;           /* cap of one call */
     size_t max_string;           /* cap of one string; SIZE_MAX: none */
+    size_t max_keys;             /* cap of one table's keys; SIZE_MAX: none */
     bool starved;                /* memory itself was short, not a cap's worth of it */
     size_t spent;                /* big allocations since the hook last looked */
     struct co *running;          /* who is charged; NULL: the engine */

@@ -3,7 +3,7 @@
 #ifndef LUWAK_DATA_H
 #define LUWAK_DATA_H
 
-#include "cli.h"
+#include "cli/cli.h"
 #include "store/store.h"
 #include "sys/seal.h"
 

@@ -11,8 +11,8 @@
 #include "script/payment_inquire.h"
 #include "script/payment_try.h"
 #include "script_keys.h"
+#include "serve/worker.h"
 #include "sys/log.h"
-#include "worker.h"
 
 #include <stdio.h>
 

@@ -1,18 +1,18 @@
 /* luwak serve: sockets in, signals, and the ordered end. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "certificate_watch.h"
 #include "data.h"
-#include "listen_fds.h"
 #include "loop/signals.h"
-#include "operator.h"
-#include "pages.h"
-#include "plays.h"
 #include "script/script_set.h"
+#include "serve/certificate_watch.h"
+#include "serve/listen_fds.h"
+#include "serve/operator.h"
+#include "serve/pages.h"
+#include "serve/plays.h"
+#include "serve/worker.h"
 #include "store/control.h"
 #include "sys/log.h"
 #include "sys/notify.h"
-#include "worker.h"
 
 #include <signal.h>
 #include <stdio.h>

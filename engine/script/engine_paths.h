@@ -1,4 +1,4 @@
-/* The paths that the engine answers itself (engine/admin.c), whatever scripts there are: no script
+/* The paths that the engine answers itself (engine/serve/admin.c), whatever scripts there are: no script
  * can have one of them. */
 #ifndef LUWAK_SCRIPT_ENGINE_PATHS_H
 #define LUWAK_SCRIPT_ENGINE_PATHS_H

@@ -4,7 +4,7 @@
 #ifndef LUWAK_TESTS_SEEDS_H
 #define LUWAK_TESTS_SEEDS_H
 
-#include "simulate.h"
+#include "simulate/simulate.h"
 
 #include "store/store.h"
 #include "sys/crypto.h"

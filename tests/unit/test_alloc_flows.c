@@ -23,7 +23,7 @@
  * and what was acknowledged is on disk. */
 #include "base/mem.h"
 #include "loop/loop.h"
-#include "simulate.h"
+#include "simulate/simulate.h"
 #include "store/store.h"
 #include "sys/crypto.h"
 #include "sys/log.h"

@@ -3,7 +3,7 @@
  * where it is not. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "plays.h"
+#include "serve/plays.h"
 #include "sys/child.h"
 #include "unit.h"
 

@@ -1,6 +1,6 @@
 /* The table of commands is sound, and the parser keeps a script's own arguments for the script. */
 #include "base/mem.h"
-#include "cli.h"
+#include "cli/cli.h"
 #include "unit.h"
 
 #include <ctype.h>

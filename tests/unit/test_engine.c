@@ -4,12 +4,12 @@
 
 #include "base/mem.h"
 #include "loop/loop_private.h"
+#include "serve/worker.h"
 #include "store/store.h"
 #include "sys/crypto.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
 #include "unit.h"
-#include "worker.h"
 
 #include <stdio.h>
 #include <stdlib.h>

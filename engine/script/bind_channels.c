@@ -1,10 +1,10 @@
 /* core.channels: the channels that serve now, as the merchant API shows them; and core.routes: what
  * the API itself answers to. */
+#include "payment/payment_channels.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/context.h"
 #include "script/manifest.h"
-#include "script/payment_channels.h"
 
 static void put_text(lua_State *L, const char *name, const char *value) {
     if (value == NULL)

@@ -5,13 +5,13 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/core.h"
+#include "payment/payment_act.h"
+#include "payment/virtual_account_open.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/context.h"
 #include "script/lua_util.h"
-#include "script/payment_act.h"
 #include "script/store_wait.h"
-#include "script/virtual_account_open.h"
 
 /* ---- waiting for an answer; on the heap, because the flow does not forget who asked ---- */
 

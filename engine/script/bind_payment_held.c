@@ -4,6 +4,8 @@
 #include "base/mem.h"
 #include "core/audit.h"
 #include "core/payment.h"
+#include "payment/payment_price.h"
+#include "payment/payment_settle.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/buf_lua.h"
@@ -11,8 +13,6 @@
 #include "script/context.h"
 #include "script/lua_util.h"
 #include "script/manifest.h"
-#include "script/payment_price.h"
-#include "script/payment_settle.h"
 #include "script/script_set.h"
 
 #include <stdio.h>

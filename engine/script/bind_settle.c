@@ -8,12 +8,12 @@
 #include "core/jobs.h"
 #include "core/operation.h"
 #include "core/virtual_account.h"
+#include "payment/payment_settle.h"
 #include "script/bind.h"
 #include "script/bind_json.h"
 #include "script/buf_lua.h"
 #include "script/context.h"
 #include "script/lua_util.h"
-#include "script/payment_settle.h"
 #include "script/store_wait.h"
 #include "sys/log.h"
 

@@ -8,11 +8,11 @@
 #include "base/ensure.h"
 #include "base/fault.h"
 #include "base/mem.h"
+#include "payment/payment_decision.h"
 #include "script/dispatch.h"
 #include "script/dispatch_private.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_decision.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
 

@@ -8,7 +8,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "base/nearest.h"
-#include "script/payment_facts.h"
+#include "payment/payment_facts.h"
 #include "script/runtime.h"
 
 #include <stdio.h>

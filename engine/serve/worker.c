@@ -5,7 +5,7 @@
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "net/http_client.h"
-#include "script/payment_watch.h"
+#include "payment/payment_watch.h"
 #include "sys/log.h"
 #include "sys/metrics.h"
 #include "webhook/webhook_sender.h"

@@ -1,6 +1,6 @@
 /* What a channel says about an attempt, as the core takes it. */
+#include "payment/payment_decision.h"
 #include "script/dispatch.h"
-#include "script/payment_decision.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* The create request, field by field: what the contract takes, and what it refuses with which name. */
-#include "script/payment_request.h"
+#include "payment/payment_request.h"
 #include "unit.h"
 
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* See payment_request.h. */
-#include "script/payment_request.h"
+#include "payment/payment_request.h"
 
 #include "base/ensure.h"
 #include "base/nearest.h"

@@ -7,8 +7,8 @@
 #include "base/mem.h"
 #include "core/jobs.h"
 #include "core/person.h"
-#include "script/payment_cancel.h"
-#include "script/payment_flow_private.h"
+#include "payment/payment_cancel.h"
+#include "payment/payment_flow_private.h"
 #include "sys/log.h"
 
 #include <stdio.h>

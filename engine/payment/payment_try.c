@@ -1,13 +1,13 @@
 /* See payment_try.h. From the first commit on, an end without a result is the ask job's. */
-#include "script/payment_try.h"
+#include "payment/payment_try.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/jobs.h"
 #include "core/person.h"
+#include "payment/payment_adopt.h"
+#include "payment/payment_breaker.h"
 #include "script/operation_text.h"
-#include "script/payment_adopt.h"
-#include "script/payment_breaker.h"
 #include "sys/config.h"
 #include "sys/log.h"
 

@@ -2,7 +2,7 @@
 #ifndef LUWAK_SCRIPT_PAYMENT_ACT_H
 #define LUWAK_SCRIPT_PAYMENT_ACT_H
 
-#include "script/payment_flow.h"
+#include "payment/payment_flow.h"
 
 enum payment_action { ACT_CANCEL, ACT_SYNC, ACT_CAPTURE, ACT_REFUND };
 

@@ -1,15 +1,15 @@
 /* See payment_inquire.h. A question that goes wrong changes nothing. */
-#include "script/payment_inquire.h"
+#include "payment/payment_inquire.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/person.h"
+#include "payment/payment_adopt.h"
+#include "payment/payment_cancel.h"
+#include "payment/payment_decision.h"
+#include "payment/payment_price.h"
+#include "payment/payment_settle.h"
 #include "script/manifest.h"
-#include "script/payment_adopt.h"
-#include "script/payment_cancel.h"
-#include "script/payment_decision.h"
-#include "script/payment_price.h"
-#include "script/payment_settle.h"
 #include "sys/log.h"
 
 #include <stdio.h>

@@ -8,17 +8,17 @@
  *
  * An early answer is stored for its key before it is told, as far as the disk takes it in time. Here
  * are the ends, the call, cancel and sync; payment_act_keyed.c has refund and capture. */
-#include "script/payment_act_private.h"
+#include "payment/payment_act_private.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "core/idempotency.h"
 #include "core/jobs.h"
 #include "core/person.h"
+#include "payment/payment_cancel.h"
+#include "payment/payment_inquire.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_cancel.h"
-#include "script/payment_inquire.h"
 #include "sys/log.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* See payment_flow.h: the request, what is known of it, and the rules. One struct per request, on the heap, from the question to the last commit; it
  * may outlive its answer. Every step ends in a callback that begins the next, or in flow_end(). */
-#include "script/payment_flow.h"
+#include "payment/payment_flow.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
@@ -8,7 +8,7 @@
 #include "base/timefmt.h"
 #include "core/idempotency.h"
 #include "core/person.h"
-#include "script/payment_flow_private.h"
+#include "payment/payment_flow_private.h"
 #include "sys/config.h"
 #include "sys/log.h"
 

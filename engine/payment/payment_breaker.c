@@ -1,7 +1,7 @@
 /* See payment_breaker.h. */
-#include "script/payment_breaker.h"
+#include "payment/payment_breaker.h"
 
-#include "script/payment_channels.h"
+#include "payment/payment_channels.h"
 #include "sys/log.h"
 
 bool payment_pass_take(struct payment_pass *pass, const struct script_services *services,

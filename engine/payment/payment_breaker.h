@@ -5,8 +5,8 @@
 #define LUWAK_SCRIPT_PAYMENT_BREAKER_H
 
 #include "core/breaker.h"
+#include "payment/payment_decision.h"
 #include "script/dispatch.h"
-#include "script/payment_decision.h"
 
 struct payment_pass {
     struct breaker *breaker; /* NULL: none was taken */

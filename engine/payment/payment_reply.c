@@ -1,5 +1,5 @@
 /* See payment_reply.h. */
-#include "script/payment_reply.h"
+#include "payment/payment_reply.h"
 
 #include "core/idempotency.h"
 #include "script/dispatch.h"

@@ -1,5 +1,5 @@
 /* See payment_channels.h. */
-#include "script/payment_channels.h"
+#include "payment/payment_channels.h"
 
 #include "base/ensure.h"
 #include "core/merchant.h"

@@ -1,12 +1,12 @@
 /* See payment_cancel.h. A cancel's own reference is that of its attempt, whole, and 8 characters more:
  * by that the store's index operation_cancel knows whose it is. */
-#include "script/payment_cancel.h"
+#include "payment/payment_cancel.h"
 
 #include "core/jobs.h"
+#include "payment/payment_channels.h"
+#include "payment/payment_inquire.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_channels.h"
-#include "script/payment_inquire.h"
 
 #include <stdio.h>
 

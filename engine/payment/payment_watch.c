@@ -1,7 +1,7 @@
 /* See payment_watch.h. Streams lie in buckets by payment, so those of one payment are found
  * together, and in a queue by the time of their last byte, whose head is due for a sign of life.
  * A stream is freed where it ends: by us with the payment, or by its connection (closed). */
-#include "script/payment_watch.h"
+#include "payment/payment_watch.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"

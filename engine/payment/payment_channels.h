@@ -3,8 +3,8 @@
 #define LUWAK_SCRIPT_PAYMENT_CHANNELS_H
 
 #include "core/payment.h"
+#include "payment/payment_request.h"
 #include "script/context.h"
-#include "script/payment_request.h"
 #include "script/rules.h"
 #include "script/script_set.h"
 

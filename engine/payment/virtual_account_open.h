@@ -5,7 +5,7 @@
 #ifndef LUWAK_SCRIPT_VIRTUAL_ACCOUNT_OPEN_H
 #define LUWAK_SCRIPT_VIRTUAL_ACCOUNT_OPEN_H
 
-#include "script/payment_flow.h"
+#include "payment/payment_flow.h"
 
 /* `done` hears the answer once, never inside. `actor`: for the audit log. E_NOMEM. */
 int virtual_account_open(const struct payment_ask *ask, struct str actor, payment_replied done,

@@ -1,10 +1,10 @@
 /* See payment_adopt.h. Each orphan is told by itself, as its callback would be that came again; the
  * commit that books it takes the row out of the orphans. */
-#include "script/payment_adopt.h"
+#include "payment/payment_adopt.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "script/payment_settle.h"
+#include "payment/payment_settle.h"
 #include "script/script_set.h"
 #include "sys/log.h"
 

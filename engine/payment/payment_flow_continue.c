@@ -1,7 +1,7 @@
 /* Going on with a payment that has no attempt yet: what the merchant asked for at create is put
  * together again from the payment, with what is chosen now over it, and goes the same way. */
 #include "core/person.h"
-#include "script/payment_flow_private.h"
+#include "payment/payment_flow_private.h"
 
 #include <stdio.h>
 

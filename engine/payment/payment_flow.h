@@ -13,8 +13,8 @@
 #ifndef LUWAK_SCRIPT_PAYMENT_FLOW_H
 #define LUWAK_SCRIPT_PAYMENT_FLOW_H
 
+#include "payment/payment_reply.h"
 #include "script/context.h"
-#include "script/payment_reply.h"
 #include "script/runtime.h"
 
 struct payment_ask { /* texts are copied */

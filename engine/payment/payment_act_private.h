@@ -3,8 +3,8 @@
 #define LUWAK_SCRIPT_PAYMENT_ACT_PRIVATE_H
 
 #include "core/payment.h"
+#include "payment/payment_act.h"
 #include "script/dispatch.h"
-#include "script/payment_act.h"
 #include "script/script_set.h"
 
 struct act {

@@ -3,7 +3,7 @@
 #define LUWAK_SCRIPT_PAYMENT_REPLY_H
 
 #include "core/payment.h"
-#include "script/payment_request.h"
+#include "payment/payment_request.h"
 
 struct operation_gate;
 

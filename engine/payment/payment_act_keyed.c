@@ -2,7 +2,7 @@
  * the body are looked at before anything is done, the key once more in the commit, and what it answered
  * is stored with it. */
 #include "core/idempotency.h"
-#include "script/payment_act_private.h"
+#include "payment/payment_act_private.h"
 
 #include <stdio.h>
 

@@ -2,16 +2,16 @@
  * at once (by the attempt that brought the money, which may not be the one that the payment goes by),
  * and asked about when it does not answer. What is left to a person is noted, so that it is known to
  * be decided: scripts/jobs/suspense.lua asks about all that is not. */
-#include "script/payment_policy.h"
+#include "payment/payment_policy.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
 #include "base/timefmt.h"
+#include "payment/payment_inquire.h"
+#include "payment/payment_price.h"
+#include "payment/payment_settle.h"
 #include "script/manifest.h"
 #include "script/operation_text.h"
-#include "script/payment_inquire.h"
-#include "script/payment_price.h"
-#include "script/payment_settle.h"
 #include "script/rules.h"
 #include "script/script_set.h"
 #include "sys/log.h"

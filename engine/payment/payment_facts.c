@@ -1,5 +1,5 @@
 /* See payment_facts.h. The counters' names hold a hash of the customer, never the customer. */
-#include "script/payment_facts.h"
+#include "payment/payment_facts.h"
 
 #include "base/schedule.h"
 #include "script/rules.h"

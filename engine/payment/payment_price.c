@@ -1,5 +1,5 @@
 /* See payment_price.h. */
-#include "script/payment_price.h"
+#include "payment/payment_price.h"
 
 #include "base/ensure.h"
 #include "base/timefmt.h"

@@ -1,6 +1,6 @@
 /* See payment_settle.h. Find the attempt, ask what the money costs on the day it was paid, commit;
  * lost races are decided anew by payment_change(). */
-#include "script/payment_settle.h"
+#include "payment/payment_settle.h"
 
 #include "base/ensure.h"
 #include "base/fault.h"
@@ -9,9 +9,9 @@
 #include "base/timefmt.h"
 #include "core/virtual_account.h"
 #include "net/problem.h"
-#include "script/payment_cancel.h"
-#include "script/payment_policy.h"
-#include "script/payment_price.h"
+#include "payment/payment_cancel.h"
+#include "payment/payment_policy.h"
+#include "payment/payment_price.h"
 #include "sys/config.h"
 #include "sys/log.h"
 

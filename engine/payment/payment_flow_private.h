@@ -4,14 +4,14 @@
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
 #include "core/merchant.h"
+#include "payment/payment_breaker.h"
+#include "payment/payment_channels.h"
+#include "payment/payment_decision.h"
+#include "payment/payment_facts.h"
+#include "payment/payment_flow.h"
+#include "payment/payment_price.h"
 #include "script/claims.h"
 #include "script/dispatch.h"
-#include "script/payment_breaker.h"
-#include "script/payment_channels.h"
-#include "script/payment_decision.h"
-#include "script/payment_facts.h"
-#include "script/payment_flow.h"
-#include "script/payment_price.h"
 
 enum {
     REFERENCE_MAX_ = 50, /* what every provider takes */

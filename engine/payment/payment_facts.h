@@ -5,7 +5,7 @@
 #define LUWAK_SCRIPT_PAYMENT_FACTS_H
 
 #include "core/core.h"
-#include "script/payment_request.h"
+#include "payment/payment_request.h"
 #include "script/script_set.h"
 
 enum { FACTS_MAX = 8, FACT_NAME_SIZE = 48, FACT_COUNTER_SIZE = 192 };

@@ -1,5 +1,5 @@
 /* See payment_decision.h. */
-#include "script/payment_decision.h"
+#include "payment/payment_decision.h"
 
 #include "base/ensure.h"
 #include "base/timefmt.h"

@@ -5,9 +5,9 @@
 #include "core/jobs.h"
 #include "core/person.h"
 #include "core/webhook.h"
-#include "script/payment_adopt.h"
-#include "script/payment_flow_private.h"
-#include "script/payment_settle.h"
+#include "payment/payment_adopt.h"
+#include "payment/payment_flow_private.h"
+#include "payment/payment_settle.h"
 #include "sys/config.h"
 #include "sys/log.h"
 

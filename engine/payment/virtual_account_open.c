@@ -1,5 +1,5 @@
 /* See virtual_account_open.h. read -> known by its key? -> channel -> its number -> commit. */
-#include "script/virtual_account_open.h"
+#include "payment/virtual_account_open.h"
 
 #include "base/ensure.h"
 #include "base/mem.h"
@@ -8,10 +8,10 @@
 #include "core/merchant.h"
 #include "core/person.h"
 #include "core/virtual_account.h"
+#include "payment/payment_channels.h"
+#include "payment/payment_decision.h"
 #include "script/dispatch.h"
 #include "script/manifest.h"
-#include "script/payment_channels.h"
-#include "script/payment_decision.h"
 #include "sys/log.h"
 
 #include <stdio.h>

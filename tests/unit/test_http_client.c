@@ -370,13 +370,13 @@ static void names_a_connection_that_does_not_come_about(void **state) {
 /* A resolver that hangs holds neither the call past its limit nor the loop. */
 static void a_hanging_resolver_does_not_hold_the_loop(void **state) {
     (void)state;
-    atomic_store(&resolver_delay_ms, 1500);
+    atomic_store(&resolver_delay_ms, 5000);
     struct http_out out = request("GET", "http://slow.test/");
     out.connect_ms = 100;
     uint64_t from = clock_mono_ns(&the_clock);
     NAMED(fetch_out(&out), "connect_timeout");
     CHECK(!last.sent);
-    CHECK((clock_mono_ns(&the_clock) - from) / 1000000 < 1400);
+    CHECK((clock_mono_ns(&the_clock) - from) / 1000000 < 4500);
 }
 
 static void serve_nothing(struct tcp_conn *conn) {

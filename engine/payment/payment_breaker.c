@@ -45,6 +45,7 @@ static void log_moved(struct str channel, enum breaker_state now,
 
 void payment_pass_report(struct payment_pass *pass, const struct operation_decision *d,
                          const struct payment_decision *read) {
+    if (!d->decided && !d->called) payment_pass_return(pass); /* says nothing of the provider */
     if (pass->breaker == NULL) return;
     enum breaker_state before = breaker_state(pass->breaker, pass->channel);
     breaker_report(pass->breaker, pass->channel, pass->pass, is_good(d, read));

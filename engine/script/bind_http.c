@@ -247,6 +247,7 @@ static int request(lua_State *L, const char *who, const char *method, enum mode 
     if (op->effect) caps->effect_used = true;
     int err = op_send(op);
     if (err == 0) {
+        caps->called = true;
         if (op->effect) caps->effect_sent = true;
     } else { /* an answer like others: in the next turn */
         op_fail(op, err);

@@ -54,6 +54,7 @@ struct operation_row {
 struct operation_decision {
     bool decided;     /* false: it failed, and `to`, `doc` say what that comes to */
     bool sent;        /* the request that can move money had begun */
+    bool called;      /* any request of it went on its way */
     bool unavailable; /* the store took something of it no more: a full disk */
     bool not_created; /* the provider proved that there is nothing; `to` is failed */
     enum operation_state to;

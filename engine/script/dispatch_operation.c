@@ -164,6 +164,7 @@ static void undecided(struct operation_run *run, const char *error) {
         write_move(run);
     else
         tell(run, &(struct operation_decision){.sent = sent,
+                                               .called = run->context.http.called,
                                                .unavailable = run->context.unavailable,
                                                .to = run->to,
                                                .doc = buf_str(&run->doc),
@@ -212,6 +213,7 @@ static void finished(const struct call_result *result, void *data) {
         tell(run, &(struct operation_decision){.decided = true,
                                                .unavailable = run->context.unavailable,
                                                .sent = run->context.http.effect_sent,
+                                               .called = run->context.http.called,
                                                .not_created = run->not_created,
                                                .to = run->to,
                                                .doc = buf_str(&run->doc)});

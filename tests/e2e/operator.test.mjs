@@ -86,6 +86,20 @@ test('a channel that goes out of use says why, and what providers said and what 
   await s.stop()
 })
 
+test("a request on which a channel raises before it calls anybody does not put it out of use for others", async () => {
+  const dir = shop()
+  const raises = `create = function(ctx, op) if op.input.order_id:find("raises") then error("cannot count it") end`
+  writeFileSync(join(dir, 'channels/odd_va.lua'), ODD.replace('create = function(ctx, op)', raises))
+  const s = await Server.start({ dir, env: { PAYMENT_RETRY_ATTEMPTS: '1' } })
+  const create = (order, more) => s.post('/v1/payments', { order_id: order, amount: 150000, method: 'virtual_account', bank: 'odd', ...more }, { headers: DEMO })
+  for (let i = 0; i < 6; i++) await create(`raises-${i}`)
+  await until('each raised', () => s.events('operation_undecided').length === 6)
+  await create('good-1')
+  await s.logged('operation_unknown') // it was called
+  assert.deepEqual(s.events('channel_breaker'), [])
+  await s.stop()
+})
+
 test('explain says of an endpoint that was sent nothing that it was not for it', async () => {
   const s = await Server.start({ dir: shop() })
   const url = 'http://127.0.0.1:9/notify'

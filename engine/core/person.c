@@ -3,6 +3,7 @@
 #include "base/json.h"
 #include "base/mem.h"
 #include "sys/crypto.h"
+#include "sys/log.h"
 
 #define KEY_SIZE 32
 #define NONCE    12
@@ -37,6 +38,11 @@ int piece_open(const struct core *core, const char *purpose, struct str context,
     struct buf raw = {0};
     if (core->ring == NULL) return E_STATE;
     int err = seal_open(core->ring, purpose, context, key, &raw);
+    if (err == E_NOTFOUND) { /* not "there is none": that would be written down as erased */
+        log_error("data_key_missing", L_TEXT("sealed", purpose), L_STR("id", context),
+                  L_TEXT("next", "put the key it was sealed under back into LUWAK_DATA_KEY"));
+        return E_CONFIG;
+    }
     if (err == 0 && (raw.len != KEY_SIZE || sealed.n < NONCE)) err = E_CORRUPT;
     if (err == 0) {
         struct cipher_spec spec = {.cipher = CIPHER_AES,

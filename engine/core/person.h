@@ -27,7 +27,8 @@ int customer_fill(const struct core *core, struct str json, struct buf *out);
 int input_fill(const struct core *core, struct str doc, struct buf *out);
 
 /* The sealing itself, for bodies (inbox.h) and destinations of refunds: a fresh key sealed under
- * the data key into `key`, the text sealed with it into `sealed`. `context`: the row it is for. */
+ * the data key into `key`, the text sealed with it into `sealed`. `context`: the row it is for.
+ * E_CONFIG: the data key it was sealed under is not there. */
 int piece_seal(const struct core *core, const char *purpose, struct str context, struct str plain,
                struct buf *key, struct buf *sealed);
 int piece_open(const struct core *core, const char *purpose, struct str context, struct str key,

@@ -79,6 +79,14 @@ static void a_person_is_sealed_and_can_be_forgotten(void **state) {
     struct json_doc doc;
     CHECK_OK(json_parse(&doc, buf_str(&out), NULL, &b.why));
     json_doc_free(&doc);
+    struct core other = b.core; /* whose ring has lost the key: nobody was erased */
+    struct seal_ring *ring;
+    CHECK_OK(seal_ring_new(
+        &ring, STR("ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100"), &b.why));
+    other.ring = ring;
+    buf_clear(&again);
+    CHECK_ERR(customer_fill(&other, found.answer, &again), E_CONFIG);
+    seal_ring_delete(ring);
     static const char *const TABLES[] = {"SELECT * FROM payment", "SELECT * FROM event",
                                          "SELECT * FROM idempotency", "SELECT * FROM person",
                                          "SELECT * FROM operation"};

@@ -406,7 +406,7 @@ static void start(struct registry *r, int err) {
                 registry_build(r, e);
             } else if (!e->present && e->kept_version != NULL) { /* deleted while we were down */
                 serve_kept(r, e);
-                registry_gone(r, e);
+                if (!e->unreadable) registry_gone(r, e);
             }
         }
         r->bootstrap = false;

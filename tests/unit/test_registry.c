@@ -340,6 +340,26 @@ static void a_deleted_script_is_marked_and_comes_back(void **state) {
     CHECK_STR(str_of(title("a")), "two");
 }
 
+/* As of a file that became broken: what served goes on, also when that is seen at a start first. */
+static void an_unreadable_script_is_not_deleted(void **state) {
+    (void)state;
+    char path[1024];
+    snprintf(path, sizeof path, "%s/scripts/api/a.lua", f.root);
+    put("scripts/api/a.lua", api("one"));
+    begin(SCRIPTS_AUTO, true);
+    end();
+    gone("scripts/api/a.lua");
+    CHECK_INT(symlink("a.lua", path), 0); /* a link to itself: there, and never to be read */
+    begin(SCRIPTS_AUTO, true);
+    CHECK_STR(str_of(title("a")), "one");
+    CHECK_STR(str_of(f.store.rows[f.store.count - 1].state), "live");
+    CHECK(str_starts(str_of(f.said), STR("scripts/api/a.lua: ")));
+    gone("scripts/api/a.lua");
+    put("scripts/api/a.lua", api("two"));
+    SECOND();
+    CHECK_STR(str_of(title("a")), "two");
+}
+
 static void a_module_reloads_who_requires_it(void **state) {
     (void)state;
     put("scripts/lib/m.lua", "return { word = 'one' }");
@@ -1284,6 +1304,7 @@ static const struct CMUnitTest TESTS[] = {
     T(a_half_written_file_never_serves),
     T(a_broken_version_is_reported_once_and_the_old_serves),
     T(a_deleted_script_is_marked_and_comes_back),
+    T(an_unreadable_script_is_not_deleted),
     T(a_module_reloads_who_requires_it),
     T(a_clash_of_routes_names_both),
     T(a_channels_paths_are_its_own),

@@ -36,6 +36,9 @@ int cmd_tls(const struct config *config, struct tls_server **tls, struct why *wh
                                    .key_file = config_text(config, SET_LUWAK_TLS_KEY),
                                    .ca_file = config_text(config, SET_LUWAK_TLS_CLIENT_CA)};
     o.require_peer = o.ca_file != NULL;
+    const char *trusted = config_text(config, SET_LUWAK_CA_FILE);
+    if (trusted != NULL && tls_ca_check(trusted, why) != 0)
+        return why_prefix(why, "LUWAK_CA_FILE: "), E_CONFIG;
     if (o.cert_file == NULL && o.key_file == NULL) return 0;
     if (o.cert_file == NULL || o.key_file == NULL)
         return why_set(why, E_CONFIG, "LUWAK_TLS_CERT and LUWAK_TLS_KEY go together");

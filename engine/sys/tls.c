@@ -188,6 +188,15 @@ static int build(const struct tls_server *s, SSL_CTX **out, struct why *why) {
     return 0;
 }
 
+int tls_ca_check(const char *path, struct why *why) {
+    ERR_clear_error();
+    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    if (ctx == NULL) return crypto_fail(why, E_NOMEM, "TLS context");
+    int err = with_file(ctx, path, why, use_ca);
+    SSL_CTX_free(ctx);
+    return err;
+}
+
 static int copy_path(char **out, const char *path) {
     *out = path == NULL ? NULL : mem_strdup(path);
     return path != NULL && *out == NULL ? E_NOMEM : 0;

@@ -38,6 +38,9 @@ int tls_server_new(struct tls_server **out, const struct tls_server_options *opt
 int tls_server_reload(struct tls_server *s, struct why *why); /* from any thread */
 void tls_server_delete(struct tls_server *s);                 /* connections may outlive it */
 
+/* Does the file hold certificates of authorities? Asked at a start, before each call fails by it. */
+int tls_ca_check(const char *path, struct why *why);
+
 int tls_conn_new(struct tls_conn **out, struct tls_server *s);
 void tls_conn_delete(struct tls_conn *c);
 

@@ -210,6 +210,7 @@ test('config: a misspelt key of a provider and a certificate that is not there a
   const [code, said] = config({ LUWAK_TLS_CERT: join(cwd, 'none.pem'), LUWAK_TLS_KEY: join(cwd, 'none.key') })
   assert.equal(code, 1)
   assert.match(said, /^luwak config: .*none\.pem.*\n$/)
+  assert.deepEqual(config({ LUWAK_CA_FILE: '/nowhere.pem' }), [1, 'luwak config: LUWAK_CA_FILE: /nowhere.pem: cannot open: No such file or directory\n'])
   const { LUWAK_PUBLIC_URL, ...bare } = production
   assert.match(luwak(['config', ...at], { cwd, env: bare }).err, /warning: LUWAK_PUBLIC_URL is not set/)
   assert.equal(luwak(['migrate', ...at], { cwd, env: bare }).err, '')

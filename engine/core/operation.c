@@ -38,8 +38,6 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
     operation_add_ask(commit, str_of(op->id), op->ask_at, op->ask_backoff, clock, rng);
 }
 
-#define ASK_BACKOFF STR("first=2m factor=2 max=1h")
-
 static void add_ask(struct commit *commit, struct str id, bool ended, int64_t ask_at,
                     struct str backoff, const struct clock *clock, struct rng *rng) {
     char args[ID_SIZE + 32], unique[ID_SIZE + 8];

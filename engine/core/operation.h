@@ -40,6 +40,11 @@ extern const struct state OPERATION_STATES[OPERATION_STATES_];
 #define OPERATION_ASK_JOB "ask_operation"
 #define OPERATION_TRY_JOB "try_operation" /* a payment's attempt once more: payment_add_try() */
 
+/* A call that has not answered by then is asked about, and how from then on where its channel does
+ * not say. */
+#define ASK_AFTER_MS 120000
+#define ASK_BACKOFF  STR("first=2m factor=2 max=1h")
+
 struct operation_new {
     char id[ID_SIZE];       /* out: "op_..." */
     struct str kind;        /* create, refund, ... : the script's function */

@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-enum { ACT_ASK_AFTER_MS = 120000, REFUND_REASON_MAX = 255 };
+enum { REFUND_REASON_MAX = 255 };
 
 /* "REFERENCE-c-ab12": of an operation on an attempt, unique at the provider too. */
 static void make_reference(struct act *a, struct str reference, char letter) {
@@ -38,8 +38,8 @@ static struct payment_operation operation_of(struct act *a, const struct attempt
                                       .reference = str_of(a->reference),
                                       .input = buf_str(&a->input),
                                       .amount = amount,
-                                      .ask_at = core_now(a->core) + ACT_ASK_AFTER_MS,
-                                      .ask_backoff = STR("first=2m factor=2 max=1h")};
+                                      .ask_at = core_now(a->core) + ASK_AFTER_MS,
+                                      .ask_backoff = ASK_BACKOFF};
 }
 
 static const struct request_field DESTINATION[] = {

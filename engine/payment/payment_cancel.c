@@ -10,8 +10,6 @@
 
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000 };
-
 struct version *payment_cancel_channel(const struct script_set *set,
                                        const struct attempt *attempt) {
     const struct script_entry *e =
@@ -71,7 +69,7 @@ int payment_cancel_add(const struct core *core, struct commit *commit, struct pa
                                   .reference = buf_str(&reference),
                                   .input = buf_str(&input),
                                   .ask_at = core_now(core) + ASK_AFTER_MS,
-                                  .ask_backoff = STR("first=2m factor=2 max=1h")};
+                                  .ask_backoff = ASK_BACKOFF};
     if (err == 0) err = payment_add_operation(core, commit, payment, &o);
     if (err == 0) memcpy(id, o.id, ID_SIZE);
     buf_free(&input);

@@ -13,7 +13,7 @@
 
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000, CHOOSE_TRIES = 16 };
+enum { CHOOSE_TRIES = 16 };
 
 /* ---- the request as it would be now ---- */
 

@@ -13,9 +13,6 @@
 
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000 }; /* a call that has not answered by then is asked about */
-#define ASK_BACKOFF STR("first=2m factor=2 max=1h")
-
 /* ---- commit 1 ---- */
 
 /* The order id where every provider takes it, else what is left of it; then with 4 characters. */

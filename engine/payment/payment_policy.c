@@ -18,8 +18,6 @@
 
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000 };
-
 struct policing {
     const struct script_services *services;
     struct runtime *runtime;
@@ -119,7 +117,7 @@ static int add_refund(struct policing *p, const struct core *core, struct paymen
                                        .input = buf_str(&p->input),
                                        .amount = p->held,
                                        .ask_at = core_now(core) + ASK_AFTER_MS,
-                                       .ask_backoff = STR("first=2m factor=2 max=1h")};
+                                       .ask_backoff = ASK_BACKOFF};
         what.operation = &o;
     }
     int err = payment_add_refund(core, c, payment, &what, &refund, why);

@@ -20,7 +20,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { ASK_AFTER_MS = 120000, REFERENCE_MAX = 64, DOC_MAX = 64 * 1024 };
+enum { REFERENCE_MAX = 64, DOC_MAX = 64 * 1024 };
 
 struct creating { /* on the heap, until both commits and the call are over */
     struct ticket ticket;
@@ -271,7 +271,7 @@ static int l_create(lua_State *L) {
     c->version = version_keep(v);
     if (keep_texts(c, kind, account, reference, doc) != 0) return luaL_error(L, "out of memory");
     c->op.ask_at = clock_now_ms(s->clock) + ASK_AFTER_MS;
-    c->op.ask_backoff = STR("first=2m factor=2 max=1h");
+    c->op.ask_backoff = ASK_BACKOFF;
     operation_add_start(commit, &c->op, s->clock, s->rng);
     memcpy(w->id, c->op.id, sizeof w->id);
     commit_release(L, commit); /* the last word to Lua: nothing may raise once it is parked */

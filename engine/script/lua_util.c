@@ -1,9 +1,23 @@
-/* See lua_util.h. All may raise for want of memory, check_str for a wrong type. */
+/* See lua_util.h. Those given a state may raise for want of memory, check_str for a wrong type. */
 #include "script/lua_util.h"
 
+#include "base/mem.h"
 #include "base/sort.h"
 
 #include <lauxlib.h>
+
+static void *lua_memory(void *data, void *ptr, size_t old, size_t size) {
+    (void)data, (void)old;
+    if (size == 0) {
+        mem_free(ptr);
+        return NULL;
+    }
+    return mem_realloc(ptr, size);
+}
+
+lua_State *plain_state(void) {
+    return lua_newstate(lua_memory, NULL);
+}
 
 struct str check_str(lua_State *L, int index) {
     luaL_checktype(L, index, LUA_TSTRING);

@@ -6,6 +6,10 @@
 
 #include <lua.h>
 
+/* A state with no libraries that no script of its own runs in: it only compiles or holds tables. NULL
+ * without memory. */
+lua_State *plain_state(void);
+
 struct str check_str(lua_State *L, int index); /* a string and no number, or it raises; a view */
 void push_str(lua_State *L, struct str s);
 

@@ -16,6 +16,7 @@
  * loaded. */
 #include "base/ensure.h"
 #include "base/mem.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
 #include "script/registry_private.h"
 #include "sys/file_read.h"
@@ -136,21 +137,12 @@ static void write_file(struct registry *r) {
 
 /* ---- one start ---- */
 
-static void *lua_memory(void *data, void *ptr, size_t old, size_t size) {
-    (void)data, (void)old;
-    if (size == 0) {
-        mem_free(ptr);
-        return NULL;
-    }
-    return mem_realloc(ptr, size);
-}
-
 int registry_outlines_open(struct registry *r) {
     if (r->options.outlines == NULL || r->options.build == NULL || r->options.build[0] == '\0')
         return 0;
     r->outlines.wanted = true;
     int err = read_file(r);
-    if (err == 0 && (r->outlines.L = lua_newstate(lua_memory, NULL)) == NULL) err = E_NOMEM;
+    if (err == 0 && (r->outlines.L = plain_state()) == NULL) err = E_NOMEM;
     if (err == 0) lua_gc(r->outlines.L, LUA_GCSTOP);
     if (err != 0 && err != E_NOMEM && err != E_NOTFOUND)
         log_info("script_outlines_not_used", L_TEXT("error", err_text(err)));

@@ -14,6 +14,7 @@
 #include "base/ensure.h"
 #include "base/json.h"
 #include "base/mem.h"
+#include "script/lua_util.h"
 #include "script/manifest.h"
 #include "sys/crypto.h"
 
@@ -93,15 +94,6 @@ static void shared_drop(struct part_text *t) {
 
 /* ---- compiling ---- */
 
-static void *lua_memory(void *data, void *ptr, size_t old, size_t size) {
-    (void)data, (void)old;
-    if (size == 0) {
-        mem_free(ptr);
-        return NULL;
-    }
-    return mem_realloc(ptr, size);
-}
-
 static int dump_some(lua_State *L, const void *p, size_t size, void *data) {
     (void)L;
     struct buf *out = data;
@@ -122,7 +114,7 @@ static struct str lua_text(struct str text) {
 static int compile(struct str text, const char *path, struct buf *code, struct why *why) {
     if (str_starts(text, STR(LUA_SIGNATURE)))
         return why_set(why, E_SCRIPT, "%s:1: is bytecode; a script is text", path);
-    lua_State *L = lua_newstate(lua_memory, NULL);
+    lua_State *L = plain_state();
     if (L == NULL) return why_set(why, E_NOMEM, "%s: out of memory", path);
     lua_gc(L, LUA_GCSTOP); /* it is closed in a moment, with all that it holds */
     char chunk[SCRIPT_PATH_MAX + 2];

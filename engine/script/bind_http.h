@@ -28,7 +28,7 @@ struct http_caps {
     bool effect_used; /* it was called */
     bool effect_sent; /* may the far side have seen it? True from its start until an answer proves
                          the opposite: what "no answer" means for money is decided by this */
-    bool called; /* any request went on its way */
+    bool called;      /* any request went on its way */
 };
 
 /* Where the running call's caps are; NULL result: it has none. Set once, before any script runs;

@@ -22,7 +22,7 @@ local function fault(body, size)
     if not FIELDS[name] then return invalid(tostring(name), "there is no such field") end
   end
   local reference = body.reference
-  if reference ~= nil and (type(reference) ~= "string" or not reference:find "^[%w._~%-]+$" or #reference > 64 or not reference:find "[^.]") then
+  if reference ~= nil and (type(reference) ~= "string" or #reference > 64 or not reference:find "^[%w._~%-]+$" or not reference:find "[^.]") then
     return invalid("reference", "reference is a text of 1 to 64 of A-Z a-z 0-9 . _ ~ -, not dots only")
   end
   if size > SIZE_MAX then return invalid("input", "the body is greater than 60000 bytes") end

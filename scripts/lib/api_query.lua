@@ -1,5 +1,6 @@
 -- scripts/lib/api_query.lua: the query parameters of lists, each with its reader; an unknown or wrong one
 -- is refused with its name.
+local json_body = require "json_body"
 local query = {}
 
 function query.wrong(param, detail) return problem { code = "INVALID_REQUEST", param = param, detail = detail } end
@@ -84,8 +85,8 @@ end
 function query.bare(run)
   return query.plain(function(req)
     local body, why = {}, nil
-    if req.body ~= "" then body, why = req:json() end
-    if type(body) ~= "table" or req.body:find "^%s*[^%s{]" then return query.wrong(nil, why or "the body is empty or {}") end
+    if req.body ~= "" then body, why = json_body(req) end
+    if not body then return query.wrong(nil, why or "the body is empty or {}") end
     local name = next(body)
     if name then return query.wrong(name, "there is no such field") end
     return run(req)

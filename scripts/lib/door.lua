@@ -9,6 +9,7 @@
 --       if status >= 300 then return ... end                    -- payment is a problem then: code, detail, param
 --     end },
 --   }, function(req, why) return why.status, { ... } end) }    -- what the engine itself refuses, in that shape
+local json_body = require "json_body"
 local door = {}
 
 -- As scripts/api routes have it: by a merchant's key, with time for a provider; and as such clients may
@@ -28,8 +29,8 @@ end
 -- The body where it is a JSON object, whatever type it says it is; nil and why. Fields that a door
 -- does not know are not looked at: such clients send many.
 function door.body(req)
-  local body, why = req:json()
-  if type(body) ~= "table" or not req.body:find "^%s*{" then return nil, why or "the body is no JSON object" end
+  local body, why = json_body(req)
+  if not body then return nil, why or "the body is no JSON object" end
   return body
 end
 
@@ -45,10 +46,13 @@ function door.cut(s, max)
   return s:sub(1, max)
 end
 
+-- Without blanks around it; what is longer than any name (and than patterns take) is refused as it is.
+local function trimmed(s) return #s > 1000 and s or (s:gsub("^%s+", ""):gsub("%s+$", "")) end
+
 -- The customer of a create request; nil where nothing is known of him. Names of two parts become one.
 function door.customer(c)
   c = door.table_or(c)
-  local name = door.text(c.name) or door.text((((door.text(c.first_name) or "") .. " " .. (door.text(c.last_name) or "")):gsub("^%s+", ""):gsub("%s+$", "")))
+  local name = door.text(c.name) or door.text(trimmed((door.text(c.first_name) or "") .. " " .. (door.text(c.last_name) or "")))
   local customer = { name = name, email = door.text(c.email), phone = door.text(c.phone) }
   return next(customer) and customer or nil
 end

@@ -76,7 +76,7 @@ local function expires_in(expiry, field, start, duration, wrong)
     begins = instant(said[start])
     if not begins then wrong[#wrong + 1] = field .. "." .. start .. " must be like 2016-12-07 11:54:12 +0700" end
   end
-  local seconds = UNITS[(unit:lower():gsub("s$", ""))]
+  local seconds = #unit <= 10 and UNITS[(unit:lower():gsub("s$", ""))]
   if not seconds or math.type(n) ~= "integer" or n < 1 or n > DURATION_MAX then
     wrong[#wrong + 1] = field .. "." .. duration .. " must be a positive integer, " .. field .. ".unit one of second, minute, hour, day"
     return nil
@@ -117,7 +117,7 @@ end
 
 ---- a charge ----
 
-local function bank_of(value) return text(value) and value:lower():match "^[a-z0-9_]+$" end
+local function bank_of(value) return text(value) and #value <= 50 and value:lower():match "^[a-z0-9_]+$" end
 
 -- payment_type -> method and bank; what such a way wants besides goes to `options`.
 local TYPES = {

@@ -217,7 +217,7 @@ const COMMON = [
   [{ currency: 'USD' }, 'currency'], [{ currency: 5 }, 'currency'], [{ currency: '' }, 'currency'],
   [{ description: 5 }, 'description'], [{ description: 'x'.repeat(501) }, 'description'], [{ description: 'a\u0007' }, 'description'],
   [{ customer: 'Budi' }, 'customer'], [{ customer: 5 }, 'customer'], [{ customer: [1] }, 'customer'], [{ customer: { name: 5 } }, 'customer.name'],
-  [{ customer: { name: '' } }, 'customer.name'], [{ customer: { email: 'nobody' } }, 'customer.email'], [{ customer: { phone: 'x' } }, 'customer.phone'],
+  [{ customer: { name: '' } }, 'customer.name'], [{ note: 'x'.repeat(70000), amount: 0 }, 'amount'], [{ customer: { email: 'nobody' } }, 'customer.email'], [{ customer: { phone: 'x' } }, 'customer.phone'],
   [{ customer: { name: CARDNO } }, 'customer.name'], [{ description: CARDNO }, 'description'], [{ note: CARDNO }, 'note'],
 ]
 const RAW = ['', '{', '[]', '[{}]', 'null', '5', '"text"', 'true', '{"amount":1,"amount":2}', '{"a":' + '['.repeat(5000), 'amount=150000&order_id=x', '\ufeff{}', '{"order_id":"\\ud800"}']

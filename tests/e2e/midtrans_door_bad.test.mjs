@@ -15,6 +15,7 @@ const long = 'x'.repeat(51)
 const nested = '['.repeat(40) + ']'.repeat(40)
 
 // body -> the status_code, or several that would do. A text is sent as it stands.
+const huge = 'x'.repeat(70000) // more than patterns take
 const CHARGES = [
   ['', '413'], ['x', '413'], ['null', '413'], ['[]', '413'], ['"text"', '413'], ['7', '413'], ['{', '413'], ['{"a":1}x', '413'], [nested, '413'],
   [`{"a":${nested}}`, '400', '413'], ['{"a":1,"a":2}', '413'], ['\ufeff{}', '413'], ['{"payment_type":"qris\u0000"}', '413'], ['{}', '400'],
@@ -42,6 +43,8 @@ const CHARGES = [
   [{ ...good, customer_details: { first_name: 'x'.repeat(300) } }, '400'], [{ ...good, custom_field1: 7 }, '400'], [{ ...good, custom_field3: 'x'.repeat(256) }, '400'],
   [{ ...good, custom_expiry: 'tomorrow' }, '400'], [{ ...good, custom_expiry: { expiry_duration: 0 } }, '400'], [{ ...good, custom_expiry: { expiry_duration: '5' } }, '400'],
   [{ ...good, custom_expiry: { expiry_duration: 5, unit: 'fortnight' } }, '400'], [{ ...good, custom_expiry: { expiry_duration: 400, unit: 'day' } }, '400'],
+  [{ ...good, custom_expiry: { expiry_duration: 5, unit: huge } }, '400'], [{ ...good, bank_transfer: { bank: huge } }, '400'],
+  [{ ...good, customer_details: { first_name: huge } }, '400'], [{ ...good, note: huge, ...details({ gross_amount: 0 }) }, '400'],
   [{ ...good, custom_expiry: { expiry_duration: 200, unit: 'day' } }, '400'], [{ ...good, custom_expiry: { expiry_duration: 5, unit: 7 } }, '400'],
   [{ ...good, custom_expiry: { order_time: 'noon', expiry_duration: 5 } }, '400'], [{ ...good, custom_expiry: { order_time: '9999-01-01 00:00:00 +0700', expiry_duration: 5 } }, '400'],
   [{ ...good, payment_type: 'echannel' }, '400'], [{ ...good, payment_type: 'echannel', echannel: { bill_info1: 'longer than ten', bill_info2: 'x' } }, '400'],
@@ -55,7 +58,7 @@ const CHARGES = [
 const SNAPS = ['', 'x', '[]', 'null', {}, details({ order_id: undefined }), details({ order_id: 'a b' }), details({ gross_amount: '1' }), details({ gross_amount: 0 }),
   { ...details({}), enabled_payments: [] }, { ...details({}), enabled_payments: ['cash'] }, { ...details({}), enabled_payments: 'bca_va' },
   { ...details({}), expiry: { unit: 'hour' } }, { ...details({}), expiry: { unit: 'hour', duration: -1 } }, { ...details({}), ...item({ price: 1 }) },
-  { ...details({}), credit_card: { type: 'authorize' } }, { ...details({}), customer_details: { email: 'x' } }, { ...details({}), note: '4811111111111114' }]
+  { ...details({}), credit_card: { type: 'authorize' } }, { ...details({}), customer_details: { email: 'x' } }, { ...details({}), customer_details: { last_name: huge } }, { ...details({}), note: '4811111111111114' }]
 
 test('bad requests: the shape, no 5xx, and not a row', async () => {
   const dir = shipped()

@@ -44,17 +44,35 @@ static bool has_room(lua_State *L, const char *event, const struct log_field *fi
     return false;
 }
 
+/* What each line says of itself: a script's field of that name gets another, or readers of JSON, who
+ * take the last of two, would meet it in the place of ours. */
+static const char *own_name(const char *key) {
+    static const char *const OURS[][2] = {{"time", "time_"},       {"level", "level_"},
+                                          {"event", "event_"},     {"request", "request_"},
+                                          {"script", "script_"},   {"from", "from_"},
+                                          {"dropped", "dropped_"}, {"cut", "cut_"}};
+    for (size_t i = 0; i < ARRAY_LEN(OURS); i++)
+        if (strcmp(key, OURS[i][0]) == 0) return OURS[i][1];
+    return key;
+}
+
+/* log.info { event = "paid", ... }: what the line is called. */
+static bool is_event(lua_State *L, int table) {
+    return table == 1 && lua_type(L, -1) == LUA_TSTRING &&
+           strcmp(lua_tostring(L, -2), "event") == 0;
+}
+
 /* The pairs stay on the stack until the line is out: their texts are views. */
 static int collect(lua_State *L, int table, struct log_field *fields) {
     int n = 0;
     lua_pushnil(L);
     while (n < FIELDS_MAX && lua_next(L, table)) {
-        if (lua_type(L, -2) != LUA_TSTRING) {
+        if (lua_type(L, -2) != LUA_TSTRING || is_event(L, table)) {
             lua_pop(L, 1);
             continue;
         }
         struct log_field *f = &fields[n++];
-        f->key = lua_tostring(L, -2);
+        f->key = own_name(lua_tostring(L, -2));
         switch (lua_type(L, -1)) {
         case LUA_TBOOLEAN: *f = L_BOOL(f->key, lua_toboolean(L, -1)); break;
         case LUA_TNUMBER:
@@ -89,7 +107,7 @@ static int write_line(lua_State *L, enum log_level level) {
     luaL_checkstack(L, 2 * FIELDS_MAX + 4, NULL);
     struct log_field fields[FIELDS_MAX + 3] = {0};
     int n = lua_istable(L, table) ? collect(L, table, fields) : 0;
-    if (table == 1 && n > 0) {
+    if (lua_istable(L, 1)) {
         lua_getfield(L, 1, "event");
         if (lua_type(L, -1) == LUA_TSTRING) event = lua_tostring(L, -1);
     }

@@ -265,7 +265,7 @@ function xendit.notify(ctx, req)
   if text_of(note.event) and no_news(note.event) then return reply(200, { status = "ok" }) end
   local kind, id, reference = about(note)
   if not kind then -- of a product that we do not use: a person's, or another system's at this account
-    log.warn("xendit_not_ours", { event = tostring(note.event), id = tostring(note.id) })
+    log.warn("xendit_not_ours", { told = tostring(note.event), id = tostring(note.id) })
     return reply(503, { status = "not ours" })
   end
   local t = ask(ctx, kind, { id = id }, "12s") -- in time; else we ask later

@@ -553,6 +553,44 @@ static void warm_timers(struct loop *loop) {
         timer_stop(&timers[i]);
 }
 
+static struct buf logged;
+
+static void keep_line(void *data, struct str line) {
+    (void)data;
+    const char *from = memchr(line.p, ',', line.n);
+    CHECK(from != NULL);
+    buf_addstr(&logged, str_sub(line, (size_t)(from - line.p), line.n));
+    buf_addc(&logged, '\n');
+}
+
+/* Readers of JSON take the last of two members of one name. */
+static void a_field_takes_no_member_of_the_line(void **state) {
+    (void)state;
+    struct fixture f;
+    fixture_start(&f, NULL);
+    struct version *v =
+        fixture_script(KIND_CHANNEL, "a",
+                       "return { f = function() log.info('paid', { event = 'none' })\n"
+                       "  log.info('x', { level = 'y' }) log.info('x', { time = 0 }) log.info('x', "
+                       "{ from = 'y' })\n"
+                       "  log.info { event = 'told', a = 2 } return 'ok' end }");
+    struct outcome o = {0};
+    log_setup(LOG_LEVEL_INFO, LOG_JSON, -1);
+    log_capture(keep_line, NULL);
+    CHECK_OK(fixture_call(&f, v, "f", &o));
+    loop_sim_drain(f.loop);
+    log_capture(NULL, NULL);
+    CHECK_STR(str_of(o.text), "");
+#define LINE(event, field) \
+    ",\"level\":\"info\",\"event\":\"" event "\",\"" field ",\"from\":\"channels/a.lua\"}\n"
+    CHECK_STR(buf_str(&logged),
+              LINE("paid", "event_\":\"none\"") LINE("x", "level_\":\"y\"") LINE("x", "time_\":0")
+                  LINE("x", "from_\":\"y\"") LINE("told", "a\":2"));
+    buf_free(&logged);
+    fixture_stop(&f);
+    fixture_drop(v);
+}
+
 static bool whole_life(uint64_t nth, int and_all_after) {
     struct fixture f = {0};
     clock_virtual(&f.clock, 0);
@@ -634,6 +672,7 @@ int main(int argc, char **argv) {
         cmocka_unit_test(a_callback_late_in_a_long_call_is_fine),
         cmocka_unit_test(decisions_carry_their_tag),
         cmocka_unit_test(tools_get_the_package_and_channels_our_codec),
+        cmocka_unit_test(a_field_takes_no_member_of_the_line),
         cmocka_unit_test(any_allocation_may_fail),
     };
     return unit_main(argc, argv, "runtime", tests, sizeof tests / sizeof tests[0]);

@@ -236,11 +236,25 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
     struct act *a = data;
     const struct attempt *at = payment_attempt(p, p->attempt);
     a->operation[0] = '\0';
+    /* Begun since begin_cancel() looked: its provider would be asked to cancel what is not there yet. */
+    a->creating = at != NULL && payment_open(p->status) &&
+                  operation_under_way(a->ask.services->gate, str_of(at->id));
+    if (a->creating) return why_set(why, E_BUSY, "the attempt is being made");
     a->version = payment_cancel_channel(a->set, at);
     if (a->version == NULL) return payment_add_cancel(core, c, p, why);
     if (!payment_open(p->status))
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
     return payment_cancel_add(core, c, p, at, a->version, a->operation);
+}
+
+static void look_creating(struct timer *timer);
+
+static void await_creation(struct act *a) {
+    a->waiting = true;
+    if (timer_armed(&a->patience))
+        timer_start(a->loop, &a->look, CREATING_LOOK_MS, look_creating);
+    else
+        patience_over(&a->patience);
 }
 
 void act_changed(int err, const struct why *why, void *data) {
@@ -249,7 +263,9 @@ void act_changed(int err, const struct why *why, void *data) {
                                             [ACT_CAPTURE] = "capture",
                                             [ACT_REFUND] = "refund"};
     struct act *a = data;
-    if (err == E_STATE)
+    if (err == E_BUSY && a->creating)
+        await_creation(a);
+    else if (err == E_STATE)
         act_end_problem(a, PROBLEM_INVALID_STATE, NULL, why->text);
     else if (err == E_LIMIT || err == E_RANGE)
         act_end_problem(a, PROBLEM_INVALID_REQUEST, "amount", why->text);
@@ -281,14 +297,11 @@ void act_change(struct act *a, payment_build build,
     if (err != 0) act_end_error(a, err);
 }
 
-static void look_creating(struct timer *timer);
-
 static void begin_cancel(struct act *a, struct payment *p) {
     const struct attempt *at = payment_attempt(p, p->attempt);
-    a->waiting = at != NULL && payment_open(p->status) &&
-                 operation_under_way(a->ask.services->gate, str_of(at->id));
-    if (a->waiting)
-        timer_start(a->loop, &a->look, CREATING_LOOK_MS, look_creating);
+    if (at != NULL && payment_open(p->status) &&
+        operation_under_way(a->ask.services->gate, str_of(at->id)))
+        await_creation(a);
     else if (!payment_open(p->status))
         act_over(a); /* cancelled: the same again; else 409 */
     else

@@ -23,11 +23,12 @@ struct act {
     struct buf plain, input; /* plain: the destination */
     struct operation_mark mark;
     bool marked;
-    bool waiting; /* for the end of the call that makes what is to be cancelled */
-    bool asking;  /* the provider has been called and has not answered */
-    bool storing; /* a commit that keeps the answer is under way */
-    bool ended;   /* nothing is under way but that commit, perhaps */
-    bool told;    /* `done` was called */
+    bool waiting;  /* for the end of the call that makes what is to be cancelled */
+    bool creating; /* and that it had begun was seen as the cancel was put together */
+    bool asking;   /* the provider has been called and has not answered */
+    bool storing;  /* a commit that keeps the answer is under way */
+    bool ended;    /* nothing is under way but that commit, perhaps */
+    bool told;     /* `done` was called */
     struct payment_reply reply;
     struct timer patience, look;
     struct task task;

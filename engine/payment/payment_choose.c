@@ -211,6 +211,7 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     f->withdrawal[0] = '\0'; /* what was paid by the old way is caught */
     if (err == 0 && !f->no_withdrawal)
         err = payment_cancel_withdraw(f->set, f->core, c, p, shown, f->withdrawal);
+    if (err == 0 && at_once == NULL) flow_mark_next(f, p);
     if (err != 0 || at_once == NULL) return err;
     return payment_add_result(f->core, c, p, p->attempt_count - 1, 1, at_once, why);
 }

@@ -40,8 +40,8 @@ struct flow {
     bool has_payment;
     char attempt[ID_SIZE]; /* the one under way */
     char next[ID_SIZE];    /* the one that this commit begins */
-    struct operation_mark payment_mark, attempt_mark;
-    bool payment_marked, attempt_marked;
+    struct operation_mark payment_mark, attempt_mark, next_mark;
+    bool payment_marked, attempt_marked, next_marked;
     char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;
@@ -104,6 +104,8 @@ int flow_choose_account(struct flow *f, const struct version *v);
 void flow_make_reference(struct flow *f);
 int flow_write_inputs(struct flow *f);
 struct str flow_ask_backoff(struct flow *f, const struct version *v);
+void flow_mark_next(struct flow *f, const struct payment *p); /* p's last attempt, for the gate */
+void flow_mark_none(struct flow *f);
 void flow_call_channel(struct flow *f); /* the attempt f->attempt of f->payment */
 
 #endif

@@ -135,6 +135,21 @@ struct str flow_ask_backoff(struct flow *f, const struct version *v) {
     return f->backoff.err != 0 ? ASK_BACKOFF : buf_str(&f->backoff);
 }
 
+/* The attempt that this commit begins is marked before anybody can read of it: who asks about it, or
+ * withdraws it, before it is called would hear that nothing is there, and then it is made. */
+void flow_mark_next(struct flow *f, const struct payment *p) {
+    flow_mark_none(f);
+    memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
+    operation_mark(f->ask.services->gate, &f->next_mark, str_of(f->next));
+    f->next_marked = true;
+}
+
+void flow_mark_none(struct flow *f) {
+    if (f->next_marked) operation_unmark(f->ask.services->gate, &f->next_mark);
+    f->next_marked = false;
+    f->next[0] = '\0';
+}
+
 static void first_stored(const struct commit_result *result, void *data);
 
 /* Where its notifications go, as the door that asked was told. */
@@ -184,6 +199,7 @@ static int build_first(struct flow *f, struct commit *c, const struct payment_re
     int err = payment_add_create(f->core, c, &what, &f->payment, why);
     if (err != 0) return err;
     f->has_payment = true;
+    if (v != NULL && at_once == NULL) flow_mark_next(f, &f->payment);
     flow_note_skipped(f, c, 0, f->channel);
     add_urls(f, c);
     payment_facts_add(&f->facts, f->core, c);
@@ -307,7 +323,9 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                                 .amount_due = f->amount_due,
                                 .fee = &fee,
                                 .open = v->manifest->amounts == AMOUNTS_OPEN};
-    return payment_add_attempt(core, c, p, &first, why);
+    err = payment_add_attempt(core, c, p, &first, why);
+    if (err == 0) flow_mark_next(f, p);
+    return err;
 }
 
 static void attempt_stored(int err, const struct why *why, void *data) {
@@ -390,6 +408,7 @@ void flow_call_channel(struct flow *f) {
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
     operation_mark(f->ask.services->gate, &f->attempt_mark, str_of(f->attempt));
     f->attempt_marked = true;
+    flow_mark_none(f);
     struct operation_row row = {.id = str_of(f->attempt),
                                 .kind = STR("create"),
                                 .script = a->script,
@@ -443,7 +462,7 @@ static int add_next(struct flow *f, const struct core *core, struct payment *p, 
                                .ask_backoff = flow_ask_backoff(f, v),
                                .open = v->manifest->amounts == AMOUNTS_OPEN};
     err = payment_add_attempt(core, c, p, &next, why);
-    if (err == 0) memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
+    if (err == 0) flow_mark_next(f, p);
     return err;
 }
 
@@ -460,7 +479,7 @@ static int build_result(const struct core *core, struct payment *p, struct commi
     if (a->generation != 1) f->decision.result.more = false; /* somebody was faster */
     if (f->decision.result.settle_at == 0)                   /* paid at once is T+n as well */
         f->decision.result.settle_at = payment_settle_at(f->ask.services, f->set, core_now(core));
-    f->next[0] = '\0';
+    flow_mark_none(f);
     f->trying = f->again && a->generation == 1 && payment_open(p->status);
     if (f->trying)
         return payment_add_try_later(core, c, p, at, 1, tries_max(f), &f->decision.result);

@@ -139,3 +139,22 @@ race('the callback before the create answer, and polling beside the callback: bo
     assert.equal(after.amount_paid, AMOUNT)
   }
 })
+
+race('a way that is being chosen, against sync and cancel: neither asks its provider for what is only on its way there', async s => {
+  const auth = { authorization: 'Basic ' + Buffer.from('SB-Mid-server-demo:').toString('base64') }
+  await many(8, async lane => {
+    for (let i = 0; i < 8; i++) {
+      const p = await (await post(s, '/v1/payments', { order_id: `way-${lane}-${i}`, amount: AMOUNT })).json()
+      const choose = way => s.ask('POST', new URL(p.checkout_url).pathname, { body: `way=${way}`, headers: { 'content-type': 'application/x-www-form-urlencoded' } })
+      await choose('virtual_account.bca')
+      const asked = Array.from({ length: 4 }, () => post(s, `/v1/payments/${p.id}/sync`))
+      const all = await Promise.all([choose('ewallet.gopay'), ...asked, ...(i % 2 ? [post(s, `/v1/payments/${p.id}/cancel`)] : []), post(s, `/v1/payments/${p.id}/sync`)])
+      fine(all)
+      const now = await get(s, `/v1/payments/${p.id}`), last = now.attempts.at(-1)
+      const there = await (await s.get(`/sandbox/midtrans/v2/${last.reference}/status`, { headers: auth })).json()
+      assert.ok(['pending', 'cancelled'].includes(now.status), now.status)
+      assert.equal(last.status, now.status, `the payment and its last way: ${JSON.stringify(now.attempts)}`)
+      assert.equal(there.transaction_status, { pending: 'pending', cancelled: 'cancel' }[now.status], JSON.stringify(there))
+    }
+  })
+})

@@ -66,10 +66,15 @@ end
 
 -- All rows are read before any is booked: a file that is wrong somewhere books nothing.
 local function read(file, names)
-  local next_row, why = csv.rows(file)
+  -- What is no CSV is the file's fault and named as such: neither a line of ours nor a trace.
+  local function good(ok, ...)
+    if not ok then operator.stop(file .. ": " .. tostring((...)):gsub("^.-csv: ", "", 1)) end
+    return ...
+  end
+  local next_row, why = good(pcall(csv.rows, file))
   if not next_row then operator.stop(why) end
   local rows, columns, line = {}, nil, 1
-  for row in next_row do
+  for row in function() return good(pcall(next_row)) end do
     columns, line = columns or columns_of(row, names, file), line + 1
     local where = file .. ":" .. line
     local function cell(field) return columns[field] and row[columns[field]] or "" end

@@ -125,6 +125,8 @@ test('a settlement file that cannot be read books nothing and says where', async
   for (const [text, wrong] of [
     ['Order ID,Fee\nrb-1,1\n', /no column for gross \(one of gross amount, .*; it has Fee, Order ID/],
     [`Order ID,Transaction ID,Amount,Fee\nrb-1,${a.money},150000,0\nx,y,12.50,0\n`, /settlement\.csv:3: Amount: 12\.50 is no amount in whole rupiah/],
+    ['a\rb\n', /^luwak run: [^ ]*settlement\.csv: line 1: a carriage return alone\n$/],
+    ['Order ID,Transaction ID,Amount,Fee\na,b,1,0\nx"y,b,1,0\n', /^luwak run: [^ ]*settlement\.csv: line 3: a quote inside a plain cell\n$/],
     ['Order ID,Transaction ID,Amount,Fee\n,,1,0\n', /:2: neither an order id nor a transaction id/],
     ['Order ID,Transaction ID,Amount,Fee,Transaction Time\na,b,1,0,yesterday\n', /:2: yesterday is no time/]]) {
     writeFileSync(file, text)

@@ -1,6 +1,5 @@
 -- scripts/api/webhooks.lua: where a merchant hears of events. The secret is shown when it is made, never again.
 local query = require "api_query"
-local json_body = require "json_body"
 
 local FIELDS = { url = true, enabled_types = true, format = true }
 local CHANGES = { url = true, enabled_types = true, disabled = true }
@@ -9,7 +8,7 @@ local function missing(what) return problem { code = "NOT_FOUND", detail = "ther
 
 -- The body with nothing in it but these fields; nil and the problem.
 local function body_of(req, fields)
-  local body, why = json_body(req)
+  local body, why = query.object(req)
   if not body then return nil, query.wrong(nil, why or "the body is a JSON object") end
   for name, value in sorted(body) do
     if not fields[name] then return nil, query.wrong(name, "there is no such field") end

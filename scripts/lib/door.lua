@@ -9,7 +9,7 @@
 --       if status >= 300 then return ... end                    -- payment is a problem then: code, detail, param
 --     end },
 --   }, function(req, why) return why.status, { ... } end) }    -- what the engine itself refuses, in that shape
-local json_body = require "json_body"
+local query = require "api_query"
 local door = {}
 
 -- As scripts/api routes have it: by a merchant's key, with time for a provider; and as such clients may
@@ -29,7 +29,7 @@ end
 -- The body where it is a JSON object, whatever type it says it is; nil and why. Fields that a door
 -- does not know are not looked at: such clients send many.
 function door.body(req)
-  local body, why = json_body(req)
+  local body, why = query.object(req)
   if not body then return nil, why or "the body is no JSON object" end
   return body
 end

@@ -15,10 +15,10 @@ end
 local function key(reference) return "charge " .. reference end
 
 -- The charge as it comes in. Numbers that end in 0000 have no balance, in 1111 wait for the person.
-local function new_charge(want)
+local function new_charge(want, declined)
   local charge = { id = "dw_" .. want.reference, reference = want.reference, amount = want.amount, status = "PAID" }
   local tail = type(want.phone) == "string" and want.phone:sub(-4)
-  if tail == "0000" then
+  if declined or tail == "0000" then
     charge.status, charge.code, charge.message = "REFUSED", "51", "not enough balance"
   elseif tail == "1111" then
     charge.status = "WAITING"
@@ -31,12 +31,26 @@ local function wrong(want)
   if math.type(want.amount) ~= "integer" or want.amount < 1 then return "AMOUNT", "amount must be a positive integer" end
 end
 
--- What a call about a charge is told by, and how it declines and breaks.
-local function about(reference, effect)
+-- What was said of a reference first stands: the network may bring the same request twice, and who declines
+-- one and takes the other has lied to whoever hears only the first.
+local function keep(ctx, charge)
+  if ctx.store.cas(key(charge.reference), json.encode(charge), 0) then
+    simulator.remember(ctx, charge.reference)
+    return reply(200, charge)
+  end
+  return reply(200, simulator.read(ctx, key(charge.reference)))
+end
+
+-- What a call about a charge is told by, and how it declines and breaks. `want`: it makes the charge; then 503
+-- says that nothing was made.
+local function about(ctx, reference, want)
   return {
-    facts = { order_id = reference, reference = reference }, effect = effect,
-    refused = function() return reply(200, { reference = reference, status = "REFUSED", code = "51", message = "not enough balance" }) end,
-    maintenance = function() return refuse(503, "MAINTENANCE", "the wallet is in maintenance") end,
+    facts = { order_id = reference, reference = reference }, effect = want ~= nil,
+    refused = function() return keep(ctx, new_charge(want, true)) end,
+    maintenance = function()
+      local made = want and simulator.read(ctx, key(reference))
+      return made and reply(200, made) or refuse(503, "MAINTENANCE", "the wallet is in maintenance")
+    end,
     broken = function() return refuse(500, "BROKEN", "the wallet is broken") end,
   }
 end
@@ -87,19 +101,12 @@ return {
       local want = json.decode(request.body)
       local code, why = wrong(want)
       if code then return refuse(400, code, why) end
-      return sim.call(ctx, about(want.reference, true), function()
-        local charge = new_charge(want)
-        if ctx.store.cas(key(want.reference), json.encode(charge), 0) then
-          sim.remember(ctx, want.reference)
-          return reply(200, charge)
-        end
-        return reply(200, simulator.read(ctx, key(want.reference)))
-      end)
+      return sim.call(ctx, about(ctx, want.reference, want), function() return keep(ctx, new_charge(want)) end)
     end,
     ["GET /v1/charges/:reference"] = function(ctx, request)
       local reference = request.params.reference
       if not signed(ctx, request, reference) then return refuse(401, "SIGNATURE", "the signature does not fit") end
-      return sim.call(ctx, about(reference, false), function()
+      return sim.call(ctx, about(ctx, reference), function()
         local charge = simulator.read(ctx, key(reference))
         if not charge then return refuse(404, "NOT_FOUND", "no such charge") end
         return reply(200, charge)

@@ -48,7 +48,7 @@ test('it misbehaves once, for what fits, also after a restart', async () => {
   const refused = (await create(s, 'm-2')).json()
   assert.equal(refused.status, 'failed')
   assert.equal(refused.result.category, 'INSUFFICIENT_BALANCE')
-  assert.equal((await books(s, 'm-2')).status, 404, 'a decline makes nothing')
+  assert.equal((await books(s, 'm-2')).json().status, 'REFUSED', 'as one without balance: it debits nothing, and stays')
 
   const broken = (await create(s, 'm-3')).json() // one for the charge, one for this:
   assert.equal(broken.status, 'unknown')

@@ -1,6 +1,7 @@
 -- channels/demo_wallet.lua in its cage: against its simulator, against answers of our own, and
 -- against a recording.
 local CHANNEL = "channels/demo_wallet.lua"
+local SANDBOX = "scripts/sandbox/demo.lua"
 local function op(reference, phone)
   return { id = "op_" .. reference, reference = reference, input = { amount = 25000, phone = phone } }
 end
@@ -18,6 +19,22 @@ return { tests = {
     local d = t.call(CHANNEL, "create", op("r3", "081200000000"))
     t.equal(t.kind(d), "failed")
     t.equal(d.category, "INSUFFICIENT_BALANCE")
+  end,
+  ["what the simulator has said of a reference stands, however often the request comes"] = function(t)
+    local function tell(word) t.equal(t.call(SANDBOX, { "routes", "POST /_control" }, { body = json.encode { next = word } }).status, 200) end
+    local function create(reference) return t.kind(t.call(CHANNEL, "create", op(reference, "081234567890"))) end
+    tell "refused"
+    t.equal(create "declined", "failed")
+    t.equal(create "declined", "failed", "its twin")
+    t.equal(t.kind(t.call(CHANNEL, "inquire", op "declined")), "failed")
+    t.equal(create "taken", "success")
+    tell "refused"
+    t.equal(create "taken", "success", "its twin, when the next one is to be declined")
+    tell "maintenance"
+    t.equal(create "taken", "success", "its twin, in maintenance")
+    t.equal(create "new", "not_created")
+    tell "reset"
+    t.equal(create "new", "success")
   end,
   ["no answer is unknown, never failed"] = function(t)
     for _, fail in ipairs { "timeout", "reset" } do

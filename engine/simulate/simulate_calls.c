@@ -84,8 +84,15 @@ static bool unseen(const struct sim *s, const struct sim_request *request, const
     return is;
 }
 
+enum { ARRIVED_MS = 1000 }; /* it is looked at when it comes */
+
+bool sim_payment_may_decline(const struct sim *s) {
+    return clock_mono_ns(&s->clock) >= s->doubled_ns;
+}
+
 /* Who declines one copy of an effect and takes the other has not said what became of it: while a
- * simulator may decline, nothing is doubled. */
+ * simulator may decline, nothing is doubled; and while what was doubled is on its way, nobody is told
+ * to decline. */
 static void effect_leaves(struct sim *s, const struct http_out *request, struct local_fate *fate) {
     char name[100];
     struct sim_request r = request_of(request);
@@ -99,6 +106,9 @@ static void effect_leaves(struct sim *s, const struct http_out *request, struct 
     if (s->off || fate->refused) return;
     s->result->effects++;
     call->twice = fate->twice;
+    uint64_t there_ns = clock_mono_ns(&s->clock) +
+                        ((uint64_t)fate->there_ms + fate->twice_ms + ARRIVED_MS) * 1000000;
+    if (fate->twice && there_ns > s->doubled_ns) s->doubled_ns = there_ns;
     call->refusals = 0;
     if (++call->times > 1 && !unseen(s, &r, name))
         sim_wrong(s, "the same effect left twice: %.*s %.*s", STR_FMT(request->url),

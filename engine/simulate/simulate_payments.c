@@ -264,7 +264,9 @@ static void mislead(struct sim *s) {
     const char *word = WORDS[rng_below(&s->rng, sizeof WORDS / sizeof WORDS[0])];
     bool takes_back = sim_provider(str_of(way_of(s, number)->provider))->takes_back;
     if (takes_back && rng_below(&s->rng, 4) == 0) word = "deny_after_settlement";
-    if (strcmp(word, "refused") == 0) s->declines++;
+    bool declines = strcmp(word, "refused") == 0;
+    if (declines && !sim_payment_may_decline(s)) return;
+    s->declines += declines;
     if (rng_below(&s->rng, 2) == 0)
         control(s, number, "{\"next\":\"%s\"}", word);
     else

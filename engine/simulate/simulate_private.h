@@ -77,7 +77,8 @@ struct sim {
     int call_count;
     int declines, no_declines; /* asked for; of these are gone for sure */
     int reset_declines;
-    uint64_t resetting; /* whose simulators have not said that they forgot */
+    uint64_t doubled_ns; /* until then the second of some effect may come */
+    uint64_t resetting;  /* whose simulators have not said that they forgot */
 };
 
 /* A request of the merchant, of a payer or of who misleads the simulators; `answered` hears of it
@@ -106,6 +107,7 @@ void sim_payment_name(const struct http_out *request, char *out, size_t size); /
 bool sim_payment_twice(struct sim *s, const struct http_out *request);         /* it was doubled */
 void sim_payment_refused(struct sim *s, const struct http_out *request); /* proven: nothing made */
 void sim_payment_answer(struct sim *s, const struct http_exchange *x, int status); /* unspoiled */
+bool sim_payment_may_decline(const struct sim *s);
 bool sim_payment_unheard(const struct sim *s, struct str reference); /* all tries were in vain */
 
 /* ---- simulate_books.c ---- */

@@ -353,11 +353,11 @@ function midtrans.notify(ctx, req)
     return heard(attempt, "left to a person")
   end
   if word == "pending" or word == "processing" then return heard(attempt, "ok") end
-  -- On a page of Midtrans' own a denial is one attempt: the payer may try again.
+  -- On a page of Midtrans' own a denial is one try: the payer may try again, so nothing ends by it; what waits in
+  -- suspense, since it was late or not what is due, goes back with it all the same.
   local page = attempt and attempt.data and attempt.data.snap_token
-  if page and word == "failed" and attempt.status ~= "success" then return reply(200, { status = "ok" }) end
   local verdict
-  if word == "failed" or word == "expired" or word == "cancelled" then
+  if word == "expired" or word == "cancelled" or word == "failed" and not (page and attempt.status ~= "success") then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
       code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
   end
@@ -372,7 +372,7 @@ function midtrans.notify(ctx, req)
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
       paid_at = at(t.settlement_time), message = word == "reversed" and (voided and "the capture was cancelled" or "taken back by the bank") or nil }
   end
-  return reply(verdict == "not_found" and 503 or 200, { status = verdict })
+  return reply(verdict == "not_found" and 503 or 200, { status = verdict or "ok" })
 end
 
 ---- what is shown ----

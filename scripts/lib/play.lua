@@ -20,7 +20,7 @@
 --   > again                         the same request once more
 --   > show | sync | cancel          of the newest payment
 --   > refund AMOUNT [JSON]          each with a key of its own
---   > next WORD [COUNT]             the provider's simulator misbehaves
+--   > next WORD [COUNT] [o-N]       the provider's simulator misbehaves, with this order only
 --   > choose WAY                    the payer chooses at the checkout: qris, virtual_account.bca, ...
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
 --   > pay way N                     by the Nth way that was shown
@@ -180,8 +180,8 @@ function STEPS.refund(w, rest)
 end
 
 function STEPS.next(w, rest)
-  local word, count = rest:match "^(%S+) ?(%d*)$"
-  return problem(control(w, { next = word, count = math.tointeger(tonumber(count)) }))
+  local word, order = rest:match "^%S+", rest:match " (o%-%d+)$"
+  return problem(control(w, { next = word, count = math.tointeger(tonumber(rest:match "^%S+ (%d+)")), match = order and { order_id = order } }))
 end
 
 function STEPS.choose(w, rest)

@@ -80,7 +80,7 @@ return { tests = {
         { headers = {}, body = json.encode(note) })
       return answer.status, settled and settled.status
     end
-    t.equal({ heard { snap_token = "tok" } }, { 200 })
+    t.equal({ heard { snap_token = "tok" } }, { 200, "reversed" }, "the core knows whether there is anything to take back")
     t.equal({ heard { transaction_id = "tx-1" } }, { 200, "failed" })
   end,
   ["Danamon: without Midtrans' own id nobody can be asked, and nobody was shown"] = function(t)

@@ -155,6 +155,33 @@ held 149000: mismatch
 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
 ]],
 
+["short, and taken back: what waited is given back as well"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> next short
+200
+
+> pay
+200 paid 149000, callback 200
+heard midtrans: applied 200
+event payment.underpaid
+books 149000 payment: provider_receivable:midtrans -> suspense
+held 149000: mismatch
+
+> wait 26h
+heard midtrans: applied 200
+payment expired: due 150000, paid 0, $channel expired
+event payment.expired
+
+> next deny_after_settlement o-1
+200
+heard midtrans: applied 200
+event payment.reversed
+books 149000 reversal: suspense -> provider_receivable:midtrans
+]],
+
 ["wrong_signature: 401, nothing changes, it comes again"] = [[
 > create 150000 {"method":"card","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74

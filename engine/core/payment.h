@@ -419,7 +419,8 @@ int payment_add_refund_result(const struct core *core, struct commit *commit,
 
 /* The provider took money back after success. What is left of amount_paid is reversed; what goes
  * beyond it (refunds were faster) stands as a claim in suspense. The merchant's share comes from
- * what waits, then what is available, then its receivable. Twice with one money_id: DUPLICATE. */
+ * what waits, then what is available, then its receivable. Twice with one money_id: DUPLICATE; of a
+ * transfer that never came here: REFUSED. */
 int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *payment,
                         size_t attempt, const struct money *money, struct str reason,
                         enum verdict *verdict, struct why *why);

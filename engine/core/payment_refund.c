@@ -379,6 +379,19 @@ static int counted_of(const struct core *core, struct commit *commit, const stru
     return err;
 }
 
+/* Every transfer that the way brought is known by its id: one that bears another never came here, and what
+ * takes it back (the denial of a payer's first try, heard when the second was paid) has nothing to take. */
+static int all_named(const struct core *core, const struct payment *p, const struct attempt *a,
+                     bool *named) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "movements_of_payment", VALS(V_TEXT(p->id)), &rows);
+    *named = err == 0;
+    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
+        if (str_eq(rows_text(rows, i, 4), str_of(a->id)) && rows_null(rows, i, 2)) *named = false;
+    rows_free(rows);
+    return err;
+}
+
 /* How much was not said: all of that transfer, in suspense as well; else all that the way brought. */
 static int whole_of(const struct core *core, struct str account, struct str money_id,
                     int64_t booked, int64_t *amount) {
@@ -410,8 +423,13 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
     if (amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
     if (err != 0) return err;
     err = counted_of(core, commit, p, a, money_id, amount, &counted);
-    if (err == E_NOTFOUND && p->amount_paid == 0) *verdict = VERDICT_REFUSED;
-    if (err != 0 && (err != E_NOTFOUND || p->amount_paid == 0)) return err == E_NOTFOUND ? 0 : err;
+    if (err == E_NOTFOUND) {
+        bool nothing = p->amount_paid == 0;
+        err = nothing || m->money_id.n == 0 ? 0 : all_named(core, p, a, &nothing);
+        if (nothing) *verdict = VERDICT_REFUSED;
+        if (err != 0 || nothing) return err;
+    }
+    if (err != 0) return err;
     if (counted > left) counted = left;
     if (counted > amount) counted = amount;
     id_make(id, "rev_", core->clock, core->rng);

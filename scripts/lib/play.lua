@@ -21,6 +21,7 @@
 --   > show | sync | cancel          of the newest payment
 --   > refund AMOUNT [JSON]          each with a key of its own
 --   > next WORD [COUNT] [o-N]       the provider's simulator misbehaves, with this order only
+--   > decline                     on Midtrans' page the bank says no to a card; the payer may try again
 --   > choose WAY                    the payer chooses at the checkout: qris, virtual_account.bca, ...
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
 --   > pay way N                     by the Nth way that was shown
@@ -182,6 +183,11 @@ end
 function STEPS.next(w, rest)
   local word, order = rest:match "^%S+", rest:match " (o%-%d+)$"
   return problem(control(w, { next = word, count = math.tointeger(tonumber(rest:match "^%S+ (%d+)")), match = order and { order_id = order } }))
+end
+
+function STEPS.decline(w)
+  local answer = http.post { url = HOME .. "/sandbox/midtrans/snap/decline", json = { order_id = w.request.order_id } }
+  return ("%d declined, %d callbacks"):format(answer.status, #answer:json().callbacks)
 end
 
 function STEPS.choose(w, rest)

@@ -182,6 +182,28 @@ event payment.reversed
 books 149000 reversal: suspense -> provider_receivable:midtrans
 ]],
 
+["declined, then paid: heard the wrong way round, what was paid stays"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> next reorder
+200
+
+> decline
+200 declined, 0 callbacks
+
+> pay
+200 paid 150000, callback 200, callback 200
+heard midtrans: applied 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+]],
+
 ["wrong_signature: 401, nothing changes, it comes again"] = [[
 > create 150000 {"method":"card","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74

@@ -439,9 +439,11 @@ static void taken_back_after_success(void **state) {
     CHECK_OK(books_pay(&b, b.last, "m1", DUE));
     struct refund r;
     CHECK_OK(books_refund(&b, b.last, 60000, &r));
-    CHECK_OK(books_reverse(&b, b.last, "r1", DUE)); /* the refund was faster: 90,000 are left */
+    CHECK_OK(books_reverse(&b, b.last, "m0", DUE)); /* a try that was denied: not that money */
+    CHECK_INT(b.verdict, VERDICT_REFUSED);
+    CHECK_OK(books_reverse(&b, b.last, "m1", DUE)); /* the refund was faster: 90,000 are left */
     CHECK_INT(b.verdict, VERDICT_APPLIED);
-    CHECK_OK(books_reverse(&b, b.last, "r1", DUE));
+    CHECK_OK(books_reverse(&b, b.last, "m1", DUE));
     CHECK_INT(b.verdict, VERDICT_DUPLICATE);
     struct payment p;
     books_get(&b, b.last, &p);

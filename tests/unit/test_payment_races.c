@@ -255,7 +255,7 @@ static void refund_against_late_deny(void **state) {
         static const int ORDERS[6][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
                                          {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
         struct books b;
-        struct member m[3] = {{0}, {.money_id = "d1"}, {.money_id = "d1"}};
+        struct member m[3] = {{0}, {.money_id = "m1"}, {.money_id = "m1"}};
         books_open(&b);
         CHECK_OK(books_offer(&b, &VA));
         CHECK_OK(books_pay(&b, b.last, "m1", DUE));

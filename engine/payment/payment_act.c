@@ -47,6 +47,7 @@ static void end_now(struct task *task) {
     timer_stop(&a->patience);
     timer_stop(&a->look);
     if (a->marked) operation_unmark(a->ask.services->gate, &a->mark);
+    operation_release(a->ask.services->gate, &a->begun);
     if (a->body.root != NULL) json_doc_free(&a->body);
     script_set_drop(a->set);
     payment_reply_free(&a->reply);
@@ -213,6 +214,7 @@ static int ask_provider(struct act *a, const char *function, struct str operatio
                                                         .operation = &row},
                               inquired, a);
     rows_free(rows);
+    operation_release(a->ask.services->gate, &a->begun);
     a->asking = err == 0;
     if (a->asking && !timer_armed(&a->patience)) /* it was over before: what stands is the answer */
         timer_start(a->loop, &a->patience, 0, patience_over);
@@ -229,13 +231,22 @@ bool act_can(const struct act *a, const char *function) {
     return a->version != NULL && manifest_has(a->version->manifest, function);
 }
 
+void act_begin_none(struct act *a) {
+    operation_release(a->ask.services->gate, &a->begun);
+    a->operation[0] = '\0';
+}
+
+void act_begun(struct act *a) {
+    operation_hold(a->ask.services->gate, &a->begun, a->operation);
+}
+
 /* ---- cancel ---- */
 
 static int build_cancel(const struct core *core, struct payment *p, struct commit *c, void *data,
                         struct why *why) {
     struct act *a = data;
     const struct attempt *at = payment_attempt(p, p->attempt);
-    a->operation[0] = '\0';
+    act_begin_none(a);
     /* Begun since begin_cancel() looked: its provider would be asked to cancel what is not there yet. */
     a->creating = at != NULL && payment_open(p->status) &&
                   operation_under_way(a->ask.services->gate, str_of(at->id));
@@ -244,7 +255,9 @@ static int build_cancel(const struct core *core, struct payment *p, struct commi
     if (a->version == NULL) return payment_add_cancel(core, c, p, why);
     if (!payment_open(p->status))
         return why_set(why, E_STATE, "the payment is %s", PAYMENT_STATES[p->status].name);
-    return payment_cancel_add(core, c, p, at, a->version, a->operation);
+    int err = payment_cancel_add(core, c, p, at, a->version, a->operation);
+    if (err == 0) act_begun(a);
+    return err;
 }
 
 static void look_creating(struct timer *timer);

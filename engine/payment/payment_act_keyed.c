@@ -105,7 +105,7 @@ static int build_refund(const struct core *core, struct payment *p, struct commi
     struct act *a = data;
     struct refund refund = {0};
     struct attempt *at = payment_attempt(p, p->attempt);
-    a->operation[0] = '\0';
+    act_begin_none(a);
     if (key_known(a)) return E_CANCELLED;
     if (p->amount_paid == 0)
         return why_set(why, E_STATE, "the payment is %s: there is nothing to refund",
@@ -134,8 +134,10 @@ static int build_refund(const struct core *core, struct payment *p, struct commi
     if (err == 0 && amount <= 0) err = why_set(why, E_LIMIT, "amount: nothing is left to refund");
     if (err == 0) err = payment_add_refund(core, c, p, &what, &refund, why);
     memcpy(a->refund, refund.id, sizeof a->refund);
-    if (err == 0 && provider) memcpy(a->operation, o.id, sizeof a->operation);
-    return err;
+    if (err != 0 || !provider) return err;
+    memcpy(a->operation, o.id, sizeof a->operation);
+    act_begun(a);
+    return 0;
 }
 
 /* A repeat that comes before the provider has answered hears that it is still running. */
@@ -172,7 +174,7 @@ static int build_capture(const struct core *core, struct payment *p, struct comm
     struct act *a = data;
     struct attempt *at = payment_attempt(p, p->attempt);
     struct rows *rows = NULL;
-    a->operation[0] = '\0';
+    act_begin_none(a);
     if (key_known(a)) return E_CANCELLED;
     if (at == NULL || !act_can(a, "capture"))
         return why_set(why, E_STATE,
@@ -201,6 +203,7 @@ static int build_capture(const struct core *core, struct payment *p, struct comm
                                                      .body = a->ask.raw,
                                                      .object = str_of(p->id)});
     memcpy(a->operation, o.id, sizeof a->operation);
+    if (err == 0) act_begun(a);
     return err;
 }
 

@@ -23,12 +23,13 @@ struct act {
     struct buf plain, input; /* plain: the destination */
     struct operation_mark mark;
     bool marked;
-    bool waiting;  /* for the end of the call that makes what is to be cancelled */
-    bool creating; /* and that it had begun was seen as the cancel was put together */
-    bool asking;   /* the provider has been called and has not answered */
-    bool storing;  /* a commit that keeps the answer is under way */
-    bool ended;    /* nothing is under way but that commit, perhaps */
-    bool told;     /* `done` was called */
+    struct operation_hold begun; /* a->operation, until its call */
+    bool waiting;                /* for the end of the call that makes what is to be cancelled */
+    bool creating;               /* and that it had begun was seen as the cancel was put together */
+    bool asking;                 /* the provider has been called and has not answered */
+    bool storing;                /* a commit that keeps the answer is under way */
+    bool ended;                  /* nothing is under way but that commit, perhaps */
+    bool told;                   /* `done` was called */
     struct payment_reply reply;
     struct timer patience, look;
     struct task task;
@@ -41,6 +42,10 @@ struct act {
 void act_end(struct act *a);
 void act_end_problem(struct act *a, enum problem_code code, const char *param, const char *detail);
 void act_end_error(struct act *a, int err);
+
+/* What is begun by the commit that is put together: none yet; a->operation. */
+void act_begin_none(struct act *a);
+void act_begun(struct act *a);
 
 bool act_can(const struct act *a, const char *function); /* has the channel such a function? */
 

@@ -26,7 +26,8 @@ struct policing {
     struct script_set *set;
     int64_t movement, held, paid_at;
     char payment[ID_SIZE], operation[ID_SIZE];
-    char attempt[ID_SIZE]; /* that brought it */
+    struct operation_hold begun; /* p->operation, until its call */
+    char attempt[ID_SIZE];       /* that brought it */
     char reference[160];
     const char *on;
     enum rule_action action;
@@ -41,6 +42,7 @@ struct policing {
 
 static void end_now(struct task *task) {
     struct policing *p = CONTAINER_OF(task, struct policing, task);
+    operation_release(p->services->gate, &p->begun);
     p->done(p->err, p->data);
     buf_free(&p->input);
     script_set_drop(p->set);
@@ -94,6 +96,7 @@ static int add_refund(struct policing *p, const struct core *core, struct paymen
                               .reason = str_of(p->on),
                               .by = provider ? STR("provider") : STR("hand"),
                               .movement = p->movement};
+    operation_release(p->services->gate, &p->begun);
     p->operation[0] = '\0';
     if (provider) {
         struct json_out w;
@@ -121,8 +124,10 @@ static int add_refund(struct policing *p, const struct core *core, struct paymen
         what.operation = &o;
     }
     int err = payment_add_refund(core, c, payment, &what, &refund, why);
-    if (err == 0 && provider) memcpy(p->operation, o.id, sizeof p->operation);
-    return err;
+    if (err != 0 || !provider) return err;
+    memcpy(p->operation, o.id, sizeof p->operation);
+    operation_hold(p->services->gate, &p->begun, p->operation);
+    return 0;
 }
 
 static int build(const struct core *core, struct payment *payment, struct commit *c, void *data,
@@ -160,6 +165,7 @@ static void call_refund(struct policing *p) {
                                                         .operation = &row},
                               asked, p);
     rows_free(rows);
+    operation_release(p->services->gate, &p->begun);
     if (err != 0) end(p, 0);
 }
 

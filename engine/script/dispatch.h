@@ -88,6 +88,14 @@ struct operation_mark {
 };
 void operation_mark(struct operation_gate *gate, struct operation_mark *mark, struct str id);
 void operation_unmark(struct operation_gate *gate, struct operation_mark *mark); /* gate NULL: no */
+/* From the commit that begins an operation until its call is marked itself: who asks about it in
+ * between would hear that nothing is there, and then it is made. The id stays until the release. */
+struct operation_hold {
+    struct operation_mark mark;
+    bool held;
+};
+void operation_hold(struct operation_gate *gate, struct operation_hold *hold, const char *id);
+void operation_release(struct operation_gate *gate, struct operation_hold *hold);
 bool operation_under_way(struct operation_gate *gate, struct str id);
 
 typedef void (*operation_done_cb)(int err, enum operation_state state, void *data);

@@ -56,6 +56,17 @@ void operation_unmark(struct operation_gate *gate, struct operation_mark *mark) 
     pthread_mutex_unlock(&gate->lock);
 }
 
+void operation_hold(struct operation_gate *gate, struct operation_hold *hold, const char *id) {
+    operation_release(gate, hold);
+    operation_mark(gate, &hold->mark, str_of(id));
+    hold->held = true;
+}
+
+void operation_release(struct operation_gate *gate, struct operation_hold *hold) {
+    if (hold->held) operation_unmark(gate, &hold->mark);
+    hold->held = false;
+}
+
 bool operation_under_way(struct operation_gate *gate, struct str id) {
     bool found = false;
     pthread_mutex_lock(&gate->lock);

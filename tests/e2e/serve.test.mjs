@@ -157,7 +157,9 @@ test('SIGTERM: what runs too long is cut at LUWAK_SHUTDOWN_WAIT', async () => {
 function slowWallet (ms) {
   const dir = root(...WALLET)
   const file = join(dir, 'scripts/sandbox/demo.lua')
-  writeFileSync(file, readFileSync(file, 'utf8').replace('local charge = new_charge(', `engine.sleep("${ms}ms")\n        local charge = new_charge(`))
+  const text = readFileSync(file, 'utf8'), slow = text.replace('return keep(ctx, new_charge(want)) end)', `engine.sleep("${ms}ms") $&`)
+  assert.notEqual(slow, text)
+  writeFileSync(file, slow)
   return dir
 }
 

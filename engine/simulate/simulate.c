@@ -325,6 +325,7 @@ static void jump(struct sim *s, int64_t ms) {
 
 static void jumps(struct sim *s) {
     int64_t ms = (int64_t)rng_below(&s->rng, 3600000);
+    if (!sim_payment_may_decline(s)) return; /* the second copy's token would have ended */
     jump(s, ms);
     sim_tell(s, "the clock jumps %lld ms", (long long)ms);
 }

@@ -92,7 +92,8 @@ bool sim_payment_may_decline(const struct sim *s) {
 
 /* Who declines one copy of an effect and takes the other has not said what became of it: while a
  * simulator may decline, nothing is doubled; and while what was doubled is on its way, nobody is told
- * to decline. */
+ * to decline, nor does the clock jump: of the same token that is good for one and has ended for the
+ * other, the sender hears only the no. */
 static void effect_leaves(struct sim *s, const struct http_out *request, struct local_fate *fate) {
     char name[100];
     struct sim_request r = request_of(request);

@@ -38,10 +38,11 @@ struct flow {
     int64_t amount_due, expires_at;
     struct payment payment;
     bool has_payment;
-    char attempt[ID_SIZE]; /* the one under way */
-    char next[ID_SIZE];    /* the one that this commit begins */
-    struct operation_mark payment_mark, attempt_mark, next_mark;
-    bool payment_marked, attempt_marked, next_marked;
+    char attempt[ID_SIZE];       /* the one under way */
+    char next[ID_SIZE];          /* the one that this commit begins */
+    struct operation_hold begun; /* it, until its call */
+    struct operation_mark payment_mark, attempt_mark;
+    bool payment_marked, attempt_marked;
     char account[ACCOUNT_NAME_SIZE]; /* at the provider of the channel under way */
     char reference[REFERENCE_MAX_ + 8];
     int reference_tries;

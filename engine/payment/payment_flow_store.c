@@ -140,13 +140,11 @@ struct str flow_ask_backoff(struct flow *f, const struct version *v) {
 void flow_mark_next(struct flow *f, const struct payment *p) {
     flow_mark_none(f);
     memcpy(f->next, p->attempts[p->attempt_count - 1].id, sizeof f->next);
-    operation_mark(f->ask.services->gate, &f->next_mark, str_of(f->next));
-    f->next_marked = true;
+    operation_hold(f->ask.services->gate, &f->begun, f->next);
 }
 
 void flow_mark_none(struct flow *f) {
-    if (f->next_marked) operation_unmark(f->ask.services->gate, &f->next_mark);
-    f->next_marked = false;
+    operation_release(f->ask.services->gate, &f->begun);
     f->next[0] = '\0';
 }
 

@@ -157,7 +157,7 @@ static size_t id_in_hex(struct str s, size_t at) {
 }
 
 static bool find_from(struct str s, size_t at, size_t *from, size_t *to) {
-    for (size_t i = at; i < s.n; i++) {
+    for (size_t i = at; i + PAN_MIN <= s.n; i++) {
         size_t id = is_hex(s.p[i]) ? id_in_hex(s, i) : 0;
         if (id != 0) {
             i += id - 1;

@@ -1,8 +1,12 @@
 /* No card number passes the door, wherever it stands and however it is written; what only looks like
  * one in a field that is a number by its nature does. */
+#include "base/ensure.h"
 #include "base/mem.h"
+#include "base/rng.h"
 #include "net/card_door.h"
 #include "unit.h"
+
+#include <stdio.h>
 
 #define CARD "4111111111111111"
 #define JSON "application/json"
@@ -144,7 +148,50 @@ static void long_names_and_memory(void **state) {
     CHECK_STR(str_of(param), "body");
 }
 
+/* What is seen at one look at the whole body is what is seen field by field: a last member that has
+ * to be decoded makes it look at each. */
+static void the_whole_says_what_its_fields_say(void **state) {
+    (void)state;
+    static const char *const PARTS[] = {CARD,       "4111 1111 1111 1111",
+                                        "5de06f2a", "-",
+                                        " ",        ".",
+                                        "\"",       "12",
+                                        ", ",       ":",
+                                        "x",        "411111",
+                                        "1111",     "\xc2\xa0"};
+    static const char *const NAMES[] = {"a", "order_id", CARD, "1111111111", "vaNumber"};
+    struct rng rng;
+    rng_seeded(&rng, 5);
+    int refused = 0;
+    for (int round = 0; round < 20000; round++) {
+        char text[1024] = "{", more[1100], param[CARD_PARAM_SIZE], other[CARD_PARAM_SIZE];
+        for (uint64_t m = 0, members = 1 + rng_below(&rng, 3); m < members; m++) {
+            if (m > 0) strcat(text, ",");
+            sprintf(text + strlen(text), "\"%s\":", NAMES[rng_below(&rng, ARRAY_LEN(NAMES))]);
+            if (rng_below(&rng, 4) == 0) {
+                strcat(text,
+                       rng_below(&rng, 2) == 0 ? "[[12, " CARD ",4111]\n, 1]" : "-" CARD ".0");
+                continue;
+            }
+            strcat(text, "\"");
+            for (uint64_t n = rng_below(&rng, 5); n > 0; n--) {
+                const char *part = PARTS[rng_below(&rng, ARRAY_LEN(PARTS))];
+                if (part[0] != '"') strcat(text, part);
+            }
+            strcat(text, "\"");
+        }
+        sprintf(more, "%s,\"z\":\"\\u0041\"}", text);
+        strcat(text, "}");
+        int err = body(JSON, text, param);
+        if (body(JSON, more, other) != err || strcmp(param, other) != 0)
+            fail_msg("%s: got %d \"%s\", field by field \"%s\"", text, err, param, other);
+        refused += err == E_DENIED;
+    }
+    CHECK(refused > 2000 && refused < 18000);
+}
+
 static const struct CMUnitTest TESTS[] = {
+    cmocka_unit_test(the_whole_says_what_its_fields_say),
     cmocka_unit_test(bodies),
     cmocka_unit_test(paths_queries_and_headers),
     cmocka_unit_test(long_names_and_memory),

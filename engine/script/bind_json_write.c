@@ -1,6 +1,6 @@
 /* json.encode: a Lua value to text.
  *
- * All memory is Lua's (lua_out.h); the keys of a table are sorted in a userdata. No metamethod
+ * All memory is Lua's (lua_out.h); the keys of a table, if they are many, are sorted in a userdata. No metamethod
  * runs, so no script code does. Keys are sorted by their bytes. */
 #include "script/bind_json.h"
 #include "script/bind_secret.h"
@@ -104,8 +104,15 @@ static void put_array(struct out *o, const struct frame *f, int index, lua_Integ
 
 /* The keys stay where they are while the table holds them, so their bytes need no copy. */
 static void put_object(struct out *o, const struct frame *f, int index, size_t n) {
+    enum { FEW = 12 }; /* most objects; their keys need no memory of Lua's */
     lua_State *L = o->L;
-    const struct str *keys = sorted_names(L, index, n);
+    int top = lua_gettop(L);
+    struct str few[FEW];
+    const struct str *keys = few;
+    if (n <= FEW)
+        sort_names(L, index, few, n);
+    else
+        keys = sorted_names(L, index, n);
     put(o, STR("{"));
     for (size_t i = 0; i < n; i++) {
         struct frame member = {.up = f, .key = keys[i]};
@@ -118,7 +125,7 @@ static void put_object(struct out *o, const struct frame *f, int index, size_t n
         lua_pop(L, 1);
     }
     put(o, STR("}"));
-    lua_pop(L, 1);
+    lua_settop(L, top);
 }
 
 static void put_table(struct out *o, const struct frame *f, int index) {

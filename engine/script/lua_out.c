@@ -12,7 +12,7 @@ void lua_out_init(struct lua_out *o, lua_State *L, const char *who, size_t max) 
 char *lua_out_reserve(struct lua_out *o, size_t n) {
     if (n > o->max - o->len) luaL_error(o->L, "%s: the text gets too long", o->who);
     if (n > o->cap - o->len) {
-        size_t cap = o->cap < 256 ? 256 : o->cap;
+        size_t cap = o->cap < 512 ? 512 : o->cap;
         while (cap - o->len < n)
             cap *= 2; /* max bounds it */
         luaL_checkstack(o->L, 1, o->who);

@@ -51,11 +51,15 @@ size_t count_names(lua_State *L, int table, const char *wrong) {
     return n;
 }
 
-const struct str *sorted_names(lua_State *L, int table, size_t n) {
-    struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0);
+void sort_names(lua_State *L, int table, struct str *names, size_t n) {
     size_t i = 0;
     for (lua_pushnil(L); lua_next(L, table) != 0; lua_pop(L, 1), i++)
         names[i].p = lua_tolstring(L, -2, &names[i].n);
     sort_heap(names, n, sizeof *names, by_bytes);
+}
+
+const struct str *sorted_names(lua_State *L, int table, size_t n) {
+    struct str *names = lua_newuserdatauv(L, n * sizeof *names, 0);
+    sort_names(L, table, names, n);
     return names;
 }

@@ -22,5 +22,6 @@ size_t count_names(lua_State *L, int table, const char *wrong);
 /* Its n keys, all strings, in the order of their bytes, so that the same table is always the same
  * text: an array in a userdata on top; the bytes are the table's. */
 const struct str *sorted_names(lua_State *L, int table, size_t n);
+void sort_names(lua_State *L, int table, struct str *names, size_t n); /* into the caller's array */
 
 #endif

@@ -1,6 +1,6 @@
 /* Ids: a prefix, then 26 Crockford base-32 characters (lower case) of 48 bits of milliseconds and
  * 80 random bits, so that they sort by age and sit together in an index. Tokens: 160 random bits.
- */
+ * None reads as a card number. */
 #ifndef LUWAK_BASE_ID_H
 #define LUWAK_BASE_ID_H
 

@@ -3,9 +3,6 @@
 #include "base/json.h"
 #include "base/timefmt.h"
 
-#define TOPIC_BITS    24
-#define SEQUENCE_BITS 56
-
 void event_add(const struct core *core, struct commit *commit, struct str merchant,
                const char *type, struct str object, struct str data) {
     commit_add(
@@ -13,34 +10,50 @@ void event_add(const struct core *core, struct commit *commit, struct str mercha
         VALS(V_STR(merchant), V_TEXT(type), V_STR(object), V_BLOB(data), V_INT(core_now(core))));
 }
 
+static uint8_t *put_bits(uint8_t *out, int64_t value, int bytes) {
+    for (int i = bytes - 1; i >= 0; i--)
+        *out++ = (uint8_t)((uint64_t)value >> 8 * i);
+    return out;
+}
+
+static int64_t bits_of(const uint8_t *raw, int bytes) {
+    uint64_t value = 0;
+    for (int i = 0; i < bytes; i++)
+        value = value << 8 | raw[i];
+    return (int64_t)value;
+}
+
+/* One of the three parts of an id, in id_encode's alphabet. */
+enum { TIME_BYTES = 6, TOPIC_BYTES = 3, SEQUENCE_BYTES = 5, PART_MAX = 6 };
+enum { TIME_AT = 4, TOPIC_AT = 15, SEQUENCE_AT = 21, END_AT = 29 };
+
 void event_id_make(char out[ID_SIZE], int64_t at, int64_t topic, int64_t sequence) {
-    uint8_t raw[16];
-    uint64_t where = (uint64_t)topic, seq = (uint64_t)sequence;
-    for (int i = 0; i < 6; i++)
-        raw[i] = (uint8_t)((uint64_t)at >> (40 - 8 * i));
-    for (int i = 0; i < 3; i++)
-        raw[6 + i] = (uint8_t)(where >> (16 - 8 * i));
-    for (int i = 0; i < 7; i++)
-        raw[9 + i] = (uint8_t)(seq >> (48 - 8 * i));
-    memcpy(out, "evt_", 4);
-    id_encode(out + 4, raw, sizeof raw);
+    uint8_t raw[PART_MAX];
+    memcpy(out, "evt_", TIME_AT);
+    put_bits(raw, at, TIME_BYTES);
+    id_encode(out + TIME_AT, raw, TIME_BYTES);
+    put_bits(raw, topic, TOPIC_BYTES);
+    id_encode(out + TOPIC_AT, raw, TOPIC_BYTES);
+    put_bits(raw, sequence, SEQUENCE_BYTES);
+    id_encode(out + SEQUENCE_AT, raw, SEQUENCE_BYTES);
+    out[TOPIC_AT - 1] = 't';
+    out[SEQUENCE_AT - 1] = 's';
+}
+
+static int part_of(struct str id, size_t from, size_t to, int bytes, int64_t *out) {
+    uint8_t raw[PART_MAX];
+    int err = id_decode(str_sub(id, from, to), raw, (size_t)bytes);
+    if (err == 0) *out = bits_of(raw, bytes);
+    return err;
 }
 
 int event_id_parse(struct str id, int64_t *at, int64_t *topic, int64_t *sequence) {
-    uint8_t raw[16];
-    if (!str_starts(id, STR("evt_")) || id_decode(str_sub(id, 4, id.n), raw, sizeof raw) != 0)
-        return E_NOTFOUND;
-    uint64_t when = 0, where = 0, seq = 0;
-    for (int i = 0; i < 6; i++)
-        when = when << 8 | raw[i];
-    for (int i = 0; i < 3; i++)
-        where = where << 8 | raw[6 + i];
-    for (int i = 0; i < 7; i++)
-        seq = seq << 8 | raw[9 + i];
-    *at = (int64_t)when;
-    *topic = (int64_t)where;
-    *sequence = (int64_t)seq;
-    return 0;
+    bool good = id.n == END_AT && str_starts(id, STR("evt_")) && id.p[TOPIC_AT - 1] == 't' &&
+                id.p[SEQUENCE_AT - 1] == 's' &&
+                part_of(id, TIME_AT, TOPIC_AT - 1, TIME_BYTES, at) == 0 &&
+                part_of(id, TOPIC_AT, SEQUENCE_AT - 1, TOPIC_BYTES, topic) == 0 &&
+                part_of(id, SEQUENCE_AT, END_AT, SEQUENCE_BYTES, sequence) == 0;
+    return good ? 0 : E_NOTFOUND;
 }
 
 int event_read(const struct core *core, struct str merchant, struct str id, struct rows **out) {

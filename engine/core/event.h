@@ -1,8 +1,9 @@
 /* Events of a merchant: one gapless sequence each. The event is also the outbox: webhook endpoints
  * read on from their cursor (webhook.h), so a change costs no row per endpoint.
  *
- * An event's id is made of when it was and where it stands (48 bits of milliseconds, 24 of topic,
- * 56 of sequence), so it needs no index and sorts by age. */
+ * An event's id is made of when it was and where it stands (48 bits of milliseconds, 't', 24 of
+ * topic, 's', 40 of sequence), so it needs no index and sorts by age. The letters divide its many
+ * zeros: in one run, 4 in 1,000 ids would read as card numbers, which our own door refuses. */
 #ifndef LUWAK_CORE_EVENT_H
 #define LUWAK_CORE_EVENT_H
 

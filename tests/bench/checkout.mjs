@@ -106,7 +106,7 @@ function load(pathOf, seconds) {
       s.at = at;
       s.write(`GET ${pathOf(sent++)} HTTP/1.1\r\nHost: x\r\nAccept-Language: id\r\n\r\n`);
     };
-    const sockets = Array.from({ length: CONNECTIONS }, () => {
+    const sockets = new Set(), open = () => {
       const s = net.connect(port, "127.0.0.1");
       let buffer = "";
       s.setNoDelay(true).setEncoding("latin1").on("error", fail).on("data", (d) => {
@@ -117,14 +117,18 @@ function load(pathOf, seconds) {
         if (buffer.length < head + 4 + length) return;
         if (!buffer.startsWith("HTTP/1.1 200")) return fail(new Error(buffer.slice(0, 300)));
         times.push(performance.now() - s.at);
+        const last = /^connection: close/im.test(buffer.slice(0, head)); // after a thousand requests
         buffer = "";
         if (++answered === total) return finish();
+        if (last) return s.destroy(), sockets.delete(s), open();
         if (waiting.length) go(s, waiting.shift());
         else free.push(s);
       });
-      free.push(s);
-      return s;
-    });
+      sockets.add(s);
+      if (waiting.length) go(s, waiting.shift());
+      else free.push(s);
+    };
+    for (let i = 0; i < CONNECTIONS; i++) open();
     let asked = 0;
     const timer = setInterval(() => {
       const due = Math.min(total, Math.floor(((performance.now() - started) / 1000) * RATE));

@@ -2,67 +2,24 @@
  * is not compiled was not run: that is how these tests see it. Real files, virtual time. */
 #include "base/ensure.h"
 #include "base/mem.h"
-#include "registry_fake.h"
+#include "registry_fixture.h"
 #include "script/manifest.h"
 #include "sys/crypto.h"
 #include "sys/file_read.h"
 #include "sys/log.h"
-#include "unit.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-static struct fixture {
-    struct clock clock;
-    struct loop *loop;
-    struct registry *r;
-    struct registry_options options;
-    struct fake_store store;
-    struct registry_listener listener;
-    struct script_set *set;
-    char root[512], data[600];
-    int broken, started, start_err;
-    char said[WHY_MAX];
-    int64_t live_before;
-} f;
+static char data[600]; /* where outlines are kept */
+static int start_err;
 
-static void quiet(void *data, struct str line) {
-    (void)data, (void)line;
-}
-static void on_broken(void *data, const char *path, const char *text) {
-    (void)data, (void)path;
-    f.broken++;
-    snprintf(f.said, sizeof f.said, "%s", text);
-}
-static void on_changed(struct registry_listener *self, struct script_set *set) {
-    (void)self;
-    script_set_drop(f.set);
-    f.set = set;
-}
-static void on_started(void *data, int err) {
-    (void)data;
+static void on_start_tried(void *to, int err) {
+    (void)to;
     f.started++;
-    f.start_err = err;
-}
-
-static void put(const char *path, const char *text) {
-    char full[1024];
-    snprintf(full, sizeof full, "%s/%s", f.root, path);
-    FILE *file = fopen(full, "w");
-    fputs(text, file);
-    fclose(file);
-}
-static void gone(const char *path) {
-    char full[1024];
-    snprintf(full, sizeof full, "%s/%s", f.root, path);
-    CHECK_INT(unlink(full), 0);
-}
-static void make(const char *folder) {
-    char full[1024];
-    snprintf(full, sizeof full, "%s/%s", f.root, folder);
-    CHECK_INT(mkdir(full, 0755), 0);
+    start_err = err;
 }
 
 static void try_start(void) {
@@ -70,27 +27,18 @@ static void try_start(void) {
     CHECK_OK(registry_new(&f.r, &f.options, NULL));
     registry_listen(f.r, &f.listener);
     f.started = 0;
-    registry_start(f.r, on_started, NULL);
+    registry_start(f.r, on_start_tried, NULL);
     loop_sim_drain(f.loop);
     CHECK_INT(f.started, 1);
 }
-static void begin(void) {
+static void serve(void) {
     try_start();
-    CHECK_OK(f.start_err);
-}
-static void end(void) {
-    loop_sim_drain(f.loop);
-    CHECK(registry_idle(f.r));
-    registry_unlisten(f.r, &f.listener);
-    registry_delete(f.r);
-    script_set_drop(f.set);
-    f.r = NULL, f.set = NULL;
+    CHECK_OK(start_err);
 }
 static void again(void) {
-    end();
-    begin();
+    finish();
+    serve();
 }
-#define SECOND() loop_sim_run_for(f.loop, 1000)
 
 /* A page "a" with a title of its own, and a page "b" with the one of the module m. */
 static const char *page(const char *name, const char *title) {
@@ -102,41 +50,21 @@ static const char *page(const char *name, const char *title) {
     return text;
 }
 
-static int setup(void **state) {
-    (void)state;
-    static int n;
-    memset(&f, 0, sizeof f);
-    log_capture(quiet, NULL);
-    snprintf(f.root, sizeof f.root, "%s/root-%d", unit_tmpdir(), n++);
-    mkdir(f.root, 0755);
-    static const char *const folders[] = {"channels",    "rules",         "scripts", "scripts/api",
-                                          "scripts/lib", "scripts/lib/m", "data"};
-    for (size_t i = 0; i < ARRAY_LEN(folders); i++)
-        make(folders[i]);
-    snprintf(f.data, sizeof f.data, "%s/data", f.root);
+static int prepare(void **state) {
+    setup(state);
+    make("scripts/lib/m");
+    make("data");
+    snprintf(data, sizeof data, "%s/data", f.root);
     put("scripts/api/a.lua", page("a", "'one'"));
     put("scripts/api/b.lua", page("b", "m"));
     put("scripts/lib/m.lua", "return 'module'");
-    CHECK_OK(crypto_setup());
-    f.live_before = mem_live();
-    clock_virtual(&f.clock, 0);
-    CHECK_OK(loop_sim_new(&f.loop, &f.clock, NULL));
-    fake_store_init(&f.store, f.loop);
     f.options = (struct registry_options){.loop = f.loop,
                                           .root = f.root,
                                           .modules = BIND_MODULES,
                                           .store = &f.store.api,
-                                          .outlines = f.data,
+                                          .outlines = data,
                                           .build = "this",
                                           .broken = on_broken};
-    return 0;
-}
-static int teardown(void **state) {
-    (void)state;
-    if (f.r != NULL) end();
-    loop_delete(f.loop);
-    fake_store_free(&f.store);
-    CHECK_INT(mem_live(), f.live_before);
     return 0;
 }
 
@@ -160,7 +88,7 @@ static const char *seen(const char *name) {
 
 static void unchanged_scripts_are_not_run(void **state) {
     (void)state;
-    begin();
+    serve();
     SEEN("one, loaded", "module, loaded");
     again();
     SEEN("one", "module");
@@ -186,34 +114,34 @@ static void unchanged_scripts_are_not_run(void **state) {
 
 static void what_has_changed_is_loaded(void **state) {
     (void)state;
-    begin();
-    end();
+    serve();
+    finish();
     put("scripts/api/a.lua", page("a", "'two'"));
-    begin();
+    serve();
     SEEN("two, loaded", "module");
     again();
     SEEN("two", "module");
-    end();
+    finish();
     put("scripts/lib/m.lua", "return 'other'"); /* both require it */
-    begin();
+    serve();
     SEEN("two, loaded", "other, loaded");
-    end();
+    finish();
     gone("scripts/lib/m.lua"); /* the second place that a module is looked for */
     put("scripts/lib/m/init.lua", "return 'folder'");
-    begin();
+    serve();
     SEEN("two, loaded", "folder, loaded");
     again();
     SEEN("two", "folder");
-    end();
+    finish();
     put("scripts/lib/m.lua", "return 'before it'"); /* no part changed, but another counts */
-    begin();
+    serve();
     SEEN("two, loaded", "before it, loaded");
     CHECK_INT(f.broken, 0);
 }
 
 static void another_build_loads_everything(void **state) {
     (void)state;
-    begin();
+    serve();
     f.options.build = "that";
     again();
     SEEN("one, loaded", "module, loaded");
@@ -233,7 +161,7 @@ static void a_builtin_module_takes_the_place_of_ours(void **state) {
     (void)state;
     static const struct bind_module m = {.name = "m"};
     static const struct bind_module *const with_m[] = {&m, NULL};
-    begin();
+    serve();
     f.options.modules = with_m;
     again();
     SEEN("-", "-"); /* here it is not there when they ask for it, as without outlines */
@@ -242,27 +170,27 @@ static void a_builtin_module_takes_the_place_of_ours(void **state) {
 
 static void a_broken_file_is_served_from_the_store(void **state) {
     (void)state;
-    begin();
-    end();
+    serve();
+    finish();
     put("scripts/api/a.lua", "return {");
-    begin();
+    serve();
     SEEN("one, loaded", "module");
     CHECK_INT(f.broken, 1);
     CHECK(str_starts(str_of(f.said), STR("scripts/api/a.lua:1: ")));
-    end();
+    finish();
     put("scripts/api/a.lua", page("a", "'one'")); /* back: what it declared is still known */
     f.broken = 0;
-    begin();
+    serve();
     SEEN("one", "module");
     CHECK_INT(f.broken, 0);
 }
 
 static void a_clash_is_told_as_ever(void **state) {
     (void)state;
-    begin();
-    end();
+    serve();
+    finish();
     put("scripts/api/Z.lua", page("b", "'thief'")); /* it comes before b */
-    begin();
+    serve();
     CHECK_INT(f.broken, 1);
     CHECK(strstr(f.said, "is a route of") != NULL);
     CHECK_STR(str_of(seen("Z")), "thief, loaded");
@@ -275,7 +203,7 @@ static void a_clash_is_told_as_ever(void **state) {
 static void staged_files_wait_as_ever(void **state) {
     (void)state;
     f.options.mode = SCRIPTS_STAGED;
-    begin();
+    serve();
     SEEN("one, loaded", "module, loaded");
     again();
     SEEN("one", "module");
@@ -284,9 +212,9 @@ static void staged_files_wait_as_ever(void **state) {
     SEEN("one, loaded", "module, loaded");
     again();
     SEEN("one", "module");
-    end();
+    finish();
     put("scripts/api/a.lua", page("a", "'two'"));
-    begin();
+    serve();
     SEEN("one, loaded", "module");
     struct buf list = {0};
     registry_list(f.r, &list);
@@ -301,11 +229,11 @@ static void a_module_that_is_not_watched_is_read(void **state) {
     put("scripts/lib/x_test/init.lua", "return 'in a folder'");
     put("scripts/api/a.lua",
         "local m = require 'm'\nreturn { api = 1, routes = {}, title = require 'x_test' }");
-    begin();
+    serve();
     SEEN("in a folder, loaded", "module, loaded");
-    end();
+    finish();
     put("scripts/lib/x_test.lua", "return 'before it'");
-    begin();
+    serve();
     SEEN("before it, loaded", "module");
     again();
     SEEN("before it, loaded", "module");
@@ -316,13 +244,13 @@ static void a_module_that_is_not_watched_is_read(void **state) {
 static struct buf contents(void) {
     char path[1024];
     struct buf text = {0};
-    snprintf(path, sizeof path, "%s/script-outlines", f.data);
+    snprintf(path, sizeof path, "%s/script-outlines", data);
     CHECK_OK(file_read(path, &text, NULL));
     return text;
 }
 static void write_contents(struct str text) {
     char path[1024];
-    snprintf(path, sizeof path, "%s/script-outlines", f.data);
+    snprintf(path, sizeof path, "%s/script-outlines", data);
     FILE *file = fopen(path, "w");
     fwrite(text.p, 1, text.n, file);
     fclose(file);
@@ -342,21 +270,21 @@ static void write_sealed(struct str all) {
 
 static void a_damaged_file_is_as_none(void **state) {
     (void)state;
-    begin();
+    serve();
     struct buf good = contents();
     again();
     SEEN("one", "module");
     char *bytes = malloc(good.len);
     for (size_t i = 0; i < good.len; i += 1 + good.len / 60) {
-        end();
+        finish();
         memcpy(bytes, good.data, good.len);
         bytes[i] ^= 0x20;
         write_contents((struct str){bytes, good.len});
-        begin();
+        serve();
         SEEN("one, loaded", "module, loaded");
-        end();
+        finish();
         write_contents((struct str){good.data, i}); /* and cut short */
-        begin();
+        serve();
         SEEN("one, loaded", "module, loaded");
         again(); /* which wrote it anew */
         SEEN("one", "module");
@@ -369,7 +297,7 @@ static void a_damaged_file_is_as_none(void **state) {
 /* Read through the reader of scripts, with all its checks: what these refuse is loaded. */
 static void an_outline_is_checked_like_a_script(void **state) {
     (void)state;
-    begin();
+    serve();
     struct buf good = contents();
     char *title = memmem(good.data, good.len, "\3\0\0\0one", 7);
     CHECK(title != NULL);
@@ -389,30 +317,30 @@ static void an_outline_is_checked_like_a_script(void **state) {
     again();
     SEEN("one", "module, loaded");
     CHECK_INT(f.broken, 0);
-    end();
+    finish();
     for (size_t i = 82; i < good.len; i++) { /* any byte: never worse than loaded */
         char was = good.data[i];
         good.data[i] = (char)~was;
         write_sealed(buf_str(&good));
-        begin();
+        serve();
         CHECK(f.set->count == 2 && f.broken == 0);
-        end();
+        finish();
         good.data[i] = was;
     }
-    begin();
+    serve();
     buf_free(&good);
 }
 
 static void what_cannot_be_written_is_no_trouble(void **state) {
     (void)state;
     char path[1024];
-    begin();
-    end();
-    snprintf(path, sizeof path, "%s/script-outlines", f.data);
+    serve();
+    finish();
+    snprintf(path, sizeof path, "%s/script-outlines", data);
     CHECK_INT(unlink(path), 0);
-    snprintf(path, sizeof path, "%s/script-outlines.new", f.data); /* of a start that was killed */
+    snprintf(path, sizeof path, "%s/script-outlines.new", data); /* of a start that was killed */
     CHECK_INT(mkdir(path, 0755), 0);
-    begin();
+    serve();
     SEEN("one, loaded", "module, loaded");
     again();
     SEEN("one, loaded", "module, loaded");
@@ -434,8 +362,8 @@ static void what_cannot_be_written_is_no_trouble(void **state) {
 static void a_start_is_whole_or_refused(void **state) {
     (void)state;
     put("scripts/api/c.lua", page("c", "m .. '!'"));
-    begin();
-    end();
+    serve();
+    finish();
     put("scripts/api/c.lua", page("c", "m .. '?'")); /* one of each, in each of the starts */
     int refused = 0, whole = 0;
     for (uint64_t n = 1; whole < 3; n++) {
@@ -445,45 +373,45 @@ static void a_start_is_whole_or_refused(void **state) {
         registry_listen(f.r, &f.listener);
         f.started = 0;
         mem_fail_at(n, 0);
-        registry_start(f.r, on_started, NULL);
+        registry_start(f.r, on_start_tried, NULL);
         loop_sim_drain(f.loop);
         whole += !mem_has_failed();
         mem_fail_at(0, 0);
         CHECK_INT(f.started, 1);
-        if (f.start_err != 0) {
+        if (start_err != 0) {
             refused++;
-            CHECK_INT(f.start_err, E_NOMEM);
+            CHECK_INT(start_err, E_NOMEM);
             CHECK(f.set == NULL);
         } else {
             CHECK(str_starts(str_of(seen("a")), STR("one")));
             CHECK(str_starts(str_of(seen("b")), STR("module")));
             CHECK(str_starts(str_of(seen("c")), n % 2 == 0 ? STR("module!") : STR("module?")));
         }
-        end();
+        finish();
     }
     CHECK(refused > 50);
-    begin();
+    serve();
     again();
     SEEN("one", "module");
     CHECK_INT(f.broken, 0);
 }
 #endif
 
-#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define P(name) cmocka_unit_test_setup_teardown(name, prepare, teardown)
 static const struct CMUnitTest TESTS[] = {
-    T(unchanged_scripts_are_not_run),
-    T(what_has_changed_is_loaded),
-    T(another_build_loads_everything),
-    T(a_builtin_module_takes_the_place_of_ours),
-    T(a_broken_file_is_served_from_the_store),
-    T(a_clash_is_told_as_ever),
-    T(staged_files_wait_as_ever),
-    T(a_module_that_is_not_watched_is_read),
-    T(a_damaged_file_is_as_none),
-    T(an_outline_is_checked_like_a_script),
-    T(what_cannot_be_written_is_no_trouble),
+    P(unchanged_scripts_are_not_run),
+    P(what_has_changed_is_loaded),
+    P(another_build_loads_everything),
+    P(a_builtin_module_takes_the_place_of_ours),
+    P(a_broken_file_is_served_from_the_store),
+    P(a_clash_is_told_as_ever),
+    P(staged_files_wait_as_ever),
+    P(a_module_that_is_not_watched_is_read),
+    P(a_damaged_file_is_as_none),
+    P(an_outline_is_checked_like_a_script),
+    P(what_cannot_be_written_is_no_trouble),
 #ifdef LUWAK_FAULTS
-    T(a_start_is_whole_or_refused),
+    P(a_start_is_whole_or_refused),
 #endif
 };
 UNIT_MAIN("registry_unchanged", TESTS)

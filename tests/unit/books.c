@@ -263,3 +263,16 @@ int books_events(struct books *b, const char *type) {
     snprintf(sql, sizeof sql, "SELECT count(*) FROM event WHERE type = '%s'", type);
     return (int)books_int(b, sql);
 }
+
+struct commit *books_commit(void) {
+    struct commit *c;
+    CHECK_OK(commit_new(&c));
+    return c;
+}
+
+bool rows_hold(const char *needle, const struct rows *rows) {
+    for (size_t i = 0; i < rows_count(rows); i++)
+        for (size_t k = 0; k < rows_columns(rows); k++)
+            if (str_search(rows_text(rows, i, k), str_of(needle)) >= 0) return true;
+    return false;
+}

@@ -30,6 +30,8 @@ void books_open(struct books *b);
 void books_close(struct books *b); /* verifies first */
 void books_verify(struct books *b);
 void books_advance(struct books *b, int64_t ms);
+struct commit *books_commit(void); /* an empty one */
+bool rows_hold(const char *needle, const struct rows *rows);
 
 /* A VA payment: attempt `sending`; then its result; both in b->last. 0 or the error. */
 struct offer {

@@ -237,6 +237,7 @@ int payment_add_operation(const struct core *core, struct commit *commit, struct
     id_make(o->id, "op_", core->clock, core->rng);
     int err = doc_of_input(p, o->input, &doc);
     if (err != 0) return err;
+    payment_stands(commit, p); /* nothing goes out for a payment that went another way meanwhile */
     commit_add(commit, OP_ATTEMPT_ADD,
                VALS(V_TEXT(o->id), V_STR(o->kind), V_STR(o->script), V_STR(o->version),
                     V_STR(o->account), V_STR(o->reference),

@@ -19,7 +19,10 @@ static int keep_only(const struct core *core, struct commit *commit, struct paym
     int err = attempt_move(core, commit, a, a->state, r->doc);
     if (err != 0) return err;
     keys_add(commit, a, r);
-    if (p->instructions.n == 0 && payment_open(p->status)) p->instructions = r->instructions;
+    bool counts =
+        str_eq(p->attempt, str_of(a->id)); /* what an older way shows is not what to pay by */
+    if (counts && p->instructions.n == 0 && payment_open(p->status))
+        p->instructions = r->instructions;
     payment_add_note(core, commit, str_of(p->id), "result_came_late",
                      str_of(OPERATION_STATES[r->to].name));
     payment_save(core, commit, p);

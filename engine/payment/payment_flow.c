@@ -70,6 +70,8 @@ static void end_now(struct task *task) {
 
 /* The last step of every way: what is in f->reply is the answer, if nobody was answered before. */
 void flow_end(struct flow *f) {
+    f->over = true;
+    if (f->answering) return; /* patience_stored() comes here again */
     f->task.run = end_now;
     loop_post(f->loop, &f->task);
 }
@@ -114,7 +116,7 @@ void flow_end_payment(struct flow *f, int status) {
 
 static void patience_stored(const struct commit_result *result, void *data) {
     struct flow *f = data;
-    f->stored = false;
+    f->answering = false;
     if (result->err != 0 && result->err != E_EXISTS && result->err != E_GUARD)
         log_error("answer_not_stored", L_TEXT("payment", f->payment.id),
                   L_TEXT("error", err_text(result->err)));
@@ -126,7 +128,7 @@ static void patience_stored(const struct commit_result *result, void *data) {
 static void store_late(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, patience);
     struct payment now;
-    if (f->told) return;
+    if (f->told || (f->over && !f->answering)) return;
     if (!f->replied) { /* it is the result that waits for room: nobody may hear of it yet */
         int err = payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now);
         if (err == 0) {
@@ -137,7 +139,7 @@ static void store_late(struct timer *timer) {
         }
     }
     tell(f);
-    if (f->trying && !f->stored) flow_end(f);
+    if (f->trying && !f->stored && !f->over) flow_end(f);
 }
 
 /* What stands is his answer, stored for its key; what is still under way goes on without him. */
@@ -147,26 +149,34 @@ static void answer_now(struct flow *f) {
     timer_start(f->loop, &f->patience, payment_store_ms(f->ask.services->config), store_late);
     if (f->stored || payment_read(f->core, f->ask.merchant, str_of(f->payment.id), &now) != 0)
         return;
-    f->over = f->trying;
+    bool over = f->trying; /* nothing else is under way */
     payment_reply_payment(&f->reply, f->core, 201, &now);
     if (f->ask.key.n != 0 && commit_new(&c) == 0 &&
         payment_add_answer(f->core, c, &now, f->ask.path, f->ask.key, 201,
                            buf_str(&f->reply.body)) == 0) {
-        f->stored = f->replied = true; /* whatever comes meanwhile is not what he hears */
+        f->answering = f->replied = true; /* whatever comes meanwhile is not what he hears */
         store_submit(f->core->store, c, LANE_RESULT, f->loop, patience_stored, f);
     } else {
         if (c != NULL) commit_free(c);
         tell(f);
-        if (f->over) flow_end(f);
     }
+    if (over) flow_end(f);
     payment_free(&now);
 }
 
 static void patience_over(struct timer *timer) {
     struct flow *f = CONTAINER_OF(timer, struct flow, patience);
-    if (f->replied || (!f->attempt_marked && !f->trying)) return; /* its answer is on the way */
+    if (f->replied || f->over) return;
+    if (!f->attempt_marked && !f->trying) return; /* see flow_out_of_patience() */
     timer_stop(&f->look);
     answer_now(f);
+}
+
+/* It was over before there was anything to tell, or while an order was looked at that another request
+ * made: what stands is the answer now that its own attempt does. */
+void flow_out_of_patience(struct flow *f) {
+    if (!f->replied && !timer_armed(&f->patience))
+        timer_start(f->loop, &f->patience, 0, patience_over);
 }
 
 /* ---- another try: a job's, here it is only waited for ---- */

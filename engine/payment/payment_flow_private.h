@@ -1,5 +1,6 @@
-/* The two halves of a create request: payment_flow.c reads it and asks the rules,
- * payment_flow_store.c stores it and calls the channel. */
+/* A create request in its parts: payment_flow.c reads it and asks the rules, payment_flow_store.c stores
+ * it and calls the channel, payment_flow_continue.c goes on with one that is there, payment_choose.c
+ * goes another way. */
 #ifndef LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 #define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
 
@@ -64,8 +65,9 @@ struct flow {
     bool replied;                      /* what he hears is decided */
     bool told;                         /* `done` was called */
     enum payment_status status_before; /* where the payer chooses: as it was read */
-    bool stored;                       /* a commit that keeps the answer is under way */
-    bool over;                         /* nothing else is under way */
+    bool stored;                       /* the commit of the flow's own answer is under way */
+    bool answering;                    /* that of what he hears when patience is over is */
+    bool over;                         /* it ends, as soon as that is stored */
     bool again;  /* the call made nothing, and there is no other channel: it is tried again */
     bool trying; /* and that is on disk: a job does it, the flow only waits to tell of it */
     payment_replied done;
@@ -80,6 +82,7 @@ void flow_end_error(struct flow *f, int err);
 void flow_end_payment(struct flow *f, int status); /* the payment as it stands */
 int flow_read_again(struct flow *f);               /* f->payment */
 void flow_await_try(struct flow *f);               /* the end, once a job has had its try */
+void flow_out_of_patience(struct flow *f);         /* a call begins: is anybody waiting too long? */
 
 bool flow_find_order(struct flow *f); /* true: known; the flow has ended, or waits */
 bool flow_find_key(struct flow *f);

@@ -407,6 +407,7 @@ void flow_call_channel(struct flow *f) {
     operation_mark(f->ask.services->gate, &f->attempt_mark, str_of(f->attempt));
     f->attempt_marked = true;
     flow_mark_none(f);
+    flow_out_of_patience(f);
     struct operation_row row = {.id = str_of(f->attempt),
                                 .kind = STR("create"),
                                 .script = a->script,

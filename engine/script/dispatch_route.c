@@ -220,7 +220,7 @@ static void answer_returned(struct route_run *run) {
     } else if (c->orphan && !c->booked && status < 300) {
         answer_problem(run->exchange, PROBLEM_UNAVAILABLE, "this is not known here yet");
     } else if (!c->duplicate || !answer_again(run)) {
-        if (c->booked) keep_answer(run);
+        if (c->booked && status < 300) keep_answer(run); /* "not yet" is no answer to a repeat */
         reply_as_said(run, status, buf_str(&run->reply.body));
     }
 }

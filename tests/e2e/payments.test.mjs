@@ -105,6 +105,19 @@ test('a callback: verified or nothing, once however often it comes, answered wit
   await s.stop()
 })
 
+test('a reversal that comes before its money: not yet, then applied, and to its repeat not "not yet" again', async () => {
+  const s = await Server.start({ dir: shop(), env: { SELF_KEY: 'the-banks-key' } })
+  const p = (await create(s, va('early'))).json()
+  const money = { va_number: p.instructions.va_number, amount: 150000, money_id: 'm-1', status: 'paid' }, back = { ...money, status: 'reversed' }
+  assert.equal((await tell(s, back)).status, 503)
+  assert.equal((await tell(s, money)).json().status, 'applied')
+  const applied = await tell(s, back)
+  assert.deepEqual([applied.status, applied.json().status], [200, 'applied'])
+  assert.equal((await tell(s, back)).status, 200)
+  assert.equal((await get(s, `/v1/payments/${p.id}`)).json().amount_reversed, 150000)
+  await s.stop()
+})
+
 test('a callback with a time that cannot be: the money counts, as of now', async () => {
   const s = await Server.start({ dir: shop(), env: { SELF_KEY: 'the-banks-key' } })
   for (const [i, paid_at] of ['0001-01-01T00:00:00Z', '1969-12-31T23:59:59Z', '9999-12-31T23:59:59Z', '2099-01-01T00:00:00+07:00'].entries()) {

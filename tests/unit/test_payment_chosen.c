@@ -89,6 +89,30 @@ static void ways_stand_in_the_order_they_were_made(void **state) {
     books_close(&b);
 }
 
+/* Its call comes back when the payer has gone another way: what it shows is not what to pay by. */
+static void an_older_ways_late_answer_is_not_shown(void **state) {
+    (void)state;
+    static const struct payment_result DECLINED = {.to = OPERATION_FAILED};
+    struct books b;
+    struct payment p;
+    struct commit *c;
+    books_open(&b);
+    bare(&b, false);
+    CHECK_OK(choose(&b, "way-a", true));
+    CHECK_OK(result(&b, &DECLINED)); /* a callback, while the call still runs */
+    CHECK_OK(choose(&b, "way-b", true));
+    books_get(&b, b.last, &p);
+    CHECK_OK(commit_new(&c));
+    CHECK_OK(payment_add_result(&b.core, c, &p, 0, 1, &SHOWN, &b.why));
+    payment_free(&p);
+    CHECK_OK(run_commit(&b.f, c, NULL));
+    books_get(&b, b.last, &p);
+    CHECK_STR(p.attempts[1].reference, "way-b");
+    CHECK_STR(p.instructions, "");
+    payment_free(&p);
+    books_close(&b);
+}
+
 static void an_unpaid_end_leaves_the_order(void **state) {
     (void)state;
     static const enum operation_state ENDS[] = {OPERATION_FAILED, OPERATION_EXPIRED,
@@ -432,6 +456,7 @@ static void each_move_is_told(void **state) {
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(ways_stand_in_the_order_they_were_made),
+    cmocka_unit_test(an_older_ways_late_answer_is_not_shown),
     cmocka_unit_test(an_unpaid_end_leaves_the_order),
     cmocka_unit_test(an_end_that_was_wanted_ends_it),
     cmocka_unit_test(the_merchants_own_way_ends_with_its_attempt),

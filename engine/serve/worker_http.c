@@ -198,7 +198,17 @@ static void call_route(struct worker *w, struct http_exchange *x, struct version
 #define CALLBACKS STR("/callbacks/")
 #define WEBHOOK   STR("/api/payment/webhook") /* the same for Midtrans, where it was told this path */
 
-/* "/callbacks/midtrans/x": the channel of that name, or the provider's first one that listens: the
+/* How well a channel fits a name that was called; 0: not at all. A provider goes before a file that has
+ * its name by chance, and a channel that is there before one that is gone, which serves what is open. */
+static int listens(const struct script_entry *e, struct str name) {
+    const struct version *v = e->version;
+    if (v->kind != KIND_CHANNEL || !manifest_has(v->manifest, "notify")) return 0;
+    if (str_eq(str_of(v->manifest->provider), name)) return e->deleted ? 3 : 4;
+    if (str_eq(str_of(v->name), name)) return e->deleted ? 1 : 2;
+    return 0;
+}
+
+/* "/callbacks/midtrans/x": the provider's first channel that listens, or the channel of that name: the
  * attempt is found by its reference, whoever hears of it. */
 static struct version *find_listener(const struct worker *w, struct str path) {
     struct str name, rest;
@@ -209,16 +219,15 @@ static struct version *find_listener(const struct worker *w, struct str path) {
         (void)str_cut(str_sub(path, CALLBACKS.n, path.n), '/', &name, &rest);
     else
         return NULL;
-    struct version *first = NULL;
+    struct version *best = NULL;
+    int fits = 0;
     for (size_t i = 0; w->set != NULL && i < w->set->count; i++) {
-        const struct script_entry *e = &w->set->entries[i]; /* deleted ones serve what is open */
-        if (e->version->kind != KIND_CHANNEL || !manifest_has(e->version->manifest, "notify"))
-            continue;
-        if (str_eq(str_of(e->version->name), name)) return e->version;
-        if (first == NULL && str_eq(str_of(e->version->manifest->provider), name))
-            first = e->version;
+        int more = listens(&w->set->entries[i], name);
+        if (more <= fits) continue;
+        fits = more;
+        best = w->set->entries[i].version;
     }
-    return first;
+    return best;
 }
 
 /* "/callbacks/midtrans/mer_x": of that merchant's own account, whose keys verify it; every other path

@@ -3,7 +3,7 @@
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
 import { createHmac } from 'node:crypto'
-import { cpSync, mkdirSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT } from './luwak.mjs'
 import { Server, WALLET, root, until } from './server.mjs'
@@ -387,6 +387,22 @@ test('a callback: nothing before it is verified, an orphan repeats and ends in s
   assert.equal((await tell({ reference: 'n-1', good: true, money_id: 'm-1', status: 404 })).status, 202, 'nor a 4xx after it')
   assert.equal((await s.post('/callbacks/listener_va/x', { reference: 'n-1', good: true, money_id: 'm-1' })).json().verdict, 'duplicate')
   assert.equal((await get(s, '/v1/payments?order_id=n-1')).json().data[0].status, 'success')
+  await s.stop()
+})
+
+test('a callback is heard by a channel that is there before one that is gone, and by its provider before a file of that name', async () => {
+  const says = (word, provider = 'listener') => LISTENER.replace('provider = "listener"', `provider = "${provider}"`).replace(/notify = function[^]*?\n {2}end,/,
+    `notify = function(ctx) ctx.verify(true) return reply(200, { verdict = "${word}" }) end,`)
+  const dir = shop({ 'channels/listener_va.lua': says('true'), 'channels/a_va.lua': says('gone'), 'channels/listener.lua': says('by chance', 'other') })
+  const s = await Server.start({ dir }), heard = async at => (await s.post(`/callbacks/${at}`, {})).json().verdict
+  rmSync(join(dir, 'channels/a_va.lua'))
+  await s.logged('script_deleted')
+  assert.equal(await heard('listener'), 'true')
+  assert.equal(await heard('other'), 'by chance')
+  assert.equal(await heard('a_va'), 'gone', 'what it offered can still be paid')
+  rmSync(join(dir, 'channels/listener_va.lua'))
+  await s.logged('script_deleted', l => l.path === 'channels/listener_va.lua')
+  assert.equal(await heard('listener'), 'gone', 'by one of its channels, as long as there is any')
   await s.stop()
 })
 

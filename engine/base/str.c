@@ -36,6 +36,14 @@ struct str str_trim(struct str s) {
     return s;
 }
 
+struct str str_copy(char **at, struct str s) {
+    char *p = *at;
+    if (s.n != 0) memcpy(p, s.p, s.n);
+    p[s.n] = '\0';
+    *at += s.n + 1;
+    return (struct str){p, s.n};
+}
+
 ptrdiff_t str_find(struct str s, char c) {
     const char *at = s.n == 0 ? NULL : memchr(s.p, c, s.n);
     return at == NULL ? -1 : at - s.p;

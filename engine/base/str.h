@@ -38,6 +38,10 @@ bool str_cut(struct str s, char sep, struct str *head, struct str *rest);
 /* Strict decimal: optional '-', digits only, no leading zeros but "0", no overflow. */
 int str_to_i64(struct str s, int64_t *out);
 
+/* A copy at *at, with a NUL behind, and *at behind that: for many texts in one piece of memory, which
+ * the caller made large enough. */
+struct str str_copy(char **at, struct str s);
+
 uint64_t str_hash(struct str s); /* for tables; not for anything that an attacker must not guess */
 
 #endif

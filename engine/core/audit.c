@@ -109,16 +109,9 @@ static void audited_try(struct audited *a) {
     loop_post(a->loop, &a->task);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    *at += s.n;
-    return (struct str){p, s.n};
-}
-
 int audit_submit(const struct core *core, struct commit *commit, const struct audit_line *line,
                  enum lane lane, struct loop *loop, commit_done_cb done, void *data) {
-    size_t n = line->actor.n + line->action.n + line->object.n + line->detail.n;
+    size_t n = line->actor.n + line->action.n + line->object.n + line->detail.n + 4;
     if (commit_error(commit) != 0) { /* the store says what */
         store_submit(core->store, commit, lane, loop, done, data);
         return 0;
@@ -127,8 +120,8 @@ int audit_submit(const struct core *core, struct commit *commit, const struct au
     if (a != NULL) {
         char *at = a->texts;
         *a = (struct audited){.core = *core,
-                              .line = {keep(&at, line->actor), keep(&at, line->action),
-                                       keep(&at, line->object), keep(&at, line->detail)},
+                              .line = {str_copy(&at, line->actor), str_copy(&at, line->action),
+                                       str_copy(&at, line->object), str_copy(&at, line->detail)},
                               .index = (int)commit_count(commit),
                               .lane = lane,
                               .loop = loop,

@@ -209,14 +209,6 @@ static void claimed(const struct commit_result *result, void *data) {
     j->options.run(j, &s->job, j->options.data);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 static bool has_slot(const struct jobs *j, struct str id) {
     for (const struct slot *s = j->slots; s != NULL; s = s->next)
         if (str_eq(s->job.id, id)) return true;
@@ -250,10 +242,10 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     }
     s->jobs = j;
     s->memory = memory;
-    s->job.id = keep(&memory, id);
-    s->job.name = keep(&memory, name);
-    s->job.args = keep(&memory, args);
-    s->backoff = keep(&memory, backoff);
+    s->job.id = str_copy(&memory, id);
+    s->job.name = str_copy(&memory, name);
+    s->job.args = str_copy(&memory, args);
+    s->backoff = str_copy(&memory, backoff);
     s->job.due_at = rows_int(rows, row, COL_DUE);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
     /* a waiting job has no run: the next one's number follows from its failed tries. One that was held

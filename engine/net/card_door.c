@@ -57,10 +57,31 @@ static const struct str EXEMPT[] = {
     STR("msisdn"),
 };
 
-/* Headers that a machine fills: digests and trace ids in hex, where a run of digits is chance. */
-static const struct str EXEMPT_HEADERS[] = {STR("authorization"), STR("x-signature"),
-                                            STR("traceparent"), STR("tracestate"),
-                                            STR("content-length")};
+/* Headers that a machine fills: digests and trace ids, where a run of digits is chance. Those of
+ * Datadog are random numbers of up to 19 decimal digits, of which about two in a hundred read as a
+ * card: a shop that traces its calls would have as many refused. No person types into any of these,
+ * and we write none of them anywhere; X-Request-Id, from a proxy, is looked at where it is taken. */
+static const struct str EXEMPT_HEADERS[] = {
+    STR("authorization"),
+    STR("x-signature"),
+    STR("content-length"),
+    /* W3C, Datadog, B3, Google, Amazon, Sentry, Jaeger, New Relic */
+    STR("traceparent"),
+    STR("tracestate"),
+    STR("x-datadog-trace-id"),
+    STR("x-datadog-parent-id"),
+    STR("x-b3-traceid"),
+    STR("x-b3-spanid"),
+    STR("x-b3-parentspanid"),
+    STR("b3"),
+    STR("x-cloud-trace-context"),
+    STR("x-amzn-trace-id"),
+    STR("sentry-trace"),
+    STR("uber-trace-id"),
+    STR("newrelic"),
+    STR("x-request-id"),
+    STR("x-correlation-id"),
+};
 
 enum { NAME_MAX = 32 };
 

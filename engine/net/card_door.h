@@ -5,7 +5,8 @@
  * looked through both as a form and as text.
  *
  * Not looked into: Authorization. What stands there is compared with the hashes of keys and then
- * forgotten; no part of it is kept or logged, and a key that is no key is a 401. */
+ * forgotten; no part of it is kept or logged, and a key that is no key is a 401. Nor headers in which
+ * a machine numbers calls (card_door.c): their numbers are random, and we keep and log none. */
 #ifndef LUWAK_NET_CARD_DOOR_H
 #define LUWAK_NET_CARD_DOOR_H
 

@@ -2,7 +2,8 @@
  * address of X-Forwarded-For that is no proxy of ours. All fields of that name count as one list.
  * What is no plain address ends the walk, and the last good hop stands: a proxy that writes rubbish
  * must not let its client choose. X-Request-Id is taken from a proxy only, and only if it is a
- * plain word. */
+ * plain word that does not read as a card number: it stands in answers, and those are kept. */
+#include "base/pan.h"
 #include "net/address.h"
 #include "net/http_private.h"
 
@@ -69,7 +70,8 @@ static bool plain_id(struct str id) {
         bool word = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
         if (!word && c != '-' && c != '_' && c != '.') return false;
     }
-    return true;
+    size_t from, to;
+    return !pan_find(id, &from, &to);
 }
 
 void proxy_apply(struct http_server *s, struct http_exchange *x) {

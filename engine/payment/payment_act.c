@@ -366,14 +366,6 @@ static void begin(struct task *task) {
     payment_free(&p);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 int payment_act(enum payment_action action, const struct payment_ask *ask, struct str id,
                 payment_replied done, void *data) {
     struct act *a = mem_zalloc(sizeof *a + ask->merchant.n + ask->body.n + ask->key.n +
@@ -382,11 +374,11 @@ int payment_act(enum payment_action action, const struct payment_ask *ask, struc
     char *at = a->texts;
     a->action = action;
     a->ask = *ask;
-    a->ask.merchant = keep(&at, ask->merchant);
-    a->ask.body = a->ask.raw = keep(&at, ask->body);
-    a->ask.key = keep(&at, ask->key);
-    a->ask.path = keep(&at, ask->path);
-    a->ask.request_id = keep(&at, ask->request_id);
+    a->ask.merchant = str_copy(&at, ask->merchant);
+    a->ask.body = a->ask.raw = str_copy(&at, ask->body);
+    a->ask.key = str_copy(&at, ask->key);
+    a->ask.path = str_copy(&at, ask->path);
+    a->ask.request_id = str_copy(&at, ask->request_id);
     snprintf(a->id, sizeof a->id, "%.*s", STR_FMT(id));
     a->core = ask->services->core;
     a->loop = runtime_loop(ask->runtime);

@@ -1,6 +1,6 @@
 /* What a merchant does with a payment that exists: cancel, sync, capture, refund. */
-#ifndef LUWAK_SCRIPT_PAYMENT_ACT_H
-#define LUWAK_SCRIPT_PAYMENT_ACT_H
+#ifndef LUWAK_PAYMENT_ACT_H
+#define LUWAK_PAYMENT_ACT_H
 
 #include "payment/payment_flow.h"
 

@@ -1,6 +1,6 @@
 /* For payment_act.c and payment_act_keyed.c: one request, from its beginning to its answer. */
-#ifndef LUWAK_SCRIPT_PAYMENT_ACT_PRIVATE_H
-#define LUWAK_SCRIPT_PAYMENT_ACT_PRIVATE_H
+#ifndef LUWAK_PAYMENT_ACT_PRIVATE_H
+#define LUWAK_PAYMENT_ACT_PRIVATE_H
 
 #include "core/payment.h"
 #include "payment/payment_act.h"

@@ -1,7 +1,7 @@
 /* Callbacks that fitted nothing when they came, told once more now that an attempt has their
  * reference: right after the decision that brought it, and by a job for what a crash cut short. */
-#ifndef LUWAK_SCRIPT_PAYMENT_ADOPT_H
-#define LUWAK_SCRIPT_PAYMENT_ADOPT_H
+#ifndef LUWAK_PAYMENT_ADOPT_H
+#define LUWAK_PAYMENT_ADOPT_H
 
 #include "core/payment.h"
 #include "script/context.h"

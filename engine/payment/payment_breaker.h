@@ -1,8 +1,8 @@
 /* Channels that are down are not called: one circuit breaker per channel, shared by all workers, fed
  * with what became of each create. A payment takes a pass before its commit 1 and gives it back with
  * what came of the call, or unused. */
-#ifndef LUWAK_SCRIPT_PAYMENT_BREAKER_H
-#define LUWAK_SCRIPT_PAYMENT_BREAKER_H
+#ifndef LUWAK_PAYMENT_BREAKER_H
+#define LUWAK_PAYMENT_BREAKER_H
 
 #include "core/breaker.h"
 #include "payment/payment_decision.h"

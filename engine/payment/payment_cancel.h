@@ -1,7 +1,7 @@
 /* The cancel of one attempt at its provider: one at a time per attempt, stored before the call. Wanted
  * by the merchant, or because the payer chose, or paid, another way. */
-#ifndef LUWAK_SCRIPT_PAYMENT_CANCEL_H
-#define LUWAK_SCRIPT_PAYMENT_CANCEL_H
+#ifndef LUWAK_PAYMENT_CANCEL_H
+#define LUWAK_PAYMENT_CANCEL_H
 
 #include "core/payment.h"
 #include "script/context.h"

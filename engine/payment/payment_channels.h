@@ -1,6 +1,6 @@
 /* Which channels a create request may go to, what they take of it, and what they are given. */
-#ifndef LUWAK_SCRIPT_PAYMENT_CHANNELS_H
-#define LUWAK_SCRIPT_PAYMENT_CHANNELS_H
+#ifndef LUWAK_PAYMENT_CHANNELS_H
+#define LUWAK_PAYMENT_CHANNELS_H
 
 #include "core/payment.h"
 #include "payment/payment_request.h"

@@ -10,8 +10,8 @@
  *     money_id, amount, paid_at, settle_at                                    what was paid
  *     category, code, message, final                                          why it failed
  *     keys = { token = "..." }        what else it is found by: ctx.find{token = ...} */
-#ifndef LUWAK_SCRIPT_PAYMENT_DECISION_H
-#define LUWAK_SCRIPT_PAYMENT_DECISION_H
+#ifndef LUWAK_PAYMENT_DECISION_H
+#define LUWAK_PAYMENT_DECISION_H
 
 #include "core/payment.h"
 #include "net/problem.h"

@@ -1,8 +1,8 @@
 /* What risk rules want counted: payments of one customer, or of one merchant, in the last while. A
  * count is two counters in the store, of the window that runs and of the one before it, of which as
  * much counts as still lies within reach: it slides, in two point reads. */
-#ifndef LUWAK_SCRIPT_PAYMENT_FACTS_H
-#define LUWAK_SCRIPT_PAYMENT_FACTS_H
+#ifndef LUWAK_PAYMENT_FACTS_H
+#define LUWAK_PAYMENT_FACTS_H
 
 #include "core/core.h"
 #include "payment/payment_request.h"

@@ -302,10 +302,6 @@ static void begin(struct flow *f) {
 
 /* ---- rules ---- */
 
-static void put_str(struct json_out *w, const char *name, struct str value) {
-    if (value.n != 0) json_put_str(w, name, value);
-}
-
 /* What rules are told. `v`: the channel it would go to; NULL: not known yet. */
 static int facts_write(const struct flow *f, const struct version *v, struct buf *out) {
     const struct payment_request *r = &f->request;
@@ -492,14 +488,6 @@ void flow_ask_risk(struct flow *f) {
 
 /* ---- beginning ---- */
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 static void begin_now(struct task *task) {
     struct flow *f = CONTAINER_OF(task, struct flow, task);
     if (f->id[0] != '\0')
@@ -534,16 +522,16 @@ struct flow *payment_flow_start(const struct payment_ask *ask, payment_replied d
     }
     char *at = f->memory;
     f->ask = *ask;
-    f->ask.merchant = keep(&at, ask->merchant);
-    f->ask.body = keep(&at, ask->body);
-    f->ask.raw = keep(&at, raw);
-    f->ask.key = keep(&at, ask->key);
-    f->ask.path = keep(&at, ask->path);
-    f->ask.choose = keep(&at, ask->choose);
-    f->ask.request_id = keep(&at, ask->request_id);
-    f->ask.api_key = keep(&at, ask->api_key);
-    f->ask.door = keep(&at, ask->door);
-    f->ask.urls = keep(&at, ask->urls);
+    f->ask.merchant = str_copy(&at, ask->merchant);
+    f->ask.body = str_copy(&at, ask->body);
+    f->ask.raw = str_copy(&at, raw);
+    f->ask.key = str_copy(&at, ask->key);
+    f->ask.path = str_copy(&at, ask->path);
+    f->ask.choose = str_copy(&at, ask->choose);
+    f->ask.request_id = str_copy(&at, ask->request_id);
+    f->ask.api_key = str_copy(&at, ask->api_key);
+    f->ask.door = str_copy(&at, ask->door);
+    f->ask.urls = str_copy(&at, ask->urls);
     f->core = ask->services->core;
     f->loop = runtime_loop(ask->runtime);
     f->set = script_set_keep(ask->services->scripts(ask->services->worker));

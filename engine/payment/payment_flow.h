@@ -10,8 +10,8 @@
  * other channel is left, is a job's from then on (payment_try.h). Commit 2 has what came of it, and the answer's
  * bytes. A channel that calls nobody is run first, and all is one commit. Whoever asked waits for
  * LUWAK_CREATE_WAIT at most; the flow goes on without him, and without the flow the ask job does. */
-#ifndef LUWAK_SCRIPT_PAYMENT_FLOW_H
-#define LUWAK_SCRIPT_PAYMENT_FLOW_H
+#ifndef LUWAK_PAYMENT_FLOW_H
+#define LUWAK_PAYMENT_FLOW_H
 
 #include "payment/payment_reply.h"
 #include "script/context.h"

@@ -1,8 +1,8 @@
 /* A create request in its parts: payment_flow.c reads it and asks the rules, payment_flow_store.c stores
  * it and calls the channel, payment_flow_continue.c goes on with one that is there, payment_choose.c
  * goes another way. */
-#ifndef LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
-#define LUWAK_SCRIPT_PAYMENT_FLOW_PRIVATE_H
+#ifndef LUWAK_PAYMENT_FLOW_PRIVATE_H
+#define LUWAK_PAYMENT_FLOW_PRIVATE_H
 
 #include "core/merchant.h"
 #include "payment/payment_breaker.h"
@@ -111,5 +111,10 @@ struct str flow_ask_backoff(struct flow *f, const struct version *v);
 void flow_mark_next(struct flow *f, const struct payment *p); /* p's last attempt, for the gate */
 void flow_mark_none(struct flow *f);
 void flow_call_channel(struct flow *f); /* the attempt f->attempt of f->payment */
+
+/* What says nothing is left out. */
+static inline void put_str(struct json_out *w, const char *name, struct str value) {
+    if (value.n != 0) json_put_str(w, name, value);
+}
 
 #endif

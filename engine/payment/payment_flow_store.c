@@ -43,10 +43,6 @@ int flow_choose_account(struct flow *f, const struct version *v) {
                           str_of(f->ask.services->environment), f->account);
 }
 
-static void put_str(struct json_out *w, const char *name, struct str value) {
-    if (value.n != 0) json_put_str(w, name, value);
-}
-
 static void put_json(struct json_out *w, const char *name, const struct json *value) {
     if (value == NULL) return;
     json_key(w, name);

@@ -1,8 +1,8 @@
 /* Asking a provider what became of something, and writing what it says: attempts of payments, and
  * the other operations on them (cancel, refund). By whom: the ask job, `sync`. Where the payment's time
  * is over, what is said to be unpaid has expired. */
-#ifndef LUWAK_SCRIPT_PAYMENT_INQUIRE_H
-#define LUWAK_SCRIPT_PAYMENT_INQUIRE_H
+#ifndef LUWAK_PAYMENT_INQUIRE_H
+#define LUWAK_PAYMENT_INQUIRE_H
 
 #include "core/payment.h"
 #include "script/dispatch.h"

@@ -1,7 +1,7 @@
 /* What becomes of money that does not fit (late, short, over, second): the policy rule's word, and
  * what follows from it. Without one, or when it fails, it waits for a person. */
-#ifndef LUWAK_SCRIPT_PAYMENT_POLICY_H
-#define LUWAK_SCRIPT_PAYMENT_POLICY_H
+#ifndef LUWAK_PAYMENT_POLICY_H
+#define LUWAK_PAYMENT_POLICY_H
 
 #include "core/payment.h"
 #include "script/context.h"

@@ -1,8 +1,8 @@
 /* What money costs: the fee rule, asked about the attempt that brought it and the day it came. A payer's
  * fee was frozen at create and is not asked for again. A rule that fails keeps no money from being
  * booked: it costs nothing then but a line `unpriced`, and an operator hears of it. */
-#ifndef LUWAK_SCRIPT_PAYMENT_PRICE_H
-#define LUWAK_SCRIPT_PAYMENT_PRICE_H
+#ifndef LUWAK_PAYMENT_PRICE_H
+#define LUWAK_PAYMENT_PRICE_H
 
 #include "core/payment.h"
 #include "script/rules.h"

@@ -1,6 +1,6 @@
 /* The answer of a payment route: status and bytes, a payment or a problem. */
-#ifndef LUWAK_SCRIPT_PAYMENT_REPLY_H
-#define LUWAK_SCRIPT_PAYMENT_REPLY_H
+#ifndef LUWAK_PAYMENT_REPLY_H
+#define LUWAK_PAYMENT_REPLY_H
 
 #include "core/payment.h"
 #include "payment/payment_request.h"

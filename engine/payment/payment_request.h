@@ -1,8 +1,8 @@
 /* A create request as the contract has it, held against it field by field: the first thing wrong is
  * named with its field ("customer.email"). Pure: what a channel takes, and whether the order is
  * known, is for payment_flow. */
-#ifndef LUWAK_SCRIPT_PAYMENT_REQUEST_H
-#define LUWAK_SCRIPT_PAYMENT_REQUEST_H
+#ifndef LUWAK_PAYMENT_REQUEST_H
+#define LUWAK_PAYMENT_REQUEST_H
 
 #include "base/json.h"
 #include "net/problem.h"

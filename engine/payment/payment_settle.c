@@ -465,14 +465,6 @@ static void look(struct task *task) {
         end(t, err);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 int payment_tell(const struct payment_told *told, payment_told_cb done, void *data) {
     size_t n = told->account.n + told->reference.n + told->body.n + told->status.n +
                told->money_id.n + told->code.n + told->message.n + told->provider_code.n + 8;
@@ -480,16 +472,16 @@ int payment_tell(const struct payment_told *told, payment_told_cb done, void *da
     if (t == NULL) return E_NOMEM;
     char *at = t->texts;
     t->told = *told;
-    t->told.account = keep(&at, told->account);
-    t->told.reference = keep(&at, told->reference);
-    t->told.body = keep(&at, told->body);
-    t->told.status = keep(&at, told->status);
-    t->told.money_id = keep(&at, told->money_id);
-    t->told.code = keep(&at, told->code);
+    t->told.account = str_copy(&at, told->account);
+    t->told.reference = str_copy(&at, told->reference);
+    t->told.body = str_copy(&at, told->body);
+    t->told.status = str_copy(&at, told->status);
+    t->told.money_id = str_copy(&at, told->money_id);
+    t->told.code = str_copy(&at, told->code);
     char *message = at; /* a provider's words are kept and shown */
-    t->told.message = keep(&at, told->message);
+    t->told.message = str_copy(&at, told->message);
     pan_mask(message, told->message.n);
-    t->told.provider_code = keep(&at, told->provider_code);
+    t->told.provider_code = str_copy(&at, told->provider_code);
     t->core = told->services->core;
     t->loop = runtime_loop(told->runtime);
     t->set = script_set_keep(told->services->scripts(told->services->worker));

@@ -1,7 +1,7 @@
 /* What a callback says of a payment, applied: its raw bytes, the movement, the transition, the
  * entries and the events are one commit. What fits no attempt is kept as an orphan. */
-#ifndef LUWAK_SCRIPT_PAYMENT_SETTLE_H
-#define LUWAK_SCRIPT_PAYMENT_SETTLE_H
+#ifndef LUWAK_PAYMENT_SETTLE_H
+#define LUWAK_PAYMENT_SETTLE_H
 
 #include "core/inbox.h"
 #include "script/context.h"

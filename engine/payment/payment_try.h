@@ -1,7 +1,7 @@
 /* Another try of a payment's attempt, when its job is due: begin (a commit), call, write what came of
  * it, or that there is one more. */
-#ifndef LUWAK_SCRIPT_PAYMENT_TRY_H
-#define LUWAK_SCRIPT_PAYMENT_TRY_H
+#ifndef LUWAK_PAYMENT_TRY_H
+#define LUWAK_PAYMENT_TRY_H
 
 #include "script/dispatch.h"
 

@@ -5,8 +5,8 @@
  *
  * A stream begins with the state as it stands, so that nothing is missed between a page and its
  * stream; each message is {"generation","status","attempt"}. It ends with the payment. */
-#ifndef LUWAK_SCRIPT_PAYMENT_WATCH_H
-#define LUWAK_SCRIPT_PAYMENT_WATCH_H
+#ifndef LUWAK_PAYMENT_WATCH_H
+#define LUWAK_PAYMENT_WATCH_H
 
 #include "core/core.h"
 #include "net/http_server.h"

@@ -308,14 +308,6 @@ static void begin(struct task *task) {
         end_error(o, err);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 int virtual_account_open(const struct payment_ask *ask, struct str actor, payment_replied done,
                          void *data) {
     struct opening *o = mem_zalloc(sizeof *o + ask->merchant.n + ask->body.n + ask->key.n +
@@ -323,12 +315,12 @@ int virtual_account_open(const struct payment_ask *ask, struct str actor, paymen
     if (o == NULL) return E_NOMEM;
     char *at = o->texts;
     o->ask = *ask;
-    o->ask.merchant = keep(&at, ask->merchant);
-    o->ask.body = o->ask.raw = keep(&at, ask->body);
-    o->ask.key = keep(&at, ask->key);
-    o->ask.path = keep(&at, ask->path);
-    o->ask.request_id = keep(&at, ask->request_id);
-    o->actor = keep(&at, actor);
+    o->ask.merchant = str_copy(&at, ask->merchant);
+    o->ask.body = o->ask.raw = str_copy(&at, ask->body);
+    o->ask.key = str_copy(&at, ask->key);
+    o->ask.path = str_copy(&at, ask->path);
+    o->ask.request_id = str_copy(&at, ask->request_id);
+    o->actor = str_copy(&at, actor);
     o->core = ask->services->core;
     o->loop = runtime_loop(ask->runtime);
     o->set = script_set_keep(ask->services->scripts(ask->services->worker));

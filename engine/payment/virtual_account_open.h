@@ -2,8 +2,8 @@
  * (`open_account`), and what it gave, the customer, the Idempotency-Key's answer and the line of the
  * audit log are one commit. A channel that decides nothing gives nothing: nobody was shown anything.
  */
-#ifndef LUWAK_SCRIPT_VIRTUAL_ACCOUNT_OPEN_H
-#define LUWAK_SCRIPT_VIRTUAL_ACCOUNT_OPEN_H
+#ifndef LUWAK_PAYMENT_VIRTUAL_ACCOUNT_OPEN_H
+#define LUWAK_PAYMENT_VIRTUAL_ACCOUNT_OPEN_H
 
 #include "payment/payment_flow.h"
 

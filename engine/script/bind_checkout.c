@@ -29,6 +29,8 @@ static void write_doc_parts(struct json_out *w, const struct payment *p) {
         json_key(w, "return_urls");
         json_value(w, urls);
     }
+    struct str door; /* by which it came: what a shop of its own language means by a word */
+    if (json_get_str(doc.root, "door", &door) == 0) json_put_str(w, "door", door);
     json_doc_free(&doc);
 }
 
@@ -111,7 +113,8 @@ static int l_watch(lua_State *L) {
 static const struct bind_fn FNS[] = {
     {"get", l_get, WEB, "token: string -> table?, string?, string?",
      "the payment of a checkout link, without its customer: payment, merchant, name, return_urls, "
-     "generation, expires_ms, way_expires_ms, held, attempt, simulated, title, provider; or nil"},
+     "door, generation, expires_ms, way_expires_ms, held, attempt, simulated, title, provider; or "
+     "nil"},
     {"watch", l_watch, WEB, "payment: string -> watch",
      "for a route to return: a stream of server-sent events, one after each change of the payment"},
     {0},

@@ -189,26 +189,18 @@ static bool name_field(lua_State *L, const char *name, struct str *out) {
     return out->n != 0 && out->n <= REFERENCE_MAX;
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 static int keep_texts(struct creating *c, struct str kind, struct str account, struct str reference,
                       struct str doc) {
     struct str script = str_of(c->version->path), version = str_of(c->version->id);
     c->memory = mem_alloc(kind.n + account.n + reference.n + doc.n + script.n + version.n + 6);
     if (c->memory == NULL) return E_NOMEM;
     char *at = c->memory;
-    c->op.kind = keep(&at, kind);
-    c->op.account = keep(&at, account);
-    c->op.reference = keep(&at, reference);
-    c->op.doc = keep(&at, doc);
-    c->op.script = keep(&at, script);
-    c->op.version = keep(&at, version);
+    c->op.kind = str_copy(&at, kind);
+    c->op.account = str_copy(&at, account);
+    c->op.reference = str_copy(&at, reference);
+    c->op.doc = str_copy(&at, doc);
+    c->op.script = str_copy(&at, script);
+    c->op.version = str_copy(&at, version);
     return 0;
 }
 

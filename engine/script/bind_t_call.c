@@ -151,14 +151,6 @@ static int call_finish(lua_State *L, struct co_wait *wait) {
     return n;
 }
 
-static struct str keep(char **at, const char *text, size_t n) {
-    struct str s = {*at, n};
-    memcpy(*at, text, n);
-    (*at)[n] = '\0';
-    *at += n + 1;
-    return s;
-}
-
 /* The entry's words are at the places words..words+count-1, the arguments' JSON on top. */
 static struct caged *caged_new(lua_State *L, int words, int count) {
     struct caged *c = mem_zalloc(sizeof *c);
@@ -179,9 +171,9 @@ static struct caged *caged_new(lua_State *L, int words, int count) {
     char *at = c->memory;
     for (int i = 0; i < count; i++) {
         const char *word = lua_tolstring(L, words + i, &n);
-        c->entry[i] = keep(&at, word, n).p;
+        c->entry[i] = str_copy(&at, (struct str){word, n}).p;
     }
-    c->args = keep(&at, args.p, args.n);
+    c->args = str_copy(&at, args);
     return c;
 }
 

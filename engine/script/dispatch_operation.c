@@ -237,29 +237,21 @@ static void finished(const struct call_result *result, void *data) {
         write_move(run);
 }
 
-static struct str keep(char **at, struct str s) {
-    char *p = *at;
-    if (s.n != 0) memcpy(p, s.p, s.n);
-    p[s.n] = '\0';
-    *at += s.n + 1;
-    return (struct str){p, s.n};
-}
-
 static int copy_row(struct operation_run *run, const struct operation_row *row) {
     run->memory =
         mem_alloc(row->id.n + row->kind.n + row->script.n + row->version.n + row->account.n +
                   row->reference.n + row->doc.n + row->given.n + row->payment.n + 9);
     if (run->memory == NULL) return E_NOMEM;
     char *at = run->memory;
-    run->row = (struct operation_row){.id = keep(&at, row->id),
-                                      .kind = keep(&at, row->kind),
-                                      .script = keep(&at, row->script),
-                                      .version = keep(&at, row->version),
-                                      .account = keep(&at, row->account),
-                                      .reference = keep(&at, row->reference),
-                                      .doc = keep(&at, row->doc),
-                                      .given = keep(&at, row->given),
-                                      .payment = keep(&at, row->payment),
+    run->row = (struct operation_row){.id = str_copy(&at, row->id),
+                                      .kind = str_copy(&at, row->kind),
+                                      .script = str_copy(&at, row->script),
+                                      .version = str_copy(&at, row->version),
+                                      .account = str_copy(&at, row->account),
+                                      .reference = str_copy(&at, row->reference),
+                                      .doc = str_copy(&at, row->doc),
+                                      .given = str_copy(&at, row->given),
+                                      .payment = str_copy(&at, row->payment),
                                       .expires_at = row->expires_at,
                                       .state = row->state,
                                       .generation = row->generation};

@@ -2,7 +2,7 @@
 // that says so; and webhooks that somebody made up.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { cpSync } from 'node:fs'
+import { cpSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ROOT, luwak } from '../../tests/e2e/luwak.mjs'
 import { Server, root, until } from '../../tests/e2e/server.mjs'
@@ -63,6 +63,21 @@ test('an order that expired was not paid', async () => {
   await until('the webhook', async () => (await s.get(`/shop/order?order_id=${order}`)).body.includes('Pesanan tidak dibayar'))
   assert.equal((await s.get('/shop/order?order_id=WC-NONE')).status, 404)
   await s.stop()
+})
+
+test('a payment that fails as it is made: its webhook may be faster than the API, and every order hears of it', async () => {
+  const rule = join(dir, 'rules/risk/never.lua')
+  writeFileSync(rule, 'return { api = 1, kind = "risk", judge = function(p) return deny "never" end }')
+  const s = await Server.start({ dir, args: ['--workers', '2'] })
+  const buy = async () => {
+    const paid = await s.post('/shop/pay', '', { headers: { cookie: 'basket=teh.1', host: s.address } })
+    assert.equal(paid.status, 303, paid.body)
+    return /WC-[0-9A-F]{10}/.exec((await s.get(new URL(paid.headers.location, s.base).pathname)).body)[0]
+  }
+  const orders = [await buy(), ...await Promise.all(Array.from({ length: 20 }, buy))]
+  for (const id of orders) await until(`the webhook of ${id}`, async () => (await s.get(`/shop/order?order_id=${id}`)).body.includes('Pesanan tidak dibayar'))
+  await s.stop()
+  rmSync(rule)
 })
 
 test('outside of simulated mode there is no shop', async () => {

@@ -89,7 +89,8 @@ local function ways_of(c)
   local p, found, list, banked = c.payment, {}, {}, {}
   local channels, day = core.channels.list(), time.day(c.now)
   for _, channel in ipairs(channels) do banked[channel.method] = banked[channel.method] or channel.bank ~= json.null end
-  local enabled = type(p.metadata) == "table" and p.metadata.enabled_payments or nil -- of a shop that opened it as a Snap page
+  -- of a shop that opened it as a Snap page; what another writes into its metadata is its own affair
+  local enabled = c.door == "midtrans" and type(p.metadata) == "table" and p.metadata.enabled_payments or nil
   local dearer = #p.attempts > 0 and p.amount_due > p.amount -- QRIS may carry no fee of the payer
   for _, channel in ipairs(channels) do
     local key, body, bank = key_of(channel, banked)

@@ -260,6 +260,8 @@ test('as real clients call: slashes at the end, null bodies, bodies on GET', asy
   assert.equal(plain.json().status_code, '201')
 })
 
+const ways = async url => [...(await (await fetch(url)).text()).matchAll(/name="way" value="([^"]+)"/g)].map(m => m[1]).sort()
+
 test('Snap: a page of ours, the same one for the same order, with the ways that the shop enables', async () => {
   const order_id = d.order(), ask = { transaction_details: { order_id, gross_amount: 44000 }, enabled_payments: ['bca_va', 'qris', 'something_new'], callbacks: { finish: 'https://shop.example/done' } }
   const made = await d.snap.createTransaction(ask)
@@ -268,14 +270,14 @@ test('Snap: a page of ours, the same one for the same order, with the ways that 
   assert.equal(await d.snap.createTransactionRedirectUrl(ask), made.redirect_url)
   assert.equal((await d.payments(order_id)).length, 1)
   await refused(404, d.core.transaction.status(order_id)) // nothing was picked
-  const page = await (await fetch(made.redirect_url)).text()
-  assert.deepEqual([...page.matchAll(/name="way" value="([^"]+)"/g)].map(m => m[1]).sort(), ['qris', 'virtual_account.bca'])
+  assert.deepEqual(await ways(made.redirect_url), ['qris', 'virtual_account.bca'])
   const other = await d.s.post(`/pay/${made.token}`, 'way=ewallet.gopay', { headers: { 'content-type': 'application/x-www-form-urlencoded' } })
   assert.equal(other.status, 303)
   await refused(404, d.core.transaction.status(order_id))
   await d.s.post(`/pay/${made.token}`, 'way=virtual_account.bca', { headers: { 'content-type': 'application/x-www-form-urlencoded' } })
   const picked = await d.core.transaction.status(order_id)
   assert.deepEqual([picked.transaction_status, picked.va_numbers[0].bank], ['pending', 'bca'])
+  assert.deepEqual(await ways(made.redirect_url + '/ways'), ['qris', 'virtual_account.bca']) // another way is one of them, too
   await d.pay(order_id)
   assert.equal((await d.snap.transaction.status(order_id)).transaction_status, 'settlement')
   const taken = await d.snap.createTransaction(ask).then(() => assert.fail('taken'), e => e)
@@ -283,6 +285,17 @@ test('Snap: a page of ours, the same one for the same order, with the ways that 
   const redirect = await fetch(`${d.s.base}/snap/v4/redirection/${made.token}`, { redirect: 'manual' })
   assert.equal(redirect.headers.get('location'), `/pay/${made.token}`)
   assert.equal((await d.s.post('/snap/v1/transactions', ask, { headers: basic('SB-Mid-server-demo') })).status, 401)
+})
+
+test('what a shop of our own API calls enabled_payments is its own affair: its page offers every way', async () => {
+  const make = async metadata => {
+    const r = await d.s.post('/v1/payments', { order_id: d.order(), amount: 44000, metadata }, { headers: basic(KEY) })
+    assert.equal(r.status, 201, r.body)
+    return ways(r.json().checkout_url)
+  }
+  const all = await make({})
+  assert.ok(all.length > 5, all.join(' '))
+  for (const enabled_payments of ['monthly plan', 'bca_va', '']) assert.deepEqual(await make({ enabled_payments }), all)
 })
 
 test('Snap: a page is cancelled while nothing was picked', async () => {

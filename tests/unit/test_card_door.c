@@ -119,6 +119,21 @@ static void paths_queries_and_headers(void **state) {
         {"x-external-id", CARD, NULL},
         {"traceparent", "00-" CARD "-" CARD "-01", NULL},
         {"authorization", "Bearer " CARD, NULL},
+        {"x-datadog-trace-id", "4111111111111111110",
+         NULL}, /* 19 random digits, as it sends them */
+        {"x-datadog-parent-id", CARD, NULL},
+        {"x-datadog-origin", CARD, "x-datadog-origin"},
+        {"x-b3-traceid", CARD, NULL},
+        {"x-b3-spanid", CARD, NULL},
+        {"x-b3-parentspanid", CARD, NULL},
+        {"b3", CARD CARD "-" CARD "-1", NULL},
+        {"x-cloud-trace-context", CARD CARD "/" CARD ";o=1", NULL},
+        {"x-amzn-trace-id", "Root=1-67891233-" CARD, NULL},
+        {"sentry-trace", CARD CARD "-" CARD "-1", NULL},
+        {"uber-trace-id", CARD ":" CARD ":0:1", NULL},
+        {"newrelic", CARD, NULL},
+        {"x-request-id", CARD, NULL},
+        {"x-correlation-id", CARD, NULL},
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++) {
         struct http_header h = {str_of(headers[i].name), str_of(headers[i].value)};

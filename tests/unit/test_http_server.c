@@ -630,6 +630,8 @@ static void believes_only_its_proxies(void **state) {
     CHECK(HAS(&out, " req_"));
     ask_peer("X-Request-Id: 1234567890123456789012345678901234567890\r\n"); /* too long */
     CHECK(HAS(&out, " req_"));
+    ask_peer("X-Request-Id: a-4111111111111111\r\n"); /* it would be kept with the answer */
+    CHECK(HAS(&out, " req_") && !HAS(&out, "4111"));
     rig_end(&r);
     const struct str wrong[] = {STR("127.0.0.0/33"), STR("a"), STR("1.2.3.4/"), STR("::/129"),
                                 STR("")};

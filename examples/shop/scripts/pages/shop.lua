@@ -4,7 +4,9 @@
 -- at /shop; outside of simulated mode there is nothing at these paths.
 --
 -- What to take from it: the order is paid when a webhook with a good signature says so (or when the API
--- does), never because a browser came back; a webhook may come twice and in any order.
+-- does), never because a browser came back; a webhook may come twice, in any order, and before the API has
+-- answered the call that it is about. So an order is kept before its payment is asked for, and is found by its own
+-- id; and a webhook about an order that the shop does not find is refused, so that it is told again.
 local html = require "html"
 local assets = require "checkout_assets"
 
@@ -26,6 +28,17 @@ end
 
 local function remember(scope, key, value, version)
   return store.commit { { "kv_put", scope = scope, key = key, value = json.encode(value), version = version } }
+end
+
+-- Changes an order as it stands; false: it is not there, or others were faster each time.
+local function change_order(id, change)
+  for _ = 1, 10 do
+    local order, version = recall(ORDERS, id)
+    if not order then return false end
+    change(order)
+    if remember(ORDERS, id, order, version) then return true end
+  end
+  return false
 end
 
 ---- the merchant API ----
@@ -71,16 +84,15 @@ local LASTS = { success = true, failed = true, expired = true, cancelled = true 
 local function hear(req)
   local settings = recall(SETTINGS, "webhook")
   if not verified(req, settings and settings.secret) then return 401, "" end
-  local event = req:json()
+  local event = json.decode(req.body)
   local payment = type(event) == "table" and event.data or {}
-  for _ = 1, 10 do
-    local order, version = recall(ORDERS, payment.order_id or "")
-    if not order or order.payment ~= payment.id or order.heard == payment.status then return 204, "" end
-    if order.heard == "success" or not LASTS[payment.status] then return 204, "" end -- paid stays paid
-    order.heard = payment.status
-    if remember(ORDERS, payment.order_id, order, version) then return 204, "" end -- else another webhook was faster
-  end
-  return 503, ""
+  local id = payment.order_id
+  if type(id) ~= "string" or not id:find "^WC%-" then return 204, "" end -- another shop's of this merchant: not for us
+  if not LASTS[payment.status] then return 204, "" end
+  local kept = change_order(id, function(order)
+    if order.heard ~= "success" then order.heard = payment.status end -- paid stays paid
+  end)
+  return kept and 204 or 503, "" -- an order that we do not know, or could not write: tell us again
 end
 
 ---- the basket: a cookie such as "kopi.2-teh.1" ----
@@ -166,11 +178,13 @@ local function pay(req)
   for _, one in ipairs(GOODS) do
     if (basket[one.id] or 0) > 0 then items[#items + 1] = { id = one.id, name = one.name, price = one.price, quantity = basket[one.id] } end
   end
+  -- Kept first: whatever is made of it, and whether or not we hear the answer, the webhook finds it.
+  if not remember(ORDERS, id, { total = total }) then return shop(req, 503, "Pesanan belum bisa disimpan.") end
   local payment
   payment, why = ask("POST", "/v1/payments", { order_id = id, amount = total, items = items,
     return_urls = { success = base .. "/shop/order", failure = base .. "/shop/order" } })
   if not payment then return shop(req, 502, "Pembayaran belum bisa dibuat: " .. why) end
-  remember(ORDERS, id, { payment = payment.id, total = total, checkout = payment.checkout_url })
+  change_order(id, function(order) order.checkout = payment.checkout_url end)
   return 303, "", { Location = payment.checkout_url, ["Set-Cookie"] = cookie {} }
 end
 
@@ -184,7 +198,7 @@ local function order(req)
     kind = good and "good" or "bad", sign = good and "✓" or over and "!" or "…", id = id, total = rupiah(kept.total),
     title = good and "Pesanan dibayar" or over and "Pesanan tidak dibayar" or "Menunggu kabar pembayaran",
     hint = good and "Webhook dengan tanda tangan yang benar telah diterima." or over and "Keadaan: " .. kept.heard or "Halaman ini memuat ulang sendiri.",
-    links = { not over and LINK { kind = "", url = kept.checkout, label = "Ke pembayaran" } or false, LINK { kind = "plain", url = "/shop", label = "Belanja lagi" } },
+    links = { not over and kept.checkout and LINK { kind = "", url = kept.checkout, label = "Ke pembayaran" } or false, LINK { kind = "plain", url = "/shop", label = "Belanja lagi" } },
   }, not over and REFRESH)
 end
 

@@ -9,6 +9,8 @@
 #define PAN_MIN 13
 #define PAN_MAX 19
 
+#define PLAIN_GROUP_MAX 8
+
 /* Issuer ranges, by the first six digits, and the lengths they use. */
 static const struct {
     int first, last, shortest, longest;
@@ -84,10 +86,15 @@ struct groups {
     bool plain; /* nothing but single spaces and dashes between them */
 };
 
-/* Whether a person would write one number so: dots and lines also divide what is no card. */
+/* Whether a person would write one number so: dots and lines also divide what is no card, and a post
+ * code before a phone number ("40123 081234567890") is none. */
 static bool of_a_card(const struct groups *g) {
-    if (g->plain) return true;
     const int *n = g->sizes;
+    if (g->plain) {
+        for (int i = 0; g->count > 1 && i < g->count; i++)
+            if (n[i] > PLAIN_GROUP_MAX) return false;
+        return true;
+    }
     if (g->count == 3 && n[0] == 4 && n[1] == 6) return n[2] == 4 || n[2] == 5;
     for (int i = 0; i < g->count - 1; i++)
         if (n[i] != 4) return false;

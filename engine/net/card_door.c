@@ -47,8 +47,16 @@ static const struct str EXEMPT[] = {
     STR("accountno"),
     STR("bankaccountnumber"),
     STR("beneficiaryaccountno"),
+    /* goods, and what a provider gave in place of a card */
+    STR("sku"),
+    STR("ean"),
+    STR("gtin"),
+    STR("barcode"),
+    STR("tokenid"),
+    STR("savedtokenid"),
     /* people */
     STR("nik"),
+    STR("npwp"),
     STR("phone"),
     STR("phonenumber"),
     STR("phoneno"),
@@ -99,6 +107,10 @@ static bool is_exempt(struct str name) {
     return false;
 }
 
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
 static bool holds(struct str text) {
     size_t from, to;
     return pan_find(text, &from, &to);
@@ -119,8 +131,8 @@ static int check_field(struct str name, struct str value, char *param) {
 
 /* ---- forms and queries ---- */
 
-/* E_SYNTAX: it is none. */
-static int check_form(struct str text, struct buf *scratch, char *param) {
+/* E_SYNTAX: it is none. `values`: what is no pair, and names, are not looked at. */
+static int check_form(struct str text, bool values, struct buf *scratch, char *param) {
     struct form_iter it = form_iter(text);
     struct form_pair pair;
     int more;
@@ -131,15 +143,19 @@ static int check_form(struct str text, struct buf *scratch, char *param) {
         if (err == 0) err = form_decode(pair.value, true, scratch);
         if (scratch->err != 0) return E_NOMEM;
         if (err != 0) return E_SYNTAX;
-        struct str both = buf_str(scratch);
-        err = check_field(str_sub(both, 0, n), str_sub(both, n, both.n), param);
+        struct str both = buf_str(scratch), name = str_sub(both, 0, n);
+        struct str value = str_sub(both, n, both.n);
+        if (values)
+            err = holds(value) && !is_exempt(name) ? found(name, param) : 0;
+        else
+            err = check_field(name, value, param);
         if (err != 0) return err;
     }
     return more == 0 ? 0 : E_SYNTAX;
 }
 
 static int check_query(const struct http_exchange *x, struct buf *scratch, char *param) {
-    int err = check_form(x->query, scratch, param);
+    int err = check_form(x->query, false, scratch, param);
     return err == E_SYNTAX ? (holds(x->query) ? found(STR("query"), param) : 0) : err;
 }
 
@@ -183,9 +199,28 @@ static int on_key(struct walk *w, int depth) {
     return 0;
 }
 
+/* 4.111111111111111e15 is read as the number by whoever reads floats. */
+static bool exponent_holds(struct str number) {
+    char digits[64];
+    size_t n = 0;
+    if (memchr(number.p, 'e', number.n) == NULL && memchr(number.p, 'E', number.n) == NULL)
+        return false;
+    for (size_t i = 0; i < number.n && number.p[i] != 'e' && number.p[i] != 'E'; i++) {
+        if (!is_digit(number.p[i]) || (n == 0 && number.p[i] == '0')) continue;
+        if (n == sizeof digits) return false;
+        digits[n++] = number.p[i];
+    }
+    while (n > 0 && digits[n - 1] == '0') /* which the exponent gives or takes */
+        n--;
+    for (; n <= 19; digits[n++] = '0')
+        if (pan_is((struct str){digits, n})) return true;
+    return false;
+}
+
 static int on_scalar(struct walk *w, int depth, int token) {
     struct str value = w->reader.raw;
     if (w->exempt[depth]) return 0;
+    if (token == JSON_NUMBER && exponent_holds(value)) return refuse(w, w->end[depth]);
     if (token == JSON_STRING && text_of(w, &value) != 0) return E_NOMEM;
     return holds(value) ? refuse(w, w->end[depth]) : 0;
 }
@@ -223,8 +258,12 @@ static bool says_form(const struct http_exchange *x) {
  * number in any of its fields is one in the whole: what stands around a name or a value there (a
  * quote, a colon, a comma, '&', '=') divides numbers as the end of a text does. */
 static bool may_hide(struct str text) {
-    for (size_t i = 0; i < text.n; i++)
-        if (text.p[i] == '\\' || text.p[i] == '%' || text.p[i] == '+') return true;
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        if (c == '\\' || c == '%' || c == '+') return true;
+        if ((c == 'e' || c == 'E') && i > 0 && is_digit(text.p[i - 1]))
+            return true; /* an exponent */
+    }
     return false;
 }
 
@@ -233,10 +272,14 @@ static bool may_hide(struct str text) {
 static int check_body(const struct http_exchange *x, struct buf *scratch, char *param) {
     if (!holds(x->body) && !may_hide(x->body)) return 0;
     int err = check_json(x->body, scratch, param);
+    if (err == 0) { /* a page may read it as a form all the same: {"a":"&name=value&"} */
+        err = check_form(x->body, true, scratch, param);
+        return err == E_SYNTAX ? 0 : err;
+    }
     if (err != E_SYNTAX) return err;
     bool text = !says_form(x);
     if (text && holds(x->body)) return found(STR("body"), param);
-    err = check_form(x->body, scratch, param);
+    err = check_form(x->body, false, scratch, param);
     if (err == E_SYNTAX) err = !text && holds(x->body) ? found(STR("body"), param) : 0;
     return err;
 }

@@ -64,6 +64,13 @@ static void bodies(void **state) {
         {NULL, "note=4111+1111+1111+1111", "note"},
         {NULL, "order_id=" CARD, "body"}, /* or as the text it is */
         {"text/plain", "ref=" CARD "%31", "body"},
+        {JSON, "{\"metadata\":{\"x\":4.111111111111111e15}}", "metadata.x"}, /* a float to some */
+        {JSON, "{\"x\":41111111111111110E-1}", "x"},
+        {JSON, "{\"x\":[0.004111111111111111e+18]}", "x"},
+        {JSON, "{\"phone\":\"&way=jenius&tag=$" CARD "&z\"}",
+         "tag"}, /* a form, for who reads one */
+        {JSON, "\"a&way=jenius&tag=$4%3111111111111111&z\"", "tag"},
+        {FORM, "{\"phone\":\"&tag=$" CARD "&\"}", "tag"},
         {JSON, "{\"note\":\"4111  1111\\n1111 - 1111\"}", "note"},
         {FORM, "note=4111%C2%A01111%C2%A01111%C2%A01111", "note"},
         {FORM, "{\"note\":\"" CARD "\"}", "note"}, /* curl -d says form, and sends this */
@@ -76,6 +83,11 @@ static void bodies(void **state) {
         {JSON, "{\"order\\u005fid\":\"" CARD "\"}", NULL},
         {FORM, "order_id=" CARD "&va=" CARD, NULL},
         {"Application/X-WWW-Form-Urlencoded ; x=y", "order_id=" CARD, NULL},
+        {JSON, "{\"x\":4.1e15,\"y\":1.5e3,\"z\":\"41e15\",\"u\":\"5e411111\"}", NULL},
+        {JSON, "{\"customer\":{\"npwp\":\"" CARD "\"},\"credit_card\":{\"token_id\":\"" CARD "\"}}",
+         NULL},
+        {JSON, "{\"order_id\":\"" CARD "\",\"phone\":\"+6281\",\"url\":\"https://a/?b=%41&c=1\"}",
+         NULL},
         {JSON, "{\"description\":\"4111111111111112\"}", NULL}, /* the check digit */
         {JSON, "{\"description\":\"8808411111111111\"}", NULL}, /* no issuer */
         {JSON, "{\"description\":\"91" CARD "\"}", NULL},       /* inside a longer number */

@@ -24,6 +24,7 @@ static void numbers_are_found_and_masked(void **state) {
     check_masked(";4111111111111111=25121010000", ";411111******1111=25121010000", 1);
     check_masked("x4111111111111111y", "x411111******1111y", 1);
     check_masked("ref 1234 4111 1111 1111 1111", "ref 1234 4111 11** **** 1111", 1);
+    check_masked("41111111 11111111", "411111** ****1111", 1);
     check_masked("30569309025904", "305693****5904", 1);
     check_masked("2223003122003222", "222300******3222", 1);
     check_masked("6200000000000005", "620000******0005", 1);
@@ -84,6 +85,7 @@ static void other_numbers_are_left(void **state) {
         "4111111\n111111111",       /* two numbers, a line each */
         "4111\xc2\xb0"
         "1111 1111 1111",                                    /* no space, whatever it is */
+        "40123 081234567897",                                /* a post code, a phone */
         "6281234567890",                                     /* a phone */
         "0000000000000000",                                  /* no issuer */
         "20260131100000",                                    /* a time */

@@ -2,6 +2,7 @@
 #include "payment/payment_request.h"
 
 #include "base/ensure.h"
+#include "base/id.h"
 #include "base/nearest.h"
 #include "net/url.h"
 #include "script/operation_input.h"
@@ -24,7 +25,14 @@ int refusal_set(struct refusal *fault, enum problem_code code, const char *param
 
 /* ---- texts ---- */
 
+/* Where an order may be asked about by either name, it would stand for another payment. */
+static bool like_our_own(struct str s) {
+    uint8_t raw[16];
+    return str_starts(s, STR("pay_")) && id_decode(str_sub(s, 4, s.n), raw, sizeof raw) == 0;
+}
+
 static const char *not_order_id(struct str s) {
+    if (like_our_own(s)) return "a name of your own, and no payment's id";
     for (size_t i = 0; i < s.n; i++)
         if (s.p[i] <= ' ' || s.p[i] > '~' || s.p[i] == '"' || s.p[i] == '\\')
             return "printable characters without spaces, \" and \\";

@@ -49,6 +49,7 @@ static void everything_is_read(void **state) {
     CHECK(r.bank.n == 0 && r.customer == NULL && r.expires_in == 0);
     payment_request_free(&r);
     taken("{\"order_id\":\"4111111111111111\",\"amount\":1}"); /* a typed number */
+    taken("{\"order_id\":\"pay_06h03mjmd0\",\"amount\":1}");
     taken(HEAD ",\"customer\":{\"phone\":\"4111111111111111\"}}");
 }
 
@@ -61,6 +62,7 @@ static void each_slip_is_named(void **state) {
         {"{", ""},
         {"{}x", ""},
         {"{\"amount\":1}", "order_id"},
+        {"{\"order_id\":\"pay_06h03mjmd0f8whbk6e3wd2yp14\",\"amount\":1}", "order_id"},
         {"{\"order_id\":\"a\"}", "amount"},
         {"{\"order_id\":null,\"amount\":1}", "order_id"},
         {"{\"order_id\":\"\",\"amount\":1}", "order_id"},

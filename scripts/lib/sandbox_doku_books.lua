@@ -1,5 +1,6 @@
 -- scripts/lib/sandbox_doku_books.lua: the books of DOKU's simulator, and an order as DOKU tells of it. Books:
--- "order REF" one order each, by the merchant's reference or invoice; "ref X" -> what a person may also name it by.
+-- "order ID" one order each: of the configured customer ID is its reference or invoice, of a merchant's own
+-- account that name stands before it (rules.id); "ref X" -> what a person may also name it by.
 local simulator = require "simulator"
 local rules = require "sandbox_doku"
 
@@ -14,35 +15,40 @@ local function utc(ms) return time.format(ms, "%Y-%m-%dT%H:%M:%SZ", "UTC") end
 
 ---- orders ----
 
-local function find(ctx, ref)
-  if type(ref) ~= "string" or #ref > 150 then return nil end
-  return simulator.read(ctx, "order " .. ref)
+local function find(ctx, id)
+  if type(id) ~= "string" or #id > 150 then return nil end
+  return simulator.read(ctx, "order " .. id)
 end
 
+-- By a number or a reference of DOKU's.
+local function known_as(ctx, name) return find(ctx, ctx.store.get("ref " .. name)) end
+
 -- alter(order) changes it and returns true, or says no. The order, and whether it was altered.
-local function change(ctx, ref, alter) return simulator.change(ctx, "order " .. ref, alter) end
+local function change(ctx, id, alter) return simulator.change(ctx, "order " .. id, alter) end
 
 local function seen(ctx, order)
   return order.status == "PENDING" and ctx.now() >= order.expires_at and "EXPIRED" or order.status
 end
 
--- A new order; nil where the reference was used.
-local function open(ctx, ref, order)
+-- A new order of the caller's; nil where the reference was used.
+local function open(ctx, caller, ref, order)
+  order.id, order.account, order.client_id = rules.id(caller.account, ref), caller.account, caller.client_id
   order.ref, order.status, order.made_at, order.refunded, order.refunds = ref, "PENDING", ctx.now(), 0, json.array {}
-  order.n = simulator.remember(ctx, ref)
+  order.n = simulator.remember(ctx, order.id)
   order.reference_no = ("%d%012d"):format(20, order.n)
   if order.complete then order.complete(order) end
   order.complete = nil
-  if order.number then ctx.store.put("ref " .. order.number, ref) end
-  ctx.store.put("ref " .. order.reference_no, ref)
-  return ctx.store.cas("order " .. ref, json.encode(order), 0) and order or nil -- last: where we die before, it was never made
+  for _, name in ipairs { order.number or false, order.reference_no, order.id ~= ref and ref } do
+    if name then ctx.store.put("ref " .. name, order.id) end
+  end
+  return ctx.store.cas("order " .. order.id, json.encode(order), 0) and order or nil -- last: where we die before, it was never made
 end
 
 -- The refund, or nil and why not: { HTTP status, case, message }.
 local function refund(ctx, order, key, amount, reason)
   if not order or not order.paid then return nil, { 404, "01", "Transaction Not Found" } end
   local row, no
-  local now, done = change(ctx, order.ref, function(o)
+  local now, done = change(ctx, order.id, function(o)
     for _, r in ipairs(o.refunds) do
       if r.key == key then
         no = { 409, "01", "Duplicate partnerRefundNo" }
@@ -100,7 +106,7 @@ local function order_note(order, status)
 end
 
 books.DAY, books.PARTS, books.wib, books.utc = DAY, PARTS, wib, utc
-books.find, books.change, books.seen, books.open, books.refund = find, change, seen, open, refund
+books.find, books.known_as, books.change, books.seen, books.open, books.refund = find, known_as, change, seen, open, refund
 books.va_note, books.debit_note, books.order_note = va_note, debit_note, order_note
 
 return books

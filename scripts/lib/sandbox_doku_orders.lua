@@ -1,5 +1,5 @@
 -- scripts/lib/sandbox_doku_orders.lua: DOKU's non-SNAP calls at its simulator: card page, Alfamart, OVO, status,
--- refunds of cards. Each is run(ctx, body, order, request), behind the door that scripts/sandbox/doku.lua keeps.
+-- refunds of cards. Each is run(ctx, body, order, request, caller), behind the door that scripts/sandbox/doku.lua keeps.
 local simulator = require "simulator"
 local rules = require "sandbox_doku"
 local books = require "sandbox_doku_books"
@@ -24,18 +24,18 @@ end
 
 local function used() return rules.error(400, "invoice_number_already_used", "INVOICE NUMBER ALREADY USED") end
 
-function orders.card_page(ctx, body, order, request)
+function orders.card_page(ctx, body, order, request, caller)
   local made, no = order_of(ctx, body, order, request, "CREDIT_CARD", DAY // 24) -- as Checkout: 60 minutes
   if not made then return no end
   if table_or(body.payment).type ~= "SALE" then return invalid "payment.type must be SALE here" end
   if body.card ~= nil then return invalid "card is typed on the page" end
   local ref = body.order.invoice_number
-  if not open(ctx, ref, made) then return used() end
+  if not open(ctx, caller, ref, made) then return used() end
   return reply(200, { order = { invoice_number = ref, amount = made.amount }, credit_card_js = { session_id = crypto.uuid() },
-    credit_card_payment_page = { url = ctx.url("/sandbox/doku/page?reference=" .. form.escape(ref)) } })
+    credit_card_payment_page = { url = ctx.url("/sandbox/doku/page?reference=" .. form.escape(made.id)) } })
 end
 
-function orders.alfa_code(ctx, body, order, request)
+function orders.alfa_code(ctx, body, order, request, caller)
   local info = table_or(body.online_to_offline_info)
   if math.type(info.expired_time) ~= "integer" or info.expired_time < 1 or info.expired_time > 43200 then
     return invalid "online_to_offline_info.expired_time must be minutes"
@@ -44,28 +44,28 @@ function orders.alfa_code(ctx, body, order, request)
   if not made then return no end
   made.complete = function(o) o.number = ("88888%011d"):format(o.n) end
   local ref = body.order.invoice_number
-  if not open(ctx, ref, made) then return used() end
+  if not open(ctx, caller, ref, made) then return used() end
   return reply(200, { order = { invoice_number = ref }, online_to_offline_info = { payment_code = made.number,
     created_date = time.format(made.made_at, "compact", "WIB"), expired_date = time.format(made.expires_at, "compact", "WIB"),
     how_to_pay_page = "https://sandbox.doku.com/how-to-pay/" .. made.number } })
 end
 
 -- The call is open until the payer answers.
-function orders.ovo_pay(ctx, body, order, request)
+function orders.ovo_pay(ctx, body, order, request, caller)
   local made, no = order_of(ctx, body, order, request, "EMONEY_OVO", OVO_MS)
   if not made then return no end
   local ref, phone, client = body.order.invoice_number, text(table_or(body.ovo_info).ovo_id, 15), table_or(body.client).id
   if not phone or not phone:find "^08%d+$" then return invalid "ovo_info.ovo_id must be like 08..." end
-  local sum = client == ctx.config.client_id and crypto.sha256({ tostring(made.amount), client, ref, phone, ctx.config.secret_key }, "hex")
+  local sum = client == caller.client_id and crypto.sha256({ tostring(made.amount), client, ref, phone, caller.secret }, "hex")
   if not sum or not crypto.equal(table_or(body.security).check_sum, sum) then return invalid "security.check_sum does not fit" end
-  if not open(ctx, ref, made) then return used() end
+  if not open(ctx, caller, ref, made) then return used() end
   local now = made
   while now.status == "PENDING" and ctx.now() < made.expires_at do
     engine.sleep(200)
-    now = find(ctx, ref)
+    now = find(ctx, made.id)
   end
   if now.status == "PENDING" then
-    now = change(ctx, ref, function(o)
+    now = change(ctx, made.id, function(o)
       if o.status ~= "PENDING" then return false end
       o.status, o.failed = "FAILED", "68"
       return true

@@ -1,5 +1,5 @@
 -- scripts/lib/sandbox_doku_snap.lua: DOKU's SNAP calls at its simulator: virtual accounts, wallets, QRIS. Each is
--- run(ctx, body, order, request), behind the door that scripts/sandbox/doku.lua keeps.
+-- run(ctx, body, order, request, caller), behind the door that scripts/sandbox/doku.lua keeps.
 local simulator = require "simulator"
 local rules = require "sandbox_doku"
 local books = require "sandbox_doku_books"
@@ -7,7 +7,7 @@ local payer = require "sandbox_doku_payer"
 local wallet = require "sandbox_doku_binding"
 
 local say, field, format, text, table_or = rules.say, rules.field, rules.format, rules.text, rules.table_or
-local DAY, find, change, seen, open, wib = books.DAY, books.find, books.change, books.seen, books.open, books.wib
+local DAY, change, seen, open, wib = books.DAY, books.change, books.seen, books.open, books.wib
 local snap = {}
 
 ---- virtual accounts ----
@@ -33,7 +33,7 @@ local function ends_of(ctx, given, otherwise)
   return at and at > ctx.now() and at or nil
 end
 
-function snap.va_create(ctx, body, order)
+function snap.va_create(ctx, body, order, _, caller)
   local bad = number_wrong("27", body)
   if bad then return bad end
   if not text(body.trxId, 64) then return field("27", "trxId") end
@@ -46,9 +46,9 @@ function snap.va_create(ctx, body, order)
   local ends = ends_of(ctx, body.expiredDate, DAY)
   if not ends then return format("27", "expiredDate") end
   local number = body.virtualAccountNo:gsub("^ +", "")
-  local holder = find(ctx, ctx.store.get("ref " .. number))
+  local holder = books.known_as(ctx, number)
   if order or holder and seen(ctx, holder) == "PENDING" then return say(409, "27", "01", "Duplicate trxId or virtualAccountNo") end
-  local made = open(ctx, body.trxId, { kind = "va", channel = info.channel, amount = amount, expires_at = ends, service = body.partnerServiceId,
+  local made = open(ctx, caller, body.trxId, { kind = "va", channel = info.channel, amount = amount, expires_at = ends, service = body.partnerServiceId,
     customer = body.customerNo, number = number, name = name, type = body.virtualAccountTrxType,
     email = text(body.virtualAccountEmail, 255), phone = text(body.virtualAccountPhone, 30) })
   if not made then return say(409, "27", "01", "Duplicate trxId or virtualAccountNo") end
@@ -62,7 +62,7 @@ function snap.va_update(ctx, body, order)
   local amount = body.totalAmount and rules.amount(body.totalAmount) or order.amount
   local ends = body.expiredDate and ends_of(ctx, body.expiredDate) or order.expires_at
   local config = table_or(table_or(body.additionalInfo).virtualAccountConfig)
-  local now, done = change(ctx, order.ref, function(o)
+  local now, done = change(ctx, order.id, function(o)
     if seen(ctx, o) ~= "PENDING" then return false end
     o.amount, o.expires_at = amount, ends
     if config.status == "INACTIVE" then o.status = "CANCELLED" end
@@ -76,7 +76,7 @@ function snap.va_delete(ctx, body, order)
   local bad = number_wrong("31", body)
   if bad then return bad end
   if not order or order.kind ~= "va" or order.status == "CANCELLED" then return say(404, "31", "12", "Bill or Virtual Account Not Found") end
-  local now, done = change(ctx, order.ref, function(o)
+  local now, done = change(ctx, order.id, function(o)
     if o.status ~= "PENDING" then return false end
     o.status = "CANCELLED"
     return true
@@ -87,12 +87,12 @@ function snap.va_delete(ctx, body, order)
 end
 
 -- As DOKU's client reads it: no flag, a reason in words.
-function snap.va_status(ctx, body)
+function snap.va_status(ctx, body, _, _, caller)
   local bad = number_wrong("26", body)
   if bad then return bad end
-  local order = find(ctx, ctx.store.get("ref " .. body.virtualAccountNo:gsub("^ +", "")))
+  local order = books.known_as(ctx, (body.virtualAccountNo:gsub("^ +", "")))
   local status = order and seen(ctx, order)
-  if not order or status == "CANCELLED" then return say(404, "26", "12", "Bill or Virtual Account Not Found") end
+  if not order or status == "CANCELLED" or order.account ~= caller.account then return say(404, "26", "12", "Bill or Virtual Account Not Found") end
   if status == "EXPIRED" then return say(404, "26", "19", "Expired Virtual Account") end
   local reason = order.paid and { english = "Success", indonesia = "Sukses" } or { english = "Pending", indonesia = "Tertunda" }
   return say(200, "26", "00", "Successful", { additionalInfo = { acquirer = order.channel, trxId = order.ref },
@@ -107,7 +107,7 @@ end
 -- Wallets with a page take whoever comes; linked ones need the payer's token, and are paid at once.
 local PAGES = { EMONEY_DANA_SNAP = true, EMONEY_SHOPEE_PAY_SNAP = true }
 
-function snap.debit_pay(ctx, body, order, request)
+function snap.debit_pay(ctx, body, order, request, caller)
   local info, amount = table_or(body.additionalInfo), rules.amount(body.amount)
   if not text(body.partnerReferenceNo, 64) then return field("54", "partnerReferenceNo") end
   if not amount then return format("54", "amount.value") end
@@ -122,11 +122,11 @@ function snap.debit_pay(ctx, body, order, request)
   if not ends then return format("54", "validUpTo") end
   if order then return say(409, "54", "01", "Duplicate partnerReferenceNo") end
   local link = table_or(table_or(body.urlParam)[1]).url
-  local made = open(ctx, body.partnerReferenceNo, { kind = "debit", channel = info.channel, amount = amount, expires_at = ends, back = text(link, 255) })
+  local made = open(ctx, caller, body.partnerReferenceNo, { kind = "debit", channel = info.channel, amount = amount, expires_at = ends, back = text(link, 255) })
   if not made then return say(409, "54", "01", "Duplicate partnerReferenceNo") end
-  if not page then payer.paid(ctx, made.ref, amount) end
+  if not page then payer.paid(ctx, made.id, amount) end
   return say(200, "54", "00", "Successful", { partnerReferenceNo = made.ref, referenceNo = made.reference_no,
-    webRedirectUrl = page and ctx.url("/sandbox/doku/page?reference=" .. form.escape(made.ref)) or nil })
+    webRedirectUrl = page and ctx.url("/sandbox/doku/page?reference=" .. form.escape(made.id)) or nil })
 end
 
 local function refund_rows(order)
@@ -168,7 +168,7 @@ end
 
 ---- QRIS ----
 
-function snap.qr_generate(ctx, body, order)
+function snap.qr_generate(ctx, body, order, _, caller)
   local amount = rules.amount(body.amount)
   if not text(body.partnerReferenceNo, 64) then return field("47", "partnerReferenceNo") end
   if not text(body.merchantId, 64) then return field("47", "merchantId") end
@@ -179,7 +179,7 @@ function snap.qr_generate(ctx, body, order)
   local ends = ends_of(ctx, body.validityPeriod, 30 * DAY)
   if not ends then return format("47", "validityPeriod") end
   if order then return say(409, "47", "01", "Duplicate partnerReferenceNo") end
-  local made = open(ctx, body.partnerReferenceNo, { kind = "qr", channel = "QRIS", amount = amount, expires_at = ends, terminal = body.terminalId,
+  local made = open(ctx, caller, body.partnerReferenceNo, { kind = "qr", channel = "QRIS", amount = amount, expires_at = ends, terminal = body.terminalId,
     complete = function(o) o.qr = simulator.qr({ "ID.DOKU.WWW", "936008990000001955", body.merchantId }, amount, o.n) end })
   if not made then return say(409, "47", "01", "Duplicate partnerReferenceNo") end
   return say(200, "47", "00", "Successful", { qrContent = made.qr, referenceNo = made.reference_no, partnerReferenceNo = made.ref, terminalId = made.terminal })
@@ -196,7 +196,7 @@ end
 
 function snap.qr_cancel(ctx, _, order)
   if not order then return say(404, "77", "01", "Transaction Not Found") end
-  local now, done = change(ctx, order.ref, function(o)
+  local now, done = change(ctx, order.id, function(o)
     if seen(ctx, o) ~= "PENDING" then return false end
     o.status = "CANCELLED"
     return true

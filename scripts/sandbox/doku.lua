@@ -28,29 +28,30 @@ local POOR = { 403, "14", "Insufficient Funds" }
 -- order; `no` is what a refusal says, nil: it changes nothing.
 local function snapped(service, name, no, run, makes)
   return function(ctx, request)
-    local body, refused = rules.snap(ctx, request, service)
-    if not body then return refused end
-    local order = find(ctx, body[name])
+    local body, caller = rules.snap(ctx, request, service)
+    if not body then return caller end
+    local order = type(body[name]) == "string" and find(ctx, rules.id(caller.account, body[name])) or nil
     local what = { facts = { order_id = body[name] }, effect = no ~= nil,
       broken = function() return say(500, service, "00", "General Error") end,
       maintenance = function() return say(503, service, "00", "Under maintenance") end,
       refused = function() return say(no[1], service, no[2], no[3]) end, known = function() return makes and order end }
-    return sim.call(ctx, what, function() return run(ctx, body, order, request) end)
+    return sim.call(ctx, what, function() return run(ctx, body, order, request, caller) end)
   end
 end
 
 local function plain(effect, run, makes)
   return function(ctx, request)
-    local refused = rules.plain(ctx, request)
-    if refused then return rules.signed(ctx, request, refused) end
+    local caller, refused = rules.plain(ctx, request)
+    if refused then return rules.signed(ctx, caller, request, refused) end
     local body = request.method == "GET" and {} or json.decode(request.body)
-    if type(body) ~= "table" then return rules.signed(ctx, request, rules.error(400, "invalid_parameter", "Invalid JSON")) end
+    if type(body) ~= "table" then return rules.signed(ctx, caller, request, rules.error(400, "invalid_parameter", "Invalid JSON")) end
     local ref = request.params.invoice or table_or(body.order).invoice_number
-    local what = { facts = { order_id = ref }, effect = effect, known = function() return makes and find(ctx, ref) end,
+    local function there() return type(ref) == "string" and find(ctx, rules.id(caller.account, ref)) or nil end
+    local what = { facts = { order_id = ref }, effect = effect, known = function() return makes and there() end,
       broken = function() return rules.error(500, "internal_server_error", "Internal Server Error") end,
       maintenance = function() return rules.error(503, "maintenance", "Under maintenance") end,
       refused = function() return rules.error(400, "payment_channel_is_inactive", "PAYMENT CHANNEL IS INACTIVE") end }
-    return rules.signed(ctx, request, sim.call(ctx, what, function() return run(ctx, body, find(ctx, ref), request) end))
+    return rules.signed(ctx, caller, request, sim.call(ctx, what, function() return run(ctx, body, there(), request, caller) end))
   end
 end
 
@@ -60,15 +61,15 @@ local function page(ctx, request)
   local order = find(ctx, (request:args() or {}).reference)
   if not order then return reply(404, "no such order") end
   local status = seen(ctx, order)
-  return sim.page { { ref = order.ref, payable = status == "PENDING", back = order.back,
+  return sim.page { { ref = order.id, payable = status == "PENDING", back = order.back,
     cells = { order.ref, order.channel, "", order.amount, status, wib(order.made_at), wib(order.expires_at) } } }
 end
 
 local function decline(ctx, request)
-  local ref = table_or(json.decode(request.body)).reference
-  local order = find(ctx, ref)
+  local id = table_or(json.decode(request.body)).reference
+  local order = find(ctx, id)
   if not order or order.channel ~= "CREDIT_CARD" then return reply(404, "no such order") end
-  local _, done, sent = payer.change_and_tell(ctx, ref, function(o)
+  local _, done, sent = payer.change_and_tell(ctx, id, function(o)
     if seen(ctx, o) ~= "PENDING" then return false end
     o.failed, o.owes = "05", "FAILED"
     return true

@@ -84,6 +84,13 @@ function orders.status(ctx, _, order)
   return reply(200, books.order_note(order, status == "PENDING" and order.failed and "FAILED" or status))
 end
 
+-- The same call before the money has settled and after: DOKU says which of them it was. When it settles is not
+-- documented; the day's end is, at other gateways.
+local function refund_type(ctx, order, amount)
+  if amount ~= order.paid then return "PARTIAL_REFUND" end
+  return time.day(ctx.now(), "WIB") == time.day(order.paid_at, "WIB") and "VOID" or "FULL_REFUND"
+end
+
 function orders.card_refund(ctx, body, order)
   local payment, want = table_or(body.payment), table_or(body.refund)
   if not order or order.channel ~= "CREDIT_CARD" or payment.original_request_id ~= order.request_id then
@@ -93,7 +100,7 @@ function orders.card_refund(ctx, body, order)
   local row, now = books.refund(ctx, order, crypto.uuid(), amount)
   if not row then return rules.error(400, "invalid_refund", now[3]) end
   return reply(200, { order = { invoice_number = now.ref }, payment = { original_request_id = now.request_id },
-    refund = { amount = row.amount, type = now.status == "REFUNDED" and "FULL_REFUND" or "PARTIAL_REFUND", status = "SUCCESS", message = "success",
+    refund = { amount = row.amount, type = refund_type(ctx, now, row.amount), status = "SUCCESS", message = "success",
       approval_code = ("%06d"):format(now.n) } })
 end
 

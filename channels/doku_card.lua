@@ -1,6 +1,7 @@
 -- channels/doku_card.lua: cards through DOKU's hosted page (non-SNAP): the payer types the card there, it
 -- never comes to us. An attempt that failed leaves the page open: the invoice may still be paid. The page's
--- own life is not documented, so what is paid after ours is late money.
+-- own life is not documented, so what is paid after ours is late money. One call gives money back before it has
+-- settled (DOKU then names it VOID) and after.
 local doku = require "doku"
 
 local REFUNDED = { SUCCESS = success, PENDING = processing, REQUESTED = processing }

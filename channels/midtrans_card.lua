@@ -1,7 +1,7 @@
 -- channels/midtrans_card.lua: cards through Midtrans: the payer types the card on Midtrans' page, or the
 -- shop's page has given it to Midtrans' own script and sends us the token that came of it; then the bank's
--- 3DS page follows. A card number never comes to us. Captured money settles at the end of the day; before
--- that Midtrans refuses a refund.
+-- 3DS page follows. A card number never comes to us. Captured money settles at the end of the day;
+-- before that it goes back as a whole only, by a cancel.
 local midtrans = require "midtrans"
 local page = require "midtrans_page"
 
@@ -11,7 +11,7 @@ return midtrans.channel {
   expires = { default = "60m", max = "24h", grace = "15m" },
   poll = { first = "5m", factor = 2, max = "1h" },
   hosts = page.HOSTS,
-  refunds = true, refund_path = "/refund",
+  refunds = true, cards = true,
   input = { token_id = { type = "string", doc = "of Midtrans' own script in the payer's browser; without it the payer is sent to Midtrans' page" } },
 
   page = page.open, cancel = page.cancel,

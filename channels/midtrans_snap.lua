@@ -10,7 +10,7 @@ return midtrans.channel {
   expires = { default = "24h", max = "24h", grace = "15m" },
   poll = { first = "5m", factor = 2, max = "1h" },
   hosts = page.HOSTS,
-  refunds = true, refund_path = "/refund", -- Midtrans refuses where the way that was chosen has none
+  refunds = true, cards = true, -- Midtrans refuses where the way that was chosen has none
   input = { enabled_payments = { type = "list", doc = "Midtrans' names of the ways to offer, e.g. bca_va; left out: all" } },
 
   page = page.open, cancel = page.cancel,

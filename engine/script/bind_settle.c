@@ -82,6 +82,24 @@ static int push_account(lua_State *L, struct str number) {
     return 1;
 }
 
+/* A refund of ours: where to give back is at the provider what others do as well, what is told of it
+ * is only news if it was not ours. */
+static int push_refund(lua_State *L, struct str reference) {
+    const struct call_context *c = context_of(L);
+    struct rows **rows = rows_push(L);
+    int err = store_get(c->services->core->store, "operation_by_reference",
+                        VALS(V_STR(c->account), V_STR(reference)), rows);
+    if (err != 0) return luaL_error(L, "ctx.find: %s", err_text(err));
+    if (rows_count(*rows) == 0 || !str_eq(rows_text(*rows, 0, 1), STR("refund")))
+        return lua_pushnil(L), 1;
+    lua_createtable(L, 0, 4);
+    put_str(L, "id", rows_text(*rows, 0, 0));
+    put_str(L, "kind", STR("refund"));
+    put_str(L, "reference", reference);
+    put_str(L, "status", rows_text(*rows, 0, 6));
+    return 1;
+}
+
 static int l_find(lua_State *L) {
     const struct call_context *c = context_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -94,6 +112,7 @@ static int l_find(lua_State *L) {
     struct str kind = check_str(L, -2), value = {0};
     if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
     if (value.n == 0) return lua_pushnil(L), 1; /* what a provider left out finds nothing */
+    if (str_eq(kind, STR("refund"))) return push_refund(L, value);
     struct payment p;
     size_t at;
     int err = E_NOTFOUND;
@@ -286,7 +305,8 @@ static int l_ask(lua_State *L) {
 
 static const struct bind_fn SETTLE[] = {
     {"find", l_find, KIND_CHANNEL, "by: table -> table?",
-     "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision"},
+     "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision; "
+     "{refund = ...}: our refund of that reference, {id, kind, reference, status}"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
      "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict"},
     {"ask", l_ask, KIND_CHANNEL, "about: table -> boolean?, string?, string?",

@@ -16,19 +16,28 @@
     " FROM doc, few WHERE key GLOB '" documents                                               \
     "' AND v ->> '$.refunded' > 0) WHERE r IS NOT NULL"
 
+/* A refund that Midtrans knows as a cancel only. */
+#define VOIDED                                                                           \
+    " UNION ALL SELECT 'midtrans', v ->> '$.order_id', voided.reference, v ->> '$.paid'" \
+    " FROM voided, doc WHERE key GLOB 'sandbox/midtrans:tx *' AND v ->> '$.paid' > 0"    \
+    " AND v ->> '$.transaction_id' = voided.id AND v ->> '$.status' = 'cancel'"
+
 static const struct sim_provider PROVIDERS[] = {
     {
         .name = "midtrans",
         .host = "midtrans.com",
         .documents = "sandbox/midtrans:[to][xr]*", /* tx and order */
-        /* of one that its order does not name (it died in between) Midtrans knows nothing itself */
+        /* of one that its order does not name (it died in between) Midtrans knows nothing itself; what
+         * a card brought and was cancelled is a refund where we say that it was ours */
         .money = "SELECT 'midtrans', v ->> '$.order_id', coalesce(v ->> '$.paid', 0), CASE WHEN"
-                 " v ->> '$.status' IN ('deny', 'cancel') THEN coalesce(v ->> '$.paid', 0) ELSE 0"
-                 " END, CASE WHEN v ->> '$.transaction_id' IN (SELECT v FROM doc WHERE key GLOB"
+                 " v ->> '$.status' = 'deny' OR v ->> '$.status' = 'cancel' AND NOT EXISTS"
+                 " (SELECT 1 FROM voided WHERE id = v ->> '$.transaction_id')"
+                 " THEN coalesce(v ->> '$.paid', 0) ELSE 0 END, CASE WHEN v ->> '$.transaction_id' "
+                 "IN (SELECT v FROM doc WHERE key GLOB"
                  " 'sandbox/midtrans:order *') THEN v ->> '$.status' ELSE 'unknown' END"
                  " FROM doc WHERE key GLOB 'sandbox/midtrans:tx *'",
         .refunds = REFUNDS("midtrans", "sandbox/midtrans:tx *",
-                           "v ->> '$.order_id', r ->> '$.key', r ->> '$.amount'"),
+                           "v ->> '$.order_id', r ->> '$.key', r ->> '$.amount'") VOIDED,
         .open = "pending",
         .effects = {{"/v2/charge", "transaction_details.order_id"},
                     {"/snap/v1/transactions", "transaction_details.order_id"},
@@ -163,7 +172,11 @@ void sim_provider_books(struct buf *sql) {
     buf_adds(sql, "few (i) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)),"
                   " doc AS MATERIALIZED (SELECT key, CAST(value AS TEXT) AS v FROM kv WHERE ");
     add_documents(sql);
-    buf_adds(sql, "), theirs (account, reference, paid, back, status) AS MATERIALIZED (");
+    /* what the Midtrans channels cancelled as a refund of theirs that stands */
+    buf_adds(sql, "), voided (id, reference) AS MATERIALIZED (SELECT substr(k.key, 15), x.reference"
+                  " FROM kv k JOIN operation x ON x.account = 'midtrans' AND x.reference ="
+                  " CAST(k.value AS TEXT) WHERE k.key GLOB 'midtrans:void *' AND x.status <>"
+                  " 'failed'), theirs (account, reference, paid, back, status) AS MATERIALIZED (");
     add_all(sql, false);
     buf_adds(sql, "), their_refunds (account, charge, reference, amount) AS MATERIALIZED (");
     add_all(sql, true);

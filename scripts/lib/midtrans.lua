@@ -2,7 +2,7 @@
 -- notifications. A channel file says what it charges and what the payer is shown.
 --
 --   local midtrans = require "midtrans"
---   return midtrans.channel { title = ..., method = ..., refunds = true,
+--   return midtrans.channel { title = ..., method = ..., refunds = true, cards = it may have been paid by card,
 --     charge = { payment_type = "qris" }, or a function(ctx, op),
 --     shown  = function(transaction) return { qr_string = ... } end,     from a charge's answer
 --     image  = "qris" }                  where its QR code is a picture: /v2/qris/{transaction_id}/qr-code
@@ -10,7 +10,8 @@
 -- Traps it is written around: the HTTP status is often 200, so the body's status_code decides; 406
 -- means that the order id was used, perhaps by ourselves a moment ago, so we ask; a signature does not
 -- cover transaction_status, so everything but plain good news is asked again before it is believed;
--- settlement may turn into deny (the bank took it back); 404 right after a timeout may only mean "not
+-- settlement may turn into deny (the bank took it back); only what has settled can be refunded, so what a
+-- card brought today goes back by a cancel, and is told of like anybody's cancel; 404 right after a timeout may only mean "not
 -- yet"; messages for people decide nothing.
 local midtrans = {}
 
@@ -112,10 +113,23 @@ local function picture(ctx, t, spec, op)
   return op.data and op.data.qr_image_url or url(ctx, "/v2/" .. spec.image .. "/" .. t.transaction_id .. "/qr-code")
 end
 
+-- What a card brought was given back before it settled, by whomever.
+local function voided(t) return t.transaction_status == "cancel" and t.payment_type == "credit_card" end
+
+-- Which refund of ours that was, kept before it is sent: Midtrans keeps no name of it.
+local function void_key(t) return "void " .. tostring(t.transaction_id) end
+
+-- Whether it was one of ours. One that failed was not: who cancelled then gave back money of ours unasked.
+local function refunded(ctx, t)
+  local reference = voided(t) and ctx.store.get(void_key(t))
+  local refund = reference and ctx.find { refund = reference } or nil
+  return refund ~= nil and refund.status ~= "failed"
+end
+
 -- A transaction as our decision about the charge. On a page of Midtrans' own the payer may try again
 -- after a denial, with the same order id, until the page ends.
 local function decide(ctx, t, spec, op)
-  local word = word_of(t)
+  local word = refunded(ctx, t) and "success" or word_of(t) -- refunded: it had been paid
   if page_of(op, spec) and (word == "failed" or word == "pending") then return pending {} end
   if word == "success" then
     local amount = amount_of(t)
@@ -270,21 +284,46 @@ local function refund_key(op) return (op.reference:gsub("[^%w%-_]", "-")) end
 local function inquire_refund(ctx, op)
   local t, _, why = ask(ctx, target(op))
   if not t then return unknown { message = why } end
+  if voided(t) and ctx.store.get(void_key(t)) == op.reference then return success {} end
   for _, r in ipairs(midtrans.list(t.refunds)) do
     if r.refund_key == refund_key(op) then return success { reference = r.refund_chargeback_id and tostring(r.refund_chargeback_id) } end
   end
   return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
 end
 
+-- Of what a card brought and has not settled, all of it: Midtrans cancels it. Settled meanwhile: 412, and it is
+-- refunded the next time.
+local function void(ctx, op, t)
+  local kept, no = ctx.store.put(void_key(t), op.reference)
+  if not kept then return not_created { message = no } end
+  local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(t.transaction_id) .. "/cancel") }))
+  if not answer and sent == false then return not_created { message = why } end
+  if not answer then return unknown { message = why } end
+  local body, code = body_of(answer)
+  if code == "200" and voided(body) then return success {} end
+  if code == "412" then return inquire_refund(ctx, op) end
+  if FAILURES[code] then return refused(code, body) end
+  return unknown { message = said(answer, code), code = code }
+end
+
 -- "direct" is what GoPay documents; for QRIS the reference names no other path. Cards have it with some
--- acquirers only, so they go the slow way.
+-- acquirers only, so they go the slow way; a part of what has not settled Midtrans refuses, until the day ends.
 local function refund(ctx, op, spec)
   local attempt = spec.refunds == "whole" and ctx.find { reference = target(op) }
   if attempt and attempt.amount_due ~= op.input.amount then
     return failed { category = "INVALID_REQUEST", message = "it goes back as a whole only", final = true }
   end
+  if spec.cards then
+    local t, code, why = ask(ctx, target(op))
+    if not t then return not_created { message = why or code } end
+    if voided(t) then -- an earlier try came through late, or somebody was there before us
+      if ctx.store.get(void_key(t)) == op.reference then return success {} end
+      return failed { category = "INVALID_REQUEST", code = "412", message = "it was cancelled at Midtrans", final = true }
+    end
+    if t.transaction_status == "capture" and text_of(t.transaction_id) and amount_of(t) == op.input.amount then return void(ctx, op, t) end
+  end
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST",
-    url = url(ctx, "/v2/" .. form.escape(target(op)) .. (spec.refund_path or "/refund/online/direct")),
+    url = url(ctx, "/v2/" .. form.escape(target(op)) .. (spec.cards and "/refund" or "/refund/online/direct")),
     json = { refund_key = refund_key(op), amount = op.input.amount, reason = op.input.reason } }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
@@ -347,6 +386,7 @@ function midtrans.notify(ctx, req)
     ctx.ask { reference = note.order_id } -- Midtrans may never say it again
     return reply(503, { status = "try again" })
   end
+  if refunded(ctx, t) then return heard(attempt, "refunded by us") end
   local word = word_of(t)
   if word == nil then -- partial_chargeback, or a word that is new: no move of ours fits
     log.error("midtrans_status", { order = t.order_id, status = tostring(t.transaction_status) })
@@ -364,13 +404,12 @@ function midtrans.notify(ctx, req)
   -- A deny may come after settlement: the bank took it back; and to cancel a card's capture is to void it.
   -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
   -- finds no open attempt, and we ask.
-  local voided = t.transaction_status == "cancel" and t.payment_type == "credit_card"
-  if (t.transaction_status == "deny" or voided) and verdict ~= "not_found" then word = "reversed" end
+  if (t.transaction_status == "deny" or voided(t)) and verdict ~= "not_found" then word = "reversed" end
   if word == "success" or word == "reversed" then
     local amount = amount_of(t)
     if not amount then return unreadable(t, "gross_amount") end
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
-      paid_at = at(t.settlement_time), message = word == "reversed" and (voided and "the capture was cancelled" or "taken back by the bank") or nil }
+      paid_at = at(t.settlement_time), message = word == "reversed" and (voided(t) and "the capture was cancelled" or "taken back by the bank") or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict or "ok" })
 end

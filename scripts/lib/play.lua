@@ -21,6 +21,7 @@
 --   > show | sync | cancel          of the newest payment
 --   > refund AMOUNT [JSON]          each with a key of its own
 --   > next WORD [COUNT] [o-N]       the provider's simulator misbehaves, with this order only
+--   > void                        on Midtrans' dashboard somebody cancels what a card brought today
 --   > decline                     on Midtrans' page the bank says no to a card; the payer may try again
 --   > choose WAY                    the payer chooses at the checkout: qris, virtual_account.bca, ...
 --   > pay [AMOUNT] [o-N]            somebody pays, as far as the provider lets him
@@ -183,6 +184,11 @@ end
 function STEPS.next(w, rest)
   local word, order = rest:match "^%S+", rest:match " (o%-%d+)$"
   return problem(control(w, { next = word, count = math.tointeger(tonumber(rest:match "^%S+ (%d+)")), match = order and { order_id = order } }))
+end
+
+function STEPS.void(w)
+  local answer = http.post { url = HOME .. "/sandbox/midtrans/v2/" .. w.request.order_id .. "/cancel", basic = { "SB-Mid-server-demo", "" } }
+  return "said " .. answer:json().status_code
 end
 
 function STEPS.decline(w)

@@ -10,8 +10,7 @@ binding.CHANNELS = { EMONEY_DANA_SNAP = true, EMONEY_SHOPEE_PAY_SNAP = true, EMO
 -- Whether the call carries a payer's token that lives.
 function binding.payer(ctx, request)
   local token = request.headers["authorization-customer"] or ""
-  local kept = ctx.store.get("token " .. token:gsub("^Bearer ", ""))
-  return kept ~= nil and json.decode(kept).until_ms > ctx.now()
+  return rules.kept_token(ctx, (token:gsub("^Bearer ", ""))) ~= nil
 end
 
 local function channel_of(body) return rules.table_or(body.additionalInfo).channel end

@@ -6,7 +6,6 @@ local rules = require "sandbox_xendit"
 local products = require "sandbox_xendit_products"
 
 local table_or, utc = rules.table_or, rules.utc
-local LATE_BY = 3600000 -- behind every channel's grace
 local LOOK_MS = 60000 -- when it is looked whether what was done was told
 local INTERVALS = { 15 * 60000, 45 * 60000, 2 * 3600000, 3 * 3600000, 6 * 3600000, 12 * 3600000 }
 
@@ -30,16 +29,11 @@ end
 
 -- change(tx) alters it and returns true, or says no. The record, and whether it was altered.
 local function change(ctx, id, alter)
-  local tx
-  local done = simulator.update(ctx, "tx " .. id, function(now)
-    tx = now
-    if tx and alter(tx) then
-      tx.updated_at = ctx.now()
-      return tx, true
-    end
-    return nil, false
+  return simulator.change(ctx, "tx " .. id, function(tx)
+    if not alter(tx) then return false end
+    tx.updated_at = ctx.now()
+    return true
   end)
-  return tx, done
 end
 
 local function facts_of(tx)
@@ -170,8 +164,8 @@ local function pay(ctx, ref, amount)
   local late = simulator.late(ctx, facts)
   amount = simulator.amount(ctx, facts, tx.amount, amount)
   if late and tx.status == "pending" and ctx.now() < tx.expires_at then
-    sim.later(ctx, tx.expires_at + LATE_BY, "pay", { id = tx.id, amount = amount })
-    return { order_id = tx.reference, id = tx.id, amount = amount, pays_at = utc(tx.expires_at + LATE_BY) }
+    sim.later(ctx, tx.expires_at + simulator.LATE_BY, "pay", { id = tx.id, amount = amount })
+    return { order_id = tx.reference, id = tx.id, amount = amount, pays_at = utc(tx.expires_at + simulator.LATE_BY) }
   end
   return paid(ctx, tx.id, amount, late)
 end

@@ -36,6 +36,7 @@ table.sort(SORTED)
 simulator.HOME = "http://luwak.simulated"
 simulator.SHORT_BY = 1000
 simulator.SLOW_MS = 10000
+simulator.LATE_BY = 3600000 -- who pays late pays behind every channel's grace
 local HOLD_MS = 58000 -- of a call, from its beginning: longer than most wait, within the deadline of our own
 local RELEASE_MS = 60000 -- when what was to be released goes in any case
 local ORDERS_MAX, COUNT_MAX, RECENT, TRIES = 100, 1000, 50, 100
@@ -58,6 +59,31 @@ end
 function simulator.read(ctx, key)
   local text = ctx.store.get(key)
   return text and json.decode(text)
+end
+
+-- alter(record) changes it and returns true, or says no. The record, and whether it was altered.
+function simulator.change(ctx, key, alter)
+  local record
+  local done = simulator.update(ctx, key, function(now)
+    record = now
+    if record and alter(record) then return record, true end
+    return nil, false
+  end)
+  return record, done
+end
+
+-- What a record owed to be heard was told, whatever becomes of us; what it came to owe since was not.
+function simulator.told(ctx, key, owed)
+  simulator.change(ctx, key, function(now)
+    if now.owes ~= owed then return false end
+    now.owes = nil
+    return true
+  end)
+end
+
+-- The simulator of `provider` runs spec.later[name](ctx, arg) at a time of the engine's clock, also after a restart.
+function simulator.later(provider, at, name, arg)
+  assert(jobs.enqueue("simulator", { provider = provider, name = name, arg = arg }, { at = at }))
 end
 
 ---- orders to misbehave ----
@@ -281,10 +307,7 @@ function simulator.new(spec)
   local sim = { call = simulator.call, amount = simulator.amount, late_word = simulator.late, denied = simulator.denied,
     remember = simulator.remember, recent = simulator.recent, update = simulator.update, read = simulator.read }
 
-  -- Runs spec.later[name](ctx, arg) at a time of the engine's clock, also after a restart.
-  function sim.later(_, at, name, arg)
-    assert(jobs.enqueue("simulator", { provider = spec.provider, name = name, arg = arg }, { at = at }))
-  end
+  function sim.later(_, at, name, arg) simulator.later(spec.provider, at, name, arg) end
 
   -- A secret is never written down, so headers that hold one are put on as it goes.
   local function post(ctx, cb)

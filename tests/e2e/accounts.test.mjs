@@ -1,9 +1,11 @@
-// Provider accounts of merchants: two merchants with contracts of their own at Midtrans, beside the shared one.
+// Provider accounts of merchants: two merchants with contracts of their own, at Midtrans and at DOKU, beside the shared one.
 import { test } from 'node:test'
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
+import { createHash, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { spawnSync } from 'node:child_process'
-import { LUWAK, cleanEnv } from './luwak.mjs'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { LUWAK, ROOT, cleanEnv } from './luwak.mjs'
 import { Server, root } from './server.mjs'
 
 const DEMO_KEY = 'SB-Mid-server-demo'
@@ -16,10 +18,13 @@ function luwak (s, args, input) {
   return r.stdout.trim()
 }
 
+const account = (s, provider, id, keys) =>
+  assert.equal(luwak(s, ['account', 'new', provider, '--merchant', id], JSON.stringify(keys)), `${provider}/${id}`)
+
 // A merchant with a key of ours, and one of Midtrans'.
 function merchant (s, name, serverKey) {
   const id = luwak(s, ['merchant', 'new', '--name', name, '--direct'])
-  if (serverKey) assert.equal(luwak(s, ['account', 'new', 'midtrans', '--merchant', id], JSON.stringify({ MIDTRANS_SERVER_KEY: serverKey })), `midtrans/${id}`)
+  if (serverKey) account(s, 'midtrans', id, { MIDTRANS_SERVER_KEY: serverKey })
   const secret = luwak(s, ['key', 'new', id]).split('  ')[1]
   const ask = (method, path, body, headers = {}) => s.ask(method, path, { body, headers: { ...basic(secret), ...headers } })
   return { id, serverKey, ask, create: (order_id, more) => ask('POST', '/v1/payments', { order_id, amount: 50000, method: 'virtual_account', bank: 'bca', ...more }) }
@@ -97,4 +102,65 @@ test('an own account never uses a shared key: what it lacks is not available', a
   luwak(s, ['account', 'new', 'midtrans', '--merchant', a.id], JSON.stringify({ MIDTRANS_SERVER_KEY: 'SB-Mid-server-a' }))
   assert.equal((await a.create('o-1')).status, 201, 'taken up at once')
   await s.stop()
+})
+
+// What DOKU signs with: in simulated mode the demo pair, whose public half a merchant is given.
+const DOKU_KEY = createPublicKey(readFileSync(join(ROOT, 'examples/keys/demo.pem'))).export({ type: 'spki', format: 'pem' })
+
+function dokuMerchant (s, name, prefix) {
+  const m = merchant(s, `Toko ${name}`)
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048, privateKeyEncoding: { type: 'pkcs8', format: 'pem' }, publicKeyEncoding: { type: 'spki', format: 'pem' } })
+  const keys = { DOKU_CLIENT_ID: `BRN-${name}`, DOKU_SECRET_KEY: `SK-${name}`, DOKU_PRIVATE_KEY: privateKey, DOKU_PUBLIC_KEY: DOKU_KEY,
+    DOKU_BCA_SERVICE_ID: prefix, DOKU_QRIS_MERCHANT_ID: `10${prefix}`, DOKU_QRIS_TERMINAL_ID: 'B01', DOKU_QRIS_POSTAL_CODE: '20210' }
+  account(s, 'doku', m.id, keys)
+  return { ...m, keys }
+}
+
+test('two merchants with keys of their own at DOKU: each signs, is told by callback and is paid back with its own', async () => {
+  const s = await Server.start({ dir: root('channels', 'rules', 'scripts') })
+  const a = dokuMerchant(s, 'aaaa', '19101'), b = dokuMerchant(s, 'bbbb', '19102'), c = merchant(s, 'Toko C')
+  const create = async (m, order, channel) => {
+    const r = await m.ask('POST', '/v1/payments', { order_id: order, amount: 50000, channel })
+    assert.equal(r.status, 201, r.body)
+    assert.equal(r.json().status, 'pending', r.body)
+    return r.json()
+  }
+  const show = async (m, p) => (await m.ask('GET', `/v1/payments/${p.id}`)).json()
+  const pay = async name => {
+    const r = await s.post('/sandbox/doku/_control', { pay: name })
+    assert.equal(r.status, 200, r.body)
+    return r.json().callbacks
+  }
+  // SNAP: the same order id thrice, a token each; told below the merchant's own address
+  const [va, vb, vc] = await Promise.all([a, b, c].map(m => create(m, 'o-1', 'doku_bca_va')))
+  for (const [m, p, prefix] of [[a, va, '19101'], [b, vb, '19102'], [c, vc, '19008']]) {
+    assert.equal(p.attempts[0].reference, 'o-1')
+    assert.ok(p.instructions.va_number.startsWith(prefix), p.instructions.va_number)
+    assert.deepEqual((await pay(p.instructions.va_number)).map(x => [new URL(x.url).pathname, x.status]),
+      [[(m === c ? '' : `/callbacks/doku/${m.id}`) + '/v1/transfer-va/payment', 200]])
+    assert.equal((await show(m, p)).amount_paid, 50000)
+  }
+  for (const [m, p] of [[a, va], [b, vb], [c, vc]]) assert.equal((await show(m, p)).amount_paid, 50000, 'its own, and no other')
+
+  // the other families of calls: a wallet (SNAP), QRIS and the card page (told without SNAP)
+  for (const [order, channel, path] of [['o-2', 'doku_dana', '/v1.0/debit/notify'], ['o-3', 'doku_qris', ''], ['o-4', 'doku_card', '']]) {
+    const p = await create(a, order, channel)
+    assert.deepEqual((await pay(order)).map(x => [new URL(x.url).pathname, x.status]), [[`/callbacks/doku/${a.id}${path}`, 200]])
+    const now = await show(a, p)
+    assert.equal(now.status, 'success')
+    const refund = await a.ask('POST', `/v1/payments/${p.id}/refunds`, { amount: 50000 }, { 'idempotency-key': `r-${order}` })
+    assert.equal(refund.json().status, 'success', refund.body)
+  }
+  // polled and withdrawn with its own key, too
+  const open = await create(b, 'o-5', 'doku_bca_va')
+  assert.equal((await b.ask('POST', `/v1/payments/${open.id}/sync`)).json().status, 'pending')
+  assert.equal((await b.ask('POST', `/v1/payments/${open.id}/cancel`)).json().status, 'cancelled')
+
+  // one's id with another's secret is nobody
+  account(s, 'doku', b.id, { ...b.keys, DOKU_CLIENT_ID: 'BRN-aaaa' })
+  const r = await b.ask('POST', '/v1/payments', { order_id: 'o-6', amount: 50000, channel: 'doku_card' })
+  assert.deepEqual([r.json().status, r.json().failure?.code], ['failed', 'UNAUTHORIZED_AT_PROVIDER'], r.body)
+  await s.stop()
+  const checked = spawnSync(LUWAK, ['verify', '--simulated', '--data', s.data], { env: cleanEnv({}), encoding: 'utf8' })
+  assert.equal(checked.status, 0, checked.stdout + checked.stderr)
 })

@@ -22,7 +22,7 @@ export const DEFECTS = [
 
   // the way out
   qris('wrong reference', 'order_id = op.reference, gross_amount', 'order_id = op.payment, gross_amount', 'create'),
-  qris('open for longer than we watch', 'math.max(20, seconds)', 'math.max(20, seconds * 2)', 'an end that was chosen'),
+  qris('open for longer than we watch', 'math.max(20, left // 1000)', 'math.max(20, left // 1000 * 2)', 'an end that was chosen'),
   qris('customer logged', 'what.customer_details = what.customer_details or customer(op)\n', 'what.customer_details = what.customer_details or customer(op)\n  log.info("charge", { email = op.input.customer and op.input.customer.email })\n', 'no secret in any log'),
   wallet('float money, in a wallet', 'amount = op.input.amount, phone', 'amount = op.input.amount / 7 * 1.1, phone', 'create'),
   wallet('another digest', 'crypto.hmac("sha256"', 'crypto.hmac("sha1"', 'create'),
@@ -49,7 +49,7 @@ export const DEFECTS = [
   qris('signed over less', '{ note.order_id, note.status_code, note.gross_amount, ctx', '{ note.order_id, note.status_code, ctx', 'paid, by callback'),
   qris('float money, in', 'local amount = t.gross_amount and money.parse(tostring(t.gross_amount), "IDR")', 'local amount = tonumber(t.gross_amount)', 'paid, by callback'),
   qris('zone forgotten', 'time.parse(text, "%Y-%m-%d %H:%M:%S", "WIB")', 'time.parse(text, "%Y-%m-%d %H:%M:%S", "UTC")', 'paid, by callback'),
-  qris('booked, and answered as if it were not', 'return reply(verdict == "not_found" and 503 or 200, { status = verdict })', 'return reply(verdict == "not_found" and 200 or 503, { status = verdict })', 'paid, by callback'),
+  qris('booked, and answered as if it were not', 'return reply(verdict == "not_found" and 503 or 200, { status = verdict or "ok" })', 'return reply(verdict == "not_found" and 200 or 503, { status = verdict or "ok" })', 'paid, by callback'),
   qris('the amount of the order, not of the money', 'if not amount then return unreadable(t, "gross_amount") end', 'amount = 150000', 'too much'),
   qris('types not looked at', 'if type(note[name]) ~= "string" then return false end', '', 'bad bodies'),
   doku('what is signed is trusted to read', '  if type(t) ~= "table" then return unreadable "transaction" end\n', '', 'bad bodies', 'doku_qris'),

@@ -27,7 +27,7 @@ end } } }`
 
 let s, core, next = 1
 before(async () => {
-  const dir = root('scripts/sandbox/midtrans.lua', 'scripts/lib/simulator.lua', 'scripts/lib/sandbox_midtrans.lua', 'scripts/lib/sandbox_midtrans_card.lua', 'scripts/lib/sandbox_midtrans_snap.lua', 'scripts/jobs/simulator.lua')
+  const dir = root('scripts/sandbox/midtrans.lua', 'scripts/lib', 'scripts/jobs/simulator.lua')
   writeFileSync(join(dir, 'scripts/api/hear.lua'), HEAR)
   s = await Server.start({ dir, args: ['--workers', '2'] })
   ApiConfig.CORE_SANDBOX_BASE_URL = `${s.base}/sandbox/midtrans`

@@ -83,6 +83,38 @@ return { tests = {
     t.equal({ heard { snap_token = "tok" } }, { 200, "reversed" }, "the core knows whether there is anything to take back")
     t.equal({ heard { transaction_id = "tx-1" } }, { 200, "failed" })
   end,
+  ["a cancel of what a card brought is a reversal, unless a refund of ours did it"] = function(t)
+    local note = { order_id = "r1", status_code = "202", gross_amount = "150000.00", transaction_id = "tx-1", transaction_status = "cancel",
+      fraud_status = "accept", payment_type = "credit_card" }
+    note.signature_key = crypto.sha512({ note.order_id, note.status_code, note.gross_amount, KEY }, "hex")
+    local function heard(mark, refund)
+      local all = {}
+      local answer = midtrans.notify({ config = { server_key = KEY }, host = function() return "h" end, verify = function(f) assert(f == true) end,
+        find = function(by) if by.refund then return refund and { status = refund } end return { status = "success", data = {} } end,
+        settle = function(what) all[#all + 1] = what.status return "applied" end,
+        store = { get = function(key) return key == "void tx-1" and mark or nil end },
+        http = { get = function() return { status = 200, json = function() return note end } end } },
+        { headers = {}, body = json.encode(note) })
+      return answer.status .. " " .. table.concat(all, " ")
+    end
+    for _, open in ipairs { "sending", "unknown", "processing", "success" } do t.equal(heard("re-1", open), "200 ", open) end
+    for _, mark in ipairs { false, "re-1" } do t.equal(heard(mark, "failed"), "200 cancelled reversed") end
+    t.equal(heard("re-1", nil), "200 cancelled reversed")
+  end,
+  ["a card's refund: cancelled while it is captured and all of it goes back, else refunded"] = function(t)
+    local function refund(amount, tx, said)
+      t.http.answer { url = "https://api.sandbox.midtrans.com/v2/r1/status", json = tx }
+      t.http.answer { method = "POST", json = said }
+      local d = t.call(CARD, "refund", { id = "op_x", kind = "refund", reference = "re-1", status = "sending", input = { amount = amount, reference = "r1" } })
+      local sent = t.http.requests()
+      return t.kind(d) .. " " .. sent[#sent].url:match "/v2/(.*)$"
+    end
+    local captured = shown { transaction_status = "capture" }
+    t.equal(refund(150000, captured, shown { status_code = "200", transaction_status = "cancel" }), "success tx-1/cancel")
+    t.equal(refund(50000, captured, { status_code = "412", status_message = "no" }), "failed r1/refund")
+    t.equal(refund(150000, shown { transaction_status = "settlement" }, { status_code = "200", refund_key = "re-1" }), "success r1/refund")
+    t.equal(refund(150000, shown { payment_type = "gopay", transaction_status = "settlement" }, { status_code = "200", refund_key = "re-1" }), "success r1/refund")
+  end,
   ["Danamon: without Midtrans' own id nobody can be asked, and nobody was shown"] = function(t)
     t.equal(t.kind(t.call(DANAMON, "inquire", op("r1", { status = "unknown" }))), "not_created")
     t.http.answer { url = "https://api.sandbox.midtrans.com/v2/tx-1/status", json = shown { payment_type = "bank_transfer" } }

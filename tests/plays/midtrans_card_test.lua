@@ -226,4 +226,216 @@ books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:m
 books 6350 fee: merchant_payable.pending:merchant -> fee_income
 books 699 vat: merchant_payable.pending:merchant -> output_vat
 ]],
+
+["given back whole before it settled: Midtrans cancels it, and tells of a cancel"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+
+> refund 20000
+201 failed 20000
+refund failed 20000
+event refund.created
+event refund.failed
+books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
+books 20000 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+
+> refund 150000
+201 success 150000
+payment success: due 150000, paid 150000, refunded 150000, $channel success
+refund success 150000
+event refund.created
+event refund.succeeded
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
+
+> wait 5m
+
+> sync
+200 success
+
+> refund 1
+400 INVALID_REQUEST amount
+
+> wait 1d
+]],
+
+["given back whole before it settled, without an answer: what is told of is no reversal"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+
+> next timeout_after_debit
+200
+
+> refund 150000
+201 pending 150000
+refund pending 150000
+event refund.created
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+
+> sleep 60s
+refund processing 150000
+
+> wait 10m
+payment success: due 150000, paid 150000, refunded 150000, $channel success
+refund success 150000
+event refund.succeeded
+books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
+]],
+
+["given back whole before it settled, and it never arrived: it failed, and may be asked for again"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+
+> next timeout_before_debit
+200
+
+> refund 150000
+201 pending 150000
+refund pending 150000
+event refund.created
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+
+> sleep 60s
+refund processing 150000
+
+> wait 10m
+refund failed 150000
+event refund.failed
+books 7049 refund_failed: refund_clearing -> merchant_receivable:merchant
+books 142951 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+
+> refund 150000
+201 success 150000
+payment success: due 150000, paid 150000, refunded 150000, $channel success
+refund success 150000
+event refund.created
+event refund.succeeded
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
+
+> wait 5m
+]],
+
+["given back whole, refused before it settled: again when it has"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+
+> next refused
+200
+
+> refund 150000
+201 failed 150000
+refund failed 150000
+event refund.created
+event refund.failed
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 7049 refund_failed: refund_clearing -> merchant_receivable:merchant
+books 142951 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+
+> wait 1d
+heard midtrans: applied 200
+books 142951 available: merchant_payable.pending:merchant -> merchant_payable:merchant
+
+> refund 150000
+201 success 150000
+payment success: due 150000, paid 150000, refunded 150000, $channel success
+refund success 150000
+event refund.created
+event refund.succeeded
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 142951 refund: merchant_payable:merchant -> refund_clearing
+books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
+]],
+
+["a refund failed, then somebody cancels at Midtrans: that is a reversal, and no refund of ours"] = [[
+> create 150000 {"method":"card","channel":"$channel"}
+201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
+event payment.created
+
+> pay
+200 paid 150000, callback 200
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, $channel success
+event payment.succeeded
+books 150000 payment: provider_receivable:midtrans -> merchant_payable.pending:merchant
+books 6350 fee: merchant_payable.pending:merchant -> fee_income
+books 699 vat: merchant_payable.pending:merchant -> output_vat
+
+> next timeout_before_debit
+200
+
+> refund 150000
+201 pending 150000
+refund pending 150000
+event refund.created
+books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
+books 7049 refund: merchant_receivable:merchant -> refund_clearing
+
+> sleep 60s
+refund processing 150000
+
+> wait 10m
+refund failed 150000
+event refund.failed
+books 7049 refund_failed: refund_clearing -> merchant_receivable:merchant
+books 142951 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+
+> void
+said 200
+
+> wait 5m
+heard midtrans: applied 200
+payment success: due 150000, paid 150000, reversed 150000, $channel success
+event payment.reversed
+books 142951 reversal: merchant_payable.pending:merchant -> provider_receivable:midtrans
+books 7049 reversal: merchant_receivable:merchant -> provider_receivable:midtrans
+
+> refund 150000
+400 INVALID_REQUEST amount
+]],
 }, "midtrans", CHANNELS)

@@ -286,6 +286,80 @@ event refund.succeeded
 books 40000 refund_paid: refund_clearing -> provider_receivable:xendit
 ]],
 
+["a card's, whole, minutes after it was paid: Xendit has one call for what has settled and what has not"] = [[
+> create 100000 {"method":"card"}
+201 pending: due 100000, paid 0, xendit_card pending, shown redirect /sand... 44
+event payment.created
+
+> pay
+200 paid 100000, callback 200
+heard xendit: applied 200
+payment success: due 100000, paid 100000, xendit_card success
+event payment.succeeded
+books 100000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
+books 4900 fee: merchant_payable.pending:merchant -> fee_income
+books 539 vat: merchant_payable.pending:merchant -> output_vat
+
+> refund 100000
+201 processing 100000
+refund processing 100000
+event refund.created
+books 94561 refund: merchant_payable.pending:merchant -> refund_clearing
+books 5439 refund: merchant_receivable:merchant -> refund_clearing
+
+> wait 5m
+payment success: due 100000, paid 100000, refunded 100000, xendit_card success
+refund success 100000
+event refund.succeeded
+books 100000 refund_paid: refund_clearing -> provider_receivable:xendit
+
+> sync
+200 success
+
+> wait 2d
+]],
+
+["a card's, a part minutes after it was paid, the rest days later"] = [[
+> create 100000 {"method":"card"}
+201 pending: due 100000, paid 0, xendit_card pending, shown redirect /sand... 44
+event payment.created
+
+> pay
+200 paid 100000, callback 200
+heard xendit: applied 200
+payment success: due 100000, paid 100000, xendit_card success
+event payment.succeeded
+books 100000 payment: provider_receivable:xendit -> merchant_payable.pending:merchant
+books 4900 fee: merchant_payable.pending:merchant -> fee_income
+books 539 vat: merchant_payable.pending:merchant -> output_vat
+
+> refund 40000
+201 processing 40000
+refund processing 40000
+event refund.created
+books 40000 refund: merchant_payable.pending:merchant -> refund_clearing
+
+> wait 3d
+payment success: due 100000, paid 100000, refunded 40000, xendit_card success
+refund success 40000
+event refund.succeeded
+books 40000 refund_paid: refund_clearing -> provider_receivable:xendit
+books 54561 available: merchant_payable.pending:merchant -> merchant_payable:merchant
+
+> refund 60000
+201 processing 60000
+refund processing 60000
+event refund.created
+books 5439 refund: merchant_receivable:merchant -> refund_clearing
+books 54561 refund: merchant_payable:merchant -> refund_clearing
+
+> wait 5m
+payment success: due 100000, paid 100000, refunded 100000, xendit_card success
+refund success 60000
+event refund.succeeded
+books 60000 refund_paid: refund_clearing -> provider_receivable:xendit
+]],
+
 ["Kredivo's, within fourteen days"] = [[
 > create 100000 {"method":"paylater","bank":"kredivo"}
 201 pending: due 100000, paid 0, xendit_kredivo pending, shown redirect /sand... 44

@@ -23,9 +23,9 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    char own[MONEY_OWN_ID_SIZE]; /* the money's id, where the provider gives none */
-    char withdrawal[ID_SIZE];    /* the cancel of another way that was shown; empty: none */
-    bool number;                 /* the reference is a number that stays: there is no payment yet */
+    char own[MONEY_OWN_ID_SIZE];  /* the money's id, where the provider gives none */
+    struct withdrawal withdrawal; /* the cancel of another way that was shown */
+    bool number; /* the reference is a number that stays: there is no payment yet */
     int tries;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
     uint8_t hash[INBOX_HASH];
@@ -51,6 +51,7 @@ void found_free(struct found *found) {
 
 static void end_now(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
+    payment_cancel_drop(t->told.services, &t->withdrawal);
     t->done(t->err, t->err == 0 ? NULL : &t->why, t->verdict, t->inbox, t->data);
     found_free(t->found);
     script_set_drop(t->set);
@@ -178,11 +179,11 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     bool money = is(t, "success") || is(t, "reversed");
     const struct attempt *shown = payment_attempt(p, p->attempt);
     bool waits = shown != NULL && shown->state == OPERATION_PENDING;
-    t->withdrawal[0] = '\0';
+    payment_cancel_drop(t->told.services, &t->withdrawal);
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
     if (err == 0 && waits && shown->state == OPERATION_SUPERSEDED) /* the older way was paid */
-        err = payment_cancel_withdraw(t->set, core, c, p, shown, t->withdrawal);
+        err = payment_cancel_withdraw(t->told.services, t->set, core, c, p, shown, &t->withdrawal);
     int64_t orphan = 0;
     if (err != 0) return err;
     t->held = p->received > p->amount_paid;
@@ -215,8 +216,7 @@ static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
     (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
-    if (err == 0)
-        payment_cancel_send(t->told.services, t->told.runtime, t->set, str_of(t->withdrawal));
+    if (err == 0) payment_cancel_send(t->told.services, t->told.runtime, t->set, &t->withdrawal);
     if (err != 0 || !ask_policy(t)) end(t, err);
 }
 

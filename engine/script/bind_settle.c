@@ -160,6 +160,14 @@ static int settle_finish(lua_State *L, struct co_wait *wait) {
     return 1;
 }
 
+static bool bool_field(lua_State *L, const char *name) {
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, 1);
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        luaL_error(L, "ctx.settle: %s is true or false", name);
+    return lua_toboolean(L, -1);
+}
+
 static struct str text_field(lua_State *L, const char *name, bool wanted) {
     struct str s = {0};
     lua_pushstring(L, name);
@@ -214,6 +222,7 @@ static int l_settle(lua_State *L) {
                                 .code = text_field(L, "category", false),
                                 .message = text_field(L, "message", false),
                                 .provider_code = text_field(L, "code", false),
+                                .denial = bool_field(L, "denial"),
                                 .found = &c->callback->found};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(WORDS) && !known; i++)
@@ -288,7 +297,9 @@ static const struct bind_fn SETTLE[] = {
     {"find", l_find, KIND_CHANNEL, "by: table -> table?",
      "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
-     "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict"},
+     "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict. "
+     "Reversed money that never came is noted for a person, once; not with denial = true: it may "
+     "be a try that was never paid"},
     {"ask", l_ask, KIND_CHANNEL, "about: table -> boolean?, string?, string?",
      "what was told of {reference = ...} could not be checked now: the engine asks by `inquire`, "
      "until it is answered, also about one that has an end; false: there is none"},

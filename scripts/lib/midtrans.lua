@@ -365,11 +365,13 @@ function midtrans.notify(ctx, req)
   -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
   -- finds no open attempt, and we ask.
   local voided = t.transaction_status == "cancel" and t.payment_type == "credit_card"
-  if (t.transaction_status == "deny" or voided) and verdict ~= "not_found" then word = "reversed" end
+  local denied = (t.transaction_status == "deny" or voided) and verdict ~= "not_found"
+  if denied then word = "reversed" end
   if word == "success" or word == "reversed" then
     local amount = amount_of(t)
     if not amount then return unreadable(t, "gross_amount") end
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
+      denial = denied and not (attempt and attempt.status == "success") or nil, -- most denials are of what was never paid
       paid_at = at(t.settlement_time), message = word == "reversed" and (voided and "the capture was cancelled" or "taken back by the bank") or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict or "ok" })

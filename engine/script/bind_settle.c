@@ -302,7 +302,7 @@ static const struct bind_fn SETTLE[] = {
      "be a try that was never paid"},
     {"ask", l_ask, KIND_CHANNEL, "about: table -> boolean?, string?, string?",
      "what was told of {reference = ...} could not be checked now: the engine asks by `inquire`, "
-     "until it is answered, also about one that has an end; false: there is none"},
+     "until it is answered, also about one that has an end (for a day); false: there is none"},
     {0},
 };
 const struct bind_module bind_settle = {"ctx", "what a provider's call is applied with", SETTLE,

@@ -12,6 +12,7 @@
 -- cover transaction_status, so everything but plain good news is asked again before it is believed;
 -- settlement may turn into deny (the bank took it back); 404 right after a timeout may only mean "not
 -- yet"; messages for people decide nothing.
+local told_id = require "told_id"
 local midtrans = {}
 
 local HOSTS = { sandbox = "api.sandbox.midtrans.com", staging = "api.sandbox.midtrans.com", production = "api.midtrans.com" }
@@ -328,7 +329,7 @@ end
 -- Signed, and yet it says nothing that can be booked. Midtrans repeats 5xx for hours and it will say the
 -- same; there is no amount to put into suspense; so it is refused, and an operator reads why.
 local function unreadable(note, name)
-  log.error("midtrans_unreadable", { order = tostring(note.order_id), field = name, value = tostring(note[name]) })
+  log.error("midtrans_unreadable", { order = tostring(note.order_id):sub(1, 80), field = name, value = tostring(note[name]):sub(1, 80) })
   return reply(400, { status = name .. " does not read" })
 end
 
@@ -338,7 +339,8 @@ local function heard(attempt, status) return reply(attempt and 200 or 503, { sta
 function midtrans.notify(ctx, req)
   local note = json.decode(req.body)
   ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
-  if not text_of(note.order_id) then return unreadable(note, "order_id") end
+  if not told_id(note.order_id) then return unreadable(note, "order_id") end
+  if text_of(note.transaction_id) and not told_id(note.transaction_id) then return unreadable(note, "transaction_id") end
   local told = word_of(note)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news

@@ -82,6 +82,16 @@ static int push_account(lua_State *L, struct str number) {
     return 1;
 }
 
+/* What a provider tells may be signed and still be no name that anybody was given: the store takes no
+ * NUL, and nobody's name is pages long. */
+enum { NAME_MAX_ = 255 };
+
+static bool can_be_name(struct str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) return false;
+    return s.n <= NAME_MAX_;
+}
+
 static int l_find(lua_State *L) {
     const struct call_context *c = context_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -93,7 +103,7 @@ static int l_find(lua_State *L) {
         return luaL_error(L, "ctx.find: {reference = ...} or another key");
     struct str kind = check_str(L, -2), value = {0};
     if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
-    if (value.n == 0) return lua_pushnil(L), 1; /* what a provider left out finds nothing */
+    if (value.n == 0 || !can_be_name(value)) return lua_pushnil(L), 1; /* left out, or nobody's */
     struct payment p;
     size_t at;
     int err = E_NOTFOUND;
@@ -232,6 +242,13 @@ static int l_settle(lua_State *L) {
     what.paid_at = paid_at_field(L, clock_now_ms(c->services->core->clock));
     if (str_eq(what.status, STR("failed")) && what.code.n == 0) what.code = STR("PROVIDER_ERROR");
     co_require_wait(L, "ctx.settle");
+    if (!can_be_name(what.reference) || !can_be_name(what.money_id)) {
+        log_error("told_of_nobody", L_STR("account", c->account), L_STR("status", what.status),
+                  L_INT("reference_bytes", (int64_t)what.reference.n),
+                  L_INT("money_id_bytes", (int64_t)what.money_id.n), L_INT("amount", what.amount),
+                  L_TEXT("next", "its names cannot be anybody's: nothing is kept"));
+        return lua_pushstring(L, verdict_name(VERDICT_NOT_FOUND)), 1;
+    }
     struct settle_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     *w = (struct settle_wait){.wait.cancel = wait_cancel};
     set_freeing(L, "luwak.settle_wait", wait_gc);
@@ -285,7 +302,7 @@ static int l_ask(lua_State *L) {
         return luaL_error(L, "ctx.ask: nobody has told us anything that is verified");
     struct str reference = text_field(L, "reference", true);
     co_require_wait(L, "ctx.ask");
-    int err = attempt_of(c, reference, id, &state);
+    int err = can_be_name(reference) ? attempt_of(c, reference, id, &state) : E_NOTFOUND;
     if (err == E_NOTFOUND) return lua_pushboolean(L, 0), 1;
     if (err != 0) return luaL_error(L, "ctx.ask: %s", err_text(err));
     struct commit *commit = commit_push(L);

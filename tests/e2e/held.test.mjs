@@ -101,6 +101,21 @@ test('money that a way never had is said to be taken back: a person hears of it,
   await x.end()
 })
 
+test('a name that nobody can have is nobody\'s: nothing is kept, and a person reads of it', async () => {
+  const x = await shop()
+  await x.create('o-1')
+  for (const [reference, money_id] of [['o-1\u0000', 'm-1'], ['x'.repeat(70000), 'm-1'], ['o-1', 'm-\u0000']]) {
+    const before = x.s.events('told_of_nobody').length
+    const r = await x.tell(reference, { money_id })
+    assert.deepEqual([r.status, r.json().verdict], [503, 'not_found'])
+    assert.equal((await x.s.logged('told_of_nobody', (l, i) => x.s.events('told_of_nobody').length === before + 1)).amount, 150000)
+  }
+  await x.clock('40m')
+  assert.match(ok(x.held('list')), /^0 held: Rp0/)
+  assert.equal((await x.tell('o-1', { money_id: 'm-1' })).json().verdict, 'applied')
+  await x.end()
+})
+
 test('money that is nobody\'s can be taken back: once, and then nobody owns it', async () => {
   const x = await shop()
   for (const money of [{ reference: 'stray', money_id: 'm-1' }, { reference: 'lost' }]) {

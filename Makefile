@@ -85,7 +85,7 @@ $(B)/%.o: %.c
 	$(say) CC $<
 	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-$(B)/engine/cli_new.o: $(wildcard engine/templates/*)
+$(B)/engine/cli/cli_new.o: $(wildcard engine/templates/*)
 
 # Unit suites: each tests/unit/test_x.c is a program; of the other .c files there it links what it uses.
 units: $(UNITS:%=$(B)/tests/%)

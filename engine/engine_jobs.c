@@ -27,8 +27,9 @@ struct job_run {
     struct task task;
     const char *entry[2];
     struct question question;
-    bool asking;             /* the question counts */
-    bool ended;              /* it had an end, and its provider told of something since */
+    bool asking;     /* the question counts */
+    bool told, over; /* its provider told of something; it had its end before that question */
+    int64_t told_at; /* or when it had its end, where that was later */
     char operation[ID_SIZE]; /* that it asks about */
     bool no_answer;          /* it was sent, and its end is not known */
     int64_t since;           /* when it was begun */
@@ -124,11 +125,31 @@ static void run_script(struct job_run *run) {
 
 /* ---- asking about an operation ---- */
 
-enum { OPERATOR_HEARS_MS = 5 * 60000 };
+enum { OPERATOR_HEARS_MS = 5 * 60000, TOLD_FOR_MS = 24 * 3600000 };
+
+/* What it has told of an operation that is over, nobody confirms: after a day it is a person's. */
+static void not_confirmed(struct job_run *run) {
+    int64_t age = clock_now_ms(run->engine->clock) - run->told_at;
+    if (age >= TOLD_FOR_MS) {
+        log_error("told_and_given_up", L_STR("operation", str_of(run->operation)),
+                  L_TEXT("account", run->question.account), L_INT("hours", age / 3600000),
+                  L_TEXT("next", "nobody asks any more: look at what the provider says of it"));
+        end(run, JOB_END_DONE, NULL);
+        return;
+    }
+    if (age >= OPERATOR_HEARS_MS)
+        log_warn("told_and_not_confirmed", L_STR("operation", str_of(run->operation)),
+                 L_TEXT("account", run->question.account), L_INT("minutes", age / 60000));
+    end(run, JOB_END_LATER, "no answer yet");
+}
 
 /* `open`: it has no end yet. What is only offered may stand for days; what was sent may not. */
 static void answered(struct job_run *run, bool open) {
     int64_t age = clock_now_ms(run->engine->clock) - run->since;
+    if (open && run->told && run->over) {
+        not_confirmed(run);
+        return;
+    }
     if (open && run->no_answer && age >= OPERATOR_HEARS_MS)
         log_warn("operation_without_answer", L_STR("operation", str_of(run->operation)),
                  L_TEXT("account", run->question.account), L_INT("minutes", age / 60000));
@@ -180,7 +201,7 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
         end(run, JOB_END_AGAIN, why->text);
     else if (rows_count(rows) == 0 || operation_row_read(rows, 0, &row) != 0)
         end(run, JOB_END_DEAD, "there is no such operation");
-    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED && !run->ended)
+    else if (!operation_open(row.state) && row.state != OPERATION_SUPERSEDED && !run->told)
         end(run, JOB_END_DONE, NULL);
     else if (operation_under_way(&run->engine->gate, row.id))
         end(run, JOB_END_AGAIN, "its own call is still under way");
@@ -194,7 +215,9 @@ static void operation_known(int err, const struct why *why, struct rows *rows, v
             run->worker->set == NULL ? NULL : script_set_find(run->worker->set, KIND_CHANNEL, name);
         snprintf(run->operation, sizeof run->operation, "%.*s", STR_FMT(row.id));
         run->no_answer = operation_open(row.state) && row.state != OPERATION_PENDING;
+        run->over = !operation_open(row.state) && row.state != OPERATION_SUPERSEDED;
         run->since = row.created;
+        if (run->told_at < row.updated) run->told_at = row.updated;
         if (entry == NULL) { /* deleted ones are in the set: open operations are still served */
             end(run, JOB_END_AGAIN, "the channel's script is not there");
         } else if (!trying && !may_ask(run, entry->version, &row)) {
@@ -236,7 +259,10 @@ static void ask_operation(struct job_run *run) {
             err == E_NOMEM ? err_text(err) : "damaged arguments");
         return;
     }
-    (void)json_get_bool(doc.root, "ended", &run->ended);
+    /* One that waited was told of by its priority: what a job is given never changes. */
+    run->told = run->job->priority > 0 || json_get(doc.root, "told") != NULL ||
+                json_get(doc.root, "ended") != NULL; /* as it was written before */
+    (void)json_get_i64(doc.root, "told", &run->told_at);
     if (json_get_str(doc.root, "id", &id) != 0)
         end(run, JOB_END_DEAD, "damaged arguments");
     else

@@ -248,6 +248,7 @@ static struct slot *slot_new(struct jobs *j, const struct rows *rows, size_t row
     s->backoff = str_copy(&memory, backoff);
     s->job.due_at = rows_int(rows, row, COL_DUE);
     s->job.attempts = rows_int(rows, row, COL_ATTEMPTS);
+    s->job.priority = rows_int(rows, row, COL_PRIORITY);
     /* a waiting job has no run: the next one's number follows from its failed tries. One that was held
      * has the same number again: nobody is left who could end that run a second time. */
     s->job.run = rows_null(rows, row, COL_RUN) ? s->job.attempts : rows_int(rows, row, COL_RUN);

@@ -7,6 +7,9 @@
  *                           '-- crash -------|                      (repeatable)
  *                                            '---- crash (once) --> lost; its lost step is enqueued
  *
+ * One that is hurried while it runs (OP_JOB_HURRY, urgent) waits again whatever its end, and is due at
+ * once: what it saw may be older than the news.
+ *
  * One queue per engine, on one loop, over one store: it alone claims, so no job runs twice at once.
  * A claim and a finish are commits that name the run number they belong to; a late finish of an
  * earlier run fails its guard and changes nothing. After a restart whatever is found running was
@@ -35,6 +38,7 @@ struct job {
     int64_t due_at;
     int64_t run;      /* how often it was claimed */
     int64_t attempts; /* failed tries so far */
+    int64_t priority;
     bool once;
     bool lost; /* this is the lost step of a once job that a crash cut off */
 };

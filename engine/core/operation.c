@@ -38,11 +38,15 @@ void operation_add_start(struct commit *commit, struct operation_new *op, const 
     operation_add_ask(commit, str_of(op->id), op->ask_at, op->ask_backoff, clock, rng);
 }
 
-static void add_ask(struct commit *commit, struct str id, bool ended, int64_t ask_at,
-                    struct str backoff, const struct clock *clock, struct rng *rng) {
-    char args[ID_SIZE + 32], unique[ID_SIZE + 8];
-    snprintf(args, sizeof args, "{\"id\":\"%.*s\"%s}", STR_FMT(id), ended ? ",\"ended\":true" : "");
-    snprintf(unique, sizeof unique, "%s %.*s", ended ? "told" : "ask", STR_FMT(id));
+/* told 0: nobody has told of it. */
+static void add_ask(struct commit *commit, const char *word, struct str id, int64_t told,
+                    int64_t ask_at, struct str backoff, const struct clock *clock,
+                    struct rng *rng) {
+    char args[ID_SIZE + 48], unique[ID_SIZE + 8];
+    int n = snprintf(args, sizeof args, "{\"id\":\"%.*s\"", STR_FMT(id));
+    snprintf(args + n, sizeof args - (size_t)n, told == 0 ? "}" : ",\"told\":%lld}",
+             (long long)told);
+    snprintf(unique, sizeof unique, "%s %.*s", word, STR_FMT(id));
     job_enqueue(commit,
                 &(struct job_new){.name = STR(OPERATION_ASK_JOB),
                                   .args = str_of(args),
@@ -54,32 +58,30 @@ static void add_ask(struct commit *commit, struct str id, bool ended, int64_t as
 
 void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, struct str backoff,
                        const struct clock *clock, struct rng *rng) {
-    add_ask(commit, id, false, ask_at, backoff, clock, rng);
+    add_ask(commit, "ask", id, 0, ask_at, backoff, clock, rng);
 }
 
 static void hurry(struct commit *commit, const char *word, struct str id, int64_t since,
-                  int64_t now) {
+                  bool urgent, int64_t now) {
     char unique[ID_SIZE + 8];
     snprintf(unique, sizeof unique, "%s %.*s", word, STR_FMT(id));
-    commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(now)));
+    commit_add(commit, OP_JOB_HURRY, VALS(V_TEXT(unique), V_INT(since), V_INT(urgent), V_INT(now)));
 }
 
 void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
                            const struct clock *clock, struct rng *rng) {
     int64_t now = clock_now_ms(clock);
-    hurry(commit, "ask", id, since, now);
-    add_ask(commit, id, false, now, ASK_BACKOFF, clock, rng);
+    hurry(commit, "ask", id, since, false, now);
+    add_ask(commit, "ask", id, 0, now, ASK_BACKOFF, clock, rng);
 }
 
 void operation_add_ask_told(struct commit *commit, struct str id, enum operation_state state,
                             const struct clock *clock, struct rng *rng) {
+    bool waits = operation_open(state) || state == OPERATION_SUPERSEDED;
+    const char *word = waits ? "ask" : "told"; /* one that waits is not asked about twice at once */
     int64_t now = clock_now_ms(clock);
-    if (operation_open(state) || state == OPERATION_SUPERSEDED)
-        operation_add_ask_now(commit, id, now + 1, clock, rng);
-    else {
-        hurry(commit, "told", id, now + 1, now);
-        add_ask(commit, id, true, now, ASK_BACKOFF, clock, rng);
-    }
+    hurry(commit, word, id, now + 1, true, now);
+    add_ask(commit, word, id, now, now, ASK_BACKOFF, clock, rng);
 }
 
 static void add_move(struct commit *commit, struct str id, int64_t generation,

@@ -65,8 +65,9 @@ void operation_add_ask(struct commit *commit, struct str id, int64_t ask_at, str
 void operation_add_ask_now(struct commit *commit, struct str id, int64_t since,
                            const struct clock *clock, struct rng *rng);
 
-/* Its provider has told of something that could not be checked: it is asked for now, also one that has
- * an end, which the job above would not ask for. */
+/* Its provider has told of something that could not be checked: it is asked for now, also where it has
+ * an end, which the job above would not ask for. While a question is on its way there will be one
+ * more after it: what that one hears may be older than the news. */
 void operation_add_ask_told(struct commit *commit, struct str id, enum operation_state state,
                             const struct clock *clock, struct rng *rng);
 

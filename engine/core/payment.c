@@ -275,3 +275,19 @@ void payment_add_note(const struct core *core, struct commit *commit, struct str
     commit_add(commit, OP_NOTE_ADD,
                VALS(V_STR(payment), V_TEXT(what), V_BLOB(detail), V_INT(core_now(core))));
 }
+
+int payment_add_note_once(const struct core *core, struct commit *commit, struct payment *payment,
+                          const char *what, struct str detail, bool *added) {
+    struct rows *rows = NULL;
+    int err = store_get(core->store, "notes_of_payment", VALS(V_TEXT(payment->id)), &rows);
+    *added = err == 0;
+    for (size_t i = 0; err == 0 && i < rows_count(rows); i++)
+        if (str_eq(rows_text(rows, i, 0), str_of(what)) && str_eq(rows_text(rows, i, 1), detail))
+            *added = false;
+    rows_free(rows);
+    if (!*added) return err;
+    payment_stands(commit, payment);
+    payment_add_note(core, commit, str_of(payment->id), what, detail);
+    payment_save(core, commit, payment);
+    return 0;
+}

@@ -420,7 +420,7 @@ int payment_add_refund_result(const struct core *core, struct commit *commit,
 /* The provider took money back after success. What is left of amount_paid is reversed; what goes
  * beyond it (refunds were faster) stands as a claim in suspense. The merchant's share comes from
  * what waits, then what is available, then its receivable. Twice with one money_id: DUPLICATE; of a
- * transfer that never came here: REFUSED. */
+ * transfer that never came here: REFUSED, and nothing is added. */
 int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *payment,
                         size_t attempt, const struct money *money, struct str reason,
                         enum verdict *verdict, struct why *why);
@@ -428,6 +428,10 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
 /* ---- notes: steps that are no event, for a person (`luwak explain`) ---- */
 void payment_add_note(const struct core *core, struct commit *commit, struct str payment,
                       const char *what, struct str detail);
+/* What may be told again and again is noted once: *added says whether this is the first time. The
+ * commit stands only while the payment does, so that of two at once one finds the other's. */
+int payment_add_note_once(const struct core *core, struct commit *commit, struct payment *payment,
+                          const char *what, struct str detail, bool *added);
 
 /* ---- read, decide, commit, and again while others are faster ---- */
 

@@ -77,16 +77,23 @@ int payment_cancel_add(const struct core *core, struct commit *commit, struct pa
     return err;
 }
 
-int payment_cancel_withdraw(const struct script_set *set, const struct core *core,
-                            struct commit *commit, struct payment *payment,
-                            const struct attempt *attempt, char id[ID_SIZE]) {
+void payment_cancel_drop(const struct script_services *services, struct withdrawal *withdrawal) {
+    operation_release(services->gate, &withdrawal->begun);
+    withdrawal->id[0] = '\0';
+}
+
+int payment_cancel_withdraw(const struct script_services *services, const struct script_set *set,
+                            const struct core *core, struct commit *commit, struct payment *payment,
+                            const struct attempt *attempt, struct withdrawal *withdrawal) {
     const struct version *channel = payment_cancel_channel(set, attempt);
-    id[0] = '\0';
+    payment_cancel_drop(services, withdrawal);
     if (channel == NULL) return 0;
-    int err = payment_cancel_add(core, commit, payment, attempt, channel, id);
-    if (err != E_EXISTS) return err;
-    id[0] = '\0';
-    return 0;
+    int err = payment_cancel_add(core, commit, payment, attempt, channel, withdrawal->id);
+    if (err == 0)
+        operation_hold(services->gate, &withdrawal->begun, withdrawal->id);
+    else
+        withdrawal->id[0] = '\0';
+    return err == E_EXISTS ? 0 : err;
 }
 
 static void sent(int err, bool open, void *data) {
@@ -94,12 +101,12 @@ static void sent(int err, bool open, void *data) {
 }
 
 void payment_cancel_send(const struct script_services *services, struct runtime *runtime,
-                         const struct script_set *set, struct str id) {
+                         const struct script_set *set, struct withdrawal *withdrawal) {
     struct rows *rows = NULL;
     struct operation_row row;
-    if (id.n == 0) return;
+    if (withdrawal->id[0] == '\0') return;
     jobs_poke(services->jobs);
-    int err = store_get(services->store, "operation_get", VALS(V_STR(id)), &rows);
+    int err = store_get(services->store, "operation_get", VALS(V_TEXT(withdrawal->id)), &rows);
     if (err == 0 && rows_count(rows) != 0 && operation_row_read(rows, 0, &row) == 0) {
         const struct attempt attempt = {.script = row.script};
         struct version *channel = payment_cancel_channel(set, &attempt);
@@ -112,4 +119,5 @@ void payment_cancel_send(const struct script_services *services, struct runtime 
                                   sent, NULL);
     }
     rows_free(rows);
+    payment_cancel_drop(services, withdrawal);
 }

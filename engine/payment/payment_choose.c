@@ -208,9 +208,11 @@ static int build(struct flow *f, struct commit *c, const struct payment_result *
     if (old != NULL && f->amount_due != p->amount_due)
         next.amount_due = f->amount_due; /* refused */
     int err = payment_add_attempt(f->core, c, p, &next, why);
-    f->withdrawal[0] = '\0'; /* what was paid by the old way is caught */
+    /* what was paid by the old way is caught */
+    payment_cancel_drop(f->ask.services, &f->withdrawal);
     if (err == 0 && !f->no_withdrawal)
-        err = payment_cancel_withdraw(f->set, f->core, c, p, shown, f->withdrawal);
+        err =
+            payment_cancel_withdraw(f->ask.services, f->set, f->core, c, p, shown, &f->withdrawal);
     if (err == 0 && at_once == NULL) flow_mark_next(f, p);
     if (err != 0 || at_once == NULL) return err;
     return payment_add_result(f->core, c, p, p->attempt_count - 1, 1, at_once, why);
@@ -240,7 +242,7 @@ static void chosen(const struct commit_result *result, void *data) {
         return;
     }
     payment_count_moved(f->status_before, f->payment.status);
-    payment_cancel_send(f->ask.services, f->ask.runtime, f->set, str_of(f->withdrawal));
+    payment_cancel_send(f->ask.services, f->ask.runtime, f->set, &f->withdrawal);
     if (decided_before(f) != NULL) {
         flow_end_payment(f, 201);
         return;

@@ -25,6 +25,7 @@ static void flow_free(struct flow *f) {
     if (f->payment_marked) operation_unmark(f->ask.services->gate, &f->payment_mark);
     if (f->attempt_marked) operation_unmark(f->ask.services->gate, &f->attempt_mark);
     flow_mark_none(f);
+    payment_cancel_drop(f->ask.services, &f->withdrawal);
     payment_pass_return(&f->pass);
     if (f->has_payment) payment_free(&f->payment);
     if (f->request.doc.root != NULL) payment_request_free(&f->request);

@@ -6,6 +6,7 @@
 
 #include "core/merchant.h"
 #include "payment/payment_breaker.h"
+#include "payment/payment_cancel.h"
 #include "payment/payment_channels.h"
 #include "payment/payment_decision.h"
 #include "payment/payment_facts.h"
@@ -57,8 +58,8 @@ struct flow {
     struct buf whole; /* choosing: the request as if it had been made now, for this way */
     bool released;    /* choosing: a person has looked at it */
     int choose_tries;
-    char withdrawal[ID_SIZE]; /* choosing: the old way's cancel at its provider; empty: none */
-    bool no_withdrawal;       /* another cancel is under way */
+    struct withdrawal withdrawal; /* choosing: the old way's cancel at its provider */
+    bool no_withdrawal;           /* another cancel is under way */
     struct timer patience, look;
     struct task task;
     struct payment_reply reply;

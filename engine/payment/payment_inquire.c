@@ -29,9 +29,9 @@ struct inquiry {
     struct payment_decision decision;
     struct payment_price price;
     struct fee fee;
-    struct script_set *set;     /* while it is priced; or NULL */
-    char withdrawal[ID_SIZE];   /* the cancel of another way that was shown; empty: none */
-    struct operation_mark mark; /* while the operation's own call runs */
+    struct script_set *set;       /* while it is priced; or NULL */
+    struct withdrawal withdrawal; /* the cancel of another way that was shown */
+    struct operation_mark mark;   /* while the operation's own call runs */
     bool marked;
     bool open;
     bool expire; /* the payment's time is over: what is said to be unpaid now has expired */
@@ -43,6 +43,7 @@ static void end(struct inquiry *q, int err, bool open) {
     payment_inquired done = q->done;
     void *data = q->data;
     if (q->marked) operation_unmark(q->what.services->gate, &q->mark);
+    payment_cancel_drop(q->what.services, &q->withdrawal);
     payment_decision_free(&q->decision);
     if (q->set != NULL) script_set_drop(q->set);
     version_drop(q->version);
@@ -94,7 +95,7 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
                          struct inquiry *q, struct why *why) {
     struct attempt *a = payment_attempt(p, str_of(q->operation));
     struct payment_result *r = &q->decision.result;
-    q->withdrawal[0] = '\0';
+    payment_cancel_drop(q->what.services, &q->withdrawal);
     if (a == NULL) return why_set(why, E_NOTFOUND, "attempt %s is gone", q->operation);
     bool counts = q->expire && str_eq(p->attempt, str_of(a->id));
     bool ends = counts && payment_open(p->status) && unpaid(r->to);
@@ -142,7 +143,8 @@ static int build_attempt(const struct core *core, struct payment *p, struct comm
     bool waits = shown != NULL && shown->state == OPERATION_PENDING;
     int err = payment_add_result(core, c, p, (size_t)(a - p->attempts), q->generation, r, why);
     if (err == 0 && waits && shown != a && shown->state == OPERATION_SUPERSEDED)
-        err = payment_cancel_withdraw(scripts(q), core, c, p, shown, q->withdrawal);
+        err = payment_cancel_withdraw(q->what.services, scripts(q), core, c, p, shown,
+                                      &q->withdrawal);
     if (err == 0 && counts && r->to == OPERATION_SUCCESS && payment_open(p->status))
         err = payment_add_expire(core, c, p, why); /* paid, but not what is due: not paid */
     q->open = operation_open(a->state);            /* paid in part it goes on waiting */
@@ -237,7 +239,7 @@ static void written(int err, const struct why *why, void *data) {
         payment_adopt_result(q->what.services, q->what.runtime, str_of(q->account),
                              &q->decision.result);
     if (err == 0)
-        payment_cancel_send(q->what.services, q->what.runtime, scripts(q), str_of(q->withdrawal));
+        payment_cancel_send(q->what.services, q->what.runtime, scripts(q), &q->withdrawal);
     end(q, err, err != 0 || q->open);
 }
 

@@ -23,11 +23,12 @@ struct telling {
     struct loop *loop;
     struct script_set *set;
     char payment[ID_SIZE], attempt[ID_SIZE];
-    char own[MONEY_OWN_ID_SIZE]; /* the money's id, where the provider gives none */
-    char withdrawal[ID_SIZE];    /* the cancel of another way that was shown; empty: none */
-    bool number;                 /* the reference is a number that stays: there is no payment yet */
+    char own[MONEY_OWN_ID_SIZE];  /* the money's id, where the provider gives none */
+    struct withdrawal withdrawal; /* the cancel of another way that was shown */
+    bool number; /* the reference is a number that stays: there is no payment yet */
     int tries;
     bool hashed, held; /* the body's hash is known; some of the payment's money is in suspense */
+    bool never_came;   /* what was taken back; and this commit is the first to note it */
     uint8_t hash[INBOX_HASH];
     int inbox_at; /* the row's place in the commit; negative: none is added */
     int64_t inbox;
@@ -51,6 +52,7 @@ void found_free(struct found *found) {
 
 static void end_now(struct task *task) {
     struct telling *t = CONTAINER_OF(task, struct telling, task);
+    payment_cancel_drop(t->told.services, &t->withdrawal);
     t->done(t->err, t->err == 0 ? NULL : &t->why, t->verdict, t->inbox, t->data);
     found_free(t->found);
     script_set_drop(t->set);
@@ -153,12 +155,32 @@ static struct money money_of(const struct telling *t, struct fee *fee) {
                           .unpriced = t->price.unpriced};
 }
 
+/* The provider says that it took back what we never had by that way: a person finds out which money it
+ * means. */
+static int note_never_came(struct telling *t, const struct core *core, struct payment *p,
+                           struct commit *c) {
+    char text[400];
+    int n =
+        snprintf(text, sizeof text, "%.*s says that it took back %lld, id %.*s: %s never got it",
+                 STR_FMT(t->told.account), (long long)t->told.amount,
+                 STR_FMT(t->told.money_id.n == 0 ? STR("unknown") : t->told.money_id), t->attempt);
+    struct str detail = {text, n < (int)sizeof text ? (size_t)n : sizeof text - 1};
+    return payment_add_note_once(core, c, p, "taken_back_and_never_came", detail, &t->never_came);
+}
+
+static int add_reversed(struct telling *t, const struct core *core, struct payment *p,
+                        struct commit *c, size_t attempt, const struct money *money,
+                        struct why *why) {
+    int err = payment_add_reverse(core, c, p, attempt, money, t->told.message, &t->verdict, why);
+    if (err != 0 || t->verdict != VERDICT_REFUSED || t->told.denial) return err;
+    return note_never_came(t, core, p, c);
+}
+
 static int add_money(struct telling *t, const struct core *core, struct payment *p,
                      struct commit *c, size_t attempt, struct why *why) {
     struct fee fee;
     struct money money = money_of(t, &fee);
-    if (is(t, "reversed"))
-        return payment_add_reverse(core, c, p, attempt, &money, t->told.message, &t->verdict, why);
+    if (is(t, "reversed")) return add_reversed(t, core, p, c, attempt, &money, why);
     return payment_add_settle(core, c, p, attempt, &money, &t->verdict, why);
 }
 
@@ -175,14 +197,15 @@ static int build(const struct core *core, struct payment *p, struct commit *c, v
     size_t attempt = (size_t)(a - p->attempts);
     if (t->told.withdrawn != NULL) commit_impatient(c);
     t->inbox_at = -1;
+    t->never_came = false;
     bool money = is(t, "success") || is(t, "reversed");
     const struct attempt *shown = payment_attempt(p, p->attempt);
     bool waits = shown != NULL && shown->state == OPERATION_PENDING;
-    t->withdrawal[0] = '\0';
+    payment_cancel_drop(t->told.services, &t->withdrawal);
     int err =
         money ? add_money(t, core, p, c, attempt, why) : add_states(t, core, p, c, attempt, why);
     if (err == 0 && waits && shown->state == OPERATION_SUPERSEDED) /* the older way was paid */
-        err = payment_cancel_withdraw(t->set, core, c, p, shown, t->withdrawal);
+        err = payment_cancel_withdraw(t->told.services, t->set, core, c, p, shown, &t->withdrawal);
     int64_t orphan = 0;
     if (err != 0) return err;
     t->held = p->received > p->amount_paid;
@@ -215,8 +238,11 @@ static void changed(int err, const struct why *why, void *data) {
     struct telling *t = data;
     (void)FAULT("money.booked"); /* it is on disk, and nobody has decided what becomes of it */
     if (err != 0 && why != NULL) t->why = *why;
-    if (err == 0)
-        payment_cancel_send(t->told.services, t->told.runtime, t->set, str_of(t->withdrawal));
+    if (err == 0 && t->never_came)
+        log_warn("taken_back_and_never_came", L_TEXT("payment", t->payment),
+                 L_TEXT("operation", t->attempt), L_STR("account", t->told.account),
+                 L_STR("money_id", t->told.money_id), L_INT("amount", t->told.amount));
+    if (err == 0) payment_cancel_send(t->told.services, t->told.runtime, t->set, &t->withdrawal);
     if (err != 0 || !ask_policy(t)) end(t, err);
 }
 

@@ -23,7 +23,8 @@ struct payment_told { /* texts are copied */
     struct str status;
     struct str money_id;
     int64_t amount, paid_at; /* paid_at 0: now */
-    int64_t orphan;          /* the inbox's row that is told again, without its body; 0: none */
+    bool denial;    /* reversed: or a try that was never paid; that it never came is no news */
+    int64_t orphan; /* the inbox's row that is told again, without its body; 0: none */
     struct str code, message, provider_code;
     struct found **found; /* taken when it is this reference's; NULL or *found NULL: none */
     /* Whoever called does not wait any more: a commit that has not begun is withdrawn (E_CANCELLED), he

@@ -100,6 +100,16 @@ static int push_refund(lua_State *L, struct str reference) {
     return 1;
 }
 
+/* What a provider tells may be signed and still be no name that anybody was given: the store takes no
+ * NUL, and nobody's name is pages long. */
+enum { NAME_MAX_ = 255 };
+
+static bool can_be_name(struct str s) {
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) return false;
+    return s.n <= NAME_MAX_;
+}
+
 static int l_find(lua_State *L) {
     const struct call_context *c = context_of(L);
     luaL_checktype(L, 1, LUA_TTABLE);
@@ -111,7 +121,7 @@ static int l_find(lua_State *L) {
         return luaL_error(L, "ctx.find: {reference = ...} or another key");
     struct str kind = check_str(L, -2), value = {0};
     if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
-    if (value.n == 0) return lua_pushnil(L), 1; /* what a provider left out finds nothing */
+    if (value.n == 0 || !can_be_name(value)) return lua_pushnil(L), 1; /* left out, or nobody's */
     if (str_eq(kind, STR("refund"))) return push_refund(L, value);
     struct payment p;
     size_t at;
@@ -179,6 +189,14 @@ static int settle_finish(lua_State *L, struct co_wait *wait) {
     return 1;
 }
 
+static bool bool_field(lua_State *L, const char *name) {
+    lua_pushstring(L, name);
+    int type = lua_rawget(L, 1);
+    if (type != LUA_TNIL && type != LUA_TBOOLEAN)
+        luaL_error(L, "ctx.settle: %s is true or false", name);
+    return lua_toboolean(L, -1);
+}
+
 static struct str text_field(lua_State *L, const char *name, bool wanted) {
     struct str s = {0};
     lua_pushstring(L, name);
@@ -233,6 +251,7 @@ static int l_settle(lua_State *L) {
                                 .code = text_field(L, "category", false),
                                 .message = text_field(L, "message", false),
                                 .provider_code = text_field(L, "code", false),
+                                .denial = bool_field(L, "denial"),
                                 .found = &c->callback->found};
     bool known = false;
     for (size_t i = 0; i < ARRAY_LEN(WORDS) && !known; i++)
@@ -242,6 +261,13 @@ static int l_settle(lua_State *L) {
     what.paid_at = paid_at_field(L, clock_now_ms(c->services->core->clock));
     if (str_eq(what.status, STR("failed")) && what.code.n == 0) what.code = STR("PROVIDER_ERROR");
     co_require_wait(L, "ctx.settle");
+    if (!can_be_name(what.reference) || !can_be_name(what.money_id)) {
+        log_error("told_of_nobody", L_STR("account", c->account), L_STR("status", what.status),
+                  L_INT("reference_bytes", (int64_t)what.reference.n),
+                  L_INT("money_id_bytes", (int64_t)what.money_id.n), L_INT("amount", what.amount),
+                  L_TEXT("next", "its names cannot be anybody's: nothing is kept"));
+        return lua_pushstring(L, verdict_name(VERDICT_NOT_FOUND)), 1;
+    }
     struct settle_wait *w = lua_newuserdatauv(L, sizeof *w, 0);
     *w = (struct settle_wait){.wait.cancel = wait_cancel};
     set_freeing(L, "luwak.settle_wait", wait_gc);
@@ -295,7 +321,7 @@ static int l_ask(lua_State *L) {
         return luaL_error(L, "ctx.ask: nobody has told us anything that is verified");
     struct str reference = text_field(L, "reference", true);
     co_require_wait(L, "ctx.ask");
-    int err = attempt_of(c, reference, id, &state);
+    int err = can_be_name(reference) ? attempt_of(c, reference, id, &state) : E_NOTFOUND;
     if (err == E_NOTFOUND) return lua_pushboolean(L, 0), 1;
     if (err != 0) return luaL_error(L, "ctx.ask: %s", err_text(err));
     struct commit *commit = commit_push(L);
@@ -308,10 +334,12 @@ static const struct bind_fn SETTLE[] = {
      "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision; "
      "{refund = ...}: our refund of that reference, {id, kind, reference, status}"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
-     "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict"},
+     "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict. "
+     "Reversed money that never came is noted for a person, once; not with denial = true: it may "
+     "be a try that was never paid"},
     {"ask", l_ask, KIND_CHANNEL, "about: table -> boolean?, string?, string?",
      "what was told of {reference = ...} could not be checked now: the engine asks by `inquire`, "
-     "until it is answered, also about one that has an end; false: there is none"},
+     "until it is answered, also about one that has an end (for a day); false: there is none"},
     {0},
 };
 const struct bind_module bind_settle = {"ctx", "what a provider's call is applied with", SETTLE,

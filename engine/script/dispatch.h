@@ -41,7 +41,7 @@ struct operation_row {
     struct str id, kind, script, version, account, reference;
     enum operation_state state;
     int64_t generation;
-    int64_t created;
+    int64_t created, updated;
     struct str doc;
     struct str
         given; /* what the script is given in its place (personal data filled in); empty: doc */

@@ -156,6 +156,7 @@ int operation_row_read(const struct rows *rows, size_t row, struct operation_row
                                   .reference = rows_text(rows, row, 5),
                                   .generation = rows_int(rows, row, 7),
                                   .doc = rows_text(rows, row, 9),
+                                  .updated = rows_int(rows, row, 10),
                                   .created = rows_int(rows, row, 11)};
     int state = states_find(OPERATION_STATES, OPERATION_STATES_, rows_text(rows, row, 6));
     if (state < 0) return E_CORRUPT;

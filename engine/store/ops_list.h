@@ -38,12 +38,14 @@
       "adds a job; with a unique key an open job of that key wins; returns the id that stands")  \
     X(JOB_CLAIM, "job_claim", "id:text run:int now:time",                                        \
       "waiting -> running; the guard fails if it is not waiting and due")                        \
-    X(JOB_DONE, "job_done", "id:text run:int now:time", "running -> done")                       \
+    X(JOB_DONE, "job_done", "id:text run:int now:time",                                          \
+      "running -> done; waiting, where it was hurried meanwhile")                                \
     X(JOB_RETRY, "job_retry", "id:text run:int due_at:time tries:int error:text now:time",       \
-      "running -> waiting, so many tries more")                                                  \
+      "running -> waiting, so many tries more; due at once, where it was hurried meanwhile")     \
     X(JOB_DEAD, "job_dead", "id:text run:int error:text now:time", "running -> dead")            \
-    X(JOB_HURRY, "job_hurry", "unique_key:text since:time now:time",                             \
-      "one that waits is due now, if it was not looked at since then")                           \
+    X(JOB_HURRY, "job_hurry", "unique_key:text since:time urgent:bool now:time",                 \
+      "one that waits is due now, if it was not looked at since then; urgent: it goes before "   \
+      "others from now on, and one that runs runs once more")                                    \
     X(JOB_LOST, "job_lost", "id:text run:int now:time", "running (once) -> lost, after a crash") \
     X(JOB_PURGE, "job_purge", "before:time limit:int", "forgets done jobs older than that")      \
     X(CRON_RAN, "cron_ran", "name:text due_at:time",                                             \

@@ -9,6 +9,10 @@
 
 #define PARAMS_MAX OP_FIELDS_MAX
 
+/* A job that runs was due when it was claimed: that it is due later says that it was hurried since, and
+ * what it has seen may be older than what hurried it. */
+#define HURRIED "due_at > updated"
+
 static const op_steps OPS_ENGINE[OP_COUNT_] = {
     [OP_META_SET] = {{"INSERT INTO meta VALUES (:key, :value)"
                       " ON CONFLICT (key) DO UPDATE SET value = excluded.value"}},
@@ -108,13 +112,21 @@ static const op_steps OPS_ENGINE[OP_COUNT_] = {
     [OP_JOB_CLAIM] = {{"UPDATE job SET state = 'running', run = :run, updated = :now"
                        " WHERE id = :id AND state = 'waiting' AND due_at <= :now",
                        ONE, "the job is not waiting and due"}},
-    [OP_JOB_DONE] = {{"UPDATE job SET state = 'done', updated = :now"
+    [OP_JOB_DONE] = {{"UPDATE job SET state = CASE WHEN " HURRIED " THEN 'waiting' ELSE 'done' END,"
+                      " run = CASE WHEN " HURRIED " THEN NULL ELSE run END,"
+                      " attempts = CASE WHEN " HURRIED " THEN 0 ELSE attempts END,"
+                      " due_at = min(due_at, :now), updated = :now"
                       " WHERE id = :id AND state = 'running' AND run = :run",
                       ONE, "the job is not in this run"}},
     [OP_JOB_HURRY] = {{"UPDATE job SET due_at = :now, updated = :now"
                        " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
-                       " AND state = 'waiting' AND due_at > :now AND updated < :since"}},
-    [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL, due_at = :due_at,"
+                       " AND state = 'waiting' AND due_at > :now AND updated < :since"},
+                      {"UPDATE job SET priority = 1,"
+                       " due_at = CASE state WHEN 'running' THEN :now + 1 ELSE due_at END"
+                       " WHERE unique_key = :unique_key AND state IN ('waiting', 'running')"
+                       " AND :urgent"}},
+    [OP_JOB_RETRY] = {{"UPDATE job SET state = 'waiting', run = NULL,"
+                       " due_at = CASE WHEN " HURRIED " AND :tries > 0 THEN :now ELSE :due_at END,"
                        " error = :error, attempts = attempts + :tries, updated = :now"
                        " WHERE id = :id AND state = 'running' AND run = :run",
                        ONE, "the job is not in this run"}},

@@ -114,7 +114,8 @@ return {
   notify = function(ctx, request)
     ctx.verify(crypto.hmac_verify("sha256", ctx.config.key, request.body, request.headers["x-signature"]), "X-Signature does not fit")
     local told = json.decode(request.body)
-    if type(told) ~= "table" or type(told.reference) ~= "string" then return reply(400, { message = "no reference" }) end
+    local named = type(told) == "table" and type(told.reference) == "string" and #told.reference <= 255
+    if not named then return reply(400, { message = "no reference" }) end
     local said = ask(ctx, told.reference)
     if not said then return reply(503, { message = "try again" }) end
     local word = WORDS[said.status]

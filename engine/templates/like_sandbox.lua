@@ -175,8 +175,11 @@ sim = simulator.new {
     end
     return rows
   end,
+  needs = { pay = { "reference", "amount" }, expire = { "reference" } },
   later = {
-    pay = function(ctx, arg) settle(ctx, arg.reference, arg.amount, true) end,
+    pay = function(ctx, arg)
+      if simulator.read(ctx, book(arg.reference)) then settle(ctx, arg.reference, arg.amount, true) end
+    end,
     expire = function(ctx, arg)
       local p = simulator.read(ctx, book(arg.reference))
       if p and status_of(ctx, p) == "EXPIRED" then tell(ctx, p) end

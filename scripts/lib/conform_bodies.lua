@@ -42,6 +42,16 @@ local function replaced(text, from, to) -- both plain
   return (text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%"))))
 end
 
+local function grown(text, name, more) -- each `name` in it has `more` behind it, however much
+  local parts, at = {}, 1
+  local from, to = text:find(name, at, true)
+  while from do
+    parts[#parts + 1], at = text:sub(at, to) .. more, to + 1
+    from, to = text:find(name, at, true)
+  end
+  return table.concat(parts) .. text:sub(at)
+end
+
 -- Every place of a document: the table that holds it, its name.
 local function places(value, list)
   for name, inner in sorted(value) do
@@ -213,6 +223,13 @@ local function proven(w, h)
     cut_short(h, prove, 20) -- a proof costs the simulator a token, and an RSA signature
     rubbish(h, prove, random)
     too_big(h, prove)
+    local reference = h.p.attempts[1].reference -- or whatever else it goes by
+    for _, name in ipairs(h.body:find(reference, 1, true) and { reference } or names_of(h.p)) do
+      for _, more in ipairs { "\\u0000", ("x"):rep(70000) } do
+        local body = grown(h.body, name, more)
+        if body ~= h.body then prove("a name that can be nobody's", h.headers, body) end
+      end
+    end
   end)
 end
 

@@ -7,6 +7,7 @@
 -- Everything is verified before it is read. Who repeats himself is answered as before: the core knows the
 -- transfer. DOKU's own answers to virtual accounts carry service 27, where the standard has 25: as DOKU does.
 local snap = require "snap"
+local told_id = require "told_id"
 local talk = require "doku_talk"
 local notify = {}
 
@@ -55,7 +56,7 @@ local function near(ctx, at, back) return at ~= nil and at <= ctx.now() + FRESH_
 
 -- Signed, and yet it says nothing that can be booked: refused, and an operator reads why.
 local function unreadable(name, value, body)
-  log.error("doku_unreadable", { field = name, value = tostring(value) })
+  log.error("doku_unreadable", { field = name, value = tostring(value):sub(1, 80) })
   return reply(400, body or { message = { name .. " does not read" } })
 end
 
@@ -86,13 +87,14 @@ local function plain(ctx, request)
   ctx.verify(verified(ctx, request), "the signature does not fit, or is too old")
   local note = json.decode(request.body)
   local order, t = type(note) == "table" and note.order, type(note) == "table" and note.transaction
-  if type(order) ~= "table" or type(order.invoice_number) ~= "string" or order.invoice_number == "" then return unreadable "order.invoice_number" end
+  if type(order) ~= "table" or not told_id(order.invoice_number) then return unreadable "order.invoice_number" end
   if type(t) ~= "table" then return unreadable "transaction" end
-  local verdict
+  local verdict, transfer = nil, transfer_id(note)
+  if transfer and not told_id(transfer) then return unreadable("virtual_account_payment.identifer", transfer) end
   if t.status == "SUCCESS" then
     local amount = amount_of(order.amount)
     if not amount then return unreadable("order.amount", order.amount) end
-    verdict = ctx.settle { reference = order.invoice_number, status = "success", amount = amount, money_id = transfer_id(note), paid_at = notify.at(t.date) }
+    verdict = ctx.settle { reference = order.invoice_number, status = "success", amount = amount, money_id = transfer, paid_at = notify.at(t.date) }
   elseif t.status == "EXPIRED" then
     verdict = ctx.settle { reference = order.invoice_number, status = "expired" }
   elseif t.status == "FAILED" and type(note.channel) == "table" and note.channel.id == "EMONEY_OVO" then
@@ -162,12 +164,16 @@ local function text_of(value) return type(value) == "string" and value ~= "" and
 local function va_paid(ctx, request)
   local note, refused = hear(ctx, request, "27")
   if not note then return refused end
-  local amount, reference = snap.amount(note.paidAmount), text_of(note.trxId)
+  local amount, reference = snap.amount(note.paidAmount), told_id(note.trxId)
   if not reference then return answer("27", 400, "02", "Invalid Mandatory Field {trxId}") end
   if not amount then
     return unreadable("paidAmount", reference, { responseCode = "4002701", responseMessage = "Invalid Field Format {paidAmount}" })
   end
-  local verdict = ctx.settle { reference = reference, status = "success", amount = amount, money_id = text_of(note.paymentRequestId),
+  local transfer = text_of(note.paymentRequestId)
+  if transfer and not told_id(transfer) then
+    return unreadable("paymentRequestId", transfer, { responseCode = "4002701", responseMessage = "Invalid Field Format {paymentRequestId}" })
+  end
+  local verdict = ctx.settle { reference = reference, status = "success", amount = amount, money_id = transfer,
     paid_at = snap.time(note.trxDateTime) }
   if verdict == "not_found" then return answer("27", 503, "00", "Not known here yet") end
   return answer("27", 200, "00", "Successful", { virtualAccountData = { partnerServiceId = note.partnerServiceId, customerNo = note.customerNo,
@@ -178,7 +184,7 @@ end
 local function debit_told(ctx, request)
   local note, refused = hear(ctx, request, "56")
   if not note then return refused end
-  local reference, word = text_of(note.originalPartnerReferenceNo), snap.word(note.latestTransactionStatus)
+  local reference, word = told_id(note.originalPartnerReferenceNo), snap.word(note.latestTransactionStatus)
   if not reference then return answer("56", 400, "02", "Invalid Mandatory Field {originalPartnerReferenceNo}") end
   local verdict
   if word == "success" then

@@ -13,6 +13,7 @@
 -- settlement may turn into deny (the bank took it back); only what has settled can be refunded, so what a
 -- card brought today goes back by a cancel, and is told of like anybody's cancel; 404 right after a timeout may only mean "not
 -- yet"; messages for people decide nothing.
+local told_id = require "told_id"
 local midtrans = {}
 
 local HOSTS = { sandbox = "api.sandbox.midtrans.com", staging = "api.sandbox.midtrans.com", production = "api.midtrans.com" }
@@ -367,7 +368,7 @@ end
 -- Signed, and yet it says nothing that can be booked. Midtrans repeats 5xx for hours and it will say the
 -- same; there is no amount to put into suspense; so it is refused, and an operator reads why.
 local function unreadable(note, name)
-  log.error("midtrans_unreadable", { order = tostring(note.order_id), field = name, value = tostring(note[name]) })
+  log.error("midtrans_unreadable", { order = tostring(note.order_id):sub(1, 80), field = name, value = tostring(note[name]):sub(1, 80) })
   return reply(400, { status = name .. " does not read" })
 end
 
@@ -377,7 +378,8 @@ local function heard(attempt, status) return reply(attempt and 200 or 503, { sta
 function midtrans.notify(ctx, req)
   local note = json.decode(req.body)
   ctx.verify(type(note) == "table" and verified(ctx, req, note), "signature_key does not fit")
-  if not text_of(note.order_id) then return unreadable(note, "order_id") end
+  if not told_id(note.order_id) then return unreadable(note, "order_id") end
+  if text_of(note.transaction_id) and not told_id(note.transaction_id) then return unreadable(note, "transaction_id") end
   local told = word_of(note)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
@@ -404,11 +406,13 @@ function midtrans.notify(ctx, req)
   -- A deny may come after settlement: the bank took it back; and to cancel a card's capture is to void it.
   -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
   -- finds no open attempt, and we ask.
-  if (t.transaction_status == "deny" or voided(t)) and verdict ~= "not_found" then word = "reversed" end
+  local denied = (t.transaction_status == "deny" or voided(t)) and verdict ~= "not_found"
+  if denied then word = "reversed" end
   if word == "success" or word == "reversed" then
     local amount = amount_of(t)
     if not amount then return unreadable(t, "gross_amount") end
     verdict = ctx.settle { reference = t.order_id, status = word, money_id = text_of(t.transaction_id), amount = amount,
+      denial = denied and not (attempt and attempt.status == "success") or nil, -- most denials are of what was never paid
       paid_at = at(t.settlement_time), message = word == "reversed" and (voided(t) and "the capture was cancelled" or "taken back by the bank") or nil }
   end
   return reply(verdict == "not_found" and 503 or 200, { status = verdict or "ok" })

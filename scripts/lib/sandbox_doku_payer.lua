@@ -129,8 +129,11 @@ sim = simulator.new {
   columns = { "order", "channel", "number", "amount", "status", "made", "expires" },
   rows = rows, pay = pay, sign = sign, prove = sign,
   retry = function(_, tried) return RETRIES[tried + 1] end,
+  needs = { pay = { "ref", "amount" }, tell = { "ref" } },
   later = {
-    pay = function(ctx, arg) paid(ctx, arg.ref, arg.amount, true) end,
+    pay = function(ctx, arg)
+      if simulator.read(ctx, "order " .. arg.ref) then paid(ctx, arg.ref, arg.amount, true) end
+    end,
     tell = tell,
   },
 }

@@ -142,8 +142,11 @@ sim = simulator.new {
     deny(ctx, tx.transaction_id)
     return true
   end,
+  needs = { pay = { "id", "amount" }, expire = { "id" }, tell = { "id" }, settle_card = { "id" }, refunded = { "id", "key" } },
   later = {
-    pay = function(ctx, arg) paid(ctx, arg.id, arg.amount, true) end,
+    pay = function(ctx, arg)
+      if simulator.read(ctx, "tx " .. arg.id) then paid(ctx, arg.id, arg.amount, true) end
+    end,
     expire = function(ctx, arg)
       change(ctx, arg.id, function(tx)
         if tx.status ~= "pending" or ctx.now() < tx.expires_at then return false end

@@ -196,6 +196,7 @@ sim = simulator.new {
     local now = void(ctx, tx.id)
     return now.status == "voided"
   end,
+  needs = { pay = { "id", "amount" }, tell = { "id" }, expire = { "id" }, awake = { "id" }, refunded = { "id", "n" } },
   later = {
     pay = function(ctx, arg) paid(ctx, arg.id, arg.amount, true) end,
     tell = tell,

@@ -266,6 +266,27 @@ local FIELDS = { next = true, count = true, match = true, pay = true, amount = t
 local function text_ok(value) return type(value) == "string" and #value >= 1 and #value <= 200 end
 local function number_ok(value, max) return math.type(value) == "integer" and value >= 1 and value <= max end
 
+-- What is to be done later is done with these of its fields.
+local NEEDED = { id = "string", ref = "string", reference = "string", key = "string", url = "string", body = "string", va_number = "string",
+  amount = "integer", n = "integer", tried = "integer", facts = "table" }
+local CALLBACK_NEEDS = { "id", "url", "body", "tried" }
+
+local function unfit(arg, needs)
+  if type(arg) ~= "table" then return "arg", "expected an object" end
+  for _, name in ipairs(needs) do
+    local value = arg[name]
+    local good = value ~= json.null and (math.type(value) or type(value)) == NEEDED[name] and value ~= ""
+    if good and NEEDED[name] == "integer" then good = value >= 0 and value <= 1000000000000 end
+    if good and type(value) == "string" and name ~= "body" then good = #value <= 2000 and not value:find "%c" end
+    if good and name == "url" then good = value:find "^https?://[^/%s]" end
+    if not good then return "arg." .. name, "expected " .. (NEEDED[name] == "table" and "an object" or "a fitting " .. NEEDED[name]) end
+  end
+  if arg.headers ~= nil and type(arg.headers) ~= "table" then return "arg.headers", "expected an object" end
+  for _, value in pairs(arg.headers or {}) do
+    if type(value) ~= "string" then return "arg.headers", "expected texts" end
+  end
+end
+
 local function wrong(spec, want)
   if type(want) ~= "table" or #want > 0 then return nil, "expected an object with next or pay" end
   for name in sorted(want) do
@@ -431,6 +452,8 @@ function simulator.new(spec)
     local what = json.decode(request.body)
     local run = type(what) == "table" and (what.name == "callback" and send_again or spec.later[what.name])
     if not run then return bad("name", "there is no such thing to do later") end
+    local field, why = unfit(what.arg, what.name == "callback" and CALLBACK_NEEDS or spec.needs and spec.needs[what.name] or {})
+    if field then return bad(field, why) end
     run(ctx, what.arg)
     return reply(200, { done = true })
   end

@@ -12,6 +12,7 @@
 -- and Xendit is asked before anything moves; a callback that is sent again thereby changes nothing.
 -- reference_id and external_id need not be unique: what bears ours is ours only with our payment in its
 -- metadata. 5xx may have happened. Messages for people decide nothing.
+local told_id = require "told_id"
 local wire = require "xendit_wire"
 local xendit = {}
 
@@ -267,6 +268,10 @@ function xendit.notify(ctx, req)
   if not kind then -- of a product that we do not use: a person's, or another system's at this account
     log.warn("xendit_not_ours", { told = tostring(note.event), id = tostring(note.id) })
     return reply(503, { status = "not ours" })
+  end
+  if not told_id(id) or reference and not told_id(reference) then -- Xendit repeats 5xx, and it will say the same
+    log.error("xendit_unreadable", { id = id:sub(1, 80), reference = tostring(reference):sub(1, 80) })
+    return reply(400, { status = "an id or reference that does not read" })
   end
   local t = ask(ctx, kind, { id = id }, "12s") -- in time; else we ask later
   if not t or not reference or text_of(kind.reference(t)) ~= reference then

@@ -6,6 +6,7 @@
 --   word(t), reference(t), expires(t), data(t)     what one says of itself; what is kept of it
 --   payments(ctx, t), told(note), taken_back(t, payments)     money: { { id, amount, at, status } }
 --   shown(t, spec, op), closed(t), close(data)     what the payer sees; whether, and where, it is ended
+local told_id = require "told_id"
 local wire = {}
 
 local HOST = "api.xendit.co"
@@ -171,7 +172,7 @@ end
 -- What a callback says of itself, for when the list cannot be read.
 function REQUEST.told(note)
   local p, amount = table_of(note.data), amount_of(table_of(note.data).amount)
-  if p.status ~= "SUCCEEDED" or not text_of(p.id) or not amount then return nil end
+  if p.status ~= "SUCCEEDED" or not told_id(p.id) or not amount then return nil end
   return { { id = p.id, amount = amount, at = at(p.updated), status = p.status } }
 end
 

@@ -77,6 +77,7 @@ sim = simulator.new {
     for i, text in ipairs(simulator.recent(ctx)) do rows[i] = { ref = text, payable = false, cells = { text } } end
     return rows
   end,
+  needs = { pay = { "va_number", "amount", "facts" }, tell = { "id" } },
   later = { pay = paid, tell = told },
 }
 

@@ -13,7 +13,7 @@ const CHANNEL = `return { api = 1, title = "listener", provider = "listener", me
   notify = function(ctx, request)
     local told = json.decode(request.body)
     ctx.verify(told.good)
-    local verdict = ctx.settle { reference = told.reference, status = told.status or "success", amount = told.amount or 150000, money_id = told.money_id }
+    local verdict = ctx.settle { reference = told.reference, status = told.status or "success", amount = told.amount or 150000, money_id = told.money_id, denial = told.denial }
     return reply(verdict == "not_found" and 503 or 200, { verdict = verdict })
   end }`
 
@@ -77,6 +77,42 @@ test('money that fitted nothing is its payment\'s once that is known: by the cal
   assert.equal((await x.tell('stray', { money_id: 'm-3', status: 'reversed' })).json().verdict, 'applied', 'told by what it came with')
   assert.equal((await x.tell('stray', { money_id: 'm-3', status: 'reversed', again: 1 })).json().verdict, 'duplicate')
   assert.equal((await x.get(three.id)).amount_reversed, 150000)
+  await x.end()
+})
+
+test('money that a way never had is said to be taken back: a person hears of it, once', async () => {
+  const x = await shop(), back = { money_id: 'm-9', status: 'reversed', amount: 40000 }
+  const noted = id => [...ok(x.run('explain', id)).matchAll(/note +taken_back_and_never_came: (.*)/g)].map(m => m[1])
+  const unpaid = await x.create('o-1'), paid = await x.create('o-2')
+  assert.equal((await x.tell('o-2', { money_id: 'm-1' })).json().verdict, 'applied')
+  for (const p of [unpaid, paid]) {
+    for (const again of [1, 2, 3]) assert.deepEqual((await x.tell(p.order_id, { ...back, again })).json(), { verdict: 'refused' })
+    await Promise.all([4, 5, 6].map(again => x.tell(p.order_id, { ...back, again })))
+    const [way] = (await x.get(p.id)).attempts
+    assert.deepEqual(noted(p.id), [`listener says that it took back 40000, id m-9: ${way.id} never got it`])
+    assert.equal((await x.get(p.id)).amount_reversed, 0)
+    const said = x.s.events('taken_back_and_never_came').filter(l => l.payment === p.id)
+    assert.deepEqual(said.map(l => [l.level, l.operation, l.account, l.money_id, l.amount]), [['warn', way.id, 'listener', 'm-9', 40000]])
+  }
+  assert.equal((await x.tell('o-1', { ...back, denial: true, money_id: 'm-10' })).json().verdict, 'refused')
+  assert.equal(noted(unpaid.id).length, 1, 'a try that was denied is no news')
+  assert.equal((await x.tell('o-1', { ...back, money_id: 'm-11' })).json().verdict, 'refused')
+  assert.equal(noted(unpaid.id).length, 2, 'another transfer is')
+  await x.end()
+})
+
+test('a name that nobody can have is nobody\'s: nothing is kept, and a person reads of it', async () => {
+  const x = await shop()
+  await x.create('o-1')
+  for (const [reference, money_id] of [['o-1\u0000', 'm-1'], ['x'.repeat(70000), 'm-1'], ['o-1', 'm-\u0000']]) {
+    const before = x.s.events('told_of_nobody').length
+    const r = await x.tell(reference, { money_id })
+    assert.deepEqual([r.status, r.json().verdict], [503, 'not_found'])
+    assert.equal((await x.s.logged('told_of_nobody', (l, i) => x.s.events('told_of_nobody').length === before + 1)).amount, 150000)
+  }
+  await x.clock('40m')
+  assert.match(ok(x.held('list')), /^0 held: Rp0/)
+  assert.equal((await x.tell('o-1', { money_id: 'm-1' })).json().verdict, 'applied')
   await x.end()
 })
 

@@ -15,7 +15,7 @@ local URL = "https://held.example/"
 local function ask(ctx, path) local a = ctx.http.get { url = URL .. path } return a and a.status == 200 and a:json() or nil, a and a.status end
 return { api = 1, title = "Held", provider = "held", method = "${effect === 'charge' ? 'card' : 'retail'}", effect = "${effect}", lookup = "ours",
   hosts = { sandbox = "held.example", staging = "held.example", production = "held.example" },
-  expires = { default = "1d", max = "2d" }, poll = { first = "2m", factor = 2, max = "1h" },
+  expires = { default = "1d", max = "2d", grace = "1m" }, poll = { first = "2m", factor = 2, max = "1h" },
   create = function(ctx, op)
     local a = ctx.http.effect { method = "POST", url = URL .. "make/" .. op.reference, json = { amount = op.input.amount } }
     if not a or a.status ~= 200 then return unknown { message = a and "it said " .. a.status } end
@@ -33,6 +33,11 @@ return { api = 1, title = "Held", provider = "held", method = "${effect === 'cha
   cancel = function(ctx, op)
     local a = ctx.http.effect { method = "POST", url = URL .. "cancel/" .. op.input.reference, json = {} }
     return a and a.status == 404 and success {} or failed { category = "INVALID_REQUEST" }
+  end,
+  notify = function(ctx, request)
+    ctx.verify(true)
+    ctx.ask { reference = json.decode(request.body).reference }
+    return reply(503, {})
   end }`
 const SANDBOX = `
 local function read(ctx, key) local v = ctx.store.get(key) return v and json.decode(v) end
@@ -49,7 +54,9 @@ return { api = 1, provider = "held", title = "Held", routes = {
   ["GET /status/:ref"] = function(ctx, request)
     local t = read(ctx, "tx " .. request.params.ref)
     ctx.store.put("asked status", "yes")
+    ctx.store.put("questions", tostring(1 + tonumber(ctx.store.get("questions") or 0)))
     held(ctx, "status")
+    if ctx.store.get("mute") == "yes" then return reply(500, {}) end
     return reply(t and 200 or 404, t or {})
   end,
   ["POST /cancel/:ref"] = function(ctx, request)
@@ -84,6 +91,73 @@ async function stopped (s) {
   const r = spawnSync(LUWAK, ['verify', '--simulated', '--data', s.data], { env: cleanEnv({}), encoding: 'utf8' })
   assert.equal(r.status, 0, r.stdout + r.stderr)
 }
+
+test('what a provider tells of a payment that is over is asked about for a day, and a person hears of it', async () => {
+  const s = await start('offer')
+  const p = (await s.merchant('/v1/payments', { order_id: 't-1', amount: 50000, channel: 'held_way' })).json()
+  const way = (await s.payment(p.id)).attempts[0].id
+  const advance = async time => assert.equal((await s.post('/sandbox/_clock', { advance: time })).status, 200)
+  const tell = async () => assert.equal((await s.post('/callbacks/held', { reference: 't-1', n: Math.random() })).status, 503)
+  const questions = async () => Number((await s.post('/sandbox/held/get', { key: 'questions' })).json().value)
+  const late = async () => (await s.get('/v1/events?limit=100', { headers: DEMO })).json().data.filter(e => e.type === 'payment.late').length
+  await advance('26h')
+  assert.equal((await s.payment(p.id)).status, 'expired')
+  assert.equal(s.events('told_and_not_confirmed').length, 0)
+
+  await s.set('mute', 'yes')
+  await tell()
+  await advance('1h')
+  const line = await s.logged('told_and_not_confirmed', l => l.minutes >= 30)
+  assert.deepEqual([line.operation, line.account, line.level], [way, 'held', 'warn'])
+  await s.set('mute', 'no')
+  await advance('1h')
+  const before = await questions()
+  await advance('3h')
+  assert.equal(await questions(), before, 'answered: it is not paid')
+  assert.equal(s.events('told_and_given_up').length, 0)
+
+  await s.set('mute', 'yes')
+  await tell()
+  await advance('27h')
+  const gave = await s.logged('told_and_given_up')
+  assert.deepEqual([gave.operation, gave.account, gave.level], [way, 'held', 'error'])
+  const most = await questions()
+  assert.ok(most - before < 35, `${most - before} questions`)
+  await advance('50h')
+  assert.equal(await questions(), most, 'nobody asks any more')
+  assert.equal(s.events('told_and_given_up').length, 1)
+
+  // told again: asked again; and once more where the answer that is on its way is older than the news
+  await s.set('mute', 'no')
+  await s.set('asked status', 'no')
+  await s.set('hold status', 'yes')
+  await tell()
+  await s.asked('status')
+  await s.set('tx t-1', '{"paid":true}')
+  await tell()
+  assert.equal(await late(), 0)
+  await s.set('hold status', 'no')
+  await until('the newer news is asked about', async () => await late() === 1)
+  await stopped(s)
+})
+
+test('news that comes while the last question of an open payment is on its way is asked about all the same', async () => {
+  const s = await start('offer')
+  const p = (await s.merchant('/v1/payments', { order_id: 't-2', amount: 50000, channel: 'held_way' })).json()
+  await s.post('/sandbox/_clock', { advance: '1435m' })
+  await s.set('asked status', 'no')
+  await s.set('hold status', 'yes')
+  const over = s.post('/sandbox/_clock', { advance: '15m' }) // its time is over: what is unpaid now has expired
+  await s.asked('status')
+  await s.set('tx t-2', '{"paid":true}')
+  assert.equal((await s.post('/callbacks/held', { reference: 't-2' })).status, 503)
+  await s.set('hold status', 'no')
+  await over
+  assert.equal(s.events('told_and_not_confirmed').length, 0)
+  await until('the money is found', async () => (await s.payment(p.id)).status === 'success' ||
+    (await s.get('/v1/events?limit=100', { headers: DEMO })).json().data.some(e => e.type === 'payment.late'))
+  await stopped(s)
+})
 
 test('a charge that is on its way is not cancelled behind its back', async () => {
   const s = await start('charge', { LUWAK_CREATE_WAIT: '1s' })

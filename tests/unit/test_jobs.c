@@ -227,6 +227,58 @@ static void the_urgent_go_first_and_the_bound_holds(void **state) {
     world_end(w);
 }
 
+static void told(struct world *w, const char *operation) {
+    struct commit *c;
+    CHECK_OK(commit_new(&c));
+    operation_add_ask_told(c, str_of(operation), OPERATION_PENDING, &w->clock, &w->rng);
+    CHECK_OK(run_commit(&w->f, c, NULL));
+    jobs_poke(w->jobs);
+}
+
+/* What it asks is answered with what was before that: it asks once more, however the question ended. */
+static void what_is_told_while_it_is_asked_about_is_asked_again(void **state) {
+    (void)state;
+    static const enum job_end ENDS[] = {JOB_END_DONE, JOB_END_LATER, JOB_END_AGAIN};
+    for (size_t i = 0; i < sizeof ENDS / sizeof ENDS[0]; i++) {
+        struct world *w = world_new();
+        w->hold = true;
+        told(w, "op_1");
+        loop_sim_run_for(w->f.loop, 1);
+        CHECK_INT(w->held_count, 1);
+        told(w, "op_1");
+        loop_sim_run_for(w->f.loop, 5);
+        told(w, "op_1");
+        CHECK_INT(w->held_count, 1);
+        jobs_finish(w->jobs, w->held[--w->held_count], ENDS[i], NULL);
+        loop_sim_run_for(w->f.loop, 10);
+        CHECK_INT(w->count, 2);
+        jobs_finish(w->jobs, w->held[--w->held_count], JOB_END_DONE, NULL);
+        loop_sim_run_for(w->f.loop, 60000);
+        CHECK_INT(w->count, 2);
+        CHECK_INT(in_state(w, "done"), 1);
+        world_end(w);
+    }
+}
+
+/* The job that waits for its turn is the one that asks. */
+static void what_is_told_while_it_waits_is_asked_at_once(void **state) {
+    (void)state;
+    struct world *w = world_new();
+    struct commit *c;
+    CHECK_OK(commit_new(&c));
+    operation_add_ask(c, STR("op_1"), START_MS + 3600000, ASK_BACKOFF, &w->clock, &w->rng);
+    CHECK_OK(run_commit(&w->f, c, NULL));
+    w->hold = true;
+    told(w, "op_1");
+    loop_sim_run_for(w->f.loop, 10);
+    CHECK_INT(w->held_count, 1);
+    CHECK_INT(w->held[0]->priority, 1);
+    jobs_finish(w->jobs, w->held[--w->held_count], JOB_END_DONE, NULL);
+    loop_sim_run_for(w->f.loop, 7200000);
+    CHECK_INT(w->count, 1);
+    world_end(w);
+}
+
 static void after_a_crash_repeatable_runs_again_and_once_is_lost(void **state) {
     (void)state;
     struct world *w = world_new();
@@ -497,6 +549,8 @@ static const struct CMUnitTest TESTS[] = {
     cmocka_unit_test(a_failed_job_waits_by_its_backoff_and_dies),
     cmocka_unit_test(one_open_job_per_unique_key),
     cmocka_unit_test(the_urgent_go_first_and_the_bound_holds),
+    cmocka_unit_test(what_is_told_while_it_is_asked_about_is_asked_again),
+    cmocka_unit_test(what_is_told_while_it_waits_is_asked_at_once),
     cmocka_unit_test(after_a_crash_repeatable_runs_again_and_once_is_lost),
     cmocka_unit_test(a_lost_step_survives_the_next_crash),
     cmocka_unit_test(an_end_waits_for_a_full_disk),

@@ -185,10 +185,16 @@ local function customer(op)
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
 end
 
+-- Whether it bears the id of another payment than ours: made by somebody else at the same account of Midtrans'.
+local function anothers(t, payment)
+  local mark = text_of(t.custom_field1)
+  return mark ~= nil and payment ~= nil and mark ~= payment
+end
+
 -- Somebody else's transaction under our order id: of another payment, or, where we were told that the
 -- id was used before (`used`), of another amount. Without that the payer may have paid another.
 local function foreign(t, op, used)
-  if t.custom_field1 and op.payment and t.custom_field1 ~= op.payment then return true end
+  if anothers(t, op.payment) then return true end
   local word = word_of(t)
   return (used or word == "pending" or word == "processing") and amount_of(t) ~= op.input.amount
 end
@@ -340,6 +346,20 @@ local function refund(ctx, op, spec)
   return unknown { message = said(answer, code), code = code }
 end
 
+-- Made at Midtrans itself, in its dashboard: nothing of it is booked, for the core takes back only money that came,
+-- by its id; so a person has to know. Ours are known by their keys, for the core names them after the attempt.
+local function refunded_elsewhere(t)
+  local ours = refund_key { reference = t.order_id:sub(1, 40) .. "-r" }
+  local list = midtrans.list(t.refunds)
+  if not list[1] then list = { { refund_amount = t.refund_amount } } end -- whose it is was not said
+  for _, r in ipairs(list) do
+    local key = text_of(r.refund_key) or ""
+    if key:sub(1, #ours) ~= ours then
+      log.error("midtrans_refunded", { order = t.order_id, refund_key = key, amount = tostring(r.refund_amount) })
+    end
+  end
+end
+
 local INQUIRE = { cancel = inquire_cancel, refund = inquire_refund }
 
 ---- notifications ----
@@ -358,10 +378,15 @@ end
 -- A question within a notification is answered in time, or we ask later (ctx.ask): Midtrans waits for us.
 local ASKED_WITHIN = "12s"
 
+-- On a page of Midtrans' own: the payer may try again there after a denial.
+local function page_token(attempt) return attempt and attempt.data and attempt.data.snap_token end
+
 -- Good news for an open attempt is believed; for all else Midtrans is asked, because notifications
--- come late and out of order and their status is not signed. Nil: it could not be asked now.
+-- come late and out of order and their status is not signed. A page stays open through a denial, so its
+-- being open does not say that the money was not taken back before we heard of it. Nil: it could not be asked now.
 local function truth(ctx, note, attempt)
-  if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
+  local news = not attempt or OPEN[attempt.status] and not page_token(attempt)
+  if news and word_of(note) == "success" and note.status_code == "200" then return note end
   return (ask(ctx, text_of(note.transaction_id) or note.order_id, ASKED_WITHIN))
 end
 
@@ -384,6 +409,10 @@ function midtrans.notify(ctx, req)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
+  if attempt and (anothers(note, attempt.payment) or t and anothers(t, attempt.payment)) then
+    log.error("midtrans_not_ours", { order = note.order_id, payment = attempt.payment })
+    return reply(503, { status = "another's" })
+  end
   if not t or t.order_id ~= note.order_id then
     ctx.ask { reference = note.order_id } -- Midtrans may never say it again
     return reply(503, { status = "try again" })
@@ -395,17 +424,18 @@ function midtrans.notify(ctx, req)
     return heard(attempt, "left to a person")
   end
   if word == "pending" or word == "processing" then return heard(attempt, "ok") end
-  -- On a page of Midtrans' own a denial is one try: the payer may try again, so nothing ends by it; what waits in
-  -- suspense, since it was late or not what is due, goes back with it all the same.
-  local page = attempt and attempt.data and attempt.data.snap_token
+  if attempt and (t.transaction_status == "refund" or t.transaction_status == "partial_refund") then refunded_elsewhere(t) end
+  -- On a page a denial is one try, so nothing ends by it; what waits in suspense, since it was late or not what
+  -- is due, goes back with it all the same.
+  local page = page_token(attempt)
   local verdict
   if word == "expired" or word == "cancelled" or word == "failed" and not (page and attempt.status ~= "success") then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
       code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
   end
   -- A deny may come after settlement: the bank took it back; and to cancel a card's capture is to void it.
-  -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
-  -- finds no open attempt, and we ask.
+  -- Where nothing had come, the core refuses the reversal; of a settlement that is heard of later Midtrans is
+  -- asked: the attempt is not open any more, or it is a page.
   local denied = (t.transaction_status == "deny" or voided(t)) and verdict ~= "not_found"
   if denied then word = "reversed" end
   if word == "success" or word == "reversed" then

@@ -214,7 +214,8 @@ local function refund_word(status)
   return words[status]
 end
 
-local function debit_inquire_refund(ctx, op)
+-- What became of it; nil where DOKU lists none of its number.
+local function debit_ask_refund(ctx, op)
   local decision, body = debit_ask(ctx, op, target(op))
   if not body then return unknown { message = decision.message } end
   for _, r in ipairs(type(body.refundHistory) == "table" and body.refundHistory or {}) do
@@ -225,7 +226,11 @@ local function debit_inquire_refund(ctx, op)
       return processing {}
     end
   end
-  return not_created { message = "DOKU knows no such refund" } -- the same number again is refused if it was late
+end
+
+-- One that is not listed may still come, and the merchant's next one has another number: the engine asks for a day.
+local function debit_inquire_refund(ctx, op)
+  return debit_ask_refund(ctx, op) or not_created { message = "DOKU knows no such refund" }
 end
 
 local function refund_answer(op, body, http, code, ask)
@@ -240,7 +245,7 @@ local function debit_refund(ctx, op, spec)
     refundAmount = snap.money(op.input.amount), partnerRefundNo = op.reference, reason = op.input.reason, additionalInfo = { channel = spec.code } },
     { ["X-DEVICE-ID"] = op.payment or target(op) })
   if decision then return decision end
-  return refund_answer(op, body, http, code, function() return debit_inquire_refund(ctx, op) end)
+  return refund_answer(op, body, http, code, function() return debit_ask_refund(ctx, op) end) -- used before and not listed: on its way
 end
 
 ---- QRIS ----

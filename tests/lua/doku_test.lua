@@ -483,5 +483,9 @@ return { tests = {
     t.equal(status { { partnerReferenceNo = "re-1", refundStatus = "03" } }, "processing")
     t.equal(status { { partnerReferenceNo = "re-1", refundStatus = "06" } }, "failed")
     t.equal(status { { partnerReferenceNo = "re-2", refundStatus = "00" } }, "not_created")
+    t.http.answer { method = "POST", status = 409, json = { responseCode = "4095800", responseMessage = "Conflict" } }
+    answers(t, { method = "POST", json = { responseCode = "2005500", originalPartnerReferenceNo = "r1", latestTransactionStatus = "00",
+      transAmount = { value = "150000.00", currency = "IDR" }, refundHistory = json.array {} } }, known)
+    t.equal(t.kind(t.call(path "dana", "refund", about("re-1", { amount = 5000 }))), "unknown", "heard before and not listed: on its way")
   end,
 } }

@@ -265,7 +265,7 @@ static const char STEP_13[] =
     " AND o.kind = 'create' ORDER BY o.created DESC LIMIT 1), holder)"
     " WHERE pool >= 'doku:va ' AND pool < 'doku:va!';"
     "DELETE FROM kv WHERE scope = 'doku' AND key >= 'doku:va ' AND key < 'doku:va!';"
-    "CREATE INDEX slot_holder ON slot (pool, holder) WHERE holder <> '';";
+    "CREATE INDEX slot_holder ON slot (pool, holder, until) WHERE holder <> '';";
 
 const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3,  STEP_4,  STEP_5,  STEP_6, STEP_7,
                                     STEP_8, STEP_9,      STEP_10, STEP_11, STEP_12, STEP_13};

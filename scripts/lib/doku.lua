@@ -401,7 +401,7 @@ function doku.va(spec)
   return channel(spec, {
     config = { service_id = "DOKU_" .. spec.bank:upper() .. "_SERVICE_ID" },
     create = va_create, cancel = va_cancel,
-    inquire = inquire_with({ cancel = va_inquire_cancel }, function(ctx, op, spec) return select(2, va_ask(ctx, op, spec, op.reference)) end),
+    inquire = inquire_with({ cancel = va_inquire_cancel }, function(ctx, op) return select(2, va_ask(ctx, op, spec, op.reference)) end),
   })
 end
 

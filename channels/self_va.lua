@@ -25,14 +25,14 @@ return {
   create = function(ctx, op)
     local usual = ctx.now() + (op.input.expires_in and op.input.expires_in * 1000 or DAY_MS)
     local ends = math.min(op.expires_at or usual, usual) -- chosen late it ends with its order
-    local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, ends + REST_MS, op.reference)
+    local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, ends + REST_MS)
     if not number then return failed { category = "BANK_UNAVAILABLE", message = why, final = true } end
     return pending { va_number = PREFIX .. ("%0" .. DIGITS .. "d"):format(number), expires_at = ends, data = { number = number } }
   end,
 
   -- A number that stays: nobody else is ever given it.
   open_account = function(ctx, op)
-    local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, FOREVER, op.reference)
+    local number, why = ctx.allocate("va", { 0, math.tointeger(10 ^ DIGITS) - 1 }, FOREVER)
     if not number then return failed { category = "UNIQUE_CODES_EXHAUSTED", message = why, final = true } end
     return pending { va_number = PREFIX .. ("%0" .. DIGITS .. "d"):format(number) }
   end,

@@ -14,7 +14,10 @@
 
 #include <stdio.h>
 
-enum { ARRIVES_MS = 120000 };
+/* How long what was sent may be on its way, where its provider says that it is not there: a charge, and
+ * money that goes back or is taken. The latter are sent again under another name once they have failed,
+ * and then both would be done: a day, counted from the intent, which is on disk just before. */
+enum { ARRIVES_MS = 120000, MOVES_MS = 86400000 + ASK_AFTER_MS };
 
 struct inquiry {
     struct payment_inquiry what;
@@ -23,9 +26,11 @@ struct inquiry {
     struct loop *loop;
     char payment[ID_SIZE], operation[ID_SIZE], kind[32], reference[200], account[64];
     char of[200]; /* of a cancel: the reference of the attempt that it is for */
-    int64_t generation;
+    int64_t generation, begun_at;
     enum operation_state state;
+    bool asks;    /* what became of it; else the call itself */
     bool nothing; /* the provider knows nothing of it */
+    bool lost;    /* and did not for so long that it has failed: an operator hears of it */
     struct payment_decision decision;
     struct payment_price price;
     struct fee fee;
@@ -180,11 +185,21 @@ static int add_refund(const struct core *core, struct payment *p, struct commit 
     return err;
 }
 
+/* It was sent, and nobody has answered: that it is not there is no end of it yet. The call itself knows
+ * whether it has sent anything. */
+static bool may_still_move(const struct core *core, const struct inquiry *q) {
+    return q->asks && q->nothing && operation_open(q->state) &&
+           core_now(core) < q->begun_at + MOVES_MS;
+}
+
 static int build_operation(const struct core *core, struct payment *p, struct commit *c,
                            struct inquiry *q, struct why *why) {
     struct payment_result *r = &q->decision.result;
     struct attempt *a = payment_attempt(p, p->attempt);
     bool cancels = strcmp(q->kind, "cancel") == 0;
+    if (!cancels && may_still_move(core, q)) r->to = OPERATION_UNKNOWN;
+    q->lost =
+        !cancels && q->asks && q->nothing && operation_open(q->state) && r->to == OPERATION_FAILED;
     /* of a way that the payer left for another: the payment goes by the newer one */
     bool its = a != NULL && (q->of[0] == '\0' || str_eq(a->reference, str_of(q->of)));
     if (cancels && its && r->to == OPERATION_SUCCESS && may_still_come(core, q, a))
@@ -238,6 +253,11 @@ static void written(int err, const struct why *why, void *data) {
     else if (strcmp(q->kind, "create") == 0)
         payment_adopt_result(q->what.services, q->what.runtime, str_of(q->account),
                              &q->decision.result);
+    if (err == 0 && q->lost)
+        log_error("operation_never_arrived", L_TEXT("payment", q->payment),
+                  L_TEXT("operation", q->operation), L_TEXT("kind", q->kind),
+                  L_TEXT("reference", q->reference),
+                  L_TEXT("said", "its provider does not know it, a day after it was sent: failed"));
     if (err == 0)
         payment_cancel_send(q->what.services, q->what.runtime, scripts(q), &q->withdrawal);
     end(q, err, err != 0 || q->open);
@@ -297,12 +317,11 @@ static void decided(const struct operation_decision *d, void *data) {
     struct inquiry *q = data;
     struct why why = {0};
     q->nothing = d->not_created;
-    bool asking = strcmp(q->what.function, "inquire") == 0;
-    int err = d->decided || !asking
+    int err = d->decided || !q->asks
                   ? payment_decision_read(&q->decision, d->to, d->doc, q->version->manifest,
                                           str_of(q->reference), &why)
                   : E_SCRIPT;
-    if (err != 0 && !asking) { /* it was sent, or it was not: that much is known */
+    if (err != 0 && !q->asks) { /* it was sent, or it was not: that much is known */
         payment_decision_free(&q->decision);
         q->decision = (struct payment_decision){
             .result = {.to = d->sent || d->decided ? OPERATION_UNKNOWN : OPERATION_FAILED,
@@ -354,6 +373,8 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     q->loop = runtime_loop(what->runtime);
     q->generation = row.generation;
     q->state = row.state;
+    q->begun_at = row.created;
+    q->asks = strcmp(what->function, "inquire") == 0;
     q->done = done;
     q->data = data;
     snprintf(q->operation, sizeof q->operation, "%.*s", STR_FMT(row.id));
@@ -373,7 +394,7 @@ int payment_inquire(const struct payment_inquiry *what, payment_inquired done, v
     }
     if (err == 0) {
         q->version = version_keep(what->version);
-        if (strcmp(what->function, "inquire") != 0) {
+        if (!q->asks) {
             operation_mark(what->services->gate, &q->mark, str_of(q->operation));
             q->marked = true;
         }

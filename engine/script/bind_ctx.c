@@ -166,6 +166,25 @@ static int l_allocate(lua_State *L) {
     return store_wait_commit(L, c, LANE_RESULT, allocate_done);
 }
 
+/* nil is "it never had one", and what a script concludes from that may be about money: a store that
+ * cannot be read raises. */
+static int allocated_done(lua_State *L, const struct store_answer *a) {
+    if (a->err != 0) return luaL_error(L, "ctx.allocated: %s", err_text(a->err));
+    if (rows_count(a->rows) == 0)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, rows_int(a->rows, 0, 0));
+    return 1;
+}
+
+static int l_allocated(lua_State *L) {
+    lua_settop(L, 2); /* own_name pushes */
+    struct str pool = own_name(L, 1), holder = text_arg(L, 2, NAME_MAX_BYTES);
+    luaL_argcheck(L, holder.n != 0, 2, "a holder");
+    co_require_wait(L, "ctx.allocated");
+    return store_wait_query(L, "slot_of", VALS(V_STR(pool), V_STR(holder)), allocated_done);
+}
+
 /* ---- the provider's small durable store ---- */
 
 /* A store that cannot be read raises: nil is "there is none", and what a script concludes from that
@@ -410,6 +429,8 @@ static const struct bind_fn CTX[] = {
     {"allocate", l_allocate, KINDS_CAGED & ~KIND_RULE,
      "pool: string, range: table, until_ms: integer, holder?: string -> integer?, string?, string?",
      "reserves a free number of {low, high} until a time"},
+    {"allocated", l_allocated, KINDS_CAGED & ~KIND_RULE, "pool: string, holder: string -> integer?",
+     "the number that was reserved for the holder; nil: none was, or its time is over"},
     {"token", tokens_l_token, KINDS_CAGED & ~KIND_RULE, "key: string, fetch: function -> any",
      "a cached access token; fetch() -> value, seconds runs once for all who wait"},
     {"now", l_now, KINDS_CAGED & ~KIND_RULE, "-> integer", "business time, milliseconds UTC"},

@@ -42,6 +42,8 @@ static struct query BUILT_IN[] = {
      "SELECT key, value, version FROM kv WHERE scope = ?1 AND key > ?2 ORDER BY key LIMIT ?3"},
     {"once_get", "SELECT until, taken FROM once WHERE scope = ?1 AND key = ?2"},
     {"counter_get", "SELECT value, until FROM counter WHERE name = ?1"},
+    {"slot_of", "SELECT slot FROM slot WHERE pool = ?1 AND holder = ?2 AND holder <> ''"
+                " ORDER BY until DESC LIMIT 1"},
     {"slot_get", "SELECT holder, until FROM slot WHERE pool = ?1 AND slot = ?2"},
     {"slots_taken", "SELECT count(*) AS taken FROM slot WHERE pool = ?1 AND until > ?2"},
     {"token_get", "SELECT value, refresh_at, expires_at FROM token WHERE key = ?1"},

@@ -257,6 +257,16 @@ static const char STEP_12[] =
     " OR NEW.operation IS NOT OLD.operation))"
     " BEGIN SELECT RAISE(ABORT, 'movement: it is claimed once'); END;";
 
-const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3, STEP_4,  STEP_5,  STEP_6,
-                                    STEP_7, STEP_8,      STEP_9, STEP_10, STEP_11, STEP_12};
+/* Who holds a number finds it again: before, DOKU's channels kept each beside it, in a store of their own
+ * that took a thousand. Numbers of an account of the merchant's own are its own. */
+static const char STEP_13[] =
+    "UPDATE slot SET holder = coalesce((SELECT o.account || ' ' || o.reference FROM operation o"
+    " WHERE o.account >= 'doku' AND o.account < 'doku0' AND o.reference = slot.holder"
+    " AND o.kind = 'create' ORDER BY o.created DESC LIMIT 1), holder)"
+    " WHERE pool >= 'doku:va ' AND pool < 'doku:va!';"
+    "DELETE FROM kv WHERE scope = 'doku' AND key >= 'doku:va ' AND key < 'doku:va!';"
+    "CREATE INDEX slot_holder ON slot (pool, holder, until) WHERE holder <> '';";
+
+const char *const SCHEMA_STEPS[] = {STEP_1, SCHEMA_CORE, STEP_3,  STEP_4,  STEP_5,  STEP_6, STEP_7,
+                                    STEP_8, STEP_9,      STEP_10, STEP_11, STEP_12, STEP_13};
 const int SCHEMA_STEP_COUNT = sizeof SCHEMA_STEPS / sizeof SCHEMA_STEPS[0];

@@ -107,9 +107,19 @@ local function phone_of(op)
   return phone and #phone >= 9 and #phone <= 30 and phone or nil
 end
 
-local function va_key(reference) return "va " .. reference end
+-- The number of a reference's account is reserved for it before it is sent, so that it can be asked about
+-- whatever happens: nil where none was, so that nothing was sent either.
+local function va_pool(spec) return "va " .. spec.bank end
+local function va_holder(op, reference) return op.account .. " " .. reference end
+local function va_customer(ctx, op, spec, reference)
+  local number = ctx.allocated(va_pool(spec), va_holder(op, reference))
+  return number and ("%08d"):format(number)
+end
 
--- What the account is named by; kept before it is sent, so that it can be asked about whatever happens.
+-- Whether its time may be over, so that it proves nothing that none is reserved.
+local function va_rested(ctx, op) return op.expires_at and ctx.now() >= op.expires_at + REST_MS end
+
+-- What the account is named by.
 local function va_name(ctx, customer, more)
   local service = ("%8s"):format(ctx.config.service_id)
   more.partnerServiceId, more.customerNo, more.virtualAccountNo = service, customer, service .. customer
@@ -117,8 +127,9 @@ local function va_name(ctx, customer, more)
 end
 
 -- The state of an account, as word and decision; "gone": DOKU knows none.
-local function va_ask(ctx, op, reference)
-  local customer = ctx.store.get(va_key(reference))
+local function va_ask(ctx, op, spec, reference)
+  local customer = va_customer(ctx, op, spec, reference)
+  if not customer and va_rested(ctx, op) then return "other", unknown { message = "its number is not kept any more" } end
   if not customer then return "gone", not_created { message = "it was never sent" } end
   local body, http, case, code = talk.ask(ctx, VA_STATUS, va_name(ctx, customer, {}))
   if not body or http ~= 200 then
@@ -145,41 +156,39 @@ end
 
 local function va_create(ctx, op, spec)
   local ends = ends_at(ctx, op, spec)
-  local customer = ctx.store.get(va_key(op.reference))
+  local customer = va_customer(ctx, op, spec, op.reference) -- of a try before
   if not customer then
-    local number, why = ctx.allocate("va " .. spec.bank, { 0, LAST_CUSTOMER }, ends + REST_MS, op.reference)
+    local rests = math.max(ends, op.expires_at or 0) + REST_MS -- see va_rested
+    local number, why = ctx.allocate(va_pool(spec), { 0, LAST_CUSTOMER }, rests, va_holder(op, op.reference))
     if not number then return failed { category = "BANK_UNAVAILABLE", message = why, final = true } end
     customer = ("%08d"):format(number)
-    local kept
-    kept, why = ctx.store.put(va_key(op.reference), customer)
-    if not kept then return not_created { message = why } end
   end
   local decision, body, http, _, code = talk.effect(ctx, "POST", VA .. "create-va", va_name(ctx, customer, {
     virtualAccountName = customer_name(op), virtualAccountEmail = op.input.customer and op.input.customer.email, virtualAccountPhone = phone_of(op),
     trxId = op.reference, totalAmount = snap.money(op.input.amount), virtualAccountTrxType = "C", expiredDate = snap.timestamp(ends),
     additionalInfo = { channel = spec.code, virtualAccountConfig = { reusableStatus = false } } }))
   if decision then return decision end
-  if http ~= 200 then return unclear(op, body, http, code, function(o) return select(2, va_ask(ctx, o, o.reference)) end) end
+  if http ~= 200 then return unclear(op, body, http, code, function(o) return select(2, va_ask(ctx, o, spec, o.reference)) end) end
   local data = body.virtualAccountData
   if type(data) ~= "table" or data.trxId ~= op.reference then return wrong "order" end
   local number = tostring(data.virtualAccountNo):gsub("%s", "")
   if number ~= ctx.config.service_id .. customer then return wrong "account" end
-  return pending { va_number = number, expires_at = ends, data = { customer_no = customer } }
+  return pending { va_number = number, expires_at = ends }
 end
 
-local function va_inquire_cancel(ctx, op)
-  local kind, decision = va_ask(ctx, op, target(op))
+local function va_inquire_cancel(ctx, op, spec)
+  local kind, decision = va_ask(ctx, op, spec, target(op))
   if kind == "gone" then return success {} end -- deleted, or never made: nobody can pay it
   return cancelled_by(decision, kind)
 end
 
 local function va_cancel(ctx, op, spec)
-  local customer = ctx.store.get(va_key(target(op)))
-  if not customer then return success {} end
+  local customer = va_customer(ctx, op, spec, target(op))
+  if not customer then return va_inquire_cancel(ctx, op, spec) end
   local decision, _, http = talk.effect(ctx, "DELETE", VA .. "delete-va",
     va_name(ctx, customer, { trxId = target(op), additionalInfo = { channel = spec.code } }))
   if decision then return decision end
-  return http == 200 and success {} or va_inquire_cancel(ctx, op)
+  return http == 200 and success {} or va_inquire_cancel(ctx, op, spec)
 end
 
 ---- wallets ----
@@ -214,7 +223,8 @@ local function refund_word(status)
   return words[status]
 end
 
-local function debit_inquire_refund(ctx, op)
+-- What became of it; nil where DOKU lists none of its number.
+local function debit_ask_refund(ctx, op)
   local decision, body = debit_ask(ctx, op, target(op))
   if not body then return unknown { message = decision.message } end
   for _, r in ipairs(type(body.refundHistory) == "table" and body.refundHistory or {}) do
@@ -225,7 +235,11 @@ local function debit_inquire_refund(ctx, op)
       return processing {}
     end
   end
-  return not_created { message = "DOKU knows no such refund" } -- the same number again is refused if it was late
+end
+
+-- One that is not listed may still come, and the merchant's next one has another number: the engine asks for a day.
+local function debit_inquire_refund(ctx, op)
+  return debit_ask_refund(ctx, op) or not_created { message = "DOKU knows no such refund" }
 end
 
 local function refund_answer(op, body, http, code, ask)
@@ -240,7 +254,7 @@ local function debit_refund(ctx, op, spec)
     refundAmount = snap.money(op.input.amount), partnerRefundNo = op.reference, reason = op.input.reason, additionalInfo = { channel = spec.code } },
     { ["X-DEVICE-ID"] = op.payment or target(op) })
   if decision then return decision end
-  return refund_answer(op, body, http, code, function() return debit_inquire_refund(ctx, op) end)
+  return refund_answer(op, body, http, code, function() return debit_ask_refund(ctx, op) end) -- used before and not listed: on its way
 end
 
 ---- QRIS ----
@@ -387,7 +401,7 @@ function doku.va(spec)
   return channel(spec, {
     config = { service_id = "DOKU_" .. spec.bank:upper() .. "_SERVICE_ID" },
     create = va_create, cancel = va_cancel,
-    inquire = inquire_with({ cancel = va_inquire_cancel }, function(ctx, op) return select(2, va_ask(ctx, op, op.reference)) end),
+    inquire = inquire_with({ cancel = va_inquire_cancel }, function(ctx, op) return select(2, va_ask(ctx, op, spec, op.reference)) end),
   })
 end
 

@@ -30,7 +30,9 @@ local function said(answer, code) return "DOKU said " .. (code or "nothing that 
 -- another name.
 local function age_of(ctx) return ctx.store.get "token age" or "first" end
 local function outlived(ctx, age)
-  if age_of(ctx) == age then ctx.store.put("token age", crypto.uuid()) end
+  if age_of(ctx) ~= age then return end
+  local kept, why = ctx.store.put("token age", crypto.uuid())
+  if not kept then log.error("token_stays", { provider = "doku", error = why }) end -- it is used to its end
 end
 
 function talk.token_signature(private_key, client_id, timestamp)

@@ -288,14 +288,21 @@ end
 
 local function refund_key(op) return (op.reference:gsub("[^%w%-_]", "-")) end
 
-local function inquire_refund(ctx, op)
+-- What became of it; nil and why where Midtrans lists none of its key.
+local function ask_refund(ctx, op)
   local t, _, why = ask(ctx, target(op))
   if not t then return unknown { message = why } end
   if voided(t) and ctx.store.get(void_key(t)) == op.reference then return success {} end
   for _, r in ipairs(midtrans.list(t.refunds)) do
     if r.refund_key == refund_key(op) then return success { reference = r.refund_chargeback_id and tostring(r.refund_chargeback_id) } end
   end
-  return not_created { message = "Midtrans knows no such refund" } -- the same key again is refused if it was late
+  return nil, "Midtrans knows no such refund"
+end
+
+-- One that is not listed may still come, and the merchant's next one has another key: the engine asks for a day.
+local function inquire_refund(ctx, op)
+  local decision, why = ask_refund(ctx, op)
+  return decision or not_created { message = why }
 end
 
 -- Of what a card brought and has not settled, all of it: Midtrans cancels it. Settled meanwhile: 412, and it is
@@ -338,7 +345,10 @@ local function refund(ctx, op, spec)
   if code == "200" and body.refund_key == refund_key(op) then
     return success { reference = body.refund_chargeback_id and tostring(body.refund_chargeback_id) }
   end
-  if code == "406" then return inquire_refund(ctx, op) end
+  if code == "406" then -- the key was used before: a refund that is not listed yet is on its way
+    local decision, none = ask_refund(ctx, op)
+    return decision or unknown { message = none, code = code }
+  end
   if code == "202" and body and body.transaction_status then -- the bank said no; 202 without one: a twin is on its way
     return failed { category = "PROVIDER_ERROR", code = code, message = body.status_message, final = true }
   end

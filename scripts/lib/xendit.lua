@@ -181,7 +181,8 @@ local function decide_refund(r)
   return unknown { message = "refund " .. tostring(r.status) }
 end
 
-local function inquire_refund(ctx, kind, op)
+-- What became of it; nil and why where Xendit lists none of its reference.
+local function ask_refund(ctx, kind, op)
   local id = text_of(table_of(op.data).id)
   if id then
     local r, _, why = get(ctx, "/refunds/" .. form.escape(id))
@@ -196,7 +197,13 @@ local function inquire_refund(ctx, kind, op)
     if r.reference_id == op.reference then return decide_refund(r) end
   end
   if list.has_more == true then return unknown { message = "more refunds than one page" } end
-  return not_created { message = "Xendit knows no such refund" } -- its key would be refused if it were late
+  return nil, "Xendit knows no such refund"
+end
+
+-- One that is not listed may still come, and the merchant's next one has another key: the engine asks for a day.
+local function inquire_refund(ctx, kind, op)
+  local decision, why = ask_refund(ctx, kind, op)
+  return decision or not_created { message = why }
 end
 
 local function refund(ctx, kind, op, spec)
@@ -209,7 +216,9 @@ local function refund(ctx, kind, op, spec)
     reference_id = op.reference, currency = "IDR", amount = op.input.amount, reason = "OTHERS", metadata = { reason = op.input.reason } } })
   if r and (r.reference_id ~= op.reference or not text_of(r.id)) then return unknown { message = "Xendit spoke of another refund" } end
   if r then return decide_refund(r) end
-  return but == "asked before" and inquire_refund(ctx, kind, op) or decision
+  if but ~= "asked before" then return decision end
+  local found, none = ask_refund(ctx, kind, op) -- one that is not listed yet is on its way
+  return found or unknown { message = none }
 end
 
 ---- callbacks ----

@@ -19,6 +19,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The number of self_va's payment is what its channel remembers. */
+#define ITS_SLOT                                                                               \
+    "slot IN (SELECT CAST(doc AS TEXT) ->> '$.data.number' FROM operation WHERE payment = ?1)" \
+    " AND pool = 'self:va'"
+
 enum { TOKENS_MAX = 40, ROWS_MAX = 64, COLUMNS_MAX = 40, PATCHES_MAX = 24, SIZE_MAX_ = 8192 };
 
 /* A text of the original that each copy has of its own, of the same length. */
@@ -326,9 +331,7 @@ static void group(const char *order, const char *tag, long from, long count) {
     tokens_of("SELECT id FROM job WHERE unique_key IN (SELECT 'ask ' || id FROM operation"
               " WHERE payment = ?1)",
               payment, TOKEN_ID);
-    tokens_of("SELECT slot FROM slot WHERE holder IN (SELECT reference FROM operation WHERE"
-              " payment = ?1)",
-              payment, TOKEN_NUMBER);
+    tokens_of("SELECT slot FROM slot WHERE " ITS_SLOT, payment, TOKEN_NUMBER);
     tokens_of("SELECT money_id FROM movement WHERE payment = ?1", payment, TOKEN_HEX);
     tokens_of("SELECT key FROM idempotency WHERE object = ?1", payment, TOKEN_HEX);
     tokens_of("SELECT value FROM operation_key WHERE kind = 'reference' AND operation IN"
@@ -347,7 +350,7 @@ static void group(const char *order, const char *tag, long from, long count) {
     take("payment", "id = ?1", payment);
     take("operation", "payment = ?1", payment);
     take("operation_key", "operation IN (SELECT id FROM operation WHERE payment = ?1)", payment);
-    take("slot", "holder IN (SELECT reference FROM operation WHERE payment = ?1)", payment);
+    take("slot", ITS_SLOT, payment);
     take("job", "unique_key IN (SELECT 'ask ' || id FROM operation WHERE payment = ?1)", payment);
     take("event", "object = ?1 ORDER BY sequence", payment);
     take("idempotency", "object = ?1", payment);

@@ -10,7 +10,7 @@ local REFUNDS = { qris = true, dana = true, shopeepay = true, card = true }
 local HOST = "https://api-sandbox.doku.com"
 local function path(name) return "channels/doku_" .. name .. ".lua" end
 local function op(reference, more)
-  local o = { id = "op_" .. reference, kind = "create", reference = reference, status = "sending", input = { amount = 150000, phone = "081234567890" } }
+  local o = { id = "op_" .. reference, kind = "create", account = "doku", reference = reference, status = "sending", input = { amount = 150000, phone = "081234567890" } }
   for name, value in pairs(more or {}) do o[name] = value end
   return o
 end
@@ -257,6 +257,48 @@ return { tests = {
     t.equal(twin(400, "invalid_parameter", nil), false)
   end,
 
+  ["there is room for as many accounts as there are numbers"] = function(t)
+    local seen = {}
+    for i = 1, 1001 do -- a provider's own store takes 1,000 rows
+      answers(t, { method = "POST", fail = "refused" }, i > 1)
+      local d = t.call(path "bca_va", "create", op("m" .. i))
+      if t.kind(d) ~= "not_created" then t.fail(i .. ": " .. t.kind(d)) end
+    end
+    answers(t, { method = "POST", fail = "timeout" }, true)
+    t.equal(t.kind(t.call(path "bca_va", "create", op "last")), "unknown")
+    for _, request in ipairs(t.http.requests()) do
+      local body = json.decode(request.body)
+      if body.customerNo then
+        t.equal(seen[body.customerNo], nil, "a number of its own")
+        seen[body.customerNo] = true
+      end
+    end
+    t.equal(store.select("SELECT count(*) AS n FROM kv")[1].n, 0, "nothing grows beside it")
+  end,
+
+  ["a number stays its order's: tried again, in another account, cancelled, and after its time"] = function(t)
+    local channel = path "bni_va"
+    local function made(o, known)
+      answers(t, { method = "POST", fail = "refused" }, known)
+      t.equal(t.kind(t.call(channel, "create", o)), "not_created")
+      local all = t.http.requests()
+      return json.decode(all[#all].body).customerNo
+    end
+    local ends = t.clock.now() + 86400000
+    local first = made(op("s1", { expires_at = ends }), false)
+    t.equal(made(op("s1", { expires_at = ends }), true), first, "the same once more")
+    t.equal(made(op("s1", { account = "doku/mer_2" }), true) ~= first, true, "of a merchant's own account")
+    local cancel = op("s1-c", { kind = "cancel", expires_at = ends, input = { reference = "s1" } })
+    t.http.answer { method = "DELETE", json = { responseCode = "2002700" } }
+    t.equal(t.kind(t.call(channel, "cancel", cancel)), "success")
+    local all = t.http.requests()
+    t.equal(json.decode(all[#all].body).customerNo, first)
+    local never = op("s2", { expires_at = ends })
+    t.equal(t.kind(t.call(channel, "inquire", never)), "not_created", "none is reserved: nothing was sent")
+    never.expires_at = t.clock.now() - 31 * 86400000
+    t.equal(t.kind(t.call(channel, "inquire", never)), "unknown", "it may have been, and its number is another's by now")
+  end,
+
   ["a number is ours before it is sent, and is asked about"] = function(t)
     t.equal(t.kind(t.call(path "bri_va", "inquire", op "q1")), "not_created", "never sent")
     answers(t, { method = "POST", fail = "timeout" })
@@ -483,5 +525,9 @@ return { tests = {
     t.equal(status { { partnerReferenceNo = "re-1", refundStatus = "03" } }, "processing")
     t.equal(status { { partnerReferenceNo = "re-1", refundStatus = "06" } }, "failed")
     t.equal(status { { partnerReferenceNo = "re-2", refundStatus = "00" } }, "not_created")
+    t.http.answer { method = "POST", status = 409, json = { responseCode = "4095800", responseMessage = "Conflict" } }
+    answers(t, { method = "POST", json = { responseCode = "2005500", originalPartnerReferenceNo = "r1", latestTransactionStatus = "00",
+      transAmount = { value = "150000.00", currency = "IDR" }, refundHistory = json.array {} } }, known)
+    t.equal(t.kind(t.call(path "dana", "refund", about("re-1", { amount = 5000 }))), "unknown", "heard before and not listed: on its way")
   end,
 } }

@@ -231,6 +231,19 @@ return { tests = {
     t.equal(t.kind(t.call(channel, "refund", rest)), "success")
   end,
 
+  ["a refund key that was used, of a refund that is not listed"] = function(t)
+    local channel = path "gopay"
+    local function kinds(refunds)
+      t.http.answer { method = "POST", json = { status_code = "406", status_message = "Duplicate refund ID" } }
+      t.http.answer { method = "GET", json = shown { order_id = "p1", refunds = refunds } }
+      local said = t.kind(t.call(channel, "refund", about("refund", "p1", { amount = 1 })))
+      t.http.answer { method = "GET", json = shown { order_id = "p1", refunds = refunds } }
+      return said .. " " .. t.kind(t.call(channel, "inquire", about("refund", "p1", { amount = 1 })))
+    end
+    t.equal(kinds(json.array {}), "unknown not_created", "it is on its way")
+    t.equal(kinds { { refund_key = about("refund", "p1", {}).reference } }, "success success")
+  end,
+
   ["a settlement is believed as it comes, once it is signed"] = function(t)
     local h = heard(signed(shown()), { attempt = "pending" })
     t.equal(h.answer.status, 200)

@@ -263,6 +263,7 @@ local tests = {
     t.equal(kinds({ 500, { error_code = "SERVER_ERROR" } }, { 200, { data = json.array {}, has_more = true } }), "unknown unknown")
     t.equal(kinds({ 400, { error_code = "INSUFFICIENT_BALANCE" } }, { 404, { error_code = "DATA_NOT_FOUND" } }, { id = "rfd-1" }), "failed unknown")
     t.equal(kinds({ 409, { error_code = "IDEMPOTENCY_ERROR" } }, { 200, { data = { r "PENDING" } } }), "processing processing")
+    t.equal(kinds({ 409, { error_code = "IDEMPOTENCY_ERROR" } }, none), "unknown not_created", "heard before and not listed: on its way")
     t.equal(kinds({ 503, { error_code = "CHANNEL_UNAVAILABLE" } }, { 500, {} }), "unknown unknown")
   end,
 

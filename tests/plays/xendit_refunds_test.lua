@@ -153,7 +153,7 @@ event refund.succeeded
 books 20000 refund_paid: refund_clearing -> provider_receivable:xendit
 ]],
 
-["one that never arrived"] = [[
+["one that never arrived: it may be on its way for a day, then it has failed"] = [[
 > create 50000 {"method":"ewallet","bank":"dana"}
 201 pending: due 50000, paid 0, xendit_dana pending, shown redirect /sand... 59
 event payment.created
@@ -180,15 +180,24 @@ books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 refund processing 20000
 
 > wait 10m
+
+> refund 30001
+400 INVALID_REQUEST amount
+
+> wait 23h
+books 29167 available: merchant_payable.pending:merchant -> merchant_payable:merchant
+
+> wait 2h
 refund failed 20000
 event refund.failed
 books 20000 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+books 20000 available: merchant_payable.pending:merchant -> merchant_payable:merchant
 
 > refund 20000
 201 processing 20000
 refund processing 20000
 event refund.created
-books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
+books 20000 refund: merchant_payable:merchant -> refund_clearing
 
 > wait 10m
 payment success: due 50000, paid 50000, refunded 20000, xendit_dana success
@@ -220,10 +229,12 @@ refund processing 20000
 event refund.created
 books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
 
-> wait 10m
+> wait 25h
 refund failed 20000
 event refund.failed
+books 29167 available: merchant_payable.pending:merchant -> merchant_payable:merchant
 books 20000 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+books 20000 available: merchant_payable.pending:merchant -> merchant_payable:merchant
 
 > next rubbish
 200
@@ -232,7 +243,7 @@ books 20000 refund_failed: refund_clearing -> merchant_payable.pending:merchant
 201 processing 20000
 refund processing 20000
 event refund.created
-books 20000 refund: merchant_payable.pending:merchant -> refund_clearing
+books 20000 refund: merchant_payable:merchant -> refund_clearing
 
 > wait 10m
 payment success: due 50000, paid 50000, refunded 20000, xendit_dana success

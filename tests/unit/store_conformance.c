@@ -243,6 +243,30 @@ static void slots_wrap(struct store_fixture *f) {
               E_GUARD);
 }
 
+/* The longest reserved of what a holder has; who gave no name has none. */
+static void slots_are_found_by_their_holder(struct store_fixture *f) {
+    struct answer a;
+    struct rows *rows;
+#define HELD(slot, holder, until) \
+    OP(OP_SLOT_CLAIM, V_TEXT("held"), V_INT(slot), V_TEXT(holder), V_INT(until), V_INT(1))
+#define FOUND(pool, holder, count)                                                \
+    CHECK_OK(run_query(f, "slot_of", VALS(V_TEXT(pool), V_TEXT(holder)), &rows)); \
+    CHECK_INT(rows_count(rows), count)
+    CHECK_OK(HELD(1, "one", 50));
+    CHECK_OK(HELD(2, "two", 50));
+    CHECK_OK(HELD(3, "one", 60));
+    CHECK_OK(HELD(4, "", 50));
+    FOUND("held", "one", 1);
+    CHECK_INT(rows_int(rows, 0, 0), 3);
+    rows_free(rows);
+    FOUND("held", "three", 0);
+    rows_free(rows);
+    FOUND("another", "two", 0);
+    rows_free(rows);
+    FOUND("held", "", 0);
+    rows_free(rows);
+}
+
 static void events_have_no_gap(struct store_fixture *f) {
     struct answer a;
     for (int round = 1; round <= 3; round++) {
@@ -557,6 +581,7 @@ void store_conformance(struct store_fixture *f) {
     values_have_versions(f);
     takes_are_exclusive(f);
     slots_wrap(f);
+    slots_are_found_by_their_holder(f);
     events_have_no_gap(f);
     jobs_move_by_their_table(f);
     operations_move_by_their_table(f);

@@ -232,9 +232,48 @@ static void events_and_answers_move_whole(void **state) {
     CHECK(refused("INSERT INTO idempotency SELECT * FROM idempotency"));
 }
 
+static void check_slot(const char *pool, const char *holder, int64_t slot) {
+    struct rows *rows;
+    CHECK_OK(run_query(&f, "slot_of", VALS(V_TEXT(pool), V_TEXT(holder)), &rows));
+    CHECK_INT(rows_count(rows), slot != 0);
+    if (slot != 0) CHECK_INT(rows_int(rows, 0, 0), slot);
+    rows_free(rows);
+}
+
+/* Numbers that are out when the engine is updated: each is found by the account and reference it is for. */
+static void numbers_keep_their_holders(void **state) {
+    (void)state;
+    clock_virtual(&clock_, 1000);
+    snprintf(dir, sizeof dir, "%s/numbers", unit_tmpdir());
+    mkdir(dir, 0700);
+    old_put(12,
+            "INSERT INTO slot VALUES ('doku:va bca', 7, 'r1', 99), ('doku:va bni', 8, 'r2', 99),"
+            " ('doku:va bni', 9, 'gone', 99), ('self:va', 9, 'r1', 99);"
+            "INSERT INTO operation (id, kind, script, version, account, reference, status, doc,"
+            " created, updated) VALUES"
+            " ('o1', 'create', 's', 'v', 'doku', 'r1', 'pending', x'7b7d', 1, 1),"
+            " ('o2', 'create', 's', 'v', 'doku/mer_2', 'r2', 'unknown', x'7b7d', 1, 1),"
+            " ('o3', 'create', 's', 'v', 'self', 'r1', 'pending', x'7b7d', 1, 1);"
+            "INSERT INTO kv VALUES ('doku', 'doku:va r1', x'31', 1), ('doku', 'doku:va r2', x'31',"
+            " 1), ('doku', 'doku:token age', x'31', 1), ('doku', 'sandbox/doku:va r1', x'31', 1);");
+    start("numbers");
+    CHECK_OK(store_migrate(f.store, NULL, &why));
+    check_slot("doku:va bca", "doku r1", 7);
+    check_slot("doku:va bni", "doku/mer_2 r2", 8);
+    check_slot("doku:va bni", "gone", 9);
+    check_slot("self:va", "r1", 9);
+    check_slot("doku:va bca", "doku r2", 0);
+    CHECK_INT(count_rows(&f, "kv"), 2);
+    end();
+}
+
 static const struct CMUnitTest TESTS[] = {
-    cmocka_unit_test(each_once_in_order),      cmocka_unit_test(names_and_numbers_are_checked),
-    cmocka_unit_test(all_or_nothing),          cmocka_unit_test(lua_steps_have_a_hook),
-    cmocka_unit_test(a_newer_file_is_refused), cmocka_unit_test(events_and_answers_move_whole),
+    cmocka_unit_test(each_once_in_order),
+    cmocka_unit_test(names_and_numbers_are_checked),
+    cmocka_unit_test(all_or_nothing),
+    cmocka_unit_test(lua_steps_have_a_hook),
+    cmocka_unit_test(a_newer_file_is_refused),
+    cmocka_unit_test(events_and_answers_move_whole),
+    cmocka_unit_test(numbers_keep_their_holders),
 };
 UNIT_MAIN("store_migrate", TESTS)

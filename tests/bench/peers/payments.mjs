@@ -115,7 +115,7 @@ function create(key, raw, order) {
   const expires = now + (order.expires_in ? order.expires_in * 1000 : DAY);
   let number;
   add.sweep.run(POOL, now);
-  do number = randomInt(0, 1e10); while (add.slot.run(POOL, number, order.order_id, expires + 30 * DAY).changes === 0);
+  do number = randomInt(0, 1e10); while (add.slot.run(POOL, number, "", expires + 30 * DAY).changes === 0);
   const va = "88088" + String(number).padStart(10, "0");
   const p = {
     n: one.head.get().n + 1, id: id("pay_", now), order_id: order.order_id, status: "pending", amount: order.amount, amount_due: order.amount,

@@ -82,21 +82,34 @@ static int push_account(lua_State *L, struct str number) {
     return 1;
 }
 
-/* A refund of ours: where to give back is at the provider what others do as well, what is told of it
- * is only news if it was not ours. */
+/* Our newest refund of an attempt's money that has not failed: where to give back is at the provider what
+ * others do as well, what is told of it is only news if it was not ours. */
 static int push_refund(lua_State *L, struct str reference) {
     const struct call_context *c = context_of(L);
     struct rows **rows = rows_push(L);
-    int err = store_get(c->services->core->store, "operation_by_reference",
-                        VALS(V_STR(c->account), V_STR(reference)), rows);
+    struct payment p;
+    size_t at, newest = SIZE_MAX;
+    int err = payment_find(c->services->core, c->account, reference, &p, &at);
+    if (err == E_NOTFOUND) return lua_pushnil(L), 1;
+    if (err == 0) {
+        err =
+            store_get(c->services->core->store, "operations_of_payment", VALS(V_TEXT(p.id)), rows);
+        payment_free(&p);
+    }
     if (err != 0) return luaL_error(L, "ctx.find: %s", err_text(err));
-    if (rows_count(*rows) == 0 || !str_eq(rows_text(*rows, 0, 1), STR("refund")))
-        return lua_pushnil(L), 1;
-    lua_createtable(L, 0, 4);
-    put_str(L, "id", rows_text(*rows, 0, 0));
+    for (size_t i = 0; i < rows_count(*rows); i++)
+        if (str_eq(rows_text(*rows, i, 1), STR("refund")) &&
+            str_eq(rows_text(*rows, i, 4), c->account) &&
+            !str_eq(rows_text(*rows, i, 6), STR("failed")))
+            newest = i;
+    if (newest == SIZE_MAX) return lua_pushnil(L), 1;
+    lua_createtable(L, 0, 5);
+    put_str(L, "id", rows_text(*rows, newest, 0));
     put_str(L, "kind", STR("refund"));
-    put_str(L, "reference", reference);
-    put_str(L, "status", rows_text(*rows, 0, 6));
+    put_str(L, "reference", rows_text(*rows, newest, 5));
+    put_str(L, "status", rows_text(*rows, newest, 6));
+    lua_pushinteger(L, rows_int(*rows, newest, rows_columns(*rows) - 1));
+    lua_setfield(L, -2, "amount");
     return 1;
 }
 
@@ -122,7 +135,7 @@ static int l_find(lua_State *L) {
     struct str kind = check_str(L, -2), value = {0};
     if (lua_type(L, -1) == LUA_TSTRING) value.p = lua_tolstring(L, -1, &value.n);
     if (value.n == 0 || !can_be_name(value)) return lua_pushnil(L), 1; /* left out, or nobody's */
-    if (str_eq(kind, STR("refund"))) return push_refund(L, value);
+    if (str_eq(kind, STR("refund_of"))) return push_refund(L, value);
     struct payment p;
     size_t at;
     int err = E_NOTFOUND;
@@ -332,7 +345,8 @@ static int l_ask(lua_State *L) {
 static const struct bind_fn SETTLE[] = {
     {"find", l_find, KIND_CHANNEL, "by: table -> table?",
      "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision; "
-     "{refund = ...}: our refund of that reference, {id, kind, reference, status}"},
+     "{refund_of = reference}: our newest refund of that attempt that has not failed, {id, kind, "
+     "reference, status, amount}"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
      "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict. "
      "Reversed money that never came is noted for a person, once; not with denial = true: it may "

@@ -172,11 +172,15 @@ void sim_provider_books(struct buf *sql) {
     buf_adds(sql, "few (i) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)),"
                   " doc AS MATERIALIZED (SELECT key, CAST(value AS TEXT) AS v FROM kv WHERE ");
     add_documents(sql);
-    /* what the Midtrans channels cancelled as a refund of theirs that stands */
-    buf_adds(sql, "), voided (id, reference) AS MATERIALIZED (SELECT substr(k.key, 15), x.reference"
-                  " FROM kv k JOIN operation x ON x.account = 'midtrans' AND x.reference ="
-                  " CAST(k.value AS TEXT) WHERE k.key GLOB 'midtrans:void *' AND x.status <>"
-                  " 'failed'), theirs (account, reference, paid, back, status) AS MATERIALIZED (");
+    /* what was cancelled at Midtrans and is a refund of ours that stands */
+    buf_adds(sql,
+             "), voided (id, reference) AS MATERIALIZED (SELECT v ->> '$.transaction_id',"
+             " x.reference FROM doc JOIN operation a ON a.account = 'midtrans' AND"
+             " a.reference = v ->> '$.order_id' JOIN operation x ON x.payment = a.payment AND"
+             " x.account = 'midtrans' AND x.kind = 'refund' AND x.amount = v ->> '$.paid'"
+             " WHERE key GLOB 'sandbox/midtrans:tx *' AND v ->> '$.payment_type' = 'credit_card'"
+             " AND v ->> '$.status' = 'cancel' AND x.status <>"
+             " 'failed'), theirs (account, reference, paid, back, status) AS MATERIALIZED (");
     add_all(sql, false);
     buf_adds(sql, "), their_refunds (account, charge, reference, amount) AS MATERIALIZED (");
     add_all(sql, true);

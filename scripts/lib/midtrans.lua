@@ -117,14 +117,11 @@ end
 -- What a card brought was given back before it settled, by whomever.
 local function voided(t) return t.transaction_status == "cancel" and t.payment_type == "credit_card" end
 
--- Which refund of ours that was, kept before it is sent: Midtrans keeps no name of it.
-local function void_key(t) return "void " .. tostring(t.transaction_id) end
-
--- Whether it was one of ours. One that failed was not: who cancelled then gave back money of ours unasked.
+-- Whether that was a refund of ours: Midtrans keeps no name of it, and money goes back once, whoever asked for it. Of
+-- one that failed it was not: who cancelled then gave back money of ours unasked.
 local function refunded(ctx, t)
-  local reference = voided(t) and ctx.store.get(void_key(t))
-  local refund = reference and ctx.find { refund = reference } or nil
-  return refund ~= nil and refund.status ~= "failed"
+  local refund = voided(t) and ctx.find { refund_of = t.order_id } or nil
+  return refund ~= nil and refund.amount == amount_of(t)
 end
 
 -- A transaction as our decision about the charge. On a page of Midtrans' own the payer may try again
@@ -292,7 +289,7 @@ local function refund_key(op) return (op.reference:gsub("[^%w%-_]", "-")) end
 local function ask_refund(ctx, op)
   local t, _, why = ask(ctx, target(op))
   if not t then return unknown { message = why } end
-  if voided(t) and ctx.store.get(void_key(t)) == op.reference then return success {} end
+  if voided(t) and amount_of(t) == op.input.amount then return success {} end
   for _, r in ipairs(midtrans.list(t.refunds)) do
     if r.refund_key == refund_key(op) then return success { reference = r.refund_chargeback_id and tostring(r.refund_chargeback_id) } end
   end
@@ -308,8 +305,6 @@ end
 -- Of what a card brought and has not settled, all of it: Midtrans cancels it. Settled meanwhile: 412, and it is
 -- refunded the next time.
 local function void(ctx, op, t)
-  local kept, no = ctx.store.put(void_key(t), op.reference)
-  if not kept then return not_created { message = no } end
   local answer, why, _, sent = ctx.http.effect(request(ctx, { method = "POST", url = url(ctx, "/v2/" .. form.escape(t.transaction_id) .. "/cancel") }))
   if not answer and sent == false then return not_created { message = why } end
   if not answer then return unknown { message = why } end
@@ -331,7 +326,7 @@ local function refund(ctx, op, spec)
     local t, code, why = ask(ctx, target(op))
     if not t then return not_created { message = why or code } end
     if voided(t) then -- an earlier try came through late, or somebody was there before us
-      if ctx.store.get(void_key(t)) == op.reference then return success {} end
+      if amount_of(t) == op.input.amount then return success {} end
       return failed { category = "INVALID_REQUEST", code = "412", message = "it was cancelled at Midtrans", final = true }
     end
     if t.transaction_status == "capture" and text_of(t.transaction_id) and amount_of(t) == op.input.amount then return void(ctx, op, t) end

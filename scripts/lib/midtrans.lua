@@ -358,10 +358,15 @@ end
 -- A question within a notification is answered in time, or we ask later (ctx.ask): Midtrans waits for us.
 local ASKED_WITHIN = "12s"
 
+-- On a page of Midtrans' own: the payer may try again there after a denial.
+local function page_token(attempt) return attempt and attempt.data and attempt.data.snap_token end
+
 -- Good news for an open attempt is believed; for all else Midtrans is asked, because notifications
--- come late and out of order and their status is not signed. Nil: it could not be asked now.
+-- come late and out of order and their status is not signed. A page stays open through a denial, so its
+-- being open does not say that the money was not taken back before we heard of it. Nil: it could not be asked now.
 local function truth(ctx, note, attempt)
-  if word_of(note) == "success" and note.status_code == "200" and (not attempt or OPEN[attempt.status]) then return note end
+  local news = not attempt or OPEN[attempt.status] and not page_token(attempt)
+  if news and word_of(note) == "success" and note.status_code == "200" then return note end
   return (ask(ctx, text_of(note.transaction_id) or note.order_id, ASKED_WITHIN))
 end
 
@@ -395,17 +400,17 @@ function midtrans.notify(ctx, req)
     return heard(attempt, "left to a person")
   end
   if word == "pending" or word == "processing" then return heard(attempt, "ok") end
-  -- On a page of Midtrans' own a denial is one try: the payer may try again, so nothing ends by it; what waits in
-  -- suspense, since it was late or not what is due, goes back with it all the same.
-  local page = attempt and attempt.data and attempt.data.snap_token
+  -- On a page a denial is one try, so nothing ends by it; what waits in suspense, since it was late or not what
+  -- is due, goes back with it all the same.
+  local page = page_token(attempt)
   local verdict
   if word == "expired" or word == "cancelled" or word == "failed" and not (page and attempt.status ~= "success") then
     verdict = ctx.settle { reference = t.order_id, status = word, category = word == "failed" and failure_of(t) or nil,
       code = t.transaction_status, message = word == "failed" and "Midtrans denied it" or nil }
   end
   -- A deny may come after settlement: the bank took it back; and to cancel a card's capture is to void it.
-  -- Where nothing had come, the core refuses the reversal; either way a settlement that is heard of later
-  -- finds no open attempt, and we ask.
+  -- Where nothing had come, the core refuses the reversal; of a settlement that is heard of later Midtrans is
+  -- asked: the attempt is not open any more, or it is a page.
   local denied = (t.transaction_status == "deny" or voided(t)) and verdict ~= "not_found"
   if denied then word = "reversed" end
   if word == "success" or word == "reversed" then

@@ -340,6 +340,20 @@ local function refund(ctx, op, spec)
   return unknown { message = said(answer, code), code = code }
 end
 
+-- Made at Midtrans itself, in its dashboard: nothing of it is booked, for the core takes back only money that came,
+-- by its id; so a person has to know. Ours are known by their keys, for the core names them after the attempt.
+local function refunded_elsewhere(t)
+  local ours = refund_key { reference = t.order_id:sub(1, 40) .. "-r" }
+  local list = midtrans.list(t.refunds)
+  if not list[1] then list = { { refund_amount = t.refund_amount } } end -- whose it is was not said
+  for _, r in ipairs(list) do
+    local key = text_of(r.refund_key) or ""
+    if key:sub(1, #ours) ~= ours then
+      log.error("midtrans_refunded", { order = t.order_id, refund_key = key, amount = tostring(r.refund_amount) })
+    end
+  end
+end
+
 local INQUIRE = { cancel = inquire_cancel, refund = inquire_refund }
 
 ---- notifications ----
@@ -400,6 +414,7 @@ function midtrans.notify(ctx, req)
     return heard(attempt, "left to a person")
   end
   if word == "pending" or word == "processing" then return heard(attempt, "ok") end
+  if attempt and (t.transaction_status == "refund" or t.transaction_status == "partial_refund") then refunded_elsewhere(t) end
   -- On a page a denial is one try, so nothing ends by it; what waits in suspense, since it was late or not what
   -- is due, goes back with it all the same.
   local page = page_token(attempt)

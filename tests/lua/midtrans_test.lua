@@ -313,6 +313,13 @@ return { tests = {
     t.equal(h.settled, nil)
   end,
 
+  ["a refund that Midtrans says nothing more about is told to a person"] = function(t)
+    local gone = shown { transaction_status = "refund", refund_amount = "150000.00" }
+    t.equal(heard(signed(shown()), { attempt = "success", status = gone }).settled.status, "success", "it had been paid")
+    local _, lines = t.log():gsub('"midtrans_refunded"', "")
+    t.equal(lines, 1)
+  end,
+
   ["GoPay that was paid by scanning is still ours"] = function(t)
     local h = heard(signed(shown { payment_type = "qris", va_numbers = "none" }), { attempt = "pending" })
     t.equal(h.settled.status, "success")

@@ -17,6 +17,7 @@ local SCOPE = "door_midtrans" -- what Midtrans knows of a payment or refund and 
 
 local function note(key, value) return store.commit { { "kv_put", scope = SCOPE, key = key, value = value } } end
 local function noted(key) return (store.get("kv_get", SCOPE, key) or {}).value end
+local function forget(key) return store.commit { { "kv_delete", scope = SCOPE, key = key } } end
 
 local function about(merchant, p, more)
   local facts = more or {}
@@ -81,14 +82,20 @@ end
 
 local function status(req, p) return midtrans.status(p, about(req.merchant, p), door.api_key(req)) end
 
--- Both close what nobody has paid; `expire` only what is pending, and it is remembered which it was.
+-- Both close what nobody has paid; `expire` only what is pending. Which was asked for last is remembered before it
+-- is done, for the notification goes at once; where `expire` came to nothing it is not what ends the payment later.
 local function close(word)
   return on(function(req, p)
     local open = p.status == "pending" or (p.status == "processing" and word == "cancel")
     if not open then return midtrans.refuse "412" end
-    if word == "expire" and not note("expire " .. p.id, "1") then return midtrans.refuse "503" end
+    local key, kept = "expire " .. p.id, true
+    if word == "expire" then kept = note(key, "1") elseif noted(key) then kept = forget(key) end
+    if not kept then return midtrans.refuse "503" end
     local code, now = door.act("cancel", req, p.id)
-    if code >= 300 then return midtrans.problem(now) end
+    if code >= 300 then
+      if word == "expire" then forget(key) end
+      return midtrans.problem(now)
+    end
     if now.status ~= "cancelled" then return midtrans.done(now, about(req.merchant, now), "201", "The request is being processed") end
     local expired = word == "expire"
     return midtrans.done(now, about(req.merchant, now), expired and "407" or "200",

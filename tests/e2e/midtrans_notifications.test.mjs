@@ -74,6 +74,18 @@ test('pending, settlement, refund; expire and cancel; deny: each once, signed, a
     await d.core.transaction[call](t.order_id)
     assert.equal((await words(t.order_id, 'pending', word)).status_code, '202', 'though status says otherwise')
   }
+  // an `expire` that came to nothing is not what ended it, by whichever door, nor is one whose answer is not known when
+  // `cancel` is asked for
+  for (const [no, code] of [['refused', '412'], ['server_error', '201']]) {
+    const t = await d.va('bni')
+    await d.s.post('/sandbox/midtrans/_control', { next: no, match: { payment_id: t.transaction_id } })
+    assert.equal(await d.core.transaction.expire(t.order_id).then(a => a.status_code, e => e.ApiResponse.status_code), code)
+    await d.clock('10m')
+    if (no === 'refused') assert.equal((await d.s.post(`/v1/payments/${t.transaction_id}/cancel`, '', { headers: basic(KEY) })).json().status, 'cancelled')
+    else await until('cancelled', async () => (await d.core.transaction.cancel(t.order_id)).status_code === '200')
+    await words(t.order_id, 'pending', 'cancel')
+    assert.equal((await d.core.transaction.status(t.order_id)).transaction_status, 'cancel')
+  }
   const taken = await d.va('permata')
   await d.s.post('/sandbox/midtrans/_control', { next: 'deny_after_settlement', match: { order_id: taken.order_id } })
   await d.pay(taken.order_id)

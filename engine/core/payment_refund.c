@@ -403,29 +403,35 @@ static int whole_of(const struct core *core, struct str account, struct str mone
     return err;
 }
 
-int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
-                        size_t attempt, const struct money *m, struct str reason,
-                        enum verdict *verdict, struct why *why) {
-    const struct attempt *a = &p->attempts[attempt];
-    char id[ID_SIZE], own[MONEY_OWN_ID_SIZE];
-    bool before = false;
-    *verdict = VERDICT_REFUSED;
-    int64_t booked = 0;
-    int err = payment_booked_of(core, p, a, &booked);
-    if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
-    struct str money_id = m->money_id;
-    if (m->amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
-    if (money_id.n == 0) money_id = money_own_id(a->reference, own);
-    err = payment_taken_back(core, a->account, money_id, &before);
-    *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
-    if (err != 0 || before) return err;
-    int64_t amount = m->amount, left = payment_left(p), counted = left;
-    if (amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
-    if (err != 0) return err;
-    err = counted_of(core, commit, p, a, money_id, amount, &counted);
+/* Which money was not said: that of the one transfer of that way which was as much, by its own id,
+ * so that it is the same when it is told with that. *before: such a one was taken back. *rows hold
+ * *money_id, which stays as it is where more than one fits, or none that has an id. */
+static int unnamed(const struct core *core, const struct payment *p, const struct attempt *a,
+                   int64_t amount, struct rows **rows, struct str *money_id, bool *before) {
+    size_t fits = 0;
+    struct str found = {0};
+    int err = store_get(core->store, "movements_of_payment", VALS(V_TEXT(p->id)), rows);
+    for (size_t i = 0; err == 0 && !*before && i < rows_count(*rows); i++) {
+        bool as_much = amount == 0 || rows_int(*rows, i, 5) == amount;
+        if (!as_much || !str_eq(rows_text(*rows, i, 4), str_of(a->id))) continue;
+        fits++;
+        found = rows_null(*rows, i, 2) ? STR("") : rows_text(*rows, i, 2);
+        if (found.n != 0) err = payment_taken_back(core, a->account, found, before);
+    }
+    if (err == 0 && fits == 1 && found.n != 0) *money_id = found;
+    return err;
+}
+
+/* `told`: the provider said that id, it is none that we made up. */
+static int reverse(const struct core *core, struct commit *commit, struct payment *p,
+                   const struct attempt *a, struct str money_id, bool told, int64_t amount,
+                   struct str reason, enum verdict *verdict) {
+    char id[ID_SIZE];
+    int64_t left = payment_left(p), counted = left;
+    int err = counted_of(core, commit, p, a, money_id, amount, &counted);
     if (err == E_NOTFOUND) {
         bool nothing = p->amount_paid == 0;
-        err = nothing || m->money_id.n == 0 ? 0 : all_named(core, p, a, &nothing);
+        err = nothing || !told ? 0 : all_named(core, p, a, &nothing);
         if (nothing) *verdict = VERDICT_REFUSED;
         if (err != 0 || nothing) return err;
     }
@@ -446,4 +452,28 @@ int payment_add_reverse(const struct core *core, struct commit *commit, struct p
                VALS(V_TEXT(id), V_TEXT(p->id), V_STR(a->account), V_STR(money_id), V_INT(amount),
                     V_INT(counted), text_or_null(reason), V_INT(core_now(core))));
     return payment_event(core, commit, p, "payment.reversed");
+}
+
+int payment_add_reverse(const struct core *core, struct commit *commit, struct payment *p,
+                        size_t attempt, const struct money *m, struct str reason,
+                        enum verdict *verdict, struct why *why) {
+    const struct attempt *a = &p->attempts[attempt];
+    char own[MONEY_OWN_ID_SIZE];
+    bool told = m->money_id.n != 0, before = false;
+    struct str money_id = m->money_id;
+    struct rows *rows = NULL;
+    int64_t booked = 0, amount = m->amount;
+    *verdict = VERDICT_REFUSED;
+    int err = payment_booked_of(core, p, a, &booked);
+    if (err != 0 || booked == 0) return err; /* it brought nothing to take back: only a denial */
+    if (m->amount < 0) return why_set(why, E_RANGE, "amount: must be more than 0");
+    if (!told) money_id = money_own_id(a->reference, own);
+    err = payment_taken_back(core, a->account, money_id, &before);
+    if (err == 0 && !before && !told) err = unnamed(core, p, a, amount, &rows, &money_id, &before);
+    if (err == 0 && amount == 0) err = whole_of(core, a->account, money_id, booked, &amount);
+    *verdict = before ? VERDICT_DUPLICATE : VERDICT_APPLIED;
+    if (err == 0 && !before)
+        err = reverse(core, commit, p, a, money_id, told, amount, reason, verdict);
+    rows_free(rows);
+    return err;
 }

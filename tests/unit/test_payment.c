@@ -459,6 +459,45 @@ static void taken_back_after_success(void **state) {
     books_close(&b);
 }
 
+/* Told with the money's id and without it, in whichever order: it is the same money. */
+static void taken_back_once_whether_its_id_is_told_or_not(void **state) {
+    (void)state;
+    struct books b;
+    books_open(&b);
+    static const struct {
+        const char *money_id, *told[2];
+        int64_t said; /* 0: nor was it said how much */
+    } CASES[] = {{"m1", {"", "m1"}, DUE},
+                 {"m2", {"m2", ""}, DUE},
+                 {"m3", {"", "m3"}, 0},
+                 {"m4", {"m4", ""}, 0}};
+    for (size_t i = 0; i < 4; i++) {
+        CHECK_OK(books_offer(&b, &VA));
+        CHECK_OK(books_pay(&b, b.last, CASES[i].money_id, DUE));
+        for (size_t k = 0; k < 4; k++) {
+            CHECK_OK(books_reverse(&b, b.last, CASES[i].told[k % 2], CASES[i].said));
+            CHECK_INT(b.verdict, k == 0 ? VERDICT_APPLIED : VERDICT_DUPLICATE);
+        }
+        CHECK_BALANCE(&b, PROVIDER_ACC, 0);
+        CHECK_BALANCE(&b, "suspense", 0);
+    }
+    CHECK_INT(books_int(&b, "SELECT count(*) FROM reversal WHERE money_id LIKE 'm_'"), 4);
+
+    CHECK_OK(books_offer(&b, &VA)); /* of two transfers: that which was as much */
+    CHECK_OK(books_pay(&b, b.last, "m5", DUE));
+    CHECK_OK(books_pay(&b, b.last, "m6", 5));
+    CHECK_OK(books_reverse(&b, b.last, "", 5));
+    CHECK_INT(b.verdict, VERDICT_APPLIED);
+    CHECK_OK(books_reverse(&b, b.last, "m6", 5));
+    CHECK_INT(b.verdict, VERDICT_DUPLICATE);
+    CHECK_BALANCE(&b, "suspense", 0);
+    struct payment p;
+    books_get(&b, b.last, &p);
+    CHECK_INT(p.amount_reversed, 0);
+    payment_free(&p);
+    books_close(&b);
+}
+
 /* What is in suspense and taken back comes out of suspense, not out of what the merchant has. */
 static void taken_back_out_of_suspense(void **state) {
     (void)state;
@@ -698,6 +737,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(callback_before_the_answer),
     cmocka_unit_test(refunds_stay_below_what_was_paid),
     cmocka_unit_test(taken_back_after_success),
+    cmocka_unit_test(taken_back_once_whether_its_id_is_told_or_not),
     cmocka_unit_test(taken_back_out_of_suspense),
     cmocka_unit_test(wrong_money_on_what_was_unknown_is_known_again),
 };

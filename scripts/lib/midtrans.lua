@@ -185,10 +185,16 @@ local function customer(op)
   return c and { first_name = c.name, email = c.email, phone = c.phone } or nil
 end
 
+-- Whether it bears the id of another payment than ours: made by somebody else at the same account of Midtrans'.
+local function anothers(t, payment)
+  local mark = text_of(t.custom_field1)
+  return mark ~= nil and payment ~= nil and mark ~= payment
+end
+
 -- Somebody else's transaction under our order id: of another payment, or, where we were told that the
 -- id was used before (`used`), of another amount. Without that the payer may have paid another.
 local function foreign(t, op, used)
-  if t.custom_field1 and op.payment and t.custom_field1 ~= op.payment then return true end
+  if anothers(t, op.payment) then return true end
   local word = word_of(t)
   return (used or word == "pending" or word == "processing") and amount_of(t) ~= op.input.amount
 end
@@ -403,6 +409,10 @@ function midtrans.notify(ctx, req)
   local attempt = ctx.find { reference = note.order_id }
   if told == "pending" or told == "processing" then return heard(attempt, "ok") end -- no news
   local t = truth(ctx, note, attempt)
+  if attempt and (anothers(note, attempt.payment) or t and anothers(t, attempt.payment)) then
+    log.error("midtrans_not_ours", { order = note.order_id, payment = attempt.payment })
+    return reply(503, { status = "another's" })
+  end
   if not t or t.order_id ~= note.order_id then
     ctx.ask { reference = note.order_id } -- Midtrans may never say it again
     return reply(503, { status = "try again" })

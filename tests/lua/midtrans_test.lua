@@ -40,7 +40,7 @@ local function heard(note, world)
     host = function() return "api.sandbox.midtrans.com" end,
     now = function() return 0 end,
     verify = function(fact) if fact ~= true then unverified = true; error "unverified" end end,
-    find = function() return world.attempt and { status = world.attempt } end,
+    find = function() return world.attempt and { status = world.attempt, payment = "pay_1" } end,
     ask = function(what) later = what.reference return true end,
     settle = function(what) settled = what; all[#all + 1] = what.status; return world.verdict or "applied" end,
     http = { get = function()
@@ -353,6 +353,7 @@ return { tests = {
     end
     t.equal(charged(shown { gross_amount = "150000.50" }), "failed DUPLICATE_TRANSACTION")
     t.equal(charged(shown { custom_field1 = "pay_1" }), "success nil")
+    t.equal(charged(shown { custom_field1 = json.null }), "success nil")
     t.equal(charged(shown()), "success nil")
     -- asked later: the payer may have paid another amount, but another's payment stays another's
     local function asked(tx)
@@ -361,6 +362,17 @@ return { tests = {
     end
     t.equal(asked(shown { gross_amount = "1000.00", custom_field1 = "pay_1" }), "success")
     t.equal(asked(shown { custom_field1 = "pay_2" }), "failed")
+  end,
+
+  ["what is told of another's transaction is not taken for ours"] = function(t)
+    local h = heard(signed(shown { custom_field1 = "pay_1" }), { attempt = "pending" })
+    t.equal(h.all, "success")
+    h = heard(signed(shown { custom_field1 = "pay_2" }), { attempt = "pending" })
+    t.equal({ h.answer.status, h.all }, { 503, "" })
+    h = heard(signed(shown { transaction_status = "deny", status_code = "202" }), { attempt = "success", status = shown { transaction_status = "deny", custom_field1 = "pay_2" } })
+    t.equal({ h.answer.status, h.all }, { 503, "" }, "as Midtrans says when it is asked")
+    local _, lines = t.log():gsub('"midtrans_not_ours"', "")
+    t.equal(lines, 2)
   end,
 
   ["what is not in Midtrans' own words says nothing"] = function(t)

@@ -158,7 +158,7 @@ sim = simulator.new {
     end,
     tell = tell,
     settle_card = function(ctx, arg)
-      change_and_tell(ctx, arg.id, 0, function(tx)
+      change_and_tell(ctx, arg.id, LOOK_MS, function(tx)
         if tx.status ~= "capture" then return false end
         tx.status, tx.settled_at = "settlement", ctx.now()
         return true

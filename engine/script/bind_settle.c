@@ -82,13 +82,17 @@ static int push_account(lua_State *L, struct str number) {
     return 1;
 }
 
-/* Our newest refund of an attempt's money that has not failed: where to give back is at the provider what
+static int64_t amount_at(const struct rows *operations, size_t row) {
+    return rows_int(operations, row, rows_columns(operations) - 1);
+}
+
+/* The largest of our refunds of an attempt's money that has not failed: where to give back is at the provider what
  * others do as well, what is told of it is only news if it was not ours. */
 static int push_refund(lua_State *L, struct str reference) {
     const struct call_context *c = context_of(L);
     struct rows **rows = rows_push(L);
     struct payment p;
-    size_t at, newest = SIZE_MAX;
+    size_t at, most = SIZE_MAX;
     int err = payment_find(c->services->core, c->account, reference, &p, &at);
     if (err == E_NOTFOUND) return lua_pushnil(L), 1;
     if (err == 0) {
@@ -100,15 +104,16 @@ static int push_refund(lua_State *L, struct str reference) {
     for (size_t i = 0; i < rows_count(*rows); i++)
         if (str_eq(rows_text(*rows, i, 1), STR("refund")) &&
             str_eq(rows_text(*rows, i, 4), c->account) &&
-            !str_eq(rows_text(*rows, i, 6), STR("failed")))
-            newest = i;
-    if (newest == SIZE_MAX) return lua_pushnil(L), 1;
+            !str_eq(rows_text(*rows, i, 6), STR("failed")) &&
+            (most == SIZE_MAX || amount_at(*rows, i) > amount_at(*rows, most)))
+            most = i;
+    if (most == SIZE_MAX) return lua_pushnil(L), 1;
     lua_createtable(L, 0, 5);
-    put_str(L, "id", rows_text(*rows, newest, 0));
+    put_str(L, "id", rows_text(*rows, most, 0));
     put_str(L, "kind", STR("refund"));
-    put_str(L, "reference", rows_text(*rows, newest, 5));
-    put_str(L, "status", rows_text(*rows, newest, 6));
-    lua_pushinteger(L, rows_int(*rows, newest, rows_columns(*rows) - 1));
+    put_str(L, "reference", rows_text(*rows, most, 5));
+    put_str(L, "status", rows_text(*rows, most, 6));
+    lua_pushinteger(L, amount_at(*rows, most));
     lua_setfield(L, -2, "amount");
     return 1;
 }
@@ -345,7 +350,7 @@ static int l_ask(lua_State *L) {
 static const struct bind_fn SETTLE[] = {
     {"find", l_find, KIND_CHANNEL, "by: table -> table?",
      "the attempt known by {reference = ...}, {va_number = ...} or a key of its decision; "
-     "{refund_of = reference}: our newest refund of that attempt that has not failed, {id, kind, "
+     "{refund_of = reference}: our largest refund of that attempt that has not failed, {id, kind, "
      "reference, status, amount}"},
     {"settle", l_settle, KIND_CHANNEL, "told: table -> string",
      "applies what the provider told: {reference, status, money_id, amount, paid_at}; the verdict. "

@@ -172,15 +172,20 @@ void sim_provider_books(struct buf *sql) {
     buf_adds(sql, "few (i) AS (VALUES (0), (1), (2), (3), (4), (5), (6), (7), (8), (9)),"
                   " doc AS MATERIALIZED (SELECT key, CAST(value AS TEXT) AS v FROM kv WHERE ");
     add_documents(sql);
-    /* what was cancelled at Midtrans and is a refund of ours that stands */
+    /* What was cancelled at Midtrans and is a refund of ours that stands: the first of an order's with
+     * the first of as much, and so on, for a page can be paid again. */
     buf_adds(sql,
-             "), voided (id, reference) AS MATERIALIZED (SELECT v ->> '$.transaction_id',"
-             " x.reference FROM doc JOIN operation a ON a.account = 'midtrans' AND"
-             " a.reference = v ->> '$.order_id' JOIN operation x ON x.payment = a.payment AND"
-             " x.account = 'midtrans' AND x.kind = 'refund' AND x.amount = v ->> '$.paid'"
-             " WHERE key GLOB 'sandbox/midtrans:tx *' AND v ->> '$.payment_type' = 'credit_card'"
-             " AND v ->> '$.status' = 'cancel' AND x.status <>"
-             " 'failed'), theirs (account, reference, paid, back, status) AS MATERIALIZED (");
+             "), gone AS (SELECT v ->> '$.transaction_id' AS id, v ->> '$.order_id' AS charge,"
+             " v ->> '$.paid' AS amount, row_number() OVER (PARTITION BY v ->> '$.order_id',"
+             " v ->> '$.paid' ORDER BY key) AS k FROM doc WHERE key GLOB"
+             " 'sandbox/midtrans:tx *' AND v ->> '$.payment_type' = 'credit_card' AND"
+             " v ->> '$.status' = 'cancel'), given AS (SELECT a.reference AS charge, x.amount,"
+             " x.reference, row_number() OVER (PARTITION BY a.reference, x.amount ORDER BY x.id)"
+             " AS k FROM operation x JOIN operation a ON a.payment = x.payment AND a.kind ="
+             " 'create' AND a.account = 'midtrans' WHERE x.kind = 'refund' AND x.account ="
+             " 'midtrans' AND x.status <> 'failed'), voided (id, reference) AS MATERIALIZED"
+             " (SELECT gone.id, given.reference FROM gone JOIN given USING (charge, amount, k)),"
+             " theirs (account, reference, paid, back, status) AS MATERIALIZED (");
     add_all(sql, false);
     buf_adds(sql, "), their_refunds (account, charge, reference, amount) AS MATERIALIZED (");
     add_all(sql, true);

@@ -304,7 +304,7 @@ event refund.succeeded
 books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
 ]],
 
-["given back whole before it settled, and it never arrived: it failed, and may be asked for again"] = [[
+["given back whole before it settled, and it never arrived: after a day it failed, and may be asked for again"] = [[
 > create 150000 {"method":"card","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
 event payment.created
@@ -332,10 +332,14 @@ books 7049 refund: merchant_receivable:merchant -> refund_clearing
 refund processing 150000
 
 > wait 10m
+
+> wait 25h
+heard midtrans: applied 200
 refund failed 150000
 event refund.failed
 books 7049 refund_failed: refund_clearing -> merchant_receivable:merchant
 books 142951 refund_failed: refund_clearing -> merchant_payable.pending:merchant
+books 142951 available: merchant_payable.pending:merchant -> merchant_payable:merchant
 
 > refund 150000
 201 success 150000
@@ -343,11 +347,13 @@ payment success: due 150000, paid 150000, refunded 150000, $channel success
 refund success 150000
 event refund.created
 event refund.succeeded
-books 142951 refund: merchant_payable.pending:merchant -> refund_clearing
 books 7049 refund: merchant_receivable:merchant -> refund_clearing
+books 142951 refund: merchant_payable:merchant -> refund_clearing
 books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
 
 > wait 5m
+heard midtrans: applied 200
+heard midtrans: applied 200
 ]],
 
 ["given back whole, refused before it settled: again when it has"] = [[
@@ -392,7 +398,7 @@ books 142951 refund: merchant_payable:merchant -> refund_clearing
 books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
 ]],
 
-["a refund failed, then somebody cancels at Midtrans: that is a reversal, and no refund of ours"] = [[
+["a refund has no answer, and somebody cancels at Midtrans: the money went back once, as that refund"] = [[
 > create 150000 {"method":"card","channel":"$channel"}
 201 pending: due 150000, paid 0, $channel pending, shown redirect /sand... 74
 event payment.created
@@ -420,20 +426,15 @@ books 7049 refund: merchant_receivable:merchant -> refund_clearing
 refund processing 150000
 
 > wait 10m
-refund failed 150000
-event refund.failed
-books 7049 refund_failed: refund_clearing -> merchant_receivable:merchant
-books 142951 refund_failed: refund_clearing -> merchant_payable.pending:merchant
 
 > void
 said 200
 
 > wait 5m
-heard midtrans: applied 200
-payment success: due 150000, paid 150000, reversed 150000, $channel success
-event payment.reversed
-books 142951 reversal: merchant_payable.pending:merchant -> provider_receivable:midtrans
-books 7049 reversal: merchant_receivable:merchant -> provider_receivable:midtrans
+payment success: due 150000, paid 150000, refunded 150000, $channel success
+refund success 150000
+event refund.succeeded
+books 150000 refund_paid: refund_clearing -> provider_receivable:midtrans
 
 > refund 150000
 400 INVALID_REQUEST amount

@@ -21,12 +21,30 @@ int data_socket(const struct config *config, char out[DATA_PATH_MAX], struct why
     return below(config, "control.sock", out, why);
 }
 
-bool data_there(const struct config *config) {
+/* The bytes of a file of the data directory; -1: there is none. */
+static long long size_of(const struct config *config, const char *name) {
     char path[DATA_PATH_MAX];
-    return below(config, "luwak.db", path, NULL) == 0 && access(path, F_OK) == 0;
+    struct stat st;
+    return below(config, name, path, NULL) == 0 && stat(path, &st) == 0 ? (long long)st.st_size
+                                                                        : -1;
+}
+
+bool data_there(const struct config *config) {
+    return size_of(config, "luwak.db") > 0;
+}
+
+int data_emptied(const struct config *config, struct why *why) {
+    bool used = size_of(config, "reserve") >= 0 || size_of(config, "luwak.db-wal") > 0;
+    if (size_of(config, "luwak.db") != 0 || !used) return 0;
+    return why_set(why, E_CORRUPT,
+                   "luwak.db in %s is empty, and the directory is not new: put a backup in its "
+                   "place, or remove the file to begin with empty books",
+                   config_text(config, SET_LUWAK_DATA));
 }
 
 int data_missing(const struct config *config, struct why *why) {
+    int err = data_emptied(config, why);
+    if (err != 0) return err;
     return why_set(why, E_NOTFOUND, "there is no database in %s; name its directory with --data",
                    config_text(config, SET_LUWAK_DATA));
 }

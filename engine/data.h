@@ -14,6 +14,8 @@ int data_socket(const struct config *config, char out[DATA_PATH_MAX], struct why
 /* Is there a database at all? A command that only looks must not make one. */
 bool data_there(const struct config *config);
 int data_missing(const struct config *config, struct why *why); /* says so: E_NOTFOUND */
+/* A file without a byte, as a copy that failed leaves it, is to the store a new database: E_CORRUPT. */
+int data_emptied(const struct config *config, struct why *why);
 
 /* *remote: a server runs and the store is its. Nothing is migrated. */
 int data_open(struct store **out, const struct config *config, struct loop *loop, bool unchecked,

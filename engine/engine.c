@@ -223,7 +223,8 @@ static int open_store(struct engine *e, const struct engine_options *o, struct w
                                .readers = READERS,
                                .reserve = o->data != NULL ? 4096 : 0,
                                .checkpoint_pages = o->vfs != NULL ? 100 : 0};
-    int err = o->beside ? open_beside(e, why) : store_open(&e->store, &so, why);
+    int err = o->data == NULL && !test ? data_emptied(e->config, why) : 0;
+    if (err == 0) err = o->beside ? open_beside(e, why) : store_open(&e->store, &so, why);
     if (err != 0) return err;
     e->own_store = true;
     if (e->remote) return check_stamp(e, why);

@@ -245,6 +245,20 @@ test('migrate: SQL and Lua steps, each once; a broken one changes nothing', () =
   bad(1, migrate, /was changed after it was applied/, { cwd: dir })
 })
 
+test('a database that has become an empty file is no new one', () => {
+  const dir = root()
+  writeFileSync(join(dir, 'empty.db'), '')
+  mkdirSync(join(dir, 'data'))
+  writeFileSync(join(dir, 'data/luwak.db'), '') // made, and then it died: it begins
+  good(['migrate', '--simulated'], { cwd: dir })
+  good(['verify'], { cwd: dir })
+  writeFileSync(join(dir, 'data/luwak.db'), '')
+  for (const args of [['verify'], ['serve', '--simulated', '--listen', '127.0.0.1:0'], ['migrate', '--simulated'], ['backup', 'b.db']])
+    bad(1, args, /luwak\.db in .*data is empty, and the directory is not new: put a backup in its place, or remove the file/, { cwd: dir })
+  rmSync(join(dir, 'data/luwak.db'))
+  good(['migrate', '--simulated'], { cwd: dir })
+})
+
 test('backup and verify: good, missing, existing, damaged', () => {
   const dir = root()
   bad(1, ['backup', 'b.db'], /there is no database in/, { cwd: dir })

@@ -63,8 +63,8 @@ export const DEFECTS = [
 
   // cancel, refund
   qris('cancelled with us only', 'return (spec.cancel or cancel)(ctx, op, spec) end', 'return success {} end', 'cancel'),
-  qris('no answer to a cancel taken as done', '"/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return unknown { message = why } end',
-    '"/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return success {} end', 'cancel without an answer'),
+  qris('no answer to a cancel taken as done', 'form.escape(id) .. "/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return unknown { message = why } end',
+    'form.escape(id) .. "/cancel") }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return success {} end', 'cancel without an answer'),
   qris('refund without an answer taken as failure', 'reason = op.input.reason } }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return unknown { message = why } end',
     'reason = op.input.reason } }))\n  if not answer and sent == false then return not_created { message = why } end\n  if not answer then return failed { category = "TIMEOUT", code = "timeout", final = true } end', 'refund without an answer'),
   qris('a refund with another key each time', 'json = { refund_key = refund_key(op), amount', 'json = { refund_key = crypto.uuid(), amount', 'refund without an answer'),

@@ -304,7 +304,7 @@ local function unasked(w)
   end
   local headers = w:proof(kept.url, body)
   w:expect(headers and body ~= kept.body, "its simulator proves nothing that could be forged")
-  local came, sent, news = w.came(), 0, { url = kept.url, headers = headers, body = body }
+  local came, sent, news = w.came(), 0, { p = p, url = kept.url, headers = headers, body = body }
   for _, list in ipairs { forged(news, kept), proven(w, news) } do
     for _, bad in ipairs(list) do
       refused_well(w, http.request { method = "POST", url = kept.url, headers = bad.headers, body = bad.body, timeout = "30s" }, bad)

@@ -10,10 +10,9 @@ void event_add(const struct core *core, struct commit *commit, struct str mercha
         VALS(V_STR(merchant), V_TEXT(type), V_STR(object), V_BLOB(data), V_INT(core_now(core))));
 }
 
-static uint8_t *put_bits(uint8_t *out, int64_t value, int bytes) {
+static void put_bits(uint8_t *out, int64_t value, int bytes) {
     for (int i = bytes - 1; i >= 0; i--)
         *out++ = (uint8_t)((uint64_t)value >> 8 * i);
-    return out;
 }
 
 static int64_t bits_of(const uint8_t *raw, int bytes) {
